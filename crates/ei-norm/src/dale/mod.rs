@@ -1,0 +1,137 @@
+//! Dale's law: which parameters keep which sign, their projection after an optimizer step, and a
+//! check.
+//!
+//! A parameter is constrained if it is a [`Weight`] with [`Sign::NonNegative`]. The traversal of a
+//! module announces it through [`Weight`] itself, not by the names of fields or structs, so nothing
+//! else is ever touched.
+//!
+//! ```
+//! use burn::optim::{GradientsParams, SgdConfig};
+//! use burn::prelude::*;
+//! use ei_norm::{EiLinearConfig, dale};
+//!
+//! let device = Device::flex().autodiff();
+//! let mut layer = EiLinearConfig::new(8, 4).init(&device);
+//! let mut optimizer = SgdConfig::new().init();
+//! let x = Tensor::<2>::ones([2, 8], &device);
+//! let grads = layer.forward(x).sum().backward();
+//! let grads = GradientsParams::from_grads(grads, &layer);
+//! layer = dale::project(optimizer.step(0.1, layer, grads));
+//! assert!(dale::check(&layer).is_ok());
+//! ```
+
+mod scope;
+mod weight;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::Tensor;
+
+use crate::Error;
+
+pub use weight::{Plasticity, Weight};
+
+/// The sign that a parameter keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Sign {
+    /// Every value is ≥ 0.
+    NonNegative,
+    /// Any value.
+    Free,
+}
+
+impl std::fmt::Display for Sign {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NonNegative => "non-negative",
+            Self::Free => "of any sign",
+        })
+    }
+}
+
+/// Sets every negative value of every constrained parameter in `module` to zero, however deep the
+/// parameter lies. Call it after each optimizer step.
+///
+/// Identity, gradient tracking and everything else about a parameter stay; NaN stays NaN, so that a
+/// diverged network is not hidden. Reparameterized parameters keep their sign by construction and
+/// are left alone.
+pub fn project<M: Module>(module: M) -> M {
+    module.map(&mut Projection)
+}
+
+/// Checks that every constrained parameter of `module` keeps its sign.
+///
+/// # Errors
+///
+/// [`Error::Dale`] with the path of the first parameter that does not; NaN is a violation.
+pub fn check<M: Module>(module: &M) -> Result<(), Error> {
+    let mut check = Check::default();
+    module.visit(&mut check);
+    check.violation.map_or(Ok(()), Err)
+}
+
+struct Projection;
+
+impl ModuleMapper for Projection {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if scope::sign() != Some(Sign::NonNegative) {
+            return param;
+        }
+        param.map(|tensor| on_inner(tensor, |tensor| tensor.clamp_min(0.0)))
+    }
+}
+
+/// Replaces a parameter's value outside of any graph: the result is a leaf with the same autodiff
+/// state.
+fn on_inner<const D: usize>(
+    tensor: Tensor<D>,
+    f: impl FnOnce(Tensor<D>) -> Tensor<D>,
+) -> Tensor<D> {
+    let Some(strategy) = tensor.gradient_checkpointing_strategy() else {
+        return f(tensor);
+    };
+    let require_grad = tensor.is_require_grad();
+    f(tensor.inner())
+        .autodiff()
+        .with_gradient_checkpointing_strategy(strategy)
+        .set_require_grad(require_grad)
+}
+
+#[derive(Default)]
+struct Check {
+    path: Vec<String>,
+    violation: Option<Error>,
+}
+
+impl ModuleVisitor for Check {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let Some(sign @ Sign::NonNegative) = scope::sign() else {
+            return;
+        };
+        if self.violation.is_some() {
+            return;
+        }
+        let values = param.base().inner().into_data();
+        // Written so that NaN counts.
+        let wrong = values.iter::<f64>().filter(|v| !(*v >= 0.0));
+        let (count, worst) = wrong.fold((0, 0.0_f64), |(count, worst), v| {
+            let worst = if worst.is_nan() || worst < v { worst } else { v };
+            (count + 1, worst)
+        });
+        if count > 0 {
+            self.violation = Some(Error::Dale {
+                path: self.path.join("."),
+                sign,
+                count,
+                worst,
+            });
+        }
+    }
+}

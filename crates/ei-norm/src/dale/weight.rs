@@ -1,0 +1,238 @@
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::module::{
+    Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
+    Param,
+};
+use burn::tensor::{Device, Tensor};
+
+use super::{Sign, scope};
+use crate::{Error, storage};
+
+/// Whether a parameter learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Plasticity {
+    /// It learns.
+    Plastic,
+    /// It never does, whatever happens to the module: `train`, `unfreeze`, `fork` or a record leave
+    /// it fixed.
+    Fixed,
+}
+
+/// A parameter with a sign and a plasticity: Burn's [`Param`] (to which it dereferences) that Dale's
+/// law knows about.
+///
+/// It can be used in modules of your own: a `Weight` with [`Sign::NonNegative`] is projected by
+/// [`project`](super::project) wherever it stands. In paths and records it is an ordinary parameter.
+#[derive(Clone)]
+pub struct Weight<const D: usize> {
+    param: Param<Tensor<D>>,
+    sign: Sign,
+    plasticity: Plasticity,
+    facts: Arc<Mutex<Option<Known<D>>>>,
+}
+
+/// What is known of a value that does not change.
+#[derive(Clone, Copy)]
+struct Facts {
+    /// The value of every element, if they are all the same.
+    uniform: Option<f64>,
+    keeps_sign: bool,
+}
+
+/// Facts and the tensor that they hold for; a clone, so its memory is not given to another.
+struct Known<const D: usize> {
+    of: Tensor<D>,
+    facts: Facts,
+}
+
+impl<const D: usize> Weight<D> {
+    /// A new parameter with this value.
+    pub fn new(value: Tensor<D>, sign: Sign, plasticity: Plasticity) -> Self {
+        Self::from_param(Param::from_tensor(value.detach()), sign, plasticity)
+    }
+
+    fn from_param(param: Param<Tensor<D>>, sign: Sign, plasticity: Plasticity) -> Self {
+        let weight = Self {
+            param,
+            sign,
+            plasticity,
+            facts: Arc::default(),
+        };
+        weight.enforce_plasticity()
+    }
+
+    /// Replaces the value; the parameter gets a new identity, so an optimizer starts afresh with it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] if the shape differs.
+    pub fn set(&mut self, name: &'static str, value: Tensor<D>) -> Result<(), Error> {
+        let (found, expected) = (value.dims(), self.param.dims());
+        if found != expected {
+            return Err(Error::Shape {
+                parameter: name,
+                found: found.to_vec(),
+                expected: expected.to_vec(),
+            });
+        }
+        *self = Self::new(value, self.sign, self.plasticity);
+        Ok(())
+    }
+
+    /// The sign that the parameter keeps.
+    pub fn sign(&self) -> Sign {
+        self.sign
+    }
+
+    /// Whether the parameter learns.
+    pub fn plasticity(&self) -> Plasticity {
+        self.plasticity
+    }
+
+    /// The same parameter, learning or fixed.
+    pub fn with_plasticity(self, plasticity: Plasticity) -> Self {
+        let param = match plasticity {
+            Plasticity::Plastic => self.param.set_require_grad(true),
+            Plasticity::Fixed => self.param,
+        };
+        Self::from_param(param, self.sign, plasticity)
+    }
+
+    /// The value to compute with: part of the graph if the parameter learns, a constant if not.
+    pub fn value(&self) -> Tensor<D> {
+        match self.plasticity {
+            Plasticity::Plastic => self.param.val(),
+            Plasticity::Fixed => self.param.val().detach(),
+        }
+    }
+
+    /// The value of every element, if they are all the same and the parameter is fixed.
+    ///
+    /// The values are read when this is first asked and after they changed, not at each call.
+    pub fn uniform_value(&self) -> Option<f64> {
+        match self.plasticity {
+            Plasticity::Plastic => None,
+            Plasticity::Fixed => self.facts().uniform,
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        let value = self.param.val().inner();
+        let mut known = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.as_ref().filter(|k| storage::is_shared(&k.of, &value)) {
+            return known.facts;
+        }
+        let data = value.to_data();
+        let mut elements = data.iter::<f64>();
+        let first = elements.next();
+        let facts = Facts {
+            uniform: first.filter(|first| elements.all(|v| v == *first)),
+            keeps_sign: data.iter::<f64>().all(|v| v >= 0.0),
+        };
+        *known = Some(Known { of: value, facts });
+        facts
+    }
+
+    /// The sign to announce to a mapper: none where the parameter cannot break it.
+    fn announced_sign(&self) -> Option<Sign> {
+        let settled = self.plasticity == Plasticity::Fixed && self.facts().keeps_sign;
+        (!settled && !self.is_reparameterized()).then_some(self.sign)
+    }
+
+    /// A reparameterized weight holds a base that is not the weight: its sign is the
+    /// reparameterization's business.
+    fn is_reparameterized(&self) -> bool {
+        #[derive(Default)]
+        struct Seen(bool);
+        impl ModuleVisitor for Seen {
+            fn enter_module(&mut self, _name: &str, container_type: &str) {
+                self.0 |= container_type == "Reparameterization";
+            }
+        }
+        let mut seen = Seen::default();
+        self.param.visit(&mut seen);
+        seen.0
+    }
+
+    fn enforce_plasticity(mut self) -> Self {
+        if self.plasticity == Plasticity::Fixed {
+            self.param = self.param.set_require_grad(false);
+        }
+        self
+    }
+
+    fn with_param(self, param: Param<Tensor<D>>) -> Self {
+        Self { param, ..self }.enforce_plasticity()
+    }
+}
+
+impl<const D: usize> Deref for Weight<D> {
+    type Target = Param<Tensor<D>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.param
+    }
+}
+
+impl<const D: usize> std::fmt::Debug for Weight<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Weight")
+            .field("param", &self.param)
+            .field("sign", &self.sign)
+            .field("plasticity", &self.plasticity)
+            .finish()
+    }
+}
+
+// By hand, because the derive would put a level between the weight's name and its parameter.
+impl<const D: usize> Module for Weight<D> {
+    fn collect_devices(&self, devices: Devices) -> Devices {
+        self.param.collect_devices(devices)
+    }
+
+    fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
+        let sign = (!self.is_reparameterized()).then_some(self.sign);
+        scope::with_sign(sign, || self.param.visit(visitor));
+    }
+
+    fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
+        let sign = self.announced_sign();
+        let param = scope::with_sign(sign, || Module::map(self.param.clone(), mapper));
+        self.with_param(param)
+    }
+
+    fn fork(self, device: &Device) -> Self {
+        let param = self.param.clone().fork(device);
+        self.with_param(param)
+    }
+
+    fn to_device(self, device: &Device) -> Self {
+        let param = self.param.clone().to_device(device);
+        self.with_param(param)
+    }
+
+    fn valid(&self) -> Self {
+        let param = self.param.valid();
+        self.clone().with_param(param)
+    }
+
+    fn train(self) -> Self {
+        let param = self.param.clone().train();
+        self.with_param(param)
+    }
+
+    fn materialize(self) -> Self {
+        let param = self.param.clone().materialize();
+        self.with_param(param)
+    }
+}
+
+impl<const D: usize> ModuleDisplayDefault for Weight<D> {
+    fn content(&self, content: Content) -> Option<Content> {
+        self.param.content(content)
+    }
+}
+
+impl<const D: usize> ModuleDisplay for Weight<D> {}

@@ -1,0 +1,49 @@
+use burn::tensor::{Int, Tensor, activation::log_softmax, assert_shape};
+
+use super::statistics::{mean, variance};
+
+/// The local loss that teaches inhibition to normalize: the batch mean of
+/// mean(ẑ)² + (var(ẑ) − 1)², or of mean(ẑ)² alone when inhibition only subtracts
+/// (Eyono et al. 2026, "I-Norm").
+///
+/// # Shapes
+///
+/// - `z_hat`: `[..., features]`, the activity as the inhibitory weights see it: ẑ = (sg(a) − s)/q
+/// - result: `[1]`
+pub fn inhibitory_loss<const D: usize>(z_hat: Tensor<D>, divisive: bool) -> Tensor<1> {
+    let first = mean(z_hat.clone()).square();
+    if divisive {
+        (first + (variance(z_hat) - 1.0).square()).mean()
+    } else {
+        first.mean()
+    }
+}
+
+/// Cross-entropy of logits against class indices with label smoothing: the target distribution is
+/// (1 − s) on the class plus s/C on each of the C classes; the mean over the batch is returned.
+///
+/// Unlike Burn's `CrossEntropyLoss` it keeps the dtype of the logits throughout.
+///
+/// # Shapes
+///
+/// - `logits`: `[batch, classes]`
+/// - `targets`: `[batch]`, each in `0..classes`
+/// - result: `[1]`
+///
+/// # Panics
+///
+/// If the batch sizes differ.
+pub fn smoothed_cross_entropy(
+    logits: Tensor<2>,
+    targets: Tensor<1, Int>,
+    smoothing: f64,
+) -> Tensor<1> {
+    let [batch, _] = logits.dims();
+    assert_shape!(targets, [batch]);
+    let log_p = log_softmax(logits, 1);
+    let of_class = log_p.clone().gather(1, targets.unsqueeze_dim(1)).mean();
+    if smoothing == 0.0 {
+        return -of_class;
+    }
+    -(of_class * (1.0 - smoothing) + log_p.mean() * smoothing)
+}

@@ -1,0 +1,8 @@
+//! Control over back-propagated errors: [`map_grad`] and, built on it, [`GradNorm`].
+
+mod map;
+mod norm;
+mod op;
+
+pub use map::map_grad;
+pub use norm::{GradNorm, GradNormConfig, GradNormMode, grad_norm};

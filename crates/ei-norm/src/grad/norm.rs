@@ -1,0 +1,320 @@
+use burn::config::Config;
+use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
+use burn::tensor::{DType, Device, Tensor, TensorData, assert_shape};
+use rand::Rng;
+use rand_distr::{Distribution, OpenClosed01};
+
+use super::map_grad;
+use crate::{
+    Error,
+    dale::{Plasticity, Sign, Weight},
+    functional, init,
+};
+
+/// How [`GradNorm`] changes the error δ that arrives at a layer's output z (Eyono et al. 2026).
+///
+/// D is the number of features and σ = sqrt(var(z) + ε).
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum GradNormMode {
+    /// δ: nothing changes.
+    Identity,
+    /// (δ − mean δ − z (δ·z)/D) / σ.
+    #[default]
+    Full,
+    /// δ − mean δ.
+    Center,
+    /// δ / σ.
+    Scale,
+    /// δ − z (δ·z)/D.
+    Decorrelate,
+    /// δ − Σ_j w_j δ_j with fixed random weights w: lateral inhibition between error signals.
+    Lateral,
+}
+
+impl GradNormMode {
+    /// All modes.
+    pub const ALL: [Self; 6] = [
+        Self::Identity,
+        Self::Full,
+        Self::Center,
+        Self::Scale,
+        Self::Decorrelate,
+        Self::Lateral,
+    ];
+
+    /// The name in configurations, records and on command lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Full => "full",
+            Self::Center => "center",
+            Self::Scale => "scale",
+            Self::Decorrelate => "decorrelate",
+            Self::Lateral => "lateral",
+        }
+    }
+
+    /// The error δ' that leaves backward, from the output `z` and the error `delta`.
+    ///
+    /// Half-precision values are computed in f32 and cast back.
+    ///
+    /// # Shapes
+    ///
+    /// - `z`, `delta`, result: `[..., features]`; `lateral_weights`: `[features]`
+    ///
+    /// # Panics
+    ///
+    /// If the shapes differ, or if the mode is [`Lateral`](Self::Lateral) and there are no weights.
+    pub fn apply<const D: usize>(
+        self,
+        z: Tensor<D>,
+        delta: Tensor<D>,
+        lateral_weights: Option<Tensor<1>>,
+        epsilon: f64,
+    ) -> Tensor<D> {
+        let dtype = delta.dtype();
+        let wide = match dtype {
+            DType::F16 | DType::BF16 => DType::F32,
+            dtype => dtype,
+        };
+        let (z, delta) = (z.cast(wide), delta.cast(wide));
+        let normalized = match self {
+            Self::Identity => delta,
+            Self::Full => functional::full(z, delta, epsilon),
+            Self::Center => functional::center(delta),
+            Self::Scale => functional::scale(z, delta, epsilon),
+            Self::Decorrelate => functional::decorrelate(z, delta),
+            Self::Lateral => {
+                let weights = require_weights(&lateral_weights).clone();
+                functional::lateral(delta, weights.cast(wide))
+            }
+        };
+        normalized.cast(dtype)
+    }
+
+    /// Whether δ' depends on z.
+    fn needs_activity(self) -> bool {
+        matches!(self, Self::Full | Self::Scale | Self::Decorrelate)
+    }
+}
+
+impl std::fmt::Display for GradNormMode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for GradNormMode {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Self::ALL
+            .into_iter()
+            .find(|mode| mode.name() == name)
+            .ok_or_else(|| {
+                Error::config(
+                    "mode",
+                    name,
+                    "identity, full, center, scale, decorrelate, lateral",
+                )
+            })
+    }
+}
+
+/// Normalizes the error that reaches `z` in the backward pass; the identity in the forward pass.
+///
+/// `z` may have any rank; each row over the last axis is one example.
+///
+/// # Shapes
+///
+/// - `z` and the result: `[..., features]`
+/// - `lateral_weights`: `[features]`, needed by [`GradNormMode::Lateral`] alone
+///
+/// # Panics
+///
+/// If the mode is lateral and the weights are missing or of another length.
+pub fn grad_norm<const D: usize>(
+    z: Tensor<D>,
+    mode: GradNormMode,
+    lateral_weights: Option<Tensor<1>>,
+    epsilon: f64,
+) -> Tensor<D> {
+    if mode == GradNormMode::Identity {
+        return z;
+    }
+    if mode == GradNormMode::Lateral {
+        let features = require_weights(&lateral_weights).dims()[0];
+        assert_shape!(z, [.., features]);
+    }
+    // Neither capture holds a graph, and z is kept only where the formula needs it.
+    let activity = mode.needs_activity().then(|| z.clone().inner());
+    let weights = lateral_weights.map(Tensor::inner);
+    map_grad(z, move |delta: Tensor<D>| {
+        let z = activity.clone().unwrap_or_else(|| delta.clone());
+        mode.apply(z, delta, weights.clone(), epsilon)
+    })
+}
+
+fn require_weights(weights: &Option<Tensor<1>>) -> &Tensor<1> {
+    weights
+        .as_ref()
+        .unwrap_or_else(|| panic!("GradNormMode::Lateral needs lateral weights"))
+}
+
+/// Configuration of [`GradNorm`].
+#[derive(Config, Debug)]
+pub struct GradNormConfig {
+    /// The number of features D, the size of the last axis.
+    pub features: usize,
+    /// How the error is normalized.
+    #[config(default = "GradNormMode::Full")]
+    pub mode: GradNormMode,
+    /// ε in σ = sqrt(var(z) + ε).
+    #[config(default = 1e-5)]
+    pub epsilon: f64,
+}
+
+impl GradNormConfig {
+    /// Creates the module; lateral weights are drawn with the seed of the device.
+    ///
+    /// # Panics
+    ///
+    /// Where [`try_init_with`](Self::try_init_with) returns an error.
+    pub fn init(&self, device: &Device) -> GradNorm {
+        init::or_panic(self.try_init_with(device, &mut init::device_rng(device)))
+    }
+
+    /// Creates the module; lateral weights are drawn from `rng`.
+    ///
+    /// # Errors
+    ///
+    /// If there are no features, or ε is negative or not finite.
+    pub fn try_init_with(&self, device: &Device, rng: &mut impl Rng) -> Result<GradNorm, Error> {
+        init::check_size("features", self.features)?;
+        init::check_epsilon(self.epsilon)?;
+        let lateral_weights = (self.mode == GradNormMode::Lateral).then(|| {
+            let u: Vec<f64> = OpenClosed01
+                .sample_iter(&mut *rng)
+                .take(self.features)
+                .collect();
+            let sum: f64 = u.iter().sum();
+            let w: Vec<f64> = u.iter().map(|u| u / sum).collect();
+            fixed(Tensor::from_data(TensorData::new(w, [self.features]), device))
+        });
+        Ok(GradNorm {
+            lateral_weights,
+            mode: self.mode,
+            features: self.features,
+            epsilon: self.epsilon,
+        })
+    }
+}
+
+fn fixed(lateral_weights: Tensor<1>) -> Weight<1> {
+    Weight::new(lateral_weights, Sign::NonNegative, Plasticity::Fixed)
+}
+
+/// Normalizes back-propagated errors: the identity forward, [`GradNormMode`] backward.
+///
+/// Put it behind any layer of any Burn model:
+///
+/// ```
+/// use burn::prelude::*;
+/// use ei_norm::{GradNorm, GradNormConfig, GradNormMode};
+///
+/// let device = Device::flex();
+/// let norm: GradNorm = GradNormConfig::new(100).with_mode(GradNormMode::Center).init(&device);
+/// let z = Tensor::<2>::ones([32, 100], &device);
+/// assert_eq!(norm.forward(z).dims(), [32, 100]);
+/// ```
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct GradNorm {
+    /// The weights w of the lateral mode, `[features]`, summing to 1. They are part of the record
+    /// and never learn.
+    pub lateral_weights: Option<Weight<1>>,
+    #[module(skip)]
+    mode: GradNormMode,
+    #[module(skip)]
+    features: usize,
+    #[module(skip)]
+    epsilon: f64,
+}
+
+impl GradNorm {
+    /// A module that leaves errors as they are.
+    pub fn identity(features: usize) -> Self {
+        Self {
+            lateral_weights: None,
+            mode: GradNormMode::Identity,
+            features,
+            epsilon: 0.0,
+        }
+    }
+
+    /// The lateral mode with these weights, `[features]`.
+    pub fn with_lateral_weights(weights: Tensor<1>) -> Self {
+        let features = weights.dims()[0];
+        Self {
+            lateral_weights: Some(fixed(weights)),
+            mode: GradNormMode::Lateral,
+            ..Self::identity(features)
+        }
+    }
+
+    /// Returns `z`; in the backward pass its error is normalized.
+    ///
+    /// # Shapes
+    ///
+    /// - `z` and the result: `[..., features]`
+    ///
+    /// # Panics
+    ///
+    /// If the last axis of `z` is not `features`.
+    pub fn forward<const D: usize>(&self, z: Tensor<D>) -> Tensor<D> {
+        let features = self.features;
+        assert_shape!(z, [.., features]);
+        let weights = self.lateral_weights.as_ref().map(Weight::value);
+        grad_norm(z, self.mode, weights, self.epsilon)
+    }
+
+    /// The error that leaves backward, for the output `z` and the error `delta`, as a plain
+    /// computation: what [`forward`](Self::forward) makes of the gradient.
+    ///
+    /// # Shapes
+    ///
+    /// - `z`, `delta`, result: `[..., features]`
+    pub fn apply<const D: usize>(&self, z: Tensor<D>, delta: Tensor<D>) -> Tensor<D> {
+        let weights = self.lateral_weights.as_ref().map(Weight::value);
+        self.mode.apply(z, delta, weights, self.epsilon)
+    }
+
+    /// The number of features D.
+    pub fn features(&self) -> usize {
+        self.features
+    }
+
+    /// The mode.
+    pub fn mode(&self) -> GradNormMode {
+        self.mode
+    }
+}
+
+impl ModuleDisplay for GradNorm {
+    fn custom_settings(&self) -> Option<DisplaySettings> {
+        DisplaySettings::new()
+            .with_new_line_after_attribute(false)
+            .optional()
+    }
+
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        content
+            .add("features", &self.features)
+            .add("mode", self.mode.name())
+            .add("epsilon", &self.epsilon)
+            .optional()
+    }
+}

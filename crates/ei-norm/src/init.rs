@@ -1,0 +1,222 @@
+//! Initial weights, and the checks that configurations share.
+//!
+//! Everything is drawn on the host in f64 from one generator, so a seed gives the same weights on
+//! every backend, up to the rounding of its dtype.
+
+use burn::tensor::{Device, Distribution as TensorDistribution, Int, Tensor, TensorData};
+use rand::Rng;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, Exp, LogNormal};
+
+use crate::Error;
+
+/// How many inhibitory units a layer has.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Inhibitory {
+    /// This many.
+    Count(usize),
+    /// This share of the outputs, rounded down, but at least 1; a share of 0 means none.
+    Fraction(f64),
+}
+
+impl Default for Inhibitory {
+    /// One inhibitory unit for ten outputs.
+    fn default() -> Self {
+        Self::Fraction(0.1)
+    }
+}
+
+impl Inhibitory {
+    /// The number of inhibitory units beside `d_output` outputs.
+    ///
+    /// # Errors
+    ///
+    /// If the fraction is not in 0..=1.
+    pub fn units(self, d_output: usize) -> Result<usize, Error> {
+        match self {
+            Self::Count(count) => Ok(count),
+            Self::Fraction(fraction) if !(0.0..=1.0).contains(&fraction) => Err(Error::config(
+                "the fraction of inhibitory units",
+                fraction,
+                "0 to 1",
+            )),
+            Self::Fraction(0.0) => Ok(0),
+            // The small addend keeps 0.29 · 100 from being 28.
+            Self::Fraction(fraction) => Ok(((d_output as f64 * fraction + 1e-9) as usize).max(1)),
+        }
+    }
+}
+
+/// The distribution of the initial weights. In each, inhibition starts out balancing excitation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Initializer {
+    /// W_ex and W_ei lognormal with mean and standard deviation σ* = sqrt(2 n_e / (n_in (n_e − 1))),
+    /// W_ei then normalized to sum 1 for each output, W_ix the mean excitatory weights of an input
+    /// (Eyono et al. 2026). Needs at least 2 outputs.
+    #[default]
+    Lognormal,
+    /// The same with Exp(scale σ*). Needs at least 2 outputs.
+    Exponential,
+    /// W_ex and W_ix from Exp(scale sqrt(2π/(n_in(2π−1)))), W_ei = 1/n_i; W_ix is the mean
+    /// excitatory weight where there is one inhibitory unit (Cornford et al. 2021).
+    Iclr,
+}
+
+/// Weights of an EI layer on the host: row-major, `[d_input, d_output]` as in the layers.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct EiDraw {
+    pub d_input: usize,
+    pub d_output: usize,
+    pub n_i: usize,
+    /// `[d_input, d_output]`
+    pub w_ex: Vec<f64>,
+    /// `[d_input, n_i]`
+    pub w_ix: Vec<f64>,
+    /// `[n_i, d_output]`
+    pub w_ei: Vec<f64>,
+}
+
+impl Initializer {
+    /// Draws the weights of a layer.
+    pub(crate) fn draw(
+        self,
+        d_input: usize,
+        d_output: usize,
+        n_i: usize,
+        rng: &mut impl Rng,
+    ) -> Result<EiDraw, Error> {
+        check_size("d_input", d_input)?;
+        check_size("d_output", d_output)?;
+        let distribution = Positive::new(self, d_input, d_output)?;
+        let mut sample = |n: usize| -> Vec<f64> { distribution.sample_n(n, rng) };
+        let w_ex = sample(d_input * d_output);
+        let mean_of_input = || {
+            w_ex.chunks_exact(d_output)
+                .map(|row| row.iter().sum::<f64>() / d_output as f64)
+        };
+        let (w_ix, w_ei) = match self {
+            Self::Iclr if n_i == 1 => (mean_of_input().collect(), vec![1.0; d_output]),
+            Self::Iclr => (
+                sample(d_input * n_i),
+                vec![1.0 / n_i as f64; n_i * d_output],
+            ),
+            Self::Lognormal | Self::Exponential => {
+                let mut w_ei = sample(n_i * d_output);
+                normalize_columns(&mut w_ei, d_output);
+                let w_ix = mean_of_input()
+                    .flat_map(|mean| std::iter::repeat_n(mean, n_i))
+                    .collect();
+                (w_ix, w_ei)
+            }
+        };
+        Ok(EiDraw {
+            d_input,
+            d_output,
+            n_i,
+            w_ex,
+            w_ix,
+            w_ei,
+        })
+    }
+}
+
+/// The distribution of a positive weight.
+enum Positive {
+    Lognormal(LogNormal<f64>),
+    Exponential(Exp<f64>),
+}
+
+impl Positive {
+    fn new(initializer: Initializer, d_input: usize, d_output: usize) -> Result<Self, Error> {
+        let (n_in, n_e) = (d_input as f64, d_output as f64);
+        let balanced = || match d_output {
+            1 => Err(Error::config(
+                "d_output",
+                d_output,
+                "at least 2 with the lognormal and the exponential initialization (Iclr takes 1)",
+            )),
+            _ => Ok((2.0 * n_e / (n_in * (n_e - 1.0))).sqrt()),
+        };
+        let invalid = |_| Error::config("d_input", d_input, "a size with finite initial weights");
+        match initializer {
+            Initializer::Lognormal => LogNormal::from_mean_cv(balanced()?, 1.0)
+                .map(Self::Lognormal)
+                .map_err(invalid),
+            Initializer::Exponential => exponential(balanced()?),
+            Initializer::Iclr => {
+                let tau = std::f64::consts::TAU;
+                exponential((tau / (n_in * (tau - 1.0))).sqrt())
+            }
+        }
+    }
+
+    fn sample_n(&self, n: usize, rng: &mut impl Rng) -> Vec<f64> {
+        match self {
+            Self::Lognormal(d) => d.sample_iter(rng).take(n).collect(),
+            Self::Exponential(d) => d.sample_iter(rng).take(n).collect(),
+        }
+    }
+}
+
+fn exponential(scale: f64) -> Result<Positive, Error> {
+    Exp::new(scale.recip())
+        .map(Positive::Exponential)
+        .map_err(|_| Error::config("the scale of Exp", scale, "a positive number"))
+}
+
+/// Divides each column by its sum.
+fn normalize_columns(w: &mut [f64], columns: usize) {
+    let mut sums = vec![0.0; columns];
+    for row in w.chunks_exact(columns) {
+        sums.iter_mut().zip(row).for_each(|(sum, w)| *sum += w);
+    }
+    for row in w.chunks_exact_mut(columns) {
+        row.iter_mut().zip(&sums).for_each(|(w, sum)| *w /= sum);
+    }
+}
+
+/// A generator seeded by the device's own, as `Device::seed` sets it.
+pub(crate) fn device_rng(device: &Device) -> ChaCha8Rng {
+    // 2^24 is the largest range that every backend draws evenly.
+    let words = Tensor::<1, Int>::random(
+        [8],
+        TensorDistribution::Uniform(0.0, f64::from(1 << 24)),
+        &device.clone().inner(),
+    );
+    let seed = words
+        .into_data()
+        .iter::<i64>()
+        .fold(0u64, |seed, word| seed.rotate_left(24) ^ word as u64);
+    ChaCha8Rng::seed_from_u64(seed)
+}
+
+/// A matrix on a device, in the device's default float dtype.
+pub(crate) fn matrix(values: Vec<f64>, shape: [usize; 2], device: &Device) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// For the `init` that cannot return an error.
+pub(crate) fn or_panic<T>(result: Result<T, Error>) -> T {
+    result.unwrap_or_else(|error| panic!("{error}"))
+}
+
+pub(crate) fn check_size(name: &'static str, size: usize) -> Result<(), Error> {
+    match size {
+        0 => Err(Error::config(name, size, "at least 1")),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn check_epsilon(epsilon: f64) -> Result<(), Error> {
+    if epsilon.is_finite() && epsilon >= 0.0 {
+        return Ok(());
+    }
+    Err(Error::config(
+        "epsilon",
+        epsilon,
+        "a finite number of at least 0",
+    ))
+}

@@ -1,0 +1,59 @@
+//! Layers that obey Dale's law, one a file.
+
+mod ei_linear;
+mod i_norm;
+mod i_norm_config;
+
+pub use ei_linear::{EiCurrents, EiLinear, EiLinearConfig, EiWeights};
+pub use i_norm::{INormCurrents, INormLinear, INormWeights};
+pub use i_norm_config::{INormLinearConfig, InhibitoryPlasticity};
+
+use burn::module::Param;
+use burn::tensor::{Device, Tensor};
+
+use crate::Error;
+use crate::dale::{Plasticity, Sign, Weight};
+use crate::init::EiDraw;
+
+fn excitatory(value: Tensor<2>) -> Weight<2> {
+    Weight::new(value, Sign::NonNegative, Plasticity::Plastic)
+}
+
+/// The three matrices of a draw, as tensors: W_ex, and W_ix with W_ei if there is inhibition.
+fn tensors(draw: EiDraw, device: &Device) -> (Tensor<2>, Option<(Tensor<2>, Tensor<2>)>) {
+    use crate::init::matrix;
+    let (d_input, d_output, n_i) = (draw.d_input, draw.d_output, draw.n_i);
+    let w_ex = matrix(draw.w_ex, [d_input, d_output], device);
+    let inhibition = (n_i > 0).then(|| {
+        (
+            matrix(draw.w_ix, [d_input, n_i], device),
+            matrix(draw.w_ei, [n_i, d_output], device),
+        )
+    });
+    (w_ex, inhibition)
+}
+
+fn zero_bias(bias: bool, d_output: usize, device: &Device) -> Option<Tensor<1>> {
+    bias.then(|| Tensor::zeros([d_output], device))
+}
+
+fn bias_param(bias: Option<Tensor<1>>) -> Option<Param<Tensor<1>>> {
+    bias.map(|bias| Param::from_tensor(bias.detach()))
+}
+
+/// Checks the shape of a weight that a user supplies.
+fn check_shape<const D: usize>(
+    parameter: &'static str,
+    value: &Tensor<D>,
+    expected: [usize; D],
+) -> Result<(), Error> {
+    let found = value.dims();
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::Shape {
+        parameter,
+        found: found.to_vec(),
+        expected: expected.to_vec(),
+    })
+}

@@ -1,0 +1,55 @@
+//! Excitatory/inhibitory layers (Dale's law) and control over back-propagated errors, for
+//! [Burn](https://burn.dev).
+//!
+//! - [`EiLinear`], [`INormLinear`]: layers whose neurons excite or inhibit, never both.
+//! - [`map_grad`]: the identity in the forward pass; any function of the error in the backward pass.
+//! - [`GradNorm`]: the error normalizations of "Inhibitory normalization of error signals improves
+//!   learning in neural circuits" (Eyono et al., 2026), built on it.
+//! - [`dale`]: which parameters have a fixed sign, their projection after a step, and a check.
+//!
+//! ```
+//! use burn::prelude::*;
+//! use ei_norm::{EiLinear, EiLinearConfig};
+//!
+//! # fn main() -> Result<(), ei_norm::Error> {
+//! let device = Device::flex();
+//! let layer: EiLinear = EiLinearConfig::new(784, 100).try_init(&device)?;
+//! let z = layer.forward(Tensor::<2>::ones([32, 784], &device));
+//! assert_eq!(z.dims(), [32, 100]);
+//! ei_norm::dale::check(&layer)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Shapes follow Burn's `Linear`: a weight from `n` inputs to `m` outputs is `[n, m]`, the transpose
+//! of the paper's post × pre matrices.
+
+#![warn(missing_docs)]
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod dale;
+pub mod functional;
+pub mod grad;
+pub mod init;
+pub mod layer;
+pub mod metric;
+
+mod error;
+mod storage;
+
+pub use error::Error;
+pub use grad::{GradNorm, GradNormConfig, GradNormMode, map_grad};
+pub use init::{Inhibitory, Initializer};
+pub use layer::{
+    EiCurrents, EiLinear, EiLinearConfig, EiWeights, INormCurrents, INormLinear,
+    INormLinearConfig, INormWeights, InhibitoryPlasticity,
+};
+
+/// Everything a model needs: `use ei_norm::prelude::*;`.
+pub mod prelude {
+    pub use crate::{
+        EiLinear, EiLinearConfig, GradNorm, GradNormConfig, GradNormMode, INormLinear,
+        INormLinearConfig, Inhibitory, Initializer, dale, map_grad,
+    };
+}

@@ -1,0 +1,132 @@
+//! Measures of activity and of errors, as in the figures of Eyono et al. (2026).
+
+use burn::tensor::{Tensor, activation::relu};
+
+use crate::functional::{
+    BackwardRule, Normalization, mean, normalize, normalize_backward, variance,
+};
+use crate::{EiLinear, GradNorm, GradNormMode, INormLinear};
+
+/// Mean and variance over the features of one example, averaged over a batch.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Moments {
+    /// The first moment: 0 after perfect normalization.
+    pub mean: f64,
+    /// The population variance: 1 after perfect normalization.
+    pub variance: f64,
+}
+
+/// How close a layer comes to LayerNorm, 1 being the same direction.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Alignment {
+    /// The cosine between ReLU(LayerNorm(z)) and ReLU(z), z the layer's output, over a batch.
+    pub output: f64,
+    /// The cosine between the gradients with respect to W_ex of the sums of those two, the second
+    /// as the layer's normalization of errors leaves it. With [`GradNormMode::Lateral`] the
+    /// reference is [`GradNormMode::Center`] instead of LayerNorm, as in the paper.
+    pub gradient: f64,
+}
+
+/// The moments of the rows of `z`.
+///
+/// # Shapes
+///
+/// - `z`: `[..., features]`
+pub fn moments<const D: usize>(z: Tensor<D>) -> Moments {
+    let z = z.inner();
+    Moments {
+        mean: mean(z.clone()).mean().into_scalar(),
+        variance: variance(z).mean().into_scalar(),
+    }
+}
+
+/// The cosine of the angle between two tensors of the same shape, flattened. NaN if one is zero.
+pub fn cosine<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f64 {
+    let (a, b) = (a.inner(), b.inner());
+    let sum = |t: Tensor<D>| -> f64 { t.sum().into_scalar() };
+    sum(a.clone() * b.clone()) / (sum(a.square()) * sum(b.square())).sqrt()
+}
+
+/// The alignment of an I-Norm layer for a batch.
+///
+/// # Shapes
+///
+/// - `x`: `[batch, d_input]`
+///
+/// # Panics
+///
+/// If the last axis of `x` is not `d_input`.
+pub fn i_norm_alignment(layer: &INormLinear, x: Tensor<2>) -> Alignment {
+    let x = x.inner();
+    let currents = layer.currents(x.clone());
+    let divisive = currents.divisive.clone().map(Tensor::inner);
+    let to_drive = |error: Tensor<2>| match &divisive {
+        Some(q) => error / q.clone(),
+        None => error,
+    };
+    alignment(
+        x,
+        currents.output().inner(),
+        &layer.grad_norm,
+        layer.epsilon(),
+        to_drive,
+    )
+}
+
+/// The alignment of an EI layer for a batch, with a hard-coded normalization behind it if there is
+/// one.
+///
+/// # Shapes
+///
+/// - `x`: `[batch, d_input]`
+///
+/// # Panics
+///
+/// If the last axis of `x` is not `d_input`.
+pub fn ei_alignment(
+    layer: &EiLinear,
+    normalization: Option<(Normalization, BackwardRule)>,
+    epsilon: f64,
+    x: Tensor<2>,
+) -> Alignment {
+    let x = x.inner();
+    let drive = layer.forward(x.clone()).inner();
+    let z = match normalization {
+        Some((kind, rule)) => normalize(drive.clone(), kind, rule, epsilon),
+        None => drive.clone(),
+    };
+    let to_drive = |error: Tensor<2>| match normalization {
+        Some((kind, rule)) => normalize_backward(drive.clone(), error, kind, rule, epsilon),
+        None => error,
+    };
+    let none = GradNorm::identity(z.dims()[1]);
+    alignment(x, z, &none, epsilon, to_drive)
+}
+
+/// The alignment of a layer with output `z`, whose error reaches the excitatory drive x W_ex by
+/// `to_drive`.
+fn alignment(
+    x: Tensor<2>,
+    z: Tensor<2>,
+    grad_norm: &GradNorm,
+    epsilon: f64,
+    to_drive: impl Fn(Tensor<2>) -> Tensor<2>,
+) -> Alignment {
+    const LAYER: Normalization = Normalization::Layer;
+    const EXACT: BackwardRule = BackwardRule::Exact;
+    let normalized = normalize(z.clone(), LAYER, EXACT, epsilon);
+    // The derivative of the sum of ReLU(z).
+    let active = |z: &Tensor<2>| z.zeros_like().mask_fill(z.clone().greater_elem(0.0), 1.0);
+    let to_weights = |error| x.clone().transpose().matmul(to_drive(error));
+    let reference = match grad_norm.mode() {
+        GradNormMode::Lateral => {
+            GradNormMode::Center.apply(z.clone(), active(&z), None, epsilon)
+        }
+        _ => normalize_backward(z.clone(), active(&normalized), LAYER, EXACT, epsilon),
+    };
+    let actual = grad_norm.apply(z.clone(), active(&z));
+    Alignment {
+        output: cosine(relu(normalized), relu(z)),
+        gradient: cosine(to_weights(actual), to_weights(reference)),
+    }
+}

@@ -1,0 +1,225 @@
+use std::net::TcpListener;
+
+use super::*;
+use crate::data::testing::{gzip, tiny};
+
+mod server;
+
+use server::{good, not_found, response, serve};
+
+/// The digest that the tiny data set must have.
+fn digest(file: IdxFile) -> String {
+    Content::read(file, "tiny", &tiny(file)[..]).unwrap().sha256
+}
+
+/// Downloads the tiny data set; without the proxy that the environment may name.
+fn run(
+    base_url: &str,
+    folder: &Path,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Vec<Fetched>, DataError> {
+    let digests = IdxFile::ALL.map(digest);
+    let config = Agent::config_builder()
+        .proxy(None)
+        .timeout_per_read(Some(Duration::from_secs(2)));
+    Job {
+        agent: config.build().into(),
+        base_url,
+        folder,
+        expected: digests.each_ref().map(String::as_str),
+        limit: 1 << 20,
+    }
+    .run(progress)
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// A download that must fail with this reason and leave the folder empty.
+fn fails(base_url: &str, reason: &str) {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("ei-norm").join("data");
+    let error = run(base_url, &folder, &mut |_| ()).unwrap_err();
+    assert!(matches!(error, DataError::Download { .. }), "{error:?}");
+    let text = error.to_string();
+    let url = format!("{base_url}train-images-idx3-ubyte.gz: ");
+    for part in [&url, reason, "dataset-fashion-mnist", "--data DIR"] {
+        assert!(text.contains(part), "{part} not in {text}");
+    }
+    assert!(!text.contains('\n'));
+    assert_eq!(names_in(&folder), [""; 0]);
+}
+
+#[test]
+fn all_four_files_arrive_and_are_not_fetched_again() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("new").join("folder");
+    let mut seen = Vec::new();
+    let mut last = None;
+    let base_url = serve(good);
+    let fetched = run(&base_url, &folder, &mut |progress| {
+        seen.push(progress.file.to_owned());
+        if let (Some(received), Some(total)) = (last, progress.total)
+            && progress.received > 0
+        {
+            assert!(received < progress.received && progress.received <= total);
+        }
+        last = Some(progress.received);
+        assert!(progress.total.is_some());
+    });
+    for (file, fetched) in IdxFile::ALL.into_iter().zip(fetched.unwrap()) {
+        assert_eq!(fetched.path, folder.join(file.gzipped_name()));
+        assert!(!fetched.was_there);
+        assert_eq!(fs::read(fetched.path).unwrap(), gzip(&tiny(file)));
+    }
+    seen.dedup();
+    assert_eq!(seen, IdxFile::ALL.map(IdxFile::gzipped_name));
+    assert_eq!(last, Some(gzip(&tiny(IdxFile::TestLabels)).len() as u64));
+    assert_eq!(names_in(&folder).len(), 4);
+
+    let again = run(&base_url, &folder, &mut |_| panic!("fetched again")).unwrap();
+    assert!(again.iter().all(|file| file.was_there));
+}
+
+#[test]
+fn only_what_is_missing_or_damaged_is_fetched() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |file: IdxFile, bytes: &[u8]| {
+        fs::write(folder.path().join(file.gzipped_name()), bytes).unwrap();
+    };
+    place(IdxFile::TrainLabels, &gzip(&tiny(IdxFile::TrainLabels)));
+    place(IdxFile::TestImages, b"half a fi");
+    // Well-formed, but not the file that is wanted.
+    place(IdxFile::TestLabels, &tiny(IdxFile::TrainLabels));
+    let fetched = run(&serve(good), folder.path(), &mut |_| ()).unwrap();
+    let there: Vec<bool> = fetched.iter().map(|file| file.was_there).collect();
+    assert_eq!(there, [false, true, false, false]);
+    for file in IdxFile::ALL {
+        let path = folder.path().join(file.gzipped_name());
+        assert_eq!(fs::read(path).unwrap(), gzip(&tiny(file)));
+    }
+}
+
+#[test]
+fn a_wrong_file_that_would_be_preferred_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(IdxFile::TrainImages.name());
+    fs::write(&path, "mine").unwrap();
+    let error = run(&serve(good), folder.path(), &mut |_| ()).unwrap_err();
+    let path_shown = shown(&path);
+    assert_eq!(error, DataError::InTheWay { path: path_shown });
+    assert_eq!(fs::read(path).unwrap(), b"mine");
+}
+
+#[test]
+fn content_with_another_digest_is_refused() {
+    fn changed(file: IdxFile) -> Vec<u8> {
+        let mut content = tiny(file);
+        content[20] ^= 1;
+        let body = gzip(&content);
+        response(&body, body.len())
+    }
+    let reason = format!("must be {}", digest(IdxFile::TrainImages));
+    fails(&serve(changed), &reason);
+}
+
+#[test]
+fn a_failed_download_keeps_the_files_before_it() {
+    fn second_is_gone(file: IdxFile) -> Vec<u8> {
+        match file {
+            IdxFile::TrainLabels => not_found(),
+            other => good(other),
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let error = run(&serve(second_is_gone), folder.path(), &mut |_| ()).unwrap_err();
+    assert!(error.to_string().contains("train-labels-idx1-ubyte.gz"));
+    assert_eq!(
+        names_in(folder.path()),
+        [IdxFile::TrainImages.gzipped_name()]
+    );
+}
+
+#[test]
+fn content_that_is_no_data_is_refused() {
+    let page = |_| response(b"<html>Please log in</html>", 26);
+    fails(&serve(page), "must be 2051 for images");
+}
+
+#[test]
+fn a_truncated_body_is_refused() {
+    fn short_of_its_length(file: IdxFile) -> Vec<u8> {
+        let body = gzip(&tiny(file));
+        response(&body[..body.len() / 2], body.len())
+    }
+    fails(&serve(short_of_its_length), "disconnect");
+
+    fn without_length(file: IdxFile) -> Vec<u8> {
+        let body = gzip(&tiny(file));
+        [b"HTTP/1.0 200 OK\r\n\r\n", &body[..body.len() / 2]].concat()
+    }
+    fails(&serve(without_length), "damaged gzip");
+}
+
+#[test]
+fn a_body_that_is_too_long_is_refused() {
+    let long = |_| response(&vec![0; 2 << 20], 2 << 20);
+    fails(&serve(long), "larger");
+}
+
+#[test]
+fn an_error_status_is_reported() {
+    fails(&serve(|_| not_found()), "404");
+}
+
+#[test]
+fn a_refused_connection_is_reported() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    fails(&format!("http://{address}/"), "refused");
+}
+
+#[test]
+fn a_silent_server_is_not_waited_for() {
+    // Connections are accepted by the system, but nobody answers.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    fails(&format!("http://{address}/"), "timeout");
+}
+
+#[test]
+fn an_address_that_is_none_is_reported() {
+    fails("not an address/", "uri");
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let root = tempfile::tempdir().unwrap();
+    let file = root.path().join("file");
+    fs::write(&file, "").unwrap();
+    let folder = file.join("data");
+    let error = run(&serve(good), &folder, &mut |_| ()).unwrap_err();
+    assert!(matches!(error, DataError::Store { .. }), "{error:?}");
+    assert!(error.to_string().starts_with(&shown(&folder)), "{error}");
+}
+
+#[test]
+fn a_name_that_is_taken_leaves_no_temporary() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = folder.path().join(IdxFile::TrainImages.gzipped_name());
+    fs::create_dir(&taken).unwrap();
+    let error = run(&serve(good), folder.path(), &mut |_| ()).unwrap_err();
+    assert!(matches!(error, DataError::Store { .. }), "{error:?}");
+    assert!(error.to_string().starts_with(&shown(&taken)), "{error}");
+    assert_eq!(
+        names_in(folder.path()),
+        [IdxFile::TrainImages.gzipped_name()]
+    );
+}

@@ -1,0 +1,225 @@
+use std::cell::Cell;
+use std::io;
+
+use super::*;
+use crate::data::testing::{gzip, idx, images, labels};
+
+/// The message for bytes that must be refused, raw and gzipped alike.
+fn refusal(kind: Kind, bytes: &[u8]) -> String {
+    let raw = message(kind, bytes);
+    assert_eq!(message(kind, &gzip(bytes)), raw);
+    raw
+}
+
+fn message(kind: Kind, bytes: &[u8]) -> String {
+    let message = read("x.idx", kind, bytes).unwrap_err().to_string();
+    assert!(!message.contains('\n'));
+    message
+}
+
+#[test]
+fn raw_and_gzipped_files_read_the_same() {
+    let bytes = images(3);
+    let content = read("x", Kind::Images, &bytes[..]).unwrap();
+    assert_eq!(content.count, 3);
+    assert_eq!(content.header, bytes[..16]);
+    assert_eq!(content.values, bytes[16..]);
+    assert_eq!(read("x", Kind::Images, &gzip(&bytes)[..]), Ok(content));
+
+    let content = read("x", Kind::Labels, &labels(10)[..]).unwrap();
+    assert_eq!(content.values, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+}
+
+#[test]
+fn several_gzip_members_are_one_file() {
+    let bytes = images(2);
+    let (first, second) = bytes.split_at(100);
+    let packed = [gzip(first), gzip(second)].concat();
+    assert!(read("x", Kind::Images, &packed[..]).is_ok());
+}
+
+#[test]
+fn an_input_that_returns_single_bytes_is_recognised() {
+    struct Slow(Vec<u8>);
+    impl Read for Slow {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let slow = buffer.len().min(1).min(self.0.len());
+            buffer[..slow].copy_from_slice(&self.0[..slow]);
+            self.0.drain(..slow);
+            Ok(slow)
+        }
+    }
+    assert!(read("x", Kind::Labels, Slow(gzip(&labels(5)))).is_ok());
+    assert!(read("x", Kind::Labels, Slow(labels(5))).is_ok());
+}
+
+#[test]
+fn a_short_header_is_refused() {
+    for length in [0, 1, 3, 4, 15] {
+        assert_eq!(
+            refusal(Kind::Images, &images(1)[..length]),
+            format!("x.idx: {length} bytes are no whole IDX header, must be at least 16")
+        );
+    }
+    assert_eq!(
+        refusal(Kind::Labels, &labels(1)[..7]),
+        "x.idx: 7 bytes are no whole IDX header, must be at least 8"
+    );
+}
+
+#[test]
+fn another_magic_number_is_refused() {
+    assert_eq!(
+        refusal(Kind::Images, &labels(1)),
+        "x.idx: magic number 2049, must be 2051 for images"
+    );
+    assert_eq!(
+        refusal(Kind::Labels, &images(1)),
+        "x.idx: magic number 2051, must be 2049 for labels"
+    );
+    assert!(refusal(Kind::Images, b"<html>").contains("must be 2051"));
+}
+
+#[test]
+fn another_image_size_is_refused() {
+    for (rows, columns) in [(32, 28), (28, 32), (0, 0), (784, 1), (u32::MAX, u32::MAX)] {
+        assert_eq!(
+            refusal(Kind::Images, &idx(&[2051, 1, rows, columns], &[0; PIXELS])),
+            format!("x.idx: images of {rows}x{columns} pixels, must be 28x28")
+        );
+    }
+}
+
+#[test]
+fn a_count_out_of_range_is_refused() {
+    for count in [0, MAX_COUNT + 1, u32::MAX] {
+        assert_eq!(
+            refusal(Kind::Images, &idx(&[2051, count, 28, 28], &[])),
+            format!("x.idx: {count} images, must be 1 to 1000000")
+        );
+        assert_eq!(
+            refusal(Kind::Labels, &idx(&[2049, count], &[])),
+            format!("x.idx: {count} labels, must be 1 to 1000000")
+        );
+    }
+}
+
+#[test]
+fn a_truncated_file_is_refused() {
+    assert_eq!(
+        refusal(Kind::Images, &images(2)[..16 + 2 * PIXELS - 1]),
+        "x.idx: truncated: 1567 bytes after the header, must be 1568 for its 2 images"
+    );
+    assert_eq!(
+        refusal(Kind::Labels, &labels(2)[..8]),
+        "x.idx: truncated: 0 bytes after the header, must be 2 for its 2 labels"
+    );
+    // The most that a header may claim, with nothing behind it.
+    assert!(
+        refusal(Kind::Images, &idx(&[2051, MAX_COUNT, 28, 28], &[])).contains("must be 784000000")
+    );
+}
+
+#[test]
+fn trailing_bytes_are_refused() {
+    let bytes = [images(2), vec![0]].concat();
+    assert_eq!(
+        refusal(Kind::Images, &bytes),
+        "x.idx: more than 1568 bytes after the header, must be as many for its 2 images"
+    );
+    let bytes = [labels(2), vec![0; 1000]].concat();
+    assert!(refusal(Kind::Labels, &bytes).contains("more than 2 bytes"));
+}
+
+#[test]
+fn a_label_of_no_class_is_refused() {
+    assert_eq!(
+        refusal(Kind::Labels, &idx(&[2049, 4], &[0, 9, 10, 255])),
+        "x.idx: label 10 at index 2, must be 0 to 9"
+    );
+}
+
+#[test]
+fn damaged_gzip_is_refused() {
+    let whole = gzip(&images(2));
+    let damaged = |bytes: &[u8]| {
+        let text = message(Kind::Images, bytes);
+        assert!(text.starts_with("x.idx: damaged gzip: "), "{text}");
+    };
+    for length in [2, 10, whole.len() / 2, whole.len() - 1] {
+        damaged(&whole[..length]);
+    }
+    // A wrong checksum is only seen by who reads up to the end.
+    let mut wrong = whole.clone();
+    let crc = wrong.len() - 8;
+    wrong[crc] ^= 1;
+    damaged(&wrong);
+    damaged(&[whole, b"junk".to_vec()].concat());
+}
+
+#[test]
+fn no_damage_of_a_single_byte_panics_or_passes_unseen() {
+    let good = labels(20);
+    let packed = gzip(&good);
+    let expected = read("x", Kind::Labels, &good[..]).unwrap();
+    for index in 0..packed.len() {
+        for bit in 0..8 {
+            let mut bytes = packed.clone();
+            bytes[index] ^= 1 << bit;
+            if let Ok(content) = read("x", Kind::Labels, &bytes[..]) {
+                // Only bits of the gzip header that carry no content may differ.
+                assert_eq!(content, expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn no_more_is_read_than_the_header_allows() {
+    struct Counted<'a>(&'a Cell<usize>);
+    impl Read for Counted<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0.set(self.0.get() + buffer.len());
+            buffer.fill(0);
+            Ok(buffer.len())
+        }
+    }
+    let taken = Cell::new(0);
+    let endless = io::Cursor::new(idx(&[2049, 1000], &[])).chain(Counted(&taken));
+    let error = read("x", Kind::Labels, endless).unwrap_err();
+    assert!(error.to_string().contains("more than 1000 bytes"));
+    assert_eq!(taken.get(), 1001);
+}
+
+#[test]
+fn a_gzip_bomb_is_not_unpacked() {
+    // A thousandfold: what is unpacked shows in how little of it is taken.
+    let bomb = gzip(&[idx(&[2049, 1], &[]), vec![0; 16 << 20]].concat());
+    assert!(bomb.len() < 32 << 10);
+    let taken = Cell::new(0);
+    struct Counted<'a>(&'a [u8], &'a Cell<usize>);
+    impl Read for Counted<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            // Small portions, so that what was taken tells what was unpacked.
+            let length = buffer.len().min(64);
+            let length = self.0.read(&mut buffer[..length])?;
+            self.1.set(self.1.get() + length);
+            Ok(length)
+        }
+    }
+    let error = read("x", Kind::Labels, Counted(&bomb, &taken)).unwrap_err();
+    assert!(error.to_string().contains("more than 1 bytes"));
+    assert!(taken.get() < bomb.len() / 8, "{} bytes", taken.get());
+}
+
+#[test]
+fn a_failing_input_is_reported() {
+    struct Failing;
+    impl Read for Failing {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("disk\ngone"))
+        }
+    }
+    let error = read("x\ny", Kind::Labels, Failing).unwrap_err();
+    assert_eq!(error.to_string(), "x\\ny: cannot be read: disk\\ngone");
+}

@@ -1,0 +1,112 @@
+//! A legend in columns across the foot of a figure, clear of the data.
+
+use super::canvas::Canvas;
+use super::text::{Type, text_width, wrap};
+use super::{INK, Look, MUTED, SMALL, TICK, WIDTH};
+
+/// Width of the drawn sample and the gap after it.
+const SAMPLE: f64 = 28.0;
+/// Gap between label and note.
+const GAP: f64 = 7.0;
+/// Gap between columns.
+const GUTTER: f64 = 22.0;
+/// Distance of lines.
+const LINE: f64 = 14.0;
+/// Width the columns may take.
+const ROOM: f64 = WIDTH - 24.0;
+
+/// What stands for what.
+pub(super) struct Entry<'a> {
+    pub look: Look,
+    pub label: &'a str,
+    /// Set smaller after the label; may be empty.
+    pub note: String,
+}
+
+/// Entries with their places.
+pub(super) struct Legend<'a> {
+    entries: Vec<(Entry<'a>, Vec<String>)>,
+    rows: usize,
+    column: f64,
+    /// Lines of text in the tallest entry.
+    lines: usize,
+}
+
+impl<'a> Legend<'a> {
+    /// Arranges `entries` in as few rows as fit, read down the columns.
+    pub fn new(entries: Vec<Entry<'a>>) -> Self {
+        let lead = |e: &Entry| SAMPLE + text_width(e.label, TICK) + GAP;
+        let entries: Vec<_> = entries
+            .into_iter()
+            .map(|e| {
+                let lines = wrap(&e.note, SMALL, ROOM - lead(&e));
+                (e, lines)
+            })
+            .collect();
+        let width = |(entry, lines): &(Entry, Vec<String>)| {
+            let note = lines.iter().map(|l| text_width(l, SMALL));
+            lead(entry) + note.fold(0.0, f64::max)
+        };
+        let column = entries.iter().map(width).fold(0.0, f64::max);
+        let most = ((ROOM + GUTTER) / (column + GUTTER)).floor().max(1.0) as usize;
+        Self {
+            rows: entries.len().div_ceil(most),
+            lines: entries.iter().map(|e| e.1.len()).fold(1, usize::max),
+            entries,
+            column,
+        }
+    }
+
+    /// Height it takes.
+    pub fn height(&self) -> f64 {
+        LINE * (self.rows * self.lines) as f64
+    }
+
+    /// Draws the legend below `top`, centred.
+    pub fn draw(&self, canvas: &mut Canvas, top: f64) {
+        let columns = self.entries.len().div_ceil(self.rows.max(1)) as f64;
+        let width = columns * (self.column + GUTTER) - GUTTER;
+        let left = (WIDTH - width) / 2.0;
+        for (i, (entry, lines)) in self.entries.iter().enumerate() {
+            let x = left + (i / self.rows) as f64 * (self.column + GUTTER);
+            let y = top + LINE * ((i % self.rows * self.lines) as f64 + 0.75);
+            let middle = y - 3.6;
+            canvas.curve(vec![(x, middle), (x + 20.0, middle)], entry.look, 1.8);
+            canvas.marker((x + 10.0, middle), 3.0, entry.look);
+            canvas.text((x + SAMPLE, y), entry.label, Type::new(TICK, INK));
+            let x = x + SAMPLE + text_width(entry.label, TICK) + GAP;
+            for (k, line) in lines.iter().enumerate() {
+                canvas.text((x, y + LINE * k as f64), line, Type::new(SMALL, MUTED));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn legend(n: usize, note: &str) -> Legend<'static> {
+        let entry = |i| Entry {
+            look: Look::of(i),
+            label: "label",
+            note: note.to_owned(),
+        };
+        Legend::new((0..n).map(entry).collect())
+    }
+
+    #[test]
+    fn columns_stay_on_the_canvas() {
+        assert_eq!(legend(4, "").rows, 1);
+        let long = legend(10, "a description of some length");
+        assert!(long.rows > 2);
+        let columns = 10usize.div_ceil(long.rows) as f64;
+        assert!(columns * (long.column + GUTTER) - GUTTER <= ROOM);
+    }
+
+    #[test]
+    fn a_note_too_long_for_the_canvas_wraps() {
+        let legend = legend(2, &"word ".repeat(60));
+        assert!(legend.lines > 1 && legend.column <= ROOM);
+    }
+}

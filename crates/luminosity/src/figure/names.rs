@@ -1,0 +1,110 @@
+//! Names of the categories along an x axis, as upright as there is room for.
+
+use super::canvas::Canvas;
+use super::text::{Type, text_width, wrap};
+use super::{INK, MUTED, SMALL, TICK};
+
+/// Gap between the axis and the text.
+const GAP: f64 = 7.0;
+/// Distance of the lines under a label.
+const LINE: f64 = 11.5;
+/// Lines a description may take.
+const MOST_LINES: usize = 3;
+/// Slopes tried for labels that do not fit side by side, in degrees.
+const SLOPES: [f64; 3] = [40.0, 60.0, 90.0];
+
+/// Labels and descriptions with the way they are set.
+pub(super) struct Names<'a> {
+    labels: Vec<&'a str>,
+    /// Lines under each label; none if they do not all fit.
+    lines: Vec<Vec<String>>,
+    /// Degrees, 0 for level labels.
+    slope: f64,
+    /// Height they take below the axis.
+    pub height: f64,
+}
+
+impl<'a> Names<'a> {
+    /// Fits pairs of label and description to the categories of an axis of `width` that starts
+    /// at `left`. Descriptions that do not fit are dropped, labels that do not fit are sloped.
+    pub fn new(names: &[(&'a str, &str)], left: f64, width: f64) -> Self {
+        let labels: Vec<&str> = names.iter().map(|n| n.0).collect();
+        let slot = width / labels.len() as f64;
+        let room = slot - 5.0;
+        let lines: Vec<_> = names.iter().map(|n| wrap(n.1, SMALL, room)).collect();
+        let fits = |text: &str, size| text_width(text, size) <= room;
+        let size = f64::from(TICK);
+        if labels.iter().all(|l| fits(l, TICK)) {
+            let described = lines.iter().flatten().all(|l| fits(l, SMALL))
+                && lines.iter().all(|l| l.len() <= MOST_LINES);
+            let lines = if described { lines } else { Vec::new() };
+            let most = lines.iter().map(Vec::len).fold(0, usize::max) as f64;
+            return Self {
+                labels,
+                lines,
+                slope: 0.0,
+                height: GAP + size + most * LINE,
+            };
+        }
+        let on_canvas = |slope: f64| {
+            let reach = |(i, l): (usize, &&str)| {
+                let x = left + slot * (i as f64 + 0.5);
+                x - text_width(l, TICK) * slope.to_radians().cos()
+            };
+            labels.iter().enumerate().map(reach).all(|x| x > 6.0)
+        };
+        let apart = |slope: f64| slot * slope.to_radians().sin() >= 1.2 * size;
+        let slope = SLOPES.into_iter().find(|&s| on_canvas(s) && apart(s));
+        let slope = slope.unwrap_or(90.0);
+        let longest = labels.iter().map(|l| text_width(l, TICK));
+        let longest = longest.fold(0.0, f64::max);
+        Self {
+            lines: Vec::new(),
+            slope,
+            height: GAP + size + longest * slope.to_radians().sin(),
+            labels,
+        }
+    }
+
+    /// Whether the descriptions have a place under the labels.
+    pub fn describe(&self) -> bool {
+        !self.lines.is_empty()
+    }
+
+    /// Draws the names below the axis at `axis`, one at each of the positions `x`.
+    pub fn draw(&self, canvas: &mut Canvas, x: &[f64], axis: f64) {
+        let size = f64::from(TICK);
+        for (i, (label, &x)) in self.labels.iter().zip(x).enumerate() {
+            canvas.line(vec![(x, axis), (x, axis + 4.0)], INK, 1.0);
+            if self.slope > 0.0 {
+                let turn = self.slope.to_radians();
+                let at = (
+                    x + 0.35 * size * turn.sin(),
+                    axis + GAP + 0.7 * size * turn.cos(),
+                );
+                canvas.text(at, label, Type::new(TICK, INK).ending().turned(-self.slope));
+                continue;
+            }
+            let baseline = axis + GAP + size * 0.8;
+            canvas.text((x, baseline), label, Type::new(TICK, INK).centred());
+            for (k, line) in self.lines.get(i).into_iter().flatten().enumerate() {
+                let y = baseline + LINE * (k as f64 + 1.0);
+                canvas.text((x, y), line, Type::new(SMALL, MUTED).centred());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_level_with_room_and_sloped_without() {
+        let names = [("inorm+full", "forward + error"); 4];
+        assert!(Names::new(&names, 50.0, 270.0).describe());
+        let names = [("inorm+full", "forward + error"); 10];
+        let sloped = Names::new(&names, 50.0, 270.0);
+        assert!(!sloped.describe() && sloped.slope > 0.0);
+    }
+}

@@ -1,0 +1,106 @@
+//! How text is set, and how much room it takes.
+
+use kuva::render::layout::{ComputedLayout, Layout};
+use kuva::render::render::TextAnchor;
+
+/// How a text is set.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Type {
+    pub size: u32,
+    pub color: &'static str,
+    pub bold: bool,
+    pub anchor: TextAnchor,
+    /// Degrees, clockwise.
+    pub rotate: Option<f64>,
+}
+
+impl Type {
+    pub fn new(size: u32, color: &'static str) -> Self {
+        Self {
+            size,
+            color,
+            bold: false,
+            anchor: TextAnchor::Start,
+            rotate: None,
+        }
+    }
+
+    /// In bold face, level only.
+    pub fn bold(self) -> Self {
+        Self { bold: true, ..self }
+    }
+
+    /// Centred on its position.
+    pub fn centred(self) -> Self {
+        Self {
+            anchor: TextAnchor::Middle,
+            ..self
+        }
+    }
+
+    /// Ending at its position.
+    pub fn ending(self) -> Self {
+        Self {
+            anchor: TextAnchor::End,
+            ..self
+        }
+    }
+
+    /// Turned clockwise about its position.
+    pub fn turned(self, degrees: f64) -> Self {
+        Self {
+            rotate: Some(degrees),
+            ..self
+        }
+    }
+}
+
+/// Width of `text` in canvas units.
+///
+/// kuva keeps its font metrics to itself but measures the labels of a category axis by them,
+/// down to a least width, which the filler lifts any text above.
+pub(super) fn text_width(text: &str, size: u32) -> f64 {
+    const FILLER: &str = "MMMM";
+    let measure = |label: String| {
+        let layout = Layout::new((0.0, 1.0), (0.0, 1.0))
+            .with_tick_size(size)
+            .with_y_categories(vec![label]);
+        ComputedLayout::from_layout(&layout).y_tick_label_px
+    };
+    measure(format!("{text}{FILLER}")) - measure(FILLER.to_owned())
+}
+
+/// Breaks `text` between words into lines no wider than `width`, if its words allow.
+pub(super) fn wrap(text: &str, size: u32, width: f64) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if text_width(&format!("{line} {word}"), size) <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_widths_add_up() {
+        assert_eq!(text_width("", 10), 0.0);
+        let sum = text_width("i", 10) + text_width("m", 10);
+        assert!((text_width("im", 10) - sum).abs() < 1e-9);
+        assert!(text_width("i", 10) < text_width("m", 10));
+    }
+
+    #[test]
+    fn wrapping_breaks_between_words_only() {
+        assert_eq!(wrap("forward + error", 9, 60.0), ["forward +", "error"]);
+        assert_eq!(wrap("unbreakable", 9, 10.0), ["unbreakable"]);
+        assert!(wrap("", 9, 10.0).is_empty());
+    }
+}

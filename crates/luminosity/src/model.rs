@@ -1,0 +1,217 @@
+//! The network: hidden layers of one kind, ReLU behind each, and an EI readout.
+
+use burn::module::Module;
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+use ei_norm::functional::{BackwardRule, Normalization, normalize};
+use ei_norm::metric::{self, Alignment};
+use ei_norm::{EiLinear, EiLinearConfig, INormLinear, INormLinearConfig, Inhibitory, Initializer};
+use rand::Rng;
+
+use crate::condition::HiddenSpec;
+
+/// ε of every normalization in the paper.
+pub const EPSILON: f64 = 1e-5;
+
+/// An EI layer with a hard-coded normalization behind it, if any.
+#[derive(Module, Debug)]
+pub struct NormalizedEi {
+    /// The layer.
+    pub linear: EiLinear,
+    /// The normalization and its backward pass.
+    #[module(skip)]
+    pub normalization: Option<(Normalization, BackwardRule)>,
+}
+
+/// A hidden layer, without its ReLU.
+#[derive(Module, Debug)]
+// A network has a few of these; boxing would buy nothing.
+#[allow(clippy::large_enum_variant)]
+pub enum Hidden {
+    /// See [`HiddenSpec::Ei`].
+    Ei(NormalizedEi),
+    /// See [`HiddenSpec::INorm`].
+    INorm(INormLinear),
+}
+
+/// The sizes of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Input features.
+    pub input: usize,
+    /// Neurons in each hidden layer.
+    pub width: usize,
+    /// Hidden layers.
+    pub depth: usize,
+    /// Classes.
+    pub classes: usize,
+}
+
+/// The network: `[batch, input]` to logits `[batch, classes]`.
+#[derive(Module, Debug)]
+pub struct Network {
+    /// The hidden layers, from the input on.
+    pub hidden: Vec<Hidden>,
+    /// The last layer, with one inhibitory unit.
+    pub readout: EiLinear,
+}
+
+/// What one hidden layer did with a batch.
+#[derive(Debug, Clone)]
+pub struct Trace {
+    /// What came in, `[batch, features]`.
+    pub input: Tensor<2>,
+    /// The output before the ReLU.
+    pub pre_activation: Tensor<2>,
+}
+
+impl Hidden {
+    fn init(
+        spec: HiddenSpec,
+        d_input: usize,
+        d_output: usize,
+        initializer: Initializer,
+        device: &Device,
+        rng: &mut impl Rng,
+    ) -> Result<Self, ei_norm::Error> {
+        match spec {
+            HiddenSpec::Ei {
+                inhibition,
+                normalization,
+            } => {
+                let inhibitory = match inhibition {
+                    true => Inhibitory::default(),
+                    false => Inhibitory::Count(0),
+                };
+                let linear = EiLinearConfig::new(d_input, d_output)
+                    .with_inhibitory(inhibitory)
+                    .with_initializer(initializer)
+                    .try_init_with(device, rng)?;
+                Ok(Self::Ei(NormalizedEi {
+                    linear,
+                    normalization,
+                }))
+            }
+            HiddenSpec::INorm {
+                divisive,
+                error_norm,
+            } => INormLinearConfig::new(d_input, d_output)
+                .with_initializer(initializer)
+                .with_divisive(divisive)
+                .with_error_norm(error_norm)
+                .with_epsilon(EPSILON)
+                .try_init_with(device, rng)
+                .map(Self::INorm),
+        }
+    }
+
+    /// The pre-activation and, from a layer that learns to normalize, its local loss.
+    fn forward(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
+        match self {
+            Self::Ei(layer) => (layer.forward(x), None),
+            Self::INorm(layer) => {
+                let (z, local) = layer.forward_with_local_loss(x);
+                (z, Some(local))
+            }
+        }
+    }
+
+    /// The pre-activation alone.
+    fn infer(&self, x: Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::Ei(layer) => layer.forward(x),
+            Self::INorm(layer) => layer.forward(x),
+        }
+    }
+
+    /// How close the layer comes to LayerNorm on a batch.
+    pub fn alignment(&self, x: Tensor<2>) -> Alignment {
+        match self {
+            Self::Ei(layer) => {
+                metric::ei_alignment(&layer.linear, layer.normalization, EPSILON, x)
+            }
+            Self::INorm(layer) => metric::i_norm_alignment(layer, x),
+        }
+    }
+}
+
+impl NormalizedEi {
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let z = self.linear.forward(x);
+        match self.normalization {
+            Some((kind, backward)) => normalize(z, kind, backward, EPSILON),
+            None => z,
+        }
+    }
+}
+
+impl Network {
+    /// A network with fresh weights from `rng`.
+    ///
+    /// # Errors
+    ///
+    /// If a size does not allow it (a width of 1, say).
+    pub fn init(
+        spec: HiddenSpec,
+        sizes: Sizes,
+        initializer: Initializer,
+        device: &Device,
+        rng: &mut impl Rng,
+    ) -> Result<Self, ei_norm::Error> {
+        let inputs = std::iter::once(sizes.input).chain(std::iter::repeat(sizes.width));
+        let hidden = inputs
+            .take(sizes.depth)
+            .map(|d_input| Hidden::init(spec, d_input, sizes.width, initializer, device, rng))
+            .collect::<Result<Vec<_>, _>>()?;
+        let d_input = if sizes.depth == 0 { sizes.input } else { sizes.width };
+        let readout = EiLinearConfig::new(d_input, sizes.classes)
+            .with_inhibitory(Inhibitory::Count(1))
+            .with_initializer(initializer)
+            .try_init_with(device, rng)?;
+        Ok(Self { hidden, readout })
+    }
+
+    /// The logits of a batch.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[batch, input]`, result: `[batch, classes]`
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let x = self.hidden.iter().fold(x, |x, layer| relu(layer.infer(x)));
+        self.readout.forward(x)
+    }
+
+    /// The logits of a batch and the sum of the local losses, if the network has any.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[batch, input]`, logits: `[batch, classes]`, loss: `[1]`
+    pub fn forward_with_local_loss(&self, mut x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
+        let mut total: Option<Tensor<1>> = None;
+        for layer in &self.hidden {
+            let (z, local) = layer.forward(x);
+            total = match (total, local) {
+                (Some(total), Some(local)) => Some(total + local),
+                (total, local) => total.or(local),
+            };
+            x = relu(z);
+        }
+        (self.readout.forward(x), total)
+    }
+
+    /// The input and the pre-activation of each hidden layer.
+    pub fn trace(&self, mut x: Tensor<2>) -> Vec<Trace> {
+        self.hidden
+            .iter()
+            .map(|layer| {
+                let input = x.clone();
+                let pre_activation = layer.infer(input.clone());
+                x = relu(pre_activation.clone());
+                Trace {
+                    input,
+                    pre_activation,
+                }
+            })
+            .collect()
+    }
+}

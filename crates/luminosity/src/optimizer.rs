@@ -1,0 +1,117 @@
+//! Plain SGD with one learning rate per population of synapses, and Dale's law after each step.
+
+use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
+use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
+use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::tensor::{Int, Tensor};
+use ei_norm::{dale, functional::smoothed_cross_entropy};
+use serde::{Deserialize, Serialize};
+
+use crate::model::Network;
+
+/// Label smoothing of the paper.
+pub const LABEL_SMOOTHING: f64 = 0.1;
+
+/// The learning rates.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LearningRates {
+    /// Of W_ex.
+    pub excitatory: f64,
+    /// Of the biases.
+    pub bias: f64,
+    /// Of W_ix and U_ix, into the inhibitory units.
+    pub inhibitory_in: f64,
+    /// Of W_ei and U_ei, out of them.
+    pub inhibitory_out: f64,
+}
+
+/// SGD on a network.
+pub struct Optimizer {
+    sgd: ModuleOptimizer,
+    rates: ModuleLearningRate,
+    lambda: f64,
+}
+
+/// The losses of a batch before a step.
+#[derive(Debug, Clone)]
+pub struct StepLoss {
+    /// Cross-entropy with label smoothing, `[1]`, on the device.
+    pub task: Tensor<1>,
+}
+
+impl Optimizer {
+    /// An optimizer for `network`; the local losses weigh `lambda` against the task's.
+    pub fn new(network: &Network, rates: LearningRates, lambda: f64) -> Self {
+        let paths_of = |names: &[&str]| {
+            let mut paths = PathsNamed::new(names);
+            network.visit(&mut paths);
+            ParamGroup::from_paths(paths.found)
+        };
+        let mut scheduler = ModuleLrScheduler::new(rates.excitatory)
+            .with_group(paths_of(&["bias"]), rates.bias)
+            .with_group(paths_of(&["w_ix", "u_ix"]), rates.inhibitory_in)
+            .with_group(paths_of(&["w_ei", "u_ei"]), rates.inhibitory_out);
+        Self {
+            sgd: SgdConfig::new().init(),
+            rates: scheduler.step(),
+            lambda,
+        }
+    }
+
+    /// One step on a batch: losses, gradients, update, projection onto Dale's law.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[batch, input]`, `labels`: `[batch]`
+    pub fn step(
+        &mut self,
+        network: Network,
+        x: Tensor<2>,
+        labels: Tensor<1, Int>,
+    ) -> (Network, StepLoss) {
+        let (logits, local) = network.forward_with_local_loss(x);
+        let task = smoothed_cross_entropy(logits, labels, LABEL_SMOOTHING);
+        let total = match local {
+            Some(local) => task.clone() + local * self.lambda,
+            None => task.clone(),
+        };
+        let gradients = GradientsParams::from_grads(total.backward(), &network);
+        let network = self.sgd.step(self.rates.clone(), network, gradients);
+        let task = task.inner();
+        (dale::project(network), StepLoss { task })
+    }
+}
+
+/// Collects the exact paths of the parameters with one of these names.
+struct PathsNamed<'a> {
+    names: &'a [&'a str],
+    path: Vec<String>,
+    found: Vec<String>,
+}
+
+impl<'a> PathsNamed<'a> {
+    fn new(names: &'a [&'a str]) -> Self {
+        Self {
+            names,
+            path: Vec::new(),
+            found: Vec::new(),
+        }
+    }
+}
+
+impl ModuleVisitor for PathsNamed<'_> {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, _param: &Param<Tensor<D>>) {
+        let name = self.path.last().map(String::as_str);
+        if name.is_some_and(|name| self.names.contains(&name)) {
+            self.found.push(self.path.join("."));
+        }
+    }
+}

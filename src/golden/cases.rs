@@ -1,0 +1,508 @@
+//! How each kind of case is computed with the library.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use burn::module::Param;
+use burn::tensor::{DType, Device, Gradients, Int, Tensor, TensorData};
+use ei_norm::dale::Weight;
+use ei_norm::functional::{BackwardRule, Normalization, normalize};
+use ei_norm::grad::grad_norm;
+use ei_norm::metric::i_norm_alignment;
+use ei_norm::{
+    EiLinear, EiWeights, GradNorm, GradNormConfig, GradNormMode, INormLinear, INormWeights,
+    InhibitoryPlasticity,
+};
+use luminosity::model::{Hidden, Network, NormalizedEi};
+use luminosity::optimizer::{LearningRates, Optimizer};
+
+use super::compare::Comparison;
+use super::format::{Array, Case, CaseError, Spec, Value};
+
+type Outcome = Result<(f64, String), CaseError>;
+type Parameters<'a> = &'a dyn Fn(&str) -> Option<&'a Array>;
+
+/// A case with the device and the dtype to compute it in.
+pub(super) struct Scope<'a> {
+    case: &'a Case,
+    plain: &'a Device,
+    autodiff: Device,
+    dtype: DType,
+    epsilon: f64,
+}
+
+const EVERYTHING_LEARNS: InhibitoryPlasticity = InhibitoryPlasticity {
+    w_ix: true,
+    w_ei: true,
+    u_ix: true,
+    u_ei: true,
+};
+
+impl<'a> Scope<'a> {
+    pub(super) fn new(case: &'a Case, device: &'a Device, dtype: DType) -> Self {
+        Self {
+            case,
+            plain: device,
+            autodiff: device.clone().autodiff(),
+            dtype,
+            epsilon: case.epsilon.unwrap_or(1e-5),
+        }
+    }
+
+    pub(super) fn run(&self) -> Outcome {
+        catch_unwind(AssertUnwindSafe(|| self.dispatch())).unwrap_or_else(|panic| {
+            let message = panic
+                .downcast_ref::<String>()
+                .cloned()
+                .or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
+            Err(CaseError::Panic(message.unwrap_or_default()))
+        })
+    }
+
+    fn dispatch(&self) -> Outcome {
+        let rank = match self.case.inputs.get("x").or(self.case.inputs.get("z")) {
+            Some(Value::Array(x)) => x.shape.len(),
+            _ => return Err(CaseError::missing("x")),
+        };
+        match (self.case.op.as_str(), rank) {
+            ("error_norm", 1) => self.error_norm::<1>(),
+            ("error_norm", 2) => self.error_norm::<2>(),
+            ("error_norm", 3) => self.error_norm::<3>(),
+            ("error_norm", 4) => self.error_norm::<4>(),
+            ("normalize", 2) => self.normalize::<2>(),
+            ("normalize", 3) => self.normalize::<3>(),
+            ("ei_linear", 1) => self.ei_linear::<1>(),
+            ("ei_linear", 2) => self.ei_linear::<2>(),
+            ("ei_linear", 3) => self.ei_linear::<3>(),
+            ("i_norm" | "i_norm_subtractive", 2) => self.i_norm::<2>(),
+            ("i_norm" | "i_norm_subtractive", 3) => self.i_norm::<3>(),
+            ("i_norm_init", 2) => self.i_norm_init(),
+            ("alignment", 2) => self.alignment(),
+            ("train", 2) => self.train(),
+            (op, rank) => Err(CaseError::Form(format!(
+                "no such operation: `{op}` on a tensor of rank {rank}"
+            ))),
+        }
+    }
+
+    fn error_norm<const D: usize>(&self) -> Outcome {
+        let mode: GradNormMode = require("mode", self.case.mode.as_deref())?.parse()?;
+        let weights = self.input("lateral_weights").map(|w| self.tensor(w, self.plain));
+        let z = self.leaf::<D>("z")?;
+        let out = grad_norm(z.clone(), mode, weights, self.epsilon);
+        let grads = self.backward(out.clone())?;
+        let mut compare = Comparison::default();
+        compare.tensor("out", out, self.expected("out")?)?;
+        compare.tensor("grad_z", gradient(&z, &grads)?, self.expected("grad_z")?)?;
+        compare.worst()
+    }
+
+    fn normalize<const D: usize>(&self) -> Outcome {
+        let kind = parse_normalization(require("kind", self.case.kind.as_deref())?)?;
+        let rule = parse_rule(require("backward", self.case.backward.as_deref())?)?;
+        let x = self.leaf::<D>("x")?;
+        let out = normalize(x.clone(), kind, rule, self.epsilon);
+        let grads = self.backward(out.clone())?;
+        let mut compare = Comparison::default();
+        compare.tensor("out", out, self.expected("out")?)?;
+        compare.tensor("grad_x", gradient(&x, &grads)?, self.expected("grad_x")?)?;
+        compare.worst()
+    }
+
+    fn ei_linear<const D: usize>(&self) -> Outcome {
+        let layer = self.build_ei(&|name| self.input(name))?;
+        let x = self.leaf::<D>("x")?;
+        let out = layer.forward(x.clone());
+        let grads = self.backward(out.clone())?;
+        let mut compare = Comparison::default();
+        compare.tensor("out", out, self.expected("out")?)?;
+        compare.tensor("grad_x", gradient(&x, &grads)?, self.expected("grad_x")?)?;
+        for (name, weight) in [
+            ("grad_w_ex", Some(&layer.w_ex)),
+            ("grad_w_ix", layer.w_ix.as_ref()),
+            ("grad_w_ei", layer.w_ei.as_ref()),
+        ] {
+            self.compare_gradient(&mut compare, name, weight, &grads)?;
+        }
+        self.compare_bias_gradient(&mut compare, layer.bias.as_ref(), &grads)?;
+        compare.worst()
+    }
+
+    fn i_norm<const D: usize>(&self) -> Outcome {
+        let grad_norm = self.build_grad_norm(self.case.error_norm.as_deref())?;
+        let layer =
+            self.build_i_norm(&|name| self.input(name), grad_norm, Some(EVERYTHING_LEARNS))?;
+        let x = self.leaf::<D>("x")?;
+        let (out, local) = layer.forward_with_local_loss(x.clone());
+        let mut compare = Comparison::default();
+        compare.tensor("out", out.clone(), self.expected("out")?)?;
+        let expected_loss = self.expected_number("local_loss")?;
+        compare.numbers("local_loss", &[local.clone().into_scalar()], &[expected_loss])?;
+
+        // Task and local gradients come from one backward pass of the sum: they never meet in a
+        // parameter, which is part of what is tested.
+        let upstream = self.tensor::<D>(self.require_input("upstream")?, &self.autodiff);
+        let grads = ((out * upstream).sum() + local).backward();
+        compare.tensor("grad_x", gradient(&x, &grads)?, self.expected("grad_x")?)?;
+        for (name, weight) in [
+            ("grad_w_ex", Some(&layer.w_ex)),
+            ("local_grad_w_ix", Some(&layer.w_ix)),
+            ("local_grad_w_ei", Some(&layer.w_ei)),
+            ("local_grad_u_ix", layer.u_ix.as_ref()),
+            ("local_grad_u_ei", layer.u_ei.as_ref()),
+        ] {
+            self.compare_gradient(&mut compare, name, weight, &grads)?;
+        }
+        self.compare_bias_gradient(&mut compare, layer.bias.as_ref(), &grads)?;
+        compare.worst()
+    }
+
+    /// The initial divisive weights from the given excitatory and subtractive ones.
+    fn i_norm_init(&self) -> Outcome {
+        let w_ex = self.matrix(self.require_input("w_ex")?);
+        let w_ix = self.matrix(self.require_input("w_ix")?);
+        let w_ei = self.matrix(self.require_input("w_ei")?);
+        let [_, n_e] = w_ex.dims();
+        let weights = INormWeights::balanced(w_ex, w_ix, w_ei, None);
+        let (u_ix, _) = weights
+            .divisive
+            .clone()
+            .ok_or_else(|| CaseError::missing("divisive"))?;
+        let layer =
+            INormLinear::from_weights(weights, GradNorm::identity(n_e), None, self.epsilon)?;
+        let x = self.tensor::<2>(self.require_input("x")?, self.plain);
+        let (out, local) = layer.forward_with_local_loss(x);
+        let mut compare = Comparison::default();
+        let u_ix = u_ix.inner();
+        let gram = u_ix.clone().matmul(u_ix.transpose());
+        compare.tensor("gram", gram, self.expected("gram")?)?;
+        compare.tensor("out", out, self.expected("out")?)?;
+        let expected_loss = self.expected_number("local_loss")?;
+        // At the start the loss is zero up to ε: what is left is a difference of almost equal
+        // numbers, so its error is measured against the variance of 1 that it comes from.
+        let found: f64 = local.into_scalar();
+        compare.numbers("local_loss", &[1.0 + found], &[1.0 + expected_loss])?;
+        compare.worst()
+    }
+
+    fn alignment(&self) -> Outcome {
+        let grad_norm = self.build_grad_norm(self.case.error_norm.as_deref())?;
+        let layer = self.build_i_norm(&|name| self.input(name), grad_norm, None)?;
+        let x = self.tensor::<2>(self.require_input("x")?, self.plain);
+        let alignment = i_norm_alignment(&layer, x);
+        let mut compare = Comparison::default();
+        for (name, found) in [
+            ("output_alignment", alignment.output),
+            ("gradient_alignment", alignment.gradient),
+        ] {
+            compare.numbers(name, &[found], &[self.expected_number(name)?])?;
+        }
+        compare.worst()
+    }
+
+    fn train(&self) -> Outcome {
+        let spec = self.case.spec.as_ref().ok_or_else(|| CaseError::missing("spec"))?;
+        let steps = self.case.steps.ok_or_else(|| CaseError::missing("steps"))?;
+        let rate = |name: &str| {
+            let rate = self.case.learning_rates.get(name).copied();
+            rate.ok_or_else(|| CaseError::missing(name))
+        };
+        let rates = LearningRates {
+            excitatory: rate("w_ex")?,
+            bias: rate("bias")?,
+            inhibitory_in: rate("w_ix")?,
+            inhibitory_out: rate("w_ei")?,
+        };
+        let (Some(Value::Layers(layers)), Some(Value::Numbers(labels))) =
+            (self.case.inputs.get("layers"), self.case.inputs.get("labels"))
+        else {
+            return Err(CaseError::missing("layers and labels"));
+        };
+        let mut network = self.build_network(spec, layers)?;
+        let mut optimizer = Optimizer::new(&network, rates, spec.lambda.unwrap_or(0.0));
+        let x = self.tensor::<2>(self.require_input("x")?, &self.autodiff);
+        let labels: Vec<i64> = labels.iter().map(|label| *label as i64).collect();
+        let labels = Tensor::<1, Int>::from_data(labels.as_slice(), &self.autodiff);
+        let mut losses = Vec::new();
+        for _ in 0..steps {
+            let (next, loss) = optimizer.step(network, x.clone(), labels.clone());
+            network = next;
+            losses.push(loss.task.into_scalar::<f64>());
+        }
+
+        let mut compare = Comparison::default();
+        match self.case.expected.get("losses") {
+            Some(Value::Numbers(expected)) => compare.numbers("losses", &losses, expected)?,
+            _ => return Err(CaseError::missing("losses")),
+        }
+        compare.tensor("logits", network.forward(x), self.expected("logits")?)?;
+        let Some(Value::Layers(expected)) = self.case.expected.get("layers") else {
+            return Err(CaseError::missing("layers"));
+        };
+        let found = network.hidden.iter().map(parameters_of_hidden);
+        let found: Vec<_> = found.chain([parameters_of_ei(&network.readout)]).collect();
+        for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
+            let mut compared = 0;
+            for (name, expected) in expected {
+                let label = format!("layers.{index}.{name}");
+                if name == "bias" {
+                    let bias = found.bias.clone().ok_or_else(|| CaseError::missing(&label))?;
+                    compare.tensor(&label, bias, expected)?;
+                } else {
+                    let weight = found.weights.iter().find(|(n, _)| n == name);
+                    let (_, weight) = weight.ok_or_else(|| CaseError::missing(&label))?;
+                    compare.tensor(&label, weight.clone().transpose(), expected)?;
+                }
+                compared += 1;
+            }
+            if compared != found.weights.len() + usize::from(found.bias.is_some()) {
+                return Err(CaseError::Form(format!(
+                    "layer {index} has a parameter that the case has not"
+                )));
+            }
+        }
+        compare.worst()
+    }
+
+    fn build_network(
+        &self,
+        spec: &Spec,
+        layers: &'a [std::collections::BTreeMap<String, Array>],
+    ) -> Result<Network, CaseError> {
+        let Some((readout, hidden)) = layers.split_last() else {
+            return Err(CaseError::missing("layers"));
+        };
+        let hidden = hidden
+            .iter()
+            .map(|layer| match spec.hidden.as_str() {
+                "ei" | "e_only" => {
+                    let normalization = match spec.norm.as_deref() {
+                        None | Some("none") => None,
+                        Some(kind) => Some((
+                            parse_normalization(kind)?,
+                            parse_rule(require("backward", spec.backward.as_deref())?)?,
+                        )),
+                    };
+                    Ok(Hidden::Ei(NormalizedEi {
+                        linear: self.build_ei(&|name| layer.get(name))?,
+                        normalization,
+                    }))
+                }
+                "i_norm" | "i_norm_subtractive" => {
+                    let grad_norm = self.build_grad_norm(spec.error_norm.as_deref())?;
+                    let layer = self.build_i_norm(&|name| layer.get(name), grad_norm, None)?;
+                    Ok(Hidden::INorm(layer))
+                }
+                other => Err(CaseError::Form(format!("no such hidden layer: `{other}`"))),
+            })
+            .collect::<Result<Vec<_>, CaseError>>()?;
+        Ok(Network {
+            hidden,
+            readout: self.build_ei(&|name| readout.get(name))?,
+        })
+    }
+
+    fn build_ei(&self, parameter: Parameters<'a>) -> Result<EiLinear, CaseError> {
+        let w_ex = parameter("w_ex").ok_or_else(|| CaseError::missing("w_ex"))?;
+        let inhibition = parameter("w_ix").zip(parameter("w_ei"));
+        let weights = EiWeights {
+            w_ex: self.matrix(w_ex),
+            inhibition: inhibition.map(|(w_ix, w_ei)| (self.matrix(w_ix), self.matrix(w_ei))),
+            bias: parameter("bias").map(|bias| self.tensor(bias, &self.autodiff)),
+        };
+        Ok(EiLinear::from_weights(weights)?)
+    }
+
+    fn build_i_norm(
+        &self,
+        parameter: Parameters<'a>,
+        grad_norm: GradNorm,
+        plasticity: Option<InhibitoryPlasticity>,
+    ) -> Result<INormLinear, CaseError> {
+        let matrix = |name: &str| {
+            let array = parameter(name).ok_or_else(|| CaseError::missing(name))?;
+            Ok::<_, CaseError>(self.matrix(array))
+        };
+        let divisive = parameter("u_ix").zip(parameter("u_ei"));
+        let weights = INormWeights {
+            w_ex: matrix("w_ex")?,
+            w_ix: matrix("w_ix")?,
+            w_ei: matrix("w_ei")?,
+            divisive: divisive.map(|(u_ix, u_ei)| (self.matrix(u_ix), self.matrix(u_ei))),
+            bias: parameter("bias").map(|bias| self.tensor(bias, &self.autodiff)),
+        };
+        Ok(INormLinear::from_weights(weights, grad_norm, plasticity, self.epsilon)?)
+    }
+
+    fn build_grad_norm(&self, mode: Option<&str>) -> Result<GradNorm, CaseError> {
+        let mode: GradNormMode = mode.unwrap_or("identity").parse()?;
+        if mode == GradNormMode::Lateral {
+            let weights = self.require_input("lateral_weights")?;
+            return Ok(GradNorm::with_lateral_weights(self.tensor(weights, &self.autodiff)));
+        }
+        let features = match self.case.inputs.get("layers") {
+            Some(Value::Layers(layers)) => layers.first().and_then(|layer| layer.get("w_ex")),
+            _ => self.input("w_ex"),
+        };
+        let features = features.ok_or_else(|| CaseError::missing("w_ex"))?.shape[0];
+        Ok(GradNormConfig::new(features)
+            .with_mode(mode)
+            .with_epsilon(self.epsilon)
+            .init(&self.autodiff))
+    }
+
+    fn tensor<const D: usize>(&self, array: &Array, device: &Device) -> Tensor<D> {
+        let data = TensorData::new(array.data.clone(), array.shape.clone());
+        Tensor::from_data(data, (device, self.dtype))
+    }
+
+    /// A weight, from post × pre to pre × post.
+    fn matrix(&self, array: &Array) -> Tensor<2> {
+        self.tensor::<2>(array, &self.autodiff).transpose()
+    }
+
+    fn leaf<const D: usize>(&self, name: &str) -> Result<Tensor<D>, CaseError> {
+        let array = self.require_input(name)?;
+        Ok(self.tensor(array, &self.autodiff).require_grad())
+    }
+
+    /// The backward pass from the case's upstream error.
+    fn backward<const D: usize>(&self, out: Tensor<D>) -> Result<Gradients, CaseError> {
+        let upstream = self.tensor::<D>(self.require_input("upstream")?, &self.autodiff);
+        Ok((out * upstream).sum().backward())
+    }
+
+    fn compare_gradient(
+        &self,
+        compare: &mut Comparison,
+        name: &str,
+        weight: Option<&Weight<2>>,
+        grads: &Gradients,
+    ) -> Result<(), CaseError> {
+        match (weight, self.case.expected.get(name)) {
+            (None, None) => Ok(()),
+            (Some(weight), Some(Value::Array(expected))) => {
+                compare.tensor(name, gradient(&weight.val(), grads)?.transpose(), expected)
+            }
+            _ => Err(CaseError::missing(name)),
+        }
+    }
+
+    fn compare_bias_gradient(
+        &self,
+        compare: &mut Comparison,
+        bias: Option<&Param<Tensor<1>>>,
+        grads: &Gradients,
+    ) -> Result<(), CaseError> {
+        match bias {
+            None => Ok(()),
+            Some(bias) => compare.tensor(
+                "grad_bias",
+                gradient(&bias.val(), grads)?,
+                self.expected("grad_bias")?,
+            ),
+        }
+    }
+
+    fn input(&self, name: &str) -> Option<&'a Array> {
+        match self.case.inputs.get(name) {
+            Some(Value::Array(array)) => Some(array),
+            _ => None,
+        }
+    }
+
+    fn require_input(&self, name: &str) -> Result<&'a Array, CaseError> {
+        self.input(name).ok_or_else(|| CaseError::missing(name))
+    }
+
+    fn expected(&self, name: &str) -> Result<&'a Array, CaseError> {
+        match self.case.expected.get(name) {
+            Some(Value::Array(array)) => Ok(array),
+            _ => Err(CaseError::missing(name)),
+        }
+    }
+
+    fn expected_number(&self, name: &str) -> Result<f64, CaseError> {
+        match self.case.expected.get(name) {
+            Some(Value::Number(number)) => Ok(*number),
+            _ => Err(CaseError::missing(name)),
+        }
+    }
+}
+
+/// The parameters of a layer, by name, as the layer stores them.
+struct LayerParameters {
+    weights: Vec<(&'static str, Tensor<2>)>,
+    bias: Option<Tensor<1>>,
+}
+
+impl LayerParameters {
+    fn new(weights: [(&'static str, Option<&Weight<2>>); 5], bias: Option<&Param<Tensor<1>>>) -> Self {
+        let weights = weights.into_iter();
+        Self {
+            weights: weights
+                .filter_map(|(name, weight)| weight.map(|weight| (name, weight.val())))
+                .collect(),
+            bias: bias.map(Param::val),
+        }
+    }
+}
+
+fn parameters_of_ei(layer: &EiLinear) -> LayerParameters {
+    LayerParameters::new(
+        [
+            ("w_ex", Some(&layer.w_ex)),
+            ("w_ix", layer.w_ix.as_ref()),
+            ("w_ei", layer.w_ei.as_ref()),
+            ("u_ix", None),
+            ("u_ei", None),
+        ],
+        layer.bias.as_ref(),
+    )
+}
+
+fn parameters_of_hidden(hidden: &Hidden) -> LayerParameters {
+    match hidden {
+        Hidden::Ei(layer) => parameters_of_ei(&layer.linear),
+        Hidden::INorm(layer) => LayerParameters::new(
+            [
+                ("w_ex", Some(&layer.w_ex)),
+                ("w_ix", Some(&layer.w_ix)),
+                ("w_ei", Some(&layer.w_ei)),
+                ("u_ix", layer.u_ix.as_ref()),
+                ("u_ei", layer.u_ei.as_ref()),
+            ],
+            layer.bias.as_ref(),
+        ),
+    }
+}
+
+fn gradient<const D: usize>(
+    tensor: &Tensor<D>,
+    grads: &Gradients,
+) -> Result<Tensor<D>, CaseError> {
+    tensor
+        .grad(grads)
+        .ok_or_else(|| CaseError::Form("a gradient is missing".to_owned()))
+}
+
+fn require<'a>(key: &str, value: Option<&'a str>) -> Result<&'a str, CaseError> {
+    value.ok_or_else(|| CaseError::missing(key))
+}
+
+fn parse_normalization(name: &str) -> Result<Normalization, CaseError> {
+    match name {
+        "layer" => Ok(Normalization::Layer),
+        "mean" => Ok(Normalization::Mean),
+        "divisive" => Ok(Normalization::Divisive),
+        other => Err(CaseError::Form(format!("no such normalization: `{other}`"))),
+    }
+}
+
+fn parse_rule(name: &str) -> Result<BackwardRule, CaseError> {
+    match name {
+        "exact" => Ok(BackwardRule::Exact),
+        "detached" => Ok(BackwardRule::Detached),
+        "straight_through" => Ok(BackwardRule::StraightThrough),
+        other => Err(CaseError::Form(format!("no such backward rule: `{other}`"))),
+    }
+}

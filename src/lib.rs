@@ -1,0 +1,3 @@
+//! What the examples, benchmarks and tests of ei-norm share.
+
+pub mod golden;
