@@ -1,7 +1,32 @@
+//! The experiment of "Inhibitory normalization of error signals improves learning in neural
+//! circuits" (Eyono et al. 2026): Fashion-MNIST under variable luminosity, learned by networks of
+//! excitatory and inhibitory units.
+//!
+//! Data flows one way: [`data`] → [`stimulus`] → [`condition`], [`model`] → [`mod@run`] →
+//! [`record`] → [`compare`] → [`figure`]. The layers and their maths are in [`ei_norm`].
+
+pub mod cli;
+pub mod compare;
 pub mod condition;
-pub mod error;
+pub mod config;
+pub mod data;
+pub mod device;
+pub mod dump;
+pub mod figure;
+pub mod files;
 pub mod model;
 pub mod optimizer;
+pub mod parallel;
+pub mod random;
+pub mod record;
+pub mod run;
+pub mod saved;
+pub mod stimulus;
+pub mod summary;
+
+mod error;
+
+pub use condition::Condition;
+pub use config::RunConfig;
+pub use device::DeviceName;
 pub use error::Error;
-pub mod data;
-pub mod figure;

@@ -1,0 +1,270 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use ei_norm::Initializer;
+
+use crate::data::Selection;
+use crate::{Condition, DeviceName, Error, RunConfig, parallel};
+
+/// Excitatory/inhibitory networks on Fashion-MNIST under variable luminosity: does it help to
+/// normalize back-propagated errors as well as activity?
+///
+/// Without a command: trains forward only (inorm) against forward + error (inorm+full), with ln+ and
+/// none as controls, and draws the comparison.
+#[derive(Debug, Parser)]
+#[command(
+    name = "luminosity",
+    version,
+    args_conflicts_with_subcommands = true,
+    allow_negative_numbers = true,
+    after_help = "Examples:
+  luminosity                                   the comparison, about a minute on two cores
+  luminosity --seeds 5 --epsilon 0.5 --out results
+  luminosity train --condition inorm+full --epochs 10 --full --save model
+  luminosity eval --model model --full
+  luminosity data --fetch                      download the full Fashion-MNIST"
+)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub compare: CompareArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Train one network and print its record as one line of JSON.
+    Train(TrainArguments),
+    /// Test a saved network again.
+    Eval(EvalArguments),
+    /// Show and verify the data that would be used, or download the full data set.
+    Data(DataArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompareArguments {
+    /// Conditions to compare, separated by commas.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "none,ln+,inorm,inorm+full",
+        help = conditions_help()
+    )]
+    pub conditions: Vec<Condition>,
+    /// How many seeds each condition gets, counted up from --seed.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub seeds: u64,
+    /// Folder for comparison.svg, .png, .csv and .json.
+    #[arg(long, default_value = "luminosity-results")]
+    pub out: PathBuf,
+    /// How many runs go at once [default: all cores]; the results do not depend on it.
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// Print comparison.json instead of the table.
+    #[arg(long)]
+    pub json: bool,
+    /// Passes over the training data.
+    #[arg(long, default_value_t = 25)]
+    pub epochs: usize,
+    #[command(flatten)]
+    pub setting: Setting,
+    #[command(flatten)]
+    pub data: DataSelection,
+    #[command(flatten)]
+    pub device: DeviceSelection,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    allow_negative_numbers = true,
+    after_help = "Examples:
+  luminosity train --condition inorm+full
+  luminosity train --condition ln+ --epsilon 0.5 --epochs 10 --full --seed 1
+  luminosity train --condition inorm --steps 200 --losses losses.csv --dump arrays"
+)]
+pub(super) struct TrainArguments {
+    /// The condition.
+    #[arg(long, help = conditions_help())]
+    pub condition: Condition,
+    /// Passes over the training data [default: 50, or as many as --steps needs].
+    #[arg(long)]
+    pub epochs: Option<usize>,
+    /// Stop after this many steps.
+    #[arg(long)]
+    pub steps: Option<usize>,
+    /// Save the network as NAME.bpk and NAME.json.
+    #[arg(long, value_name = "NAME")]
+    pub save: Option<PathBuf>,
+    /// Write weights and the hidden activity of a test batch into DIR, as .npy.
+    #[arg(long, value_name = "DIR")]
+    pub dump: Option<PathBuf>,
+    /// Write the loss before each step to FILE, as CSV.
+    #[arg(long, value_name = "FILE")]
+    pub losses: Option<PathBuf>,
+    /// How many runs go at once; a single run always uses one thread.
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// Accepted everywhere; the result of train always is JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub setting: Setting,
+    #[command(flatten)]
+    pub data: DataSelection,
+    #[command(flatten)]
+    pub device: DeviceSelection,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  luminosity eval --model model
+  luminosity eval --model model.bpk --full")]
+pub(super) struct EvalArguments {
+    /// The name given to --save, or either of its files.
+    #[arg(long, value_name = "NAME")]
+    pub model: PathBuf,
+    /// Accepted everywhere; the result of eval always is JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub data: DataSelection,
+    #[command(flatten)]
+    pub device: DeviceSelection,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  luminosity data                 what would be used, verified
+  luminosity data --full
+  luminosity data --data DIR      four IDX files of your own
+  luminosity data --fetch         download Fashion-MNIST to the user's cache folder")]
+pub(super) struct DataArguments {
+    /// Download the full data set to the user's cache folder.
+    #[arg(long, conflicts_with_all = ["data", "full"])]
+    pub fetch: bool,
+    /// Where --fetch downloads from.
+    #[arg(long, value_name = "URL", default_value = crate::data::fetch::MIRROR)]
+    pub mirror: String,
+    #[command(flatten)]
+    pub data: DataSelection,
+}
+
+/// The numbers of a run, apart from its length.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Setting {
+    /// Luminosity: every image is shifted by U(-E, E) of the pixels' range, 0 to 1.
+    #[arg(long, value_name = "E", default_value_t = 0.75)]
+    pub epsilon: f64,
+    /// Seed of weights, order and shifts.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Neurons in each of the two hidden layers.
+    #[arg(long, default_value_t = 234)]
+    pub width: usize,
+    /// Learning rate of excitatory weights and biases.
+    #[arg(long, default_value_t = 0.0098)]
+    pub lr: f64,
+    /// Learning rate of the weights out of inhibitory units (W_ei, U_ei).
+    #[arg(long, default_value_t = 0.00294)]
+    pub lr_ei: f64,
+    /// Learning rate of the weights into inhibitory units (W_ix, U_ix).
+    #[arg(long, default_value_t = 0.646)]
+    pub lr_ix: f64,
+    /// Weight of the local losses that teach inhibition to normalize.
+    #[arg(long, default_value_t = 0.01)]
+    pub lambda: f64,
+    /// Images in a batch.
+    #[arg(long, default_value_t = 32)]
+    pub batch_size: usize,
+    /// Distribution of the initial weights.
+    #[arg(long, value_enum, default_value_t = Init::Lognormal)]
+    pub init: Init,
+    /// Keep the images in the order of the files, as the published code does.
+    #[arg(long)]
+    pub no_shuffle: bool,
+}
+
+/// The initial weights, by the names of the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Init {
+    Lognormal,
+    Exponential,
+    Iclr,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct DataSelection {
+    /// Folder with the four IDX files [default: EI_NORM_DATA, or the embedded 10,000 + 2,000 images].
+    #[arg(long, value_name = "DIR", conflicts_with = "full")]
+    pub data: Option<PathBuf>,
+    /// The full Fashion-MNIST, from the user's cache or the system.
+    #[arg(long)]
+    pub full: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct DeviceSelection {
+    /// Backend: flex, ndarray, or one built with --features (wgpu, vulkan, metal, cuda, rocm, cpu).
+    #[arg(long, default_value = "flex")]
+    pub device: DeviceName,
+}
+
+impl Setting {
+    /// The configuration of a run.
+    pub fn run(
+        &self,
+        condition: Condition,
+        epochs: usize,
+        max_steps: Option<usize>,
+    ) -> Result<RunConfig, Error> {
+        let config = RunConfig {
+            condition,
+            epsilon: self.epsilon,
+            seed: self.seed,
+            epochs,
+            max_steps,
+            width: self.width,
+            depth: 2,
+            batch_size: self.batch_size,
+            lr: self.lr,
+            lr_ei: self.lr_ei,
+            lr_ix: self.lr_ix,
+            lambda: self.lambda,
+            shuffle: !self.no_shuffle,
+            init: match self.init {
+                Init::Lognormal => Initializer::Lognormal,
+                Init::Exponential => Initializer::Exponential,
+                Init::Iclr => Initializer::Iclr,
+            },
+        };
+        config.validate()?;
+        Ok(config)
+    }
+}
+
+impl DataSelection {
+    /// Where the data come from.
+    pub fn selection(&self) -> Selection {
+        match &self.data {
+            Some(folder) => Selection::Directory(folder.clone()),
+            None if self.full => Selection::Full,
+            None => Selection::Default,
+        }
+    }
+}
+
+/// How many runs go at once.
+pub(super) fn threads(asked: Option<usize>) -> Result<usize, Error> {
+    match asked {
+        None => Ok(parallel::cores()),
+        Some(threads @ 1..=1024) => Ok(threads),
+        Some(other) => Err(Error::usage("threads", other, "1 to 1024")),
+    }
+}
+
+fn conditions_help() -> String {
+    let rows = Condition::ALL.map(|c| format!("  {:<20}{}", c.name(), c.description()));
+    format!("One of\n{}\n", rows.join("\n"))
+}

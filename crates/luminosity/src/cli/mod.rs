@@ -1,0 +1,73 @@
+//! The command line. Results go to standard output; what is said on the way, to standard error.
+
+mod args;
+mod commands;
+mod progress;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::Error;
+use args::{Arguments, Command};
+
+/// Runs the program: 0 if all went well, 2 if the command line is to blame, 1 for the rest. Errors
+/// are one line on standard error.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
+    let result = match arguments.command {
+        None => commands::compare(&arguments.compare),
+        Some(Command::Train(train)) => commands::train(&train),
+        Some(Command::Eval(eval)) => commands::eval(&eval),
+        Some(Command::Data(data)) => commands::data(&data),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error}"));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Help as it is; of an error the sentences, in one line.
+fn refuse(error: &clap::Error) -> ExitCode {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        return match error.print() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
+    let text = error.to_string();
+    let lines = text.lines().map(str::trim);
+    let lines = lines.filter(|l| !l.is_empty() && !l.starts_with("Usage:"));
+    say(&lines.collect::<Vec<_>>().join(" "));
+    ExitCode::from(2)
+}
+
+/// Writes a line to standard error; that nobody reads it is no reason to stop.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Writes to standard output.
+fn print(text: &str) -> Result<(), Error> {
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match written {
+        // The reader has seen enough.
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => {
+            written.map_err(|e| Error::io("write to", std::path::Path::new("standard output"), e))
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The backends, by name.
+
+use burn::tensor::Device;
+
+use crate::Error;
+
+/// A backend that a run can use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceName {
+    /// Burn's pure-Rust CPU backend.
+    Flex,
+    /// The ndarray CPU backend.
+    NdArray,
+    /// A GPU through wgpu.
+    Wgpu,
+    /// A GPU through Vulkan.
+    Vulkan,
+    /// A GPU through Metal.
+    Metal,
+    /// An NVIDIA GPU.
+    Cuda,
+    /// An AMD GPU.
+    Rocm,
+    /// CubeCL's CPU runtime.
+    Cpu,
+}
+
+impl DeviceName {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Flex,
+        Self::NdArray,
+        Self::Wgpu,
+        Self::Vulkan,
+        Self::Metal,
+        Self::Cuda,
+        Self::Rocm,
+        Self::Cpu,
+    ];
+
+    /// The name on the command line, which is also the Cargo feature.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Flex => "flex",
+            Self::NdArray => "ndarray",
+            Self::Wgpu => "wgpu",
+            Self::Vulkan => "vulkan",
+            Self::Metal => "metal",
+            Self::Cuda => "cuda",
+            Self::Rocm => "rocm",
+            Self::Cpu => "cpu",
+        }
+    }
+
+    /// Whether its numbers are those of a GPU: f32 only, and rounded differently.
+    pub fn is_gpu(self) -> bool {
+        !matches!(self, Self::Flex | Self::NdArray)
+    }
+
+    /// Opens the device.
+    ///
+    /// # Errors
+    ///
+    /// If the backend was not compiled in, or the machine has no such device.
+    pub fn open(self) -> Result<Device, Error> {
+        let device = match self {
+            #[cfg(feature = "flex")]
+            Self::Flex => Device::flex(),
+            #[cfg(feature = "ndarray")]
+            #[allow(deprecated)] // Burn drops NdArray in 0.23; the feature goes with it.
+            Self::NdArray => Device::ndarray(),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => Device::wgpu(Default::default()),
+            #[cfg(feature = "vulkan")]
+            Self::Vulkan => Device::vulkan(Default::default()),
+            #[cfg(feature = "metal")]
+            Self::Metal => Device::metal(Default::default()),
+            #[cfg(feature = "cuda")]
+            Self::Cuda => Device::cuda(0),
+            #[cfg(feature = "rocm")]
+            Self::Rocm => Device::rocm(0),
+            #[cfg(feature = "cpu")]
+            Self::Cpu => Device::cpu(),
+            #[allow(unreachable_patterns)] // Which are left depends on the features.
+            missing => {
+                return Err(Error::Device {
+                    name: missing.name().to_owned(),
+                    problem: format!(
+                        "this program was built without it; build with --features {}",
+                        missing.name()
+                    ),
+                });
+            }
+        };
+        if self.is_gpu() {
+            probe(self, &device)?;
+        }
+        Ok(device)
+    }
+}
+
+/// Makes one small computation: a GPU that is not there shows itself only then, by a panic.
+fn probe(name: DeviceName, device: &Device) -> Result<(), Error> {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let result = std::panic::catch_unwind(|| {
+        let one = burn::tensor::Tensor::<1>::ones([1], device);
+        (one * 2.0).into_scalar::<f32>()
+    });
+    std::panic::set_hook(hook);
+    match result {
+        Ok(2.0) => Ok(()),
+        _ => Err(Error::Device {
+            name: name.name().to_owned(),
+            problem: "no such device or driver was found on this machine; flex runs everywhere"
+                .to_owned(),
+        }),
+    }
+}
+
+impl std::fmt::Display for DeviceName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for DeviceName {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Self::ALL
+            .into_iter()
+            .find(|device| device.name() == name)
+            .ok_or_else(|| Error::usage("device", name, &Self::ALL.map(Self::name).join(", ")))
+    }
+}

@@ -1,0 +1,52 @@
+//! Several jobs at once.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Applies `f` to each job, at most `threads` at a time, and returns the results in the order of the
+/// jobs. Jobs are started in that order.
+pub fn map<J: Sync, T: Send>(jobs: &[J], threads: usize, f: impl Fn(&J) -> T + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::with_capacity(jobs.len()));
+    std::thread::scope(|scope| {
+        for _ in 0..threads.clamp(1, jobs.len().max(1)) {
+            scope.spawn(|| {
+                while let Some((index, job)) = {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    jobs.get(index).map(|job| (index, job))
+                } {
+                    let result = f(job);
+                    let mut results = results.lock().unwrap_or_else(|e| e.into_inner());
+                    results.push((index, result));
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().unwrap_or_else(|e| e.into_inner());
+    results.sort_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// How many jobs the machine can do at once.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_keep_the_order_of_the_jobs() {
+        let jobs: Vec<u64> = (0..50).rev().collect();
+        for threads in [0, 1, 3, 100] {
+            let squares = map(&jobs, threads, |job| {
+                std::thread::sleep(std::time::Duration::from_micros(*job * 20));
+                job * job
+            });
+            let expected: Vec<u64> = jobs.iter().map(|job| job * job).collect();
+            assert_eq!(squares, expected);
+        }
+        assert!(map(&[] as &[u8], 2, |j| *j).is_empty());
+    }
+}

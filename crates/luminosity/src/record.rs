@@ -1,0 +1,82 @@
+//! What is written down of a run: one JSON object.
+
+use ei_norm::metric::{Alignment, Moments};
+use serde::{Deserialize, Serialize};
+
+use crate::RunConfig;
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It made all its steps.
+    Completed,
+    /// Its loss stopped being a number; its accuracy is that of chance.
+    Diverged,
+}
+
+/// One epoch of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// The mean loss of the task over the epoch's batches.
+    pub train_loss: f64,
+    /// 0 to 1.
+    pub test_accuracy: f64,
+}
+
+/// How the hidden layers of a trained network compare with LayerNorm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LayerMeasures {
+    /// The mean over the hidden layers of the output's alignment.
+    pub output: f64,
+    /// The mean over the hidden layers of the gradient's alignment.
+    pub gradient: f64,
+    /// Each hidden layer, from the input on.
+    pub layers: Vec<Alignment>,
+}
+
+/// Everything that depends on the clock or the machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    /// Milliseconds a training step, data pipeline included; loading, initialization, the first 20
+    /// steps and tests are left out. None if there were no more than 20 steps.
+    pub ms_per_step: Option<f64>,
+    /// Training images a second, in the same way.
+    pub images_per_second: Option<f64>,
+    /// Seconds from start to end.
+    pub seconds: f64,
+}
+
+/// The record of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// What was asked.
+    #[serde(flatten)]
+    pub config: RunConfig,
+    /// The version of this program.
+    pub version: String,
+    /// The backend.
+    pub device: String,
+    /// Which data, in words.
+    pub data: String,
+    /// Which data, by content.
+    pub data_sha256: String,
+    /// How many steps were made.
+    pub steps: usize,
+    /// Test accuracy after the last step, 0 to 1.
+    pub test_accuracy: f64,
+    /// The mean loss of the task over the last epoch; none if the run diverged.
+    pub train_loss: Option<f64>,
+    /// Over 8 fixed batches of 32 test images at the end; none if the run diverged.
+    pub alignment: Option<LayerMeasures>,
+    /// The moments of each hidden layer's pre-activations, in the same way.
+    pub moments: Option<Vec<Moments>>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Each epoch.
+    pub history: Vec<Epoch>,
+    /// The clock and the machine.
+    pub timing: Timing,
+}

@@ -1,0 +1,137 @@
+//! Means over seeds, and how far one condition is above another.
+
+use serde::Serialize;
+
+use crate::Condition;
+use crate::record::{Outcome, RunRecord};
+
+/// The test accuracies of one condition, in percent.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ConditionSummary {
+    /// The condition.
+    pub condition: Condition,
+    /// One accuracy a seed, in the order of the seeds. A diverged run has that of chance.
+    pub accuracies: Vec<f64>,
+    /// Their mean.
+    pub mean: f64,
+    /// Their sample standard deviation (divisor n − 1); none with one seed.
+    pub sd: Option<f64>,
+    /// How many runs diverged.
+    pub diverged: usize,
+}
+
+/// How much better one condition is than another, from their mean accuracies.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Gain {
+    /// The better one, it is claimed.
+    pub of: Condition,
+    /// The one it is compared with.
+    pub over: Condition,
+    /// Percentage points of accuracy.
+    pub points: f64,
+    /// Those points as percent of the other's accuracy.
+    pub relative: f64,
+    /// Those points as percent of the other's error.
+    pub share_of_error: f64,
+    /// In how many seeds the accuracy is higher.
+    pub seeds_higher: usize,
+    /// Of how many seeds.
+    pub seeds: usize,
+}
+
+impl ConditionSummary {
+    /// The summary of the runs of one condition.
+    pub fn new(condition: Condition, runs: &[&RunRecord]) -> Self {
+        let accuracies: Vec<f64> = runs.iter().map(|run| 100.0 * run.test_accuracy).collect();
+        let diverged = runs.iter().filter(|run| run.outcome == Outcome::Diverged);
+        Self {
+            condition,
+            mean: mean(&accuracies),
+            sd: standard_deviation(&accuracies),
+            diverged: diverged.count(),
+            accuracies,
+        }
+    }
+}
+
+impl Gain {
+    /// The gain of `of` over `over`, whose seeds are the same.
+    pub fn new(of: &ConditionSummary, over: &ConditionSummary) -> Self {
+        let points = of.mean - over.mean;
+        let pairs = of.accuracies.iter().zip(&over.accuracies);
+        Self {
+            of: of.condition,
+            over: over.condition,
+            points,
+            relative: 100.0 * points / over.mean,
+            share_of_error: 100.0 * points / (100.0 - over.mean),
+            seeds_higher: pairs.clone().filter(|(a, b)| a > b).count(),
+            seeds: pairs.count(),
+        }
+    }
+
+    /// The gain in one sentence.
+    pub fn sentence(&self) -> String {
+        let direction = if self.points < 0.0 { "below" } else { "above" };
+        format!(
+            "{} is {:.1} points {direction} {} ({:+.1} % accuracy, {:+.0} % of the remaining error), \
+             higher in {} of {} seeds",
+            self.of,
+            self.points.abs(),
+            self.over,
+            self.relative,
+            -self.share_of_error,
+            self.seeds_higher,
+            self.seeds,
+        )
+    }
+}
+
+/// The arithmetic mean; NaN of nothing.
+pub fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// The sample standard deviation; none of fewer than two values.
+pub fn standard_deviation(values: &[f64]) -> Option<f64> {
+    let n = values.len();
+    let m = mean(values);
+    let squares: f64 = values.iter().map(|v| (v - m).powi(2)).sum();
+    (n > 1).then(|| (squares / (n - 1) as f64).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(condition: Condition, accuracies: &[f64]) -> ConditionSummary {
+        ConditionSummary {
+            condition,
+            accuracies: accuracies.to_vec(),
+            mean: mean(accuracies),
+            sd: standard_deviation(accuracies),
+            diverged: 0,
+        }
+    }
+
+    #[test]
+    fn a_gain_is_told_in_points_in_accuracy_and_in_error() {
+        let full = summary(Condition::INormFull, &[82.0, 78.0, 80.0]);
+        let forward = summary(Condition::INorm, &[75.0, 79.0, 71.0]);
+        assert_eq!(forward.sd, Some(4.0));
+        let gain = Gain::new(&full, &forward);
+        assert_eq!(gain.points, 5.0);
+        assert!((gain.relative - 100.0 * 5.0 / 75.0).abs() < 1e-12);
+        assert_eq!(gain.share_of_error, 20.0);
+        assert_eq!((gain.seeds_higher, gain.seeds), (2, 3));
+        assert!(gain.sentence().contains("5.0 points above inorm"));
+        let loss = Gain::new(&forward, &full);
+        assert!(loss.sentence().contains("5.0 points below inorm+full"));
+    }
+
+    #[test]
+    fn one_seed_has_no_standard_deviation() {
+        assert_eq!(standard_deviation(&[3.0]), None);
+        assert!(mean(&[]).is_nan());
+    }
+}
