@@ -60,7 +60,10 @@ fn main() -> Result<(), ei_norm::Error> {
         let (logits, local) = model.forward(x);
         let task = smoothed_cross_entropy(logits, labels, 0.0);
         if step % 100 == 1 {
-            println!("step {step:>3}: loss {:.3}", task.clone().into_scalar::<f32>());
+            println!(
+                "step {step:>3}: loss {:.3}",
+                task.clone().into_scalar::<f32>()
+            );
         }
         let grads = (task + local * 0.01).backward();
         let grads = GradientsParams::from_grads(grads, &model);

@@ -1,3 +1,13 @@
 //! What the examples, benchmarks and tests of ei-norm share.
 
+pub mod bench;
 pub mod golden;
+
+/// The pages for readers, so that their examples are tested.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/extending.md")]
+    struct Extending;
+}

@@ -53,7 +53,11 @@ fn backward_is_f_of_the_error<const D: usize>(setup: &Setup, shape: [usize; D]) 
     assert!(y.is_tracked());
     let grads = (y * upstream.clone()).sum().backward();
     let found = x.grad(&grads).unwrap();
-    assert_same(&found, &bend(upstream.clone()), &setup.at(("backward", shape)));
+    assert_same(
+        &found,
+        &bend(upstream.clone()),
+        &setup.at(("backward", shape)),
+    );
     let seen = seen.lock().unwrap();
     assert_eq!(seen.len(), 1);
     assert!(!seen[0].is_autodiff());
@@ -78,7 +82,10 @@ fn the_forward_pass_copies_nothing() {
     let hooked = map_grad(x.clone(), |error| error);
     assert_eq!(address(&hooked), address(&x));
     let plain = x.inner();
-    assert_eq!(address(&map_grad(plain.clone(), |error| error)), address(&plain));
+    assert_eq!(
+        address(&map_grad(plain.clone(), |error| error)),
+        address(&plain)
+    );
 }
 
 #[test]
@@ -161,7 +168,12 @@ fn a_tensor_used_twice_sees_the_sum_of_its_errors_once() {
         assert_eq!(calls.load(Ordering::SeqCst), 1);
         let expected = bend((u + v) * 10.0) + beside;
         let found = values(&x.grad(&grads).unwrap());
-        assert_close(&found, &values(&expected), setup.tolerance, &setup.at("sum"));
+        assert_close(
+            &found,
+            &values(&expected),
+            setup.tolerance,
+            &setup.at("sum"),
+        );
     }
 }
 
@@ -241,7 +253,12 @@ fn a_hook_in_a_network_equals_the_map_of_its_error() {
         let dw = x.clone().inner().transpose().matmul(error);
         for (leaf, expected) in [(x, dx), (w, dw)] {
             let found = values(&leaf.grad(&grads).unwrap());
-            assert_close(&found, &values(&expected), setup.tolerance, &setup.at("product"));
+            assert_close(
+                &found,
+                &values(&expected),
+                setup.tolerance,
+                &setup.at("product"),
+            );
         }
     }
 }
@@ -270,7 +287,10 @@ fn another_dtype_panics_with_both_dtypes() {
         let message = panic_of(|| drop(y.sum().backward()));
         let expected = "map_grad: the backward function returned shape";
         assert!(message.contains(expected), "{message}");
-        assert!(message.contains("F32") && message.contains("F64"), "{message}");
+        assert!(
+            message.contains("F32") && message.contains("F64"),
+            "{message}"
+        );
     }
 }
 
@@ -292,7 +312,11 @@ fn f_may_return_a_tensor_with_autodiff() {
         let upstream = setup.random(&mut rng, [3]);
         let y = map_grad(x.clone(), |error| error.autodiff().require_grad() * 2.0);
         let grads = (y * upstream.clone()).sum().backward();
-        assert_same(&x.grad(&grads).unwrap(), &(upstream * 2.0), &setup.at("autodiff"));
+        assert_same(
+            &x.grad(&grads).unwrap(),
+            &(upstream * 2.0),
+            &setup.at("autodiff"),
+        );
     }
 }
 
@@ -309,6 +333,11 @@ fn f_may_run_a_backward_pass_of_its_own() {
         });
         let grads = (y * upstream.clone()).sum().backward();
         let found = values(&x.grad(&grads).unwrap());
-        assert_close(&found, &values(&(upstream * 2.0)), setup.tolerance, &setup.at("inner"));
+        assert_close(
+            &found,
+            &values(&(upstream * 2.0)),
+            setup.tolerance,
+            &setup.at("inner"),
+        );
     }
 }

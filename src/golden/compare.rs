@@ -49,7 +49,11 @@ impl Comparison {
         };
         let difference = largest(&mut found.iter().zip(expected).map(|(a, b)| (a - b).abs()));
         let size = largest(&mut expected.iter().map(|b| b.abs()));
-        let error = if size > 0.0 { difference / size } else { difference };
+        let error = if size > 0.0 {
+            difference / size
+        } else {
+            difference
+        };
         let is_worse = match &self.worst {
             Some((worst, _)) => !worst.is_nan() && (error.is_nan() || error > *worst),
             None => true,

@@ -42,8 +42,8 @@ pub use error::Error;
 pub use grad::{GradNorm, GradNormConfig, GradNormMode, map_grad};
 pub use init::{Inhibitory, Initializer};
 pub use layer::{
-    EiCurrents, EiLinear, EiLinearConfig, EiWeights, INormCurrents, INormLinear,
-    INormLinearConfig, INormWeights, InhibitoryPlasticity,
+    EiCurrents, EiLinear, EiLinearConfig, EiWeights, INormCurrents, INormLinear, INormLinearConfig,
+    INormWeights, InhibitoryPlasticity,
 };
 
 /// Everything a model needs: `use ei_norm::prelude::*;`.
@@ -53,3 +53,8 @@ pub mod prelude {
         INormLinearConfig, Inhibitory, Initializer, dale, map_grad,
     };
 }
+
+/// The README, so that its examples are tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -119,9 +119,7 @@ fn alignment(
     let active = |z: &Tensor<2>| z.zeros_like().mask_fill(z.clone().greater_elem(0.0), 1.0);
     let to_weights = |error| x.clone().transpose().matmul(to_drive(error));
     let reference = match grad_norm.mode() {
-        GradNormMode::Lateral => {
-            GradNormMode::Center.apply(z.clone(), active(&z), None, epsilon)
-        }
+        GradNormMode::Lateral => GradNormMode::Center.apply(z.clone(), active(&z), None, epsilon),
         _ => normalize_backward(z.clone(), active(&normalized), LAYER, EXACT, epsilon),
     };
     let actual = grad_norm.apply(z.clone(), active(&z));

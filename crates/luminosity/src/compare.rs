@@ -97,7 +97,10 @@ impl Comparison {
 
     /// The table for a terminal.
     pub fn table(&self) -> String {
-        let mut table = format!("{:<20}{:<32}{:>16}  seeds\n", "condition", "", "accuracy (%)");
+        let mut table = format!(
+            "{:<20}{:<32}{:>16}  seeds\n",
+            "condition", "", "accuracy (%)"
+        );
         for row in &self.summary {
             let spread = row.sd.map_or_else(String::new, |sd| format!(" ± {sd:.2}"));
             let accuracy = format!("{:.2}{spread}", row.mean);

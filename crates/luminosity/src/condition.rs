@@ -91,11 +91,7 @@ impl Condition {
             Self::None => ("none", "EI, no normalization", ei(true, None)),
             Self::LnPlus => ("ln+", "EI, LayerNorm", ei(true, LAYER_NORM)),
             Self::EOnlyLnPlus => ("e-only-ln+", "E only, LayerNorm", ei(false, LAYER_NORM)),
-            Self::INorm => (
-                "inorm",
-                "forward only",
-                i_norm(GradNormMode::Identity),
-            ),
+            Self::INorm => ("inorm", "forward only", i_norm(GradNormMode::Identity)),
             Self::INormSub => (
                 "inorm-sub",
                 "forward only, subtractive",
@@ -104,11 +100,7 @@ impl Condition {
                     error_norm: GradNormMode::Identity,
                 },
             ),
-            Self::INormFull => (
-                "inorm+full",
-                "forward + error",
-                i_norm(GradNormMode::Full),
-            ),
+            Self::INormFull => ("inorm+full", "forward + error", i_norm(GradNormMode::Full)),
             Self::INormCenter => (
                 "inorm+center",
                 "forward + centered error",
@@ -161,13 +153,7 @@ impl std::str::FromStr for Condition {
         Self::ALL
             .into_iter()
             .find(|condition| condition.name() == name)
-            .ok_or_else(|| {
-                Error::usage(
-                    "condition",
-                    name,
-                    &Self::ALL.map(Self::name).join(", "),
-                )
-            })
+            .ok_or_else(|| Error::usage("condition", name, &Self::ALL.map(Self::name).join(", ")))
     }
 }
 

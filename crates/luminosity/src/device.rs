@@ -67,7 +67,8 @@ impl DeviceName {
             #[cfg(feature = "flex")]
             Self::Flex => Device::flex(),
             #[cfg(feature = "ndarray")]
-            #[allow(deprecated)] // Burn drops NdArray in 0.23; the feature goes with it.
+            #[allow(deprecated)]
+            // Burn drops NdArray in 0.23; the feature goes with it.
             Self::NdArray => Device::ndarray(),
             #[cfg(feature = "wgpu")]
             Self::Wgpu => Device::wgpu(Default::default()),

@@ -127,9 +127,7 @@ impl Hidden {
     /// How close the layer comes to LayerNorm on a batch.
     pub fn alignment(&self, x: Tensor<2>) -> Alignment {
         match self {
-            Self::Ei(layer) => {
-                metric::ei_alignment(&layer.linear, layer.normalization, EPSILON, x)
-            }
+            Self::Ei(layer) => metric::ei_alignment(&layer.linear, layer.normalization, EPSILON, x),
             Self::INorm(layer) => metric::i_norm_alignment(layer, x),
         }
     }
@@ -163,7 +161,11 @@ impl Network {
             .take(sizes.depth)
             .map(|d_input| Hidden::init(spec, d_input, sizes.width, initializer, device, rng))
             .collect::<Result<Vec<_>, _>>()?;
-        let d_input = if sizes.depth == 0 { sizes.input } else { sizes.width };
+        let d_input = if sizes.depth == 0 {
+            sizes.input
+        } else {
+            sizes.width
+        };
         let readout = EiLinearConfig::new(d_input, sizes.classes)
             .with_inhibitory(Inhibitory::Count(1))
             .with_initializer(initializer)

@@ -151,7 +151,9 @@ impl<'a> Run<'a> {
         let mut order: Vec<usize> = (0..train.len()).collect();
         let mut shuffling = generator(config.seed, Purpose::Order);
         let mut shifts = generator(config.seed, Purpose::TrainShifts);
-        let all_steps = config.epochs.saturating_mul(train.len().div_ceil(config.batch_size));
+        let all_steps = config
+            .epochs
+            .saturating_mul(train.len().div_ceil(config.batch_size));
         let steps = config.max_steps.map_or(all_steps, |max| max.min(all_steps));
         let mut so_far = Progression::default();
         let mut made = 0;
@@ -201,8 +203,7 @@ impl<'a> Run<'a> {
             let losses = &so_far.losses[first_of_epoch..];
             let ended = Epoch {
                 epoch,
-                train_loss: losses.iter().map(|l| f64::from(*l)).sum::<f64>()
-                    / losses.len() as f64,
+                train_loss: losses.iter().map(|l| f64::from(*l)).sum::<f64>() / losses.len() as f64,
                 test_accuracy: self.test(&network),
             };
             progress(Progress {
@@ -228,12 +229,7 @@ impl<'a> Run<'a> {
         accuracy(&network.valid(), self.config, self.data.test(), &self.plain)
     }
 
-    fn record(
-        &self,
-        network: &Network,
-        so_far: &Progression,
-        steps: usize,
-    ) -> RunRecord {
+    fn record(&self, network: &Network, so_far: &Progression, steps: usize) -> RunRecord {
         let last = so_far.history.last().filter(|_| !so_far.diverged);
         let measures = last.map(|_| self.measure(network));
         let per = |amount: usize| {

@@ -122,7 +122,11 @@ impl ModuleVisitor for Check {
         // Written so that NaN counts.
         let wrong = values.iter::<f64>().filter(|v| !(*v >= 0.0));
         let (count, worst) = wrong.fold((0, 0.0_f64), |(count, worst), v| {
-            let worst = if worst.is_nan() || worst < v { worst } else { v };
+            let worst = if worst.is_nan() || worst < v {
+                worst
+            } else {
+                v
+            };
             (count + 1, worst)
         });
         if count > 0 {

@@ -202,7 +202,10 @@ impl GradNormConfig {
                 .collect();
             let sum: f64 = u.iter().sum();
             let w: Vec<f64> = u.iter().map(|u| u / sum).collect();
-            fixed(Tensor::from_data(TensorData::new(w, [self.features]), device))
+            fixed(Tensor::from_data(
+                TensorData::new(w, [self.features]),
+                device,
+            ))
         });
         Ok(GradNorm {
             lateral_weights,

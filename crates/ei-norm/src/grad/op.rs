@@ -68,11 +68,7 @@ where
 {
     fn grad_hook(x: FloatTensor<Self>, hook: Hook) -> FloatTensor<Self> {
         let (primitive, node) = x.into_parts();
-        match HookBackward
-            .prepare::<C>([node])
-            .compute_bound()
-            .stateful()
-        {
+        match HookBackward.prepare::<C>([node]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish(hook, primitive),
             OpsKind::UnTracked(prep) => prep.finish(primitive),
         }

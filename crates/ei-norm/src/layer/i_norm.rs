@@ -1,5 +1,5 @@
-use burn::module::{Content, DisplaySettings, Module, ModuleDisplay, Param};
 use burn::linalg::svd;
+use burn::module::{Content, DisplaySettings, Module, ModuleDisplay, Param};
 use burn::tensor::{Tensor, assert_shape};
 
 use super::i_norm_config::InhibitoryPlasticity;
@@ -239,10 +239,7 @@ impl INormLinear {
     /// # Panics
     ///
     /// If the last axis of `x` is not `d_input`.
-    pub fn forward_with_local_loss<const D: usize>(
-        &self,
-        x: Tensor<D>,
-    ) -> (Tensor<D>, Tensor<1>) {
+    pub fn forward_with_local_loss<const D: usize>(&self, x: Tensor<D>) -> (Tensor<D>, Tensor<1>) {
         let currents = self.currents(x);
         let output = self.grad_norm.forward(currents.output());
         (output, currents.local_loss())

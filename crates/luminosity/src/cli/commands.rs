@@ -15,9 +15,10 @@ use crate::{Condition, Error, dump, files, run};
 pub(super) fn compare(arguments: &CompareArguments) -> Result<(), Error> {
     let threads = threads(arguments.threads)?;
     let first = arguments.conditions.first().copied();
-    let common = arguments
-        .setting
-        .run(first.unwrap_or(Condition::INorm), arguments.epochs, None)?;
+    let common =
+        arguments
+            .setting
+            .run(first.unwrap_or(Condition::INorm), arguments.epochs, None)?;
     let plan = Plan {
         conditions: distinct(&arguments.conditions)?,
         seeds: (0..arguments.seeds)
@@ -168,7 +169,11 @@ pub(super) fn data(arguments: &DataArguments) -> Result<(), Error> {
         download.finish();
         for file in fetched? {
             let path = file.path.display();
-            let state = if file.was_there { "was there" } else { "fetched" };
+            let state = if file.was_there {
+                "was there"
+            } else {
+                "fetched"
+            };
             print(&format!("{path}  {state}, verified\n"))?;
         }
         return Ok(());
@@ -188,7 +193,7 @@ fn load(selection: &crate::data::Selection) -> Result<Dataset, Error> {
 }
 
 fn print_json(value: &impl Serialize) -> Result<(), Error> {
-    let json = serde_json::to_string(value)
-        .map_err(|e| Error::file(Path::new("standard output"), e))?;
+    let json =
+        serde_json::to_string(value).map_err(|e| Error::file(Path::new("standard output"), e))?;
     print(&format!("{json}\n"))
 }

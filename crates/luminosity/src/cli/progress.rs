@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::run::Progress;
 use crate::RunConfig;
+use crate::run::Progress;
 
 /// The progress of one or several runs, in training steps.
 pub(super) struct Steps {
