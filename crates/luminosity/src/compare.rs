@@ -98,7 +98,7 @@ impl Comparison {
     /// The table for a terminal.
     pub fn table(&self) -> String {
         let mut table = format!(
-            "{:<20}{:<32}{:>16}  seeds\n",
+            "{:<20}{:<36}{:>16}  seeds\n",
             "condition", "", "accuracy (%)"
         );
         for row in &self.summary {
@@ -112,7 +112,7 @@ impl Comparison {
             // Writing to a string cannot fail.
             let _ = writeln!(
                 table,
-                "{:<20}{:<32}{accuracy:>16}  {}{diverged}",
+                "{:<20}{:<36}{accuracy:>16}  {}{diverged}",
                 row.condition.name(),
                 row.condition.description(),
                 seeds.join("  "),
@@ -147,19 +147,15 @@ impl Comparison {
     ///
     /// [`Error::Io`] that names the file, or [`Error::Figure`].
     pub fn write(&self, folder: &Path) -> Result<Vec<PathBuf>, Error> {
-        let figure = figure::comparison(&self.figure())?;
         let path = |ending: &str| folder.join(format!("comparison.{ending}"));
-        let json = path("json");
-        let content = [
-            (path("svg"), figure.svg.into_bytes()),
-            (path("png"), figure.png),
-            (path("csv"), self.csv()?),
-            (json.clone(), self.json(&json)?),
-        ];
-        for (path, bytes) in &content {
-            files::write(path, bytes)?;
-        }
-        Ok(content.into_iter().map(|(path, _)| path).collect())
+        let [json, csv, svg, png] = ["json", "csv", "svg", "png"].map(path);
+        // The numbers before the drawing, should the one fit on the disk and not the other.
+        files::write(&json, &self.json(&json)?)?;
+        files::write(&csv, &self.csv()?)?;
+        let figure = figure::comparison(&self.figure())?;
+        files::write(&svg, figure.svg.as_bytes())?;
+        files::write(&png, &figure.png)?;
+        Ok(vec![svg, png, csv, json])
     }
 
     /// The comparison as JSON: `runs`, `summary` and `gains`.

@@ -83,10 +83,10 @@ impl RunConfig {
             }
         }
         for (name, value, most) in [
+            ("steps", self.max_steps.unwrap_or(1), 1_000_000_000),
             ("epochs", self.epochs, 1_000_000),
             ("width", self.width, 100_000),
             ("batch-size", self.batch_size, 1_000_000),
-            ("steps", self.max_steps.unwrap_or(1), 1_000_000_000),
         ] {
             if value < 1 || value > most {
                 return Err(Error::usage(name, value, &format!("1 to {most}")));
@@ -100,6 +100,11 @@ impl RunConfig {
             ));
         }
         Ok(())
+    }
+
+    /// Steps in an epoch over `images` images; the last may be a smaller batch.
+    pub fn steps_per_epoch(&self, images: usize) -> usize {
+        images.div_ceil(self.batch_size)
     }
 
     /// The sizes of the network.

@@ -153,7 +153,7 @@ impl<'a> Run<'a> {
         let mut shifts = generator(config.seed, Purpose::TrainShifts);
         let all_steps = config
             .epochs
-            .saturating_mul(train.len().div_ceil(config.batch_size));
+            .saturating_mul(config.steps_per_epoch(train.len()));
         let steps = config.max_steps.map_or(all_steps, |max| max.min(all_steps));
         let mut so_far = Progression::default();
         let mut made = 0;

@@ -119,8 +119,7 @@ impl ModuleVisitor for Check {
             return;
         }
         let values = param.base().inner().into_data();
-        // Written so that NaN counts.
-        let wrong = values.iter::<f64>().filter(|v| !(*v >= 0.0));
+        let wrong = values.iter::<f64>().filter(|v| *v < 0.0 || v.is_nan());
         let (count, worst) = wrong.fold((0, 0.0_f64), |(count, worst), v| {
             let worst = if worst.is_nan() || worst < v {
                 worst

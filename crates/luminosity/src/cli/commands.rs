@@ -9,6 +9,7 @@ use super::progress::{Download, Steps};
 use super::{print, say};
 use crate::compare::Plan;
 use crate::data::{Dataset, Environment, fetch, verify};
+use crate::record::Outcome;
 use crate::saved::ModelFiles;
 use crate::{Condition, Error, dump, files, run};
 
@@ -43,7 +44,7 @@ pub(super) fn compare(arguments: &CompareArguments) -> Result<(), Error> {
     });
     steps.finish();
     let comparison = result?;
-    let written = comparison.write(&arguments.out)?;
+    // First on the screen, so that a full disk cannot take the results.
     if arguments.json {
         let json = comparison.json(Path::new("standard output"))?;
         print(&String::from_utf8_lossy(&json))?;
@@ -54,6 +55,7 @@ pub(super) fn compare(arguments: &CompareArguments) -> Result<(), Error> {
             comparison.verdict()
         ))?;
     }
+    let written = comparison.write(&arguments.out)?;
     let names = written.iter().filter_map(|path| path.file_name());
     let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
     let folder = arguments.out.display();
@@ -74,14 +76,17 @@ fn distinct(conditions: &[Condition]) -> Result<Vec<Condition>, Error> {
 
 pub(super) fn train(arguments: &TrainArguments) -> Result<(), Error> {
     threads(arguments.threads)?;
-    // With --steps alone the steps decide; an epoch has at least one.
-    let epochs = arguments.epochs.or(arguments.steps).unwrap_or(50);
-    let config = arguments
+    let epochs = arguments.epochs.unwrap_or(50);
+    let mut config = arguments
         .setting
         .run(arguments.condition, epochs, arguments.steps)?;
     let device = arguments.device.device;
     let opened = device.open()?;
     let data = load(&arguments.data.selection())?;
+    if let (None, Some(steps)) = (arguments.epochs, arguments.steps) {
+        // The steps alone decide.
+        config.epochs = steps.div_ceil(config.steps_per_epoch(data.train().len()));
+    }
     let model = arguments.save.as_deref().map(ModelFiles::named);
     if let Some(model) = &model {
         model.prepare()?;
@@ -99,6 +104,9 @@ pub(super) fn train(arguments: &TrainArguments) -> Result<(), Error> {
     });
     steps.finish();
     let trained = result?;
+    if trained.record.outcome == Outcome::Diverged {
+        say("note: the run diverged; its accuracy counts as that of chance");
+    }
     if let Some(model) = &model {
         model.save(&trained.network, &trained.record)?;
         say(&format!(

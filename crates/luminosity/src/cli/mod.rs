@@ -49,8 +49,10 @@ fn refuse(error: &clap::Error) -> ExitCode {
     }
     let text = error.to_string();
     let lines = text.lines().map(str::trim);
-    let lines = lines.filter(|l| !l.is_empty() && !l.starts_with("Usage:"));
-    say(&lines.collect::<Vec<_>>().join(" "));
+    let lines = lines.take_while(|l| !l.starts_with("Usage:") && !l.starts_with("For more"));
+    let lines = lines.filter(|l| !l.is_empty());
+    let message = lines.collect::<Vec<_>>().join(" ");
+    say(&format!("{message}; see --help"));
     ExitCode::from(2)
 }
 

@@ -1,0 +1,356 @@
+//! The command line as a person uses it: the real program, its output, exit codes and files.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// The example that `cargo test` has built beside this test.
+fn program() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let target = test.ancestors().nth(2).unwrap();
+    let program = target.join("examples/luminosity");
+    program.with_extension(std::env::consts::EXE_EXTENSION)
+}
+
+fn luminosity(arguments: &[&str], folder: &Path) -> Output {
+    Command::new(program())
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("EI_NORM_DATA")
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", stderr(output));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn record(output: &Output) -> Value {
+    let text = stdout(output);
+    assert_eq!(text.lines().count(), 1, "{text}");
+    serde_json::from_str(&text).unwrap()
+}
+
+/// A record without what depends on the clock.
+fn timeless(mut record: Value) -> Value {
+    record.as_object_mut().unwrap().remove("timing").unwrap();
+    record
+}
+
+const SHORT: [&str; 6] = ["--steps", "40", "--width", "24", "--seed", "3"];
+
+fn train(condition: &str, more: &[&str], folder: &Path) -> Output {
+    let mut arguments = vec!["train", "--condition", condition];
+    arguments.extend(SHORT);
+    arguments.extend(more);
+    luminosity(&arguments, folder)
+}
+
+/// One line on standard error (beside the one that names the data), the given exit code, and all
+/// of the words.
+fn assert_refused(arguments: &[&str], folder: &Path, code: i32, words: &[&str]) {
+    let output = luminosity(arguments, folder);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+    assert!(output.stdout.is_empty(), "{arguments:?}");
+    let errors: Vec<_> = text.lines().filter(|l| !l.starts_with("Data: ")).collect();
+    assert_eq!(errors.len(), 1, "{arguments:?}: {text}");
+    for word in words {
+        assert!(
+            errors[0].contains(word),
+            "{arguments:?}: no {word:?} in {text}"
+        );
+    }
+}
+
+#[test]
+fn the_same_command_gives_the_same_record() {
+    let folder = tempfile::tempdir().unwrap();
+    for condition in [
+        "none",
+        "e-only-ln+",
+        "inorm-sub",
+        "inorm+full",
+        "inorm+lateral",
+    ] {
+        let one = record(&train(condition, &["--threads", "1"], folder.path()));
+        let two = record(&train(condition, &["--threads", "7"], folder.path()));
+        assert_eq!(one["condition"], condition);
+        assert_eq!(one["steps"], 40);
+        assert_eq!(one["outcome"], "completed");
+        let accuracy = one["test_accuracy"].as_f64().unwrap();
+        assert!((0.0..=1.0).contains(&accuracy));
+        assert!(one["timing"]["ms_per_step"].as_f64().unwrap() > 0.0);
+        assert!(one["alignment"]["output"].as_f64().unwrap() <= 1.0 + 1e-6);
+        assert_eq!(timeless(one), timeless(two));
+    }
+}
+
+#[test]
+fn another_seed_gives_another_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = record(&train("inorm", &[], folder.path()));
+    let mut arguments = vec!["train", "--condition", "inorm"];
+    arguments.extend(["--steps", "40", "--width", "24", "--seed", "4"]);
+    let two = record(&luminosity(&arguments, folder.path()));
+    assert_ne!(one["train_loss"], two["train_loss"]);
+}
+
+#[test]
+fn a_comparison_is_the_same_for_any_number_of_threads_and_writes_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let compare = |threads: &str, out: &str| -> Value {
+        let output = luminosity(
+            &[
+                "--epochs",
+                "1",
+                "--seeds",
+                "2",
+                "--width",
+                "16",
+                "--conditions",
+                "inorm,inorm+full",
+                "--threads",
+                threads,
+                "--out",
+                out,
+                "--json",
+            ],
+            folder.path(),
+        );
+        assert!(stderr(&output).contains(out), "names its output folder");
+        serde_json::from_str(&stdout(&output)).unwrap()
+    };
+    let one = compare("1", "one");
+    let four = compare("4", "four");
+    let runs = |comparison: &Value| -> Vec<Value> {
+        let runs = comparison["runs"].as_array().unwrap();
+        runs.iter().cloned().map(timeless).collect()
+    };
+    assert_eq!(runs(&one).len(), 4);
+    assert_eq!(runs(&one), runs(&four));
+
+    let out = folder.path().join("one");
+    let json = std::fs::read(out.join("comparison.json")).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&json).unwrap(), one);
+    let csv = std::fs::read_to_string(out.join("comparison.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 1 + 4);
+    let svg = std::fs::read_to_string(out.join("comparison.svg")).unwrap();
+    assert!(svg.contains("inorm+full"));
+    let png = std::fs::read(out.join("comparison.png")).unwrap();
+    assert_eq!(&png[1..4], b"PNG");
+    assert_eq!(std::fs::read_dir(&out).unwrap().count(), 4);
+}
+
+#[test]
+fn a_table_and_a_verdict_are_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["--epochs", "1", "--seeds", "1", "--width", "16"];
+    let text = stdout(&luminosity(&arguments, folder.path()));
+    for condition in ["none", "ln+", "inorm", "inorm+full"] {
+        assert!(
+            text.lines()
+                .any(|l| l.split_whitespace().next() == Some(condition))
+        );
+    }
+    assert!(text.contains("Normalizing errors") || text.contains("normalizing errors"));
+    assert!(text.contains("points") && text.contains("of the remaining error"));
+}
+
+#[test]
+fn a_saved_model_gives_its_accuracy_again() {
+    let folder = tempfile::tempdir().unwrap();
+    for (condition, name) in [
+        ("none", "a"),
+        ("inorm+lateral", "models/b"),
+        ("inorm-sub", "c"),
+    ] {
+        let trained = record(&train(condition, &["--save", name], folder.path()));
+        for name in [
+            name.to_owned(),
+            format!("{name}.bpk"),
+            format!("{name}.json"),
+        ] {
+            let arguments = ["eval", "--model", &name];
+            let tested = record(&luminosity(&arguments, folder.path()));
+            assert_eq!(tested["test_accuracy"], trained["test_accuracy"]);
+            assert_eq!(tested["condition"], condition);
+        }
+    }
+}
+
+#[test]
+fn a_model_that_is_damaged_or_of_another_shape_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let eval = |name| ["eval", "--model", name];
+    stdout(&train("inorm", &["--save", "good"], folder.path()));
+    let good = std::fs::read(path("good.bpk")).unwrap();
+    let record = std::fs::read_to_string(path("good.json")).unwrap();
+    let damaged: [(&str, Vec<u8>); 5] = [
+        ("empty", Vec::new()),
+        (
+            "garbage",
+            b"not a model at all, but long enough to have a header".to_vec(),
+        ),
+        ("short", good[..good.len() / 2].to_vec()),
+        ("header", good[..40].to_vec()),
+        (
+            "flipped",
+            good.iter()
+                .enumerate()
+                .map(|(i, b)| if i < 64 { !b } else { *b })
+                .collect(),
+        ),
+    ];
+    for (name, bytes) in damaged {
+        std::fs::write(path(&format!("{name}.bpk")), bytes).unwrap();
+        std::fs::write(path(&format!("{name}.json")), &record).unwrap();
+        assert_refused(&eval(name), folder.path(), 1, &[&format!("{name}.bpk")]);
+    }
+
+    std::fs::write(path("other.bpk"), &good).unwrap();
+    std::fs::write(
+        path("other.json"),
+        record.replace("\"width\":24", "\"width\":25"),
+    )
+    .unwrap();
+    assert_refused(&eval("other"), folder.path(), 1, &["other.bpk", "shape"]);
+    std::fs::write(path("other.json"), record.replace("\"inorm\"", "\"none\"")).unwrap();
+    assert_refused(&eval("other"), folder.path(), 1, &["other.bpk"]);
+    std::fs::write(path("other.json"), "{}").unwrap();
+    assert_refused(&eval("other"), folder.path(), 1, &["other.json"]);
+    std::fs::remove_file(path("other.json")).unwrap();
+    assert_refused(&eval("other"), folder.path(), 1, &["other.json"]);
+}
+
+#[test]
+fn arrays_are_dumped_for_other_tools() {
+    let folder = tempfile::tempdir().unwrap();
+    stdout(&train("inorm+full", &["--dump", "arrays"], folder.path()));
+    let read = |name: &str| {
+        let bytes = std::fs::read(folder.path().join("arrays").join(name)).unwrap();
+        let npy = npyz::NpyFile::new(&bytes[..]).unwrap();
+        let shape = npy.shape().to_vec();
+        (shape, npy.into_vec::<f32>().unwrap())
+    };
+    assert_eq!(read("input.npy").0, [32, 784]);
+    assert_eq!(read("logits.npy").0, [32, 10]);
+    assert_eq!(read("labels.npy").0, [32]);
+    let (shape, z) = read("pre_activation.1.npy");
+    assert_eq!(shape, [32, 24]);
+    assert!(z.iter().all(|z| z.is_finite()) && z.iter().any(|z| *z != 0.0));
+    let (shape, w_ex) = read("hidden.0.INorm.w_ex.npy");
+    assert_eq!(shape, [784, 24]);
+    assert!(w_ex.iter().all(|w| *w >= 0.0));
+}
+
+#[test]
+fn losses_are_written_step_by_step() {
+    let folder = tempfile::tempdir().unwrap();
+    stdout(&train("ln+", &["--losses", "losses.csv"], folder.path()));
+    let csv = std::fs::read_to_string(folder.path().join("losses.csv")).unwrap();
+    let rows: Vec<_> = csv.lines().collect();
+    assert_eq!((rows[0], rows.len()), ("step,loss", 41));
+    let loss = |row: &str| row.split(',').nth(1).unwrap().parse::<f64>().unwrap();
+    assert!(loss(rows[1]) > loss(rows[40]), "it learns");
+}
+
+#[test]
+fn divergence_is_an_outcome() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = train("inorm", &["--lr", "1e30"], folder.path());
+    let record = record(&output);
+    assert_eq!(record["outcome"], "diverged");
+    assert_eq!(record["test_accuracy"], 0.1);
+    assert!(record["train_loss"].is_null());
+    assert!(stderr(&output).contains("diverged"));
+}
+
+#[test]
+fn what_is_not_allowed_is_refused_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let train = |more: [&'static str; 2]| ["train", "--condition", "inorm", more[0], more[1]];
+    for (more, words) in [
+        (["--epsilon", "-0.5"], ["epsilon", "-0.5"]),
+        (["--epsilon", "1.5"], ["epsilon", "1.5"]),
+        (["--epsilon", "nan"], ["epsilon", "NaN"]),
+        (["--lr", "-1"], ["lr", "-1"]),
+        (["--lr-ei", "inf"], ["lr-ei", "inf"]),
+        (["--lr-ix", "NaN"], ["lr-ix", "NaN"]),
+        (["--lambda", "-1e-3"], ["lambda", "-0.001"]),
+        (["--width", "0"], ["width", "0"]),
+        (["--width", "1"], ["width", "at least 2"]),
+        (["--steps", "0"], ["steps", "0"]),
+        (["--epochs", "0"], ["epochs", "0"]),
+        (["--threads", "0"], ["threads", "0"]),
+        (["--batch-size", "0"], ["batch-size", "0"]),
+        (["--seed", "-1"], ["seed", "-1"]),
+        (["--seed", "x"], ["seed", "x"]),
+        (["--device", "abacus"], ["abacus", "flex"]),
+        (["--init", "zeros"], ["zeros", "lognormal"]),
+        (["--frobnicate", "1"], ["--frobnicate", "unexpected"]),
+    ] {
+        assert_refused(&train(more), path, 2, &words);
+    }
+    let unknown = ["train", "--condition", "inorm+ful"];
+    assert_refused(&unknown, path, 2, &["inorm+ful", "inorm+full"]);
+    assert_refused(&["train"], path, 2, &["--condition"]);
+    assert_refused(
+        &["--conditions", "inorm,inorm"],
+        path,
+        2,
+        &["inorm", "once"],
+    );
+    assert_refused(&["--seeds", "0"], path, 2, &["seeds", "0"]);
+    assert_refused(&["bogus"], path, 2, &["bogus"]);
+    assert_refused(&["eval"], path, 2, &["--model"]);
+    assert_refused(&["eval", "--model", "absent"], path, 1, &["absent.json"]);
+    let nowhere = ["train", "--condition", "inorm", "--data", "nowhere"];
+    assert_refused(&nowhere, path, 1, &["nowhere"]);
+    assert_eq!(std::fs::read_dir(path).unwrap().count(), 0);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_refused_before_training() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), b"").unwrap();
+    let out = ["--epochs", "1", "--out", "file/below"];
+    assert_refused(&out, folder.path(), 1, &["file/below"]);
+    for option in ["--save", "--dump", "--losses"] {
+        let arguments = ["train", "--condition", "inorm", option, "file/below/x"];
+        assert_refused(&arguments, folder.path(), 1, &["file/below"]);
+    }
+}
+
+#[test]
+fn data_are_shown_and_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = stdout(&luminosity(&["data"], folder.path()));
+    assert!(text.contains("embedded subset of Fashion-MNIST"));
+    assert!(text.contains("10,000") && text.contains("2,000"));
+    assert_eq!(text.lines().count(), 5);
+}
+
+#[test]
+fn help_has_examples_and_succeeds() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in [
+        vec!["--help"],
+        vec!["train", "--help"],
+        vec!["eval", "--help"],
+        vec!["data", "--help"],
+    ] {
+        let text = stdout(&luminosity(&command, folder.path()));
+        assert!(text.contains("Examples:"), "{command:?}");
+    }
+    let version = stdout(&luminosity(&["--version"], folder.path()));
+    assert!(version.contains(env!("CARGO_PKG_VERSION")));
+}

@@ -1,0 +1,255 @@
+//! Moments, cosine and alignment against their definitions, the gradients by real autodiff.
+
+#![cfg(all(feature = "flex", feature = "ndarray"))]
+
+mod common;
+
+use burn::module::Module;
+use burn::tensor::activation::relu;
+use burn::tensor::{Gradients, Tensor};
+use common::{ChaCha8Rng, Setup, assert_close, leaf, rng, setups, values};
+use ei_norm::functional::{BackwardRule, Normalization, normalize};
+use ei_norm::grad::grad_norm;
+use ei_norm::metric::{Alignment, cosine, ei_alignment, i_norm_alignment, moments};
+use ei_norm::{
+    EiLinear, EiWeights, GradNorm, GradNormConfig, GradNormMode, INormLinear, INormWeights,
+};
+
+const EPSILON: f64 = 0.02;
+
+#[test]
+fn moments_of_a_known_batch() {
+    for setup in setups() {
+        let z: Tensor<2> = setup.tensor(vec![1.0, 2.0, 3.0, 4.0, 6.0, 8.0], [2, 3]);
+        for z in [z.clone(), leaf(&z)] {
+            let found = moments(z.clone());
+            let found = [found.mean, found.variance];
+            assert_close(
+                &found,
+                &[4.0, 5.0 / 3.0],
+                setup.tolerance,
+                &setup.at("rank 2"),
+            );
+            let found = moments(z.reshape([2, 1, 3]));
+            let found = [found.mean, found.variance];
+            assert_close(
+                &found,
+                &[4.0, 5.0 / 3.0],
+                setup.tolerance,
+                &setup.at("rank 3"),
+            );
+        }
+    }
+}
+
+#[test]
+fn cosine_of_known_tensors() {
+    for setup in setups() {
+        let tensor = |values: [f64; 4]| -> Tensor<2> { setup.tensor(values.to_vec(), [2, 2]) };
+        let a = tensor([1.0, 2.0, -2.0, 0.0]);
+        let at = setup.at("cosine");
+        for (other, expected) in [
+            (a.clone() * 3.0, 1.0),
+            (a.clone() * -0.5, -1.0),
+            (tensor([2.0, 0.0, 1.0, 5.0]), 0.0),
+            (tensor([1.0, 0.0, 0.0, 0.0]), 1.0 / 3.0),
+        ] {
+            let found = cosine(a.clone(), leaf(&other));
+            // Of 0 the tolerance is absolute.
+            assert_close(&[found], &[expected], 10.0 * setup.tolerance, &at);
+        }
+        assert!(cosine(a.clone(), tensor([0.0; 4])).is_nan());
+    }
+}
+
+/// The cosine on the host.
+fn cosine_of(a: &[f64], b: &[f64]) -> f64 {
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+/// Output and gradient alignment from the two outputs behind their ReLU, each with what its
+/// gradient is taken by.
+fn by_definition(
+    reference: impl Fn() -> Tensor<2>,
+    actual: impl Fn() -> Tensor<2>,
+    gradient_reference: impl Fn() -> Tensor<2>,
+    w_ex: &Tensor<2>,
+) -> [f64; 2] {
+    let gradient = |out: Tensor<2>| {
+        let grads: Gradients = relu(out).sum().backward();
+        values(&w_ex.grad(&grads).unwrap())
+    };
+    let output = |out: Tensor<2>| values(&relu(out));
+    [
+        cosine_of(&output(reference()), &output(actual())),
+        cosine_of(&gradient(gradient_reference()), &gradient(actual())),
+    ]
+}
+
+fn layer_norm(z: Tensor<2>) -> Tensor<2> {
+    normalize(z, Normalization::Layer, BackwardRule::Exact, EPSILON)
+}
+
+fn found(alignment: Alignment) -> [f64; 2] {
+    [alignment.output, alignment.gradient]
+}
+
+fn ei_layer(setup: &Setup, rng: &mut ChaCha8Rng) -> EiLinear {
+    EiLinear::from_weights(EiWeights {
+        w_ex: setup.positive(rng, [6, 5]).autodiff(),
+        inhibition: Some((
+            setup.positive(rng, [6, 2]).autodiff(),
+            setup.positive(rng, [2, 5]).autodiff(),
+        )),
+        bias: Some(setup.random(rng, [5]).autodiff()),
+    })
+    .unwrap()
+}
+
+const NORMALIZATIONS: [Normalization; 3] = [
+    Normalization::Layer,
+    Normalization::Mean,
+    Normalization::Divisive,
+];
+const RULES: [BackwardRule; 3] = [
+    BackwardRule::Exact,
+    BackwardRule::Detached,
+    BackwardRule::StraightThrough,
+];
+
+#[test]
+fn the_alignment_of_an_ei_layer_is_its_definition() {
+    for setup in setups() {
+        let mut rng = rng(1);
+        let layer = ei_layer(&setup, &mut rng);
+        let x = setup.positive(&mut rng, [7, 6]);
+        let kinds = NORMALIZATIONS.iter();
+        let pairs = kinds.flat_map(|kind| RULES.map(|rule| Some((*kind, rule))));
+        for normalization in pairs.chain([None]) {
+            let z = || match normalization {
+                Some((kind, rule)) => normalize(layer.forward(x.clone()), kind, rule, EPSILON),
+                None => layer.forward(x.clone()),
+            };
+            let reference = || layer_norm(z());
+            let expected = by_definition(reference, z, reference, &layer.w_ex.val());
+            let at = setup.at(normalization);
+            let alignment = ei_alignment(&layer, normalization, EPSILON, x.clone());
+            assert_close(&found(alignment), &expected, 10.0 * setup.tolerance, &at);
+            let plain = ei_alignment(&layer.valid(), normalization, EPSILON, leaf(&x));
+            assert_eq!(plain, alignment, "{at}");
+        }
+    }
+}
+
+fn i_norm_layer(
+    setup: &Setup,
+    rng: &mut ChaCha8Rng,
+    mode: GradNormMode,
+    divisive: bool,
+) -> INormLinear {
+    let weights = INormWeights {
+        w_ex: setup.positive(rng, [6, 5]).autodiff(),
+        w_ix: setup.positive(rng, [6, 2]).autodiff(),
+        w_ei: setup.positive(rng, [2, 5]).autodiff(),
+        divisive: divisive.then(|| {
+            let u_ix = setup.random(rng, [6, 4]).autodiff();
+            (u_ix, setup.positive(rng, [4, 5]).autodiff())
+        }),
+        bias: Some(setup.random(rng, [5]).autodiff()),
+    };
+    let grad_norm = match mode {
+        GradNormMode::Lateral => {
+            let u = setup.positive(rng, [5]);
+            GradNorm::with_lateral_weights((u.clone() / u.sum()).autodiff())
+        }
+        _ => GradNormConfig::new(5)
+            .with_mode(mode)
+            .with_epsilon(EPSILON)
+            .init(&setup.device),
+    };
+    INormLinear::from_weights(weights, grad_norm, None, EPSILON).unwrap()
+}
+
+#[test]
+fn the_alignment_of_an_i_norm_layer_is_its_definition() {
+    for setup in setups() {
+        for (mode, divisive) in GradNormMode::ALL
+            .into_iter()
+            .flat_map(|mode| [(mode, true), (mode, false)])
+        {
+            let mut rng = rng(2);
+            let layer = i_norm_layer(&setup, &mut rng, mode, divisive);
+            let x = setup.positive(&mut rng, [7, 6]);
+            let z = || layer.currents(x.clone()).output();
+            let reference = || layer_norm(z());
+            let gradient_reference = || match mode {
+                GradNormMode::Lateral => grad_norm(z(), GradNormMode::Center, None, EPSILON),
+                _ => layer_norm(z()),
+            };
+            let actual = || layer.forward(x.clone());
+            let expected = by_definition(reference, actual, gradient_reference, &layer.w_ex.val());
+            let at = setup.at((mode, divisive));
+            let alignment = i_norm_alignment(&layer, x.clone());
+            assert_close(&found(alignment), &expected, 10.0 * setup.tolerance, &at);
+            assert!(expected.iter().all(|c| *c < 0.9999), "{at}: {expected:?}");
+            let plain = i_norm_alignment(&layer.valid(), leaf(&x));
+            assert_eq!(plain, alignment, "{at}");
+        }
+    }
+}
+
+#[test]
+fn layer_norm_behind_a_layer_aligns_to_1() {
+    for setup in setups() {
+        let mut rng = rng(3);
+        let layer = ei_layer(&setup, &mut rng);
+        let x = setup.positive(&mut rng, [7, 6]);
+        let exact = Some((Normalization::Layer, BackwardRule::Exact));
+        let alignment = ei_alignment(&layer, exact, 1e-7, x.clone());
+        assert_close(&found(alignment), &[1.0, 1.0], 1e-5, &setup.at("exact"));
+        let through = Some((Normalization::Layer, BackwardRule::StraightThrough));
+        let alignment = ei_alignment(&layer, through, 1e-7, x);
+        assert_close(
+            &[alignment.output],
+            &[1.0],
+            1e-5,
+            &setup.at("straight through"),
+        );
+        assert!(alignment.gradient < 0.99, "{}", setup.at(alignment));
+    }
+}
+
+#[test]
+fn a_balanced_layer_with_full_error_normalization_aligns_to_1() {
+    for setup in setups() {
+        let mut rng = rng(4);
+        let w_ex = setup.positive(&mut rng, [6, 5]).autodiff();
+        let w_ix = w_ex.clone().mean_dim(1);
+        let w_ei = w_ex.clone().narrow(0, 0, 1).ones_like();
+        let weights = INormWeights::balanced(w_ex, w_ix, w_ei, None);
+        let x = setup.positive(&mut rng, [7, 6]);
+        for (mode, aligned) in [(GradNormMode::Full, true), (GradNormMode::Identity, false)] {
+            let config = GradNormConfig::new(5).with_mode(mode).with_epsilon(1e-7);
+            let grad_norm = config.init(&setup.device);
+            let layer = INormLinear::from_weights(weights.clone(), grad_norm, None, 1e-7);
+            let alignment = i_norm_alignment(&layer.unwrap(), x.clone());
+            let at = setup.at(mode);
+            assert_close(&[alignment.output], &[1.0], 1e-4, &at);
+            assert_eq!(alignment.gradient > 0.9999, aligned, "{at} {alignment:?}");
+        }
+    }
+}
+
+#[test]
+fn measuring_leaves_the_graph_alone() {
+    let setup = &setups()[0];
+    let mut rng = rng(5);
+    let layer = i_norm_layer(setup, &mut rng, GradNormMode::Full, true);
+    let x = leaf(&setup.positive(&mut rng, [7, 6]));
+    let loss = layer.forward(x.clone()).sin().sum();
+    let _ = i_norm_alignment(&layer, x.clone());
+    let _ = moments(layer.forward(x.clone()));
+    let grads = loss.backward();
+    assert!(x.grad(&grads).is_some());
+}
