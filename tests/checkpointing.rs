@@ -1,6 +1,6 @@
 //! The layers on a device with gradient checkpointing: the same gradients as without it.
 
-#![cfg(all(feature = "flex", feature = "ndarray"))]
+#![cfg(feature = "flex")]
 
 mod common;
 

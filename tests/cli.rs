@@ -87,7 +87,9 @@ fn the_same_command_gives_the_same_record() {
         let accuracy = one["test_accuracy"].as_f64().unwrap();
         assert!((0.0..=1.0).contains(&accuracy));
         assert!(one["timing"]["ms_per_step"].as_f64().unwrap() > 0.0);
-        assert!(one["alignment"]["output"].as_f64().unwrap() <= 1.0 + 1e-6);
+        // A network without normalization may be silent by now.
+        let alignment = one["alignment"]["gradient"].as_f64();
+        assert!(condition == "none" || alignment.unwrap().abs() <= 1.0 + 1e-6);
         assert_eq!(timeless(one), timeless(two));
     }
 }

@@ -1,6 +1,6 @@
 //! Dale's law: what `project` changes and what it leaves alone.
 
-#![cfg(all(feature = "flex", feature = "ndarray"))]
+#![cfg(feature = "flex")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! Dale's law: what `check` reports.
 
-#![cfg(all(feature = "flex", feature = "ndarray"))]
+#![cfg(feature = "flex")]
 
 mod common;
 

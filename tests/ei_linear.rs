@@ -1,7 +1,7 @@
 //! `EiLinear`: the layer and its gradients against the single-matrix formula, its initial weights,
 //! and what it refuses.
 
-#![cfg(all(feature = "flex", feature = "ndarray"))]
+#![cfg(feature = "flex")]
 
 mod common;
 

@@ -24,14 +24,17 @@ fn golden_cases_in_f32() {
 #[test]
 fn losses_follow_those_of_the_cpu() {
     let data = Dataset::load(&Selection::Default).unwrap();
+    // Training amplifies every rounding; slow learning keeps that small over these steps.
     for condition in [
-        Condition::LnPlus,
+        Condition::EOnlyLnPlus,
+        Condition::INorm,
         Condition::INormFull,
-        Condition::INormLateral,
     ] {
         let config = RunConfig {
             max_steps: Some(60),
             width: 50,
+            lr: 0.003,
+            lr_ix: 0.1,
             ..RunConfig::new(condition, 5)
         };
         let losses = |device| {

@@ -1,6 +1,6 @@
 //! `GradNorm` against the formulas of the paper, written out for one row on the host.
 
-#![cfg(all(feature = "flex", feature = "ndarray"))]
+#![cfg(feature = "flex")]
 
 mod common;
 

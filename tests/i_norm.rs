@@ -1,6 +1,6 @@
 //! `INormLinear`: output, local loss and every gradient against the equations of the paper.
 
-#![cfg(all(feature = "flex", feature = "ndarray"))]
+#![cfg(feature = "flex")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! How an `INormLinear` starts: as LayerNorm, and what its configuration refuses.
 
-#![cfg(all(feature = "flex", feature = "ndarray"))]
+#![cfg(feature = "flex")]
 
 mod common;
 

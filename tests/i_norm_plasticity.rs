@@ -1,7 +1,7 @@
 //! Which inhibitory matrices of an `INormLinear` learn, and that nothing that happens to a module
 //! changes it.
 
-#![cfg(all(feature = "flex", feature = "ndarray"))]
+#![cfg(feature = "flex")]
 
 mod common;
 

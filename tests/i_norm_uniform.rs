@@ -1,7 +1,7 @@
 //! Equal divisive weights let `INormLinear` compute one q an example; when they are no longer
 //! equal, the result is that of the new weights.
 
-#![cfg(all(feature = "flex", feature = "ndarray"))]
+#![cfg(feature = "flex")]
 
 mod common;
 

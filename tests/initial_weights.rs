@@ -1,6 +1,6 @@
 //! Initial weights: their distributions, the balance of inhibition, seeds, sizes, refusals.
 
-#![cfg(all(feature = "flex", feature = "ndarray"))]
+#![cfg(feature = "flex")]
 
 mod common;
 

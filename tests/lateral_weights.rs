@@ -1,6 +1,6 @@
 //! The lateral weights of `GradNorm`: their distribution, their record, and that they never learn.
 
-#![cfg(all(feature = "flex", feature = "ndarray"))]
+#![cfg(feature = "flex")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! Moments, cosine and alignment against their definitions, the gradients by real autodiff.
 
-#![cfg(all(feature = "flex", feature = "ndarray"))]
+#![cfg(feature = "flex")]
 
 mod common;
 

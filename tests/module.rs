@@ -1,6 +1,6 @@
 //! The layers as modules of a user's model: records, files, display, parameters, threads, configs.
 
-#![cfg(all(feature = "flex", feature = "ndarray"))]
+#![cfg(feature = "flex")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! The hard-coded normalizations and the losses against scalar references and finite differences.
 
-#![cfg(all(feature = "flex", feature = "ndarray"))]
+#![cfg(feature = "flex")]
 
 mod common;
 

@@ -35,6 +35,7 @@ pub mod init;
 pub mod layer;
 pub mod metric;
 
+mod context;
 mod error;
 mod storage;
 

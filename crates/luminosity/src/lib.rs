@@ -23,6 +23,7 @@ pub mod run;
 pub mod saved;
 pub mod stimulus;
 pub mod summary;
+pub mod sweep;
 
 mod error;
 

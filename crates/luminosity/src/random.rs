@@ -23,3 +23,10 @@ pub fn generator(seed: u64, purpose: Purpose) -> ChaCha8Rng {
     rng.set_stream(purpose as u64);
     rng
 }
+
+/// The generator of the settings of a sweep, apart from those of any run.
+pub fn settings_generator(seed: u64) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(u64::MAX);
+    rng
+}

@@ -1,6 +1,6 @@
 //! What is written down of a run: one JSON object.
 
-use ei_norm::metric::{Alignment, Moments};
+use ei_norm::metric::Moments;
 use serde::{Deserialize, Serialize};
 
 use crate::RunConfig;
@@ -26,13 +26,22 @@ pub struct Epoch {
     pub test_accuracy: f64,
 }
 
-/// How the hidden layers of a trained network compare with LayerNorm.
+/// How a hidden layer, or the mean of all, compares with LayerNorm. A cosine is missing where a layer
+/// was silent for a whole batch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LayerMeasures {
-    /// The mean over the hidden layers of the output's alignment.
-    pub output: f64,
-    /// The mean over the hidden layers of the gradient's alignment.
-    pub gradient: f64,
+pub struct Alignment {
+    /// Of the output.
+    pub output: Option<f64>,
+    /// Of the gradient.
+    pub gradient: Option<f64>,
+}
+
+/// The alignments of a trained network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Alignments {
+    /// The mean over the hidden layers.
+    #[serde(flatten)]
+    pub mean: Alignment,
     /// Each hidden layer, from the input on.
     pub layers: Vec<Alignment>,
 }
@@ -70,7 +79,7 @@ pub struct RunRecord {
     /// The mean loss of the task over the last epoch; none if the run diverged.
     pub train_loss: Option<f64>,
     /// Over 8 fixed batches of 32 test images at the end; none if the run diverged.
-    pub alignment: Option<LayerMeasures>,
+    pub alignment: Option<Alignments>,
     /// The moments of each hidden layer's pre-activations, in the same way.
     pub moments: Option<Vec<Moments>>,
     /// How it ended.

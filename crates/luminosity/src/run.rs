@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use ei_norm::metric::{self, Alignment, Moments};
+use ei_norm::metric::{self, Moments};
 use rand::seq::SliceRandom;
 
 use crate::data::{CLASSES, Dataset, Split};
 use crate::model::Network;
 use crate::optimizer::Optimizer;
 use crate::random::{Purpose, generator};
-use crate::record::{Epoch, LayerMeasures, Outcome, RunRecord, Timing};
+use crate::record::{Alignment, Alignments, Epoch, Outcome, RunRecord, Timing};
 use crate::stimulus;
 use crate::{DeviceName, Error, RunConfig};
 
@@ -260,7 +260,7 @@ impl<'a> Run<'a> {
     }
 
     /// Alignments and moments, the mean over fixed batches of test images.
-    fn measure(&self, network: &Network) -> (LayerMeasures, Vec<Moments>) {
+    fn measure(&self, network: &Network) -> (Alignments, Vec<Moments>) {
         let (batches, size) = MEASURED;
         let mut shifts = generator(self.config.seed, Purpose::TestShifts);
         let indices: Vec<usize> = (0..self.data.test().len().min(batches * size)).collect();
@@ -282,8 +282,8 @@ impl<'a> Run<'a> {
         let layers: Vec<Alignment> = alignments
             .iter()
             .map(|batches| Alignment {
-                output: mean(batches.iter().map(|a| a.output)),
-                gradient: mean(batches.iter().map(|a| a.gradient)),
+                output: finite(mean(batches.iter().map(|a| a.output))),
+                gradient: finite(mean(batches.iter().map(|a| a.gradient))),
             })
             .collect();
         let moments = moments
@@ -293,9 +293,16 @@ impl<'a> Run<'a> {
                 variance: mean(batches.iter().map(|m| m.variance)),
             })
             .collect();
-        let alignment = LayerMeasures {
-            output: mean(layers.iter().map(|a| a.output)),
-            gradient: mean(layers.iter().map(|a| a.gradient)),
+        let over_layers = |of: fn(&Alignment) -> Option<f64>| {
+            finite(mean(
+                layers.iter().map(|layer| of(layer).unwrap_or(f64::NAN)),
+            ))
+        };
+        let alignment = Alignments {
+            mean: Alignment {
+                output: over_layers(|layer| layer.output),
+                gradient: over_layers(|layer| layer.gradient),
+            },
             layers,
         };
         (alignment, moments)
@@ -317,6 +324,11 @@ fn accuracy(network: &Network, config: &RunConfig, split: &Split, device: &Devic
             .count();
     }
     correct as f64 / split.len() as f64
+}
+
+/// JSON has no NaN.
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
 }
 
 fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {

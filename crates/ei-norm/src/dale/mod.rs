@@ -26,7 +26,7 @@ mod weight;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
-use crate::Error;
+use crate::{Error, context};
 
 pub use weight::{Plasticity, Weight};
 
@@ -55,7 +55,8 @@ impl std::fmt::Display for Sign {
 /// diverged network is not hidden. Reparameterized parameters keep their sign by construction and
 /// are left alone.
 pub fn project<M: Module>(module: M) -> M {
-    module.map(&mut Projection)
+    // None: this may run inside the visit of a weight, by another mapper.
+    scope::with_sign(None, || module.map(&mut Projection))
 }
 
 /// Checks that every constrained parameter of `module` keeps its sign.
@@ -65,7 +66,7 @@ pub fn project<M: Module>(module: M) -> M {
 /// [`Error::Dale`] with the path of the first parameter that does not; NaN is a violation.
 pub fn check<M: Module>(module: &M) -> Result<(), Error> {
     let mut check = Check::default();
-    module.visit(&mut check);
+    scope::with_sign(None, || module.visit(&mut check));
     check.violation.map_or(Ok(()), Err)
 }
 
@@ -86,14 +87,11 @@ fn on_inner<const D: usize>(
     tensor: Tensor<D>,
     f: impl FnOnce(Tensor<D>) -> Tensor<D>,
 ) -> Tensor<D> {
-    let Some(strategy) = tensor.gradient_checkpointing_strategy() else {
+    if !tensor.is_autodiff() {
         return f(tensor);
-    };
-    let require_grad = tensor.is_require_grad();
-    f(tensor.inner())
-        .autodiff()
-        .with_gradient_checkpointing_strategy(strategy)
-        .set_require_grad(require_grad)
+    }
+    let result = context::associate(f(tensor.clone().inner()), &tensor);
+    result.set_require_grad(tensor.is_require_grad())
 }
 
 #[derive(Default)]

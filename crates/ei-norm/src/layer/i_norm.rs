@@ -6,7 +6,7 @@ use super::i_norm_config::InhibitoryPlasticity;
 use super::{bias_param, check_shape, excitatory};
 use crate::dale::{Plasticity, Sign, Weight};
 use crate::functional::{self, mean_square};
-use crate::{Error, GradNorm, init};
+use crate::{Error, GradNorm, context, init};
 
 /// Given weights of an [`INormLinear`], taken as they are.
 #[derive(Debug, Clone)]
@@ -69,12 +69,8 @@ impl INormWeights {
         let n_d = u_ix.dims()[1];
         let options = (&w_ex.device(), w_ex.dtype());
         let u_ei = Tensor::full([n_d, d_output], 1.0 / d_output as f64, options);
-        let u_ix = match w_ex.is_autodiff() {
-            true => u_ix.autodiff(),
-            false => u_ix,
-        };
         Self {
-            divisive: Some((u_ix, u_ei)),
+            divisive: Some((context::associate(u_ix, &w_ex), u_ei)),
             ..Self::subtractive(w_ex, w_ix, w_ei, bias)
         }
     }

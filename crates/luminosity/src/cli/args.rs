@@ -155,7 +155,12 @@ pub(super) struct DataArguments {
 #[derive(Debug, Clone, Args)]
 pub(super) struct Setting {
     /// Luminosity: every image is shifted by U(-E, E) of the pixels' range, 0 to 1.
-    #[arg(long, value_name = "E", default_value_t = 0.75)]
+    #[arg(
+        long,
+        value_name = "E",
+        default_value_t = 0.75,
+        allow_hyphen_values = true
+    )]
     pub epsilon: f64,
     /// Seed of weights, order and shifts.
     #[arg(long, default_value_t = 0)]
@@ -164,16 +169,16 @@ pub(super) struct Setting {
     #[arg(long, default_value_t = 234)]
     pub width: usize,
     /// Learning rate of excitatory weights and biases.
-    #[arg(long, default_value_t = 0.0098)]
+    #[arg(long, default_value_t = 0.0098, allow_hyphen_values = true)]
     pub lr: f64,
     /// Learning rate of the weights out of inhibitory units (W_ei, U_ei).
-    #[arg(long, default_value_t = 0.00294)]
+    #[arg(long, default_value_t = 0.00294, allow_hyphen_values = true)]
     pub lr_ei: f64,
     /// Learning rate of the weights into inhibitory units (W_ix, U_ix).
-    #[arg(long, default_value_t = 0.646)]
+    #[arg(long, default_value_t = 0.646, allow_hyphen_values = true)]
     pub lr_ix: f64,
     /// Weight of the local losses that teach inhibition to normalize.
-    #[arg(long, default_value_t = 0.01)]
+    #[arg(long, default_value_t = 0.01, allow_hyphen_values = true)]
     pub lambda: f64,
     /// Images in a batch.
     #[arg(long, default_value_t = 32)]
