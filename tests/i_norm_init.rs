@@ -224,7 +224,10 @@ fn input_of_another_size_panics() {
     let layer = config.try_init_with(&setup.device, &mut rng(1)).unwrap();
     for size in [3, 5] {
         let x = || setup.random(&mut rng(2), [2, size]);
-        panic_of(|| drop(layer.forward(x())));
-        panic_of(|| drop(layer.forward_with_local_loss(x())));
+        let expected = format!("axis 1 expected 4, got {size}");
+        let forward = panic_of(|| drop(layer.forward(x())));
+        assert!(forward.contains(&expected), "{forward}");
+        let local = panic_of(|| drop(layer.forward_with_local_loss(x())));
+        assert!(local.contains(&expected), "{local}");
     }
 }
