@@ -94,7 +94,7 @@ impl<const D: usize> Weight<D> {
     /// The same parameter, learning or fixed.
     pub fn with_plasticity(self, plasticity: Plasticity) -> Self {
         let param = match plasticity {
-            Plasticity::Plastic => self.param.set_require_grad(true),
+            Plasticity::Plastic => Module::set_require_grad(self.param, true),
             Plasticity::Fixed => self.param,
         };
         Self::from_param(param, self.sign, plasticity)
@@ -158,7 +158,8 @@ impl<const D: usize> Weight<D> {
 
     fn enforce_plasticity(mut self) -> Self {
         if self.plasticity == Plasticity::Fixed {
-            self.param = self.param.set_require_grad(false);
+            // The module's method: the parameter's own would drop a reparameterization.
+            self.param = Module::set_require_grad(self.param, false);
         }
         self
     }
