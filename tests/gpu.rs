@@ -1,6 +1,7 @@
 //! The library on a GPU, or on the software Vulkan that stands in for one: with `--features wgpu`.
 #![cfg(feature = "wgpu")]
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use burn::tensor::DType;
@@ -38,7 +39,7 @@ fn losses_follow_those_of_the_cpu() {
             ..RunConfig::new(condition, 5)
         };
         let losses = |device| {
-            run::run(&config, &data, device, &mut |_| ())
+            run::run(&config, &data, device, &mut |_| ControlFlow::Continue(()))
                 .unwrap()
                 .losses
         };

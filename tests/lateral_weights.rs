@@ -102,6 +102,7 @@ fn lateral_weights_never_learn() {
             let grads = GradientsParams::from_grads(out.sum().backward(), &model);
             let weights = model.norm.lateral_weights.as_ref().unwrap();
             assert!(grads.get::<1>(weights.id).is_none());
+            assert!(!weights.is_require_grad());
             assert!(grads.get::<1>(model.gain.id).is_some());
             model = optimizer.step(0.1, model, grads);
         }

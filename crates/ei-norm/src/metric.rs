@@ -1,5 +1,6 @@
 //! Measures of activity and of errors, as in the figures of Eyono et al. (2026).
 
+use burn::linalg::svd;
 use burn::tensor::{Tensor, activation::relu};
 
 use crate::functional::{
@@ -45,6 +46,28 @@ pub fn cosine<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f64 {
     let (a, b) = (a.inner(), b.inner());
     let sum = |t: Tensor<D>| -> f64 { t.sum().into_scalar() };
     sum(a.clone() * b.clone()) / (sum(a.square()) * sum(b.square())).sqrt()
+}
+
+/// λ_max: the largest eigenvalue of the covariance of the rows of `delta` (divisor batch − 1), the
+/// spread of errors along the direction in which they vary most. NaN of fewer than two rows or of
+/// values that are not finite.
+///
+/// # Shapes
+///
+/// - `delta`: `[batch, features]`, the error that reaches a layer
+pub fn largest_covariance_eigenvalue(delta: Tensor<2>) -> f64 {
+    /// Far more than the QR iteration needs (2 or 3 sweeps a singular value).
+    const SWEEPS: usize = 100;
+    let delta = delta.inner();
+    let [batch, _] = delta.dims();
+    let centered = delta.clone() - delta.mean_dim(0);
+    let size: f64 = centered.clone().abs().max().into_scalar();
+    if batch < 2 || !size.is_finite() {
+        return f64::NAN;
+    }
+    let (_, s, _) = svd::<2, 1>(centered, SWEEPS);
+    let largest: f64 = s.max().into_scalar();
+    largest.powi(2) / (batch - 1) as f64
 }
 
 /// The alignment of an I-Norm layer for a batch.

@@ -1,6 +1,7 @@
 //! The comparison: several conditions, several seeds, one figure.
 
 use std::fmt::Write;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -62,7 +63,10 @@ impl Plan {
     ) -> Result<Comparison, Error> {
         let jobs: Vec<(usize, RunConfig)> = self.runs().into_iter().enumerate().collect();
         let results = parallel::map(&jobs, threads, |(index, config)| {
-            run::run(config, data, device, &mut |p| progress(*index, p))
+            run::run(config, data, device, &mut |p| {
+                progress(*index, p);
+                ControlFlow::Continue(())
+            })
         });
         let runs = results
             .into_iter()

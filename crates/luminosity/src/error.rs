@@ -23,6 +23,12 @@ pub enum Error {
     /// A figure could not be drawn.
     #[error(transparent)]
     Figure(#[from] crate::figure::FigureError),
+    /// The store of a sweep.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Interrupted,
     /// A file or folder could not be written or read.
     #[error("cannot {action} {path}: {source}")]
     Io {

@@ -19,9 +19,14 @@ pub mod optimizer;
 pub mod parallel;
 pub mod random;
 pub mod record;
+pub mod report;
 pub mod run;
 pub mod saved;
+pub mod schedule;
+pub mod signal;
+pub mod stats;
 pub mod stimulus;
+pub mod store;
 pub mod summary;
 pub mod sweep;
 

@@ -201,6 +201,24 @@ impl Network {
         (self.readout.forward(x), total)
     }
 
+    /// The error dL/dz that `loss` of the logits sends back to each hidden layer's output z, before
+    /// the layer's own normalization of errors.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[batch, input]`, logits: `[batch, classes]`, each error: `[batch, width]`
+    pub fn errors(&self, x: Tensor<2>, loss: impl Fn(Tensor<2>) -> Tensor<1>) -> Vec<Tensor<2>> {
+        let traces = self.trace(x.inner());
+        let error_at = |(index, trace): (usize, Trace)| {
+            let z = trace.pre_activation.autodiff().require_grad();
+            let above = self.hidden.iter().skip(index + 1);
+            let x = above.fold(relu(z.clone()), |x, layer| relu(layer.infer(x)));
+            let grads = loss(self.readout.forward(x)).backward();
+            z.grad(&grads).unwrap_or_else(|| z.inner().zeros_like())
+        };
+        traces.into_iter().enumerate().map(error_at).collect()
+    }
+
     /// The input and the pre-activation of each hidden layer.
     pub fn trace(&self, mut x: Tensor<2>) -> Vec<Trace> {
         self.hidden

@@ -82,10 +82,23 @@ pub struct RunRecord {
     pub alignment: Option<Alignments>,
     /// The moments of each hidden layer's pre-activations, in the same way.
     pub moments: Option<Vec<Moments>>,
+    /// The largest eigenvalue of the covariance of the error that reaches each hidden layer, in the
+    /// same way.
+    pub lambda_max: Option<Vec<Option<f64>>>,
     /// How it ended.
     pub outcome: Outcome,
     /// Each epoch.
     pub history: Vec<Epoch>,
     /// The clock and the machine.
     pub timing: Timing,
+}
+
+/// The record of a run of a sweep.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SweepRecord {
+    /// The number of its setting of hyper-parameters, from 0.
+    pub setting: usize,
+    /// The run.
+    #[serde(flatten)]
+    pub run: RunRecord,
 }

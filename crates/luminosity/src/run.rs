@@ -1,15 +1,17 @@
 //! One run: train a network, test it, measure it. A pure function of configuration and data.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use ei_norm::functional::smoothed_cross_entropy;
 use ei_norm::metric::{self, Moments};
 use rand::seq::SliceRandom;
 
 use crate::data::{CLASSES, Dataset, Split};
 use crate::model::Network;
-use crate::optimizer::Optimizer;
+use crate::optimizer::{LABEL_SMOOTHING, Optimizer};
 use crate::random::{Purpose, generator};
 use crate::record::{Alignment, Alignments, Epoch, Outcome, RunRecord, Timing};
 use crate::stimulus;
@@ -35,6 +37,9 @@ pub struct Progress<'a> {
     pub epoch: Option<&'a Epoch>,
 }
 
+/// Hears of the progress of a run, and says whether it shall go on.
+pub type Observer<'a> = dyn FnMut(Progress<'_>) -> ControlFlow<()> + Send + 'a;
+
 /// What a run yields.
 #[derive(Debug)]
 pub struct Trained {
@@ -51,14 +56,16 @@ pub struct Trained {
 /// On a CPU the result is the same bits whatever else the machine does: every operation runs in a
 /// thread pool of one thread, so no sum depends on how work was divided.
 ///
+/// `progress` may break off the run.
+///
 /// # Errors
 ///
-/// If the configuration is not valid. A run that diverges is not an error but an outcome.
+/// If the configuration is not valid, or [`Error::Interrupted`] if `progress` breaks it off. A run that diverges is not an error but an outcome.
 pub fn run(
     config: &RunConfig,
     data: &Dataset,
     device: DeviceName,
-    progress: &mut (dyn FnMut(Progress<'_>) + Send),
+    progress: &mut Observer<'_>,
 ) -> Result<Trained, Error> {
     config.validate()?;
     let device_of_run = device.open()?;
@@ -93,6 +100,13 @@ struct Run<'a> {
     plain: Device,
     autodiff: Device,
     started: Instant,
+}
+
+/// What is measured of a trained network; one value a hidden layer.
+struct Measures {
+    alignment: Alignments,
+    moments: Vec<Moments>,
+    lambda_max: Vec<Option<f64>>,
 }
 
 /// What training adds up.
@@ -136,7 +150,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn train(&self, progress: &mut (dyn FnMut(Progress<'_>) + Send)) -> Result<Trained, Error> {
+    fn train(&self, progress: &mut Observer<'_>) -> Result<Trained, Error> {
         let config = self.config;
         let train = self.data.train();
         let mut weights = generator(config.seed, Purpose::Weights);
@@ -187,11 +201,14 @@ impl<'a> Run<'a> {
                 if so_far.diverged {
                     break;
                 }
-                progress(Progress {
+                let news = Progress {
                     step: made,
                     steps,
                     epoch: None,
-                });
+                };
+                if progress(news).is_break() {
+                    return Err(Error::Interrupted);
+                }
             }
             so_far.look();
             if made > WARM_UP {
@@ -206,11 +223,14 @@ impl<'a> Run<'a> {
                 train_loss: losses.iter().map(|l| f64::from(*l)).sum::<f64>() / losses.len() as f64,
                 test_accuracy: self.test(&network),
             };
-            progress(Progress {
+            let news = Progress {
                 step: made,
                 steps,
                 epoch: Some(&ended),
-            });
+            };
+            if progress(news).is_break() {
+                return Err(Error::Interrupted);
+            }
             so_far.history.push(ended);
             if made == steps {
                 break;
@@ -244,8 +264,9 @@ impl<'a> Run<'a> {
             steps,
             test_accuracy: last.map_or(1.0 / CLASSES as f64, |epoch| epoch.test_accuracy),
             train_loss: last.map(|epoch| epoch.train_loss),
-            alignment: measures.as_ref().map(|(alignment, _)| alignment.clone()),
-            moments: measures.map(|(_, moments)| moments),
+            alignment: measures.as_ref().map(|m| m.alignment.clone()),
+            moments: measures.as_ref().map(|m| m.moments.clone()),
+            lambda_max: measures.map(|m| m.lambda_max),
             outcome: match so_far.diverged {
                 true => Outcome::Diverged,
                 false => Outcome::Completed,
@@ -259,13 +280,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Alignments and moments, the mean over fixed batches of test images.
-    fn measure(&self, network: &Network) -> (Alignments, Vec<Moments>) {
+    /// The mean over fixed batches of test images.
+    fn measure(&self, network: &Network) -> Measures {
         let (batches, size) = MEASURED;
         let mut shifts = generator(self.config.seed, Purpose::TestShifts);
         let indices: Vec<usize> = (0..self.data.test().len().min(batches * size)).collect();
         let mut alignments = vec![Vec::new(); network.hidden.len()];
         let mut moments = vec![Vec::new(); network.hidden.len()];
+        let mut lambda_max = vec![Vec::new(); network.hidden.len()];
         for indices in indices.chunks(size) {
             let batch = stimulus::batch(
                 self.data.test(),
@@ -274,6 +296,13 @@ impl<'a> Run<'a> {
                 &mut shifts,
                 &self.plain,
             );
+            let labels = batch.labels.clone().autodiff();
+            let errors = network.errors(batch.x.clone(), |logits| {
+                smoothed_cross_entropy(logits, labels.clone(), LABEL_SMOOTHING)
+            });
+            for (index, error) in errors.into_iter().enumerate() {
+                lambda_max[index].push(metric::largest_covariance_eigenvalue(error));
+            }
             for (index, trace) in network.trace(batch.x).into_iter().enumerate() {
                 alignments[index].push(network.hidden[index].alignment(trace.input));
                 moments[index].push(metric::moments(trace.pre_activation));
@@ -305,7 +334,12 @@ impl<'a> Run<'a> {
             },
             layers,
         };
-        (alignment, moments)
+        let lambda_max = lambda_max.iter().map(|l| finite(mean(l.iter().copied())));
+        Measures {
+            alignment,
+            moments,
+            lambda_max: lambda_max.collect(),
+        }
     }
 }
 

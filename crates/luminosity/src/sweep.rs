@@ -3,7 +3,10 @@
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
+use sha2::{Digest, Sha256};
+
 use crate::random::settings_generator;
+use crate::store::Job;
 use crate::{Condition, Error, RunConfig};
 
 /// The λ of the paper's main figures.
@@ -103,8 +106,6 @@ pub struct Setting {
 /// One run of a sweep.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SweepRun {
-    /// Names the run in its store.
-    pub id: String,
     /// The number of its setting, from 0.
     pub setting: usize,
     /// Its configuration.
@@ -154,10 +155,10 @@ impl Request {
         }
         let runs = self.runs();
         runs.iter().try_for_each(|run| run.config.validate())?;
-        let mut ids: Vec<_> = runs.iter().map(|run| &run.id).collect();
+        let mut ids: Vec<_> = runs.iter().map(SweepRun::id).collect();
         ids.sort();
         match ids.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(Error::usage("the sweep", pair[0], "each run once")),
+            Some(pair) => Err(Error::usage("the sweep", &pair[0], "each run once")),
             None => Ok(()),
         }
     }
@@ -217,21 +218,42 @@ impl SweepRun {
     fn new(setting: usize, repeat: u64, config: RunConfig) -> Self {
         // A seed of its own for every setting and repeat, the same for every condition.
         let seed = repeat * 10_000 + setting as u64;
-        let id = format!(
-            "{}_e{}_l{}_s{setting:03}_r{repeat}",
-            config.condition, config.epsilon, config.lambda
-        );
         Self {
-            id,
             setting,
             config: RunConfig { seed, ..config },
         }
     }
+}
 
-    /// What the run costs, relative to others: multiply-adds of the hidden products in an epoch.
-    pub fn cost(&self) -> f64 {
-        let width = self.config.width as f64;
-        let products = crate::data::PIXELS as f64 * width + width * width;
+impl SweepRun {
+    /// Multiply-adds of the excitatory products of the hidden layers for one image: what the time of
+    /// a step is in proportion to.
+    pub fn products(config: &RunConfig) -> f64 {
+        let width = config.width as f64;
+        crate::data::PIXELS as f64 * width + width * width
+    }
+}
+
+impl Job for SweepRun {
+    /// What one looks for in a folder, then a digest of all that changes the result.
+    fn id(&self) -> String {
+        let c = &self.config;
+        // A configuration of plain numbers and names can always be encoded.
+        let json = serde_json::to_vec(c).unwrap_or_default();
+        let digest = Sha256::digest(json);
+        let digest: String = digest
+            .iter()
+            .take(4)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        format!(
+            "{}_e{}_l{}_s{:03}_{digest}",
+            c.condition, c.epsilon, c.lambda, self.setting
+        )
+    }
+
+    fn cost(&self) -> f64 {
+        let products = Self::products(&self.config);
         let per_condition = match self.config.condition.hidden() {
             crate::condition::HiddenSpec::Ei { .. } => 1.0,
             crate::condition::HiddenSpec::INorm { .. } => 1.6,

@@ -6,7 +6,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ei_norm::Initializer;
 
 use crate::data::Selection;
-use crate::{Condition, DeviceName, Error, RunConfig, parallel};
+use crate::schedule::Shard;
+use crate::sweep::{Preset, Request};
+use crate::{Condition, DeviceName, Error, RunConfig, files, parallel};
 
 /// Excitatory/inhibitory networks on Fashion-MNIST under variable luminosity: does it help to
 /// normalize back-propagated errors as well as activity?
@@ -24,6 +26,7 @@ use crate::{Condition, DeviceName, Error, RunConfig, parallel};
   luminosity --seeds 5 --epsilon 0.5 --out results
   luminosity train --condition inorm+full --epochs 10 --full --save model
   luminosity eval --model model --full
+  luminosity sweep --preset quick              many settings, resumable; then: luminosity report
   luminosity data --fetch                      download the full Fashion-MNIST"
 )]
 pub(super) struct Arguments {
@@ -39,6 +42,10 @@ pub(super) enum Command {
     Train(TrainArguments),
     /// Test a saved network again.
     Eval(EvalArguments),
+    /// Train many networks into a store: conditions, luminosities and settings as in the paper.
+    Sweep(SweepArguments),
+    /// Statistics, figures and one HTML page from a store.
+    Report(ReportArguments),
     /// Show and verify the data that would be used, or download the full data set.
     Data(DataArguments),
 }
@@ -149,6 +156,127 @@ pub(super) struct DataArguments {
     pub mirror: String,
     #[command(flatten)]
     pub data: DataSelection,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    allow_negative_numbers = true,
+    after_help = "Examples:
+  luminosity sweep --preset quick
+  luminosity sweep --preset lite --full --out lite --dry-run
+  luminosity sweep --conditions inorm,inorm+full --epsilons 0,0.75 --settings 8 --epochs 10 --full
+  luminosity sweep --config sweep.toml --shard 3/10
+
+A sweep that was interrupted continues where it was when the same command is given again; several
+processes may work on one store."
+)]
+pub(super) struct SweepArguments {
+    /// A ready-made sweep; other options change it.
+    #[arg(long, value_enum, default_value_t = PresetName::Quick, conflicts_with = "config")]
+    pub preset: PresetName,
+    /// A file in TOML with the keys conditions, epsilons, settings, seeds, epochs, lambda, lambdas,
+    /// shuffle, settings_seed; other options change it.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Conditions, separated by commas, by the names of `train --help`.
+    #[arg(long, value_delimiter = ',')]
+    pub conditions: Option<Vec<Condition>>,
+    /// Luminosities, separated by commas.
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
+    pub epsilons: Option<Vec<f64>>,
+    /// How many settings of the hyper-parameters are drawn.
+    #[arg(long)]
+    pub settings: Option<usize>,
+    /// How many seeds each setting gets.
+    #[arg(long)]
+    pub seeds: Option<u64>,
+    /// Passes over the training data.
+    #[arg(long)]
+    pub epochs: Option<usize>,
+    /// Further weights of the local losses, separated by commas, for forward-only I-Norm.
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
+    pub lambdas: Option<Vec<f64>>,
+    /// Keep the images in the order of the files, as the published code does.
+    #[arg(long)]
+    pub no_shuffle: bool,
+    /// The folder of the store.
+    #[arg(long, default_value = "luminosity-sweep")]
+    pub out: PathBuf,
+    /// How many runs go at once [default: all cores]; the records do not depend on it.
+    #[arg(long)]
+    pub jobs: Option<usize>,
+    /// Only part I of N of the runs, for machines that share no folder.
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
+    /// Add runs to a store that was made for fewer.
+    #[arg(long)]
+    pub extend: bool,
+    /// Say what would run and how long it would take.
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub data: DataSelection,
+    #[command(flatten)]
+    pub device: DeviceSelection,
+}
+
+/// The presets, by the names of the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum PresetName {
+    /// Minutes.
+    Quick,
+    /// 10 conditions, 4 luminosities, 8 settings, 10 epochs.
+    Lite,
+    /// As in the paper: 30 settings, 50 epochs, and the figure of lambda.
+    Paper,
+}
+
+impl SweepArguments {
+    /// What is asked for: a preset or a file, changed by the other options.
+    pub fn request(&self) -> Result<Request, Error> {
+        let base = match &self.config {
+            Some(path) => {
+                let text = String::from_utf8(files::read(path)?)
+                    .map_err(|_| Error::file(path, "not a text in UTF-8"))?;
+                toml::from_str(&text).map_err(|e| Error::file(path, one_line(&e)))?
+            }
+            None => match self.preset {
+                PresetName::Quick => Preset::Quick,
+                PresetName::Lite => Preset::Lite,
+                PresetName::Paper => Preset::Paper,
+            }
+            .request(),
+        };
+        let request = Request {
+            conditions: self.conditions.clone().unwrap_or(base.conditions),
+            epsilons: self.epsilons.clone().unwrap_or(base.epsilons),
+            settings: self.settings.unwrap_or(base.settings),
+            seeds: self.seeds.unwrap_or(base.seeds),
+            epochs: self.epochs.unwrap_or(base.epochs),
+            lambdas: self.lambdas.clone().unwrap_or(base.lambdas),
+            shuffle: base.shuffle && !self.no_shuffle,
+            ..base
+        };
+        request.validate()?;
+        Ok(request)
+    }
+}
+
+/// The message of a TOML error, which comes with a drawing of the place, and its line.
+fn one_line(error: &toml::de::Error) -> String {
+    error.message().lines().collect::<Vec<_>>().join(" ")
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  luminosity report luminosity-sweep
+  luminosity report lite --out lite-report")]
+pub(super) struct ReportArguments {
+    /// The folder of the store.
+    pub store: PathBuf,
+    /// Folder for report.html, the figures and the tables.
+    #[arg(long, default_value = "luminosity-report")]
+    pub out: PathBuf,
 }
 
 /// The numbers of a run, apart from its length.

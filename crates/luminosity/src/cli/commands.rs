@@ -1,6 +1,8 @@
 //! What the commands do: each is a few calls into the experiment.
 
+use std::ops::ControlFlow;
 use std::path::Path;
+use std::process::ExitCode;
 
 use serde::Serialize;
 
@@ -13,7 +15,7 @@ use crate::record::Outcome;
 use crate::saved::ModelFiles;
 use crate::{Condition, Error, dump, files, run};
 
-pub(super) fn compare(arguments: &CompareArguments) -> Result<(), Error> {
+pub(super) fn compare(arguments: &CompareArguments) -> Result<ExitCode, Error> {
     let threads = threads(arguments.threads)?;
     let first = arguments.conditions.first().copied();
     let common =
@@ -60,7 +62,7 @@ pub(super) fn compare(arguments: &CompareArguments) -> Result<(), Error> {
     let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
     let folder = arguments.out.display();
     say(&format!("Wrote {} to {folder}", names.join(", ")));
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn distinct(conditions: &[Condition]) -> Result<Vec<Condition>, Error> {
@@ -74,7 +76,7 @@ fn distinct(conditions: &[Condition]) -> Result<Vec<Condition>, Error> {
     Ok(seen)
 }
 
-pub(super) fn train(arguments: &TrainArguments) -> Result<(), Error> {
+pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
     threads(arguments.threads)?;
     let epochs = arguments.epochs.unwrap_or(50);
     let mut config = arguments
@@ -101,6 +103,7 @@ pub(super) fn train(arguments: &TrainArguments) -> Result<(), Error> {
     let steps = Steps::new(1);
     let result = run::run(&config, &data, device, &mut |progress| {
         steps.update(0, &config, progress);
+        ControlFlow::Continue(())
     });
     steps.finish();
     let trained = result?;
@@ -143,7 +146,7 @@ struct Evaluation<'a> {
     data_sha256: &'a str,
 }
 
-pub(super) fn eval(arguments: &EvalArguments) -> Result<(), Error> {
+pub(super) fn eval(arguments: &EvalArguments) -> Result<ExitCode, Error> {
     let device = arguments.device.device.open()?;
     let (network, record) = ModelFiles::named(&arguments.model).load(&device)?;
     let data = load(&arguments.data.selection())?;
@@ -165,7 +168,7 @@ pub(super) fn eval(arguments: &EvalArguments) -> Result<(), Error> {
     })
 }
 
-pub(super) fn data(arguments: &DataArguments) -> Result<(), Error> {
+pub(super) fn data(arguments: &DataArguments) -> Result<ExitCode, Error> {
     if arguments.fetch {
         let environment = Environment::of_process();
         let folder = environment.cache_folder()?;
@@ -184,24 +187,25 @@ pub(super) fn data(arguments: &DataArguments) -> Result<(), Error> {
             };
             print(&format!("{path}  {state}, verified\n"))?;
         }
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     let verification = verify(&arguments.data.selection())?;
     print(&format!("{}\n", verification.source))?;
     for file in &verification.files {
         print(&format!("  {file}\n"))?;
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
-fn load(selection: &crate::data::Selection) -> Result<Dataset, Error> {
+pub(super) fn load(selection: &crate::data::Selection) -> Result<Dataset, Error> {
     let data = Dataset::load(selection)?;
     say(&format!("Data: {}", data.source()));
     Ok(data)
 }
 
-fn print_json(value: &impl Serialize) -> Result<(), Error> {
+fn print_json(value: &impl Serialize) -> Result<ExitCode, Error> {
     let json =
         serde_json::to_string(value).map_err(|e| Error::file(Path::new("standard output"), e))?;
-    print(&format!("{json}\n"))
+    print(&format!("{json}\n"))?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod progress;
+mod sweep;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -25,10 +26,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         None => commands::compare(&arguments.compare),
         Some(Command::Train(train)) => commands::train(&train),
         Some(Command::Eval(eval)) => commands::eval(&eval),
+        Some(Command::Sweep(arguments)) => sweep::sweep(&arguments),
+        Some(Command::Report(arguments)) => sweep::report(&arguments),
         Some(Command::Data(data)) => commands::data(&data),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             say(&format!("error: {error}"));
             ExitCode::from(error.exit_code())

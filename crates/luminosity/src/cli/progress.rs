@@ -2,10 +2,14 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use std::time::Duration;
+
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use crate::RunConfig;
+use crate::record::SweepRecord;
 use crate::run::Progress;
+use crate::schedule;
 
 /// The progress of one or several runs, in training steps.
 pub(super) struct Steps {
@@ -81,6 +85,46 @@ impl Download {
         self.bar.set_position(progress.received);
     }
 
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// The progress of a sweep, in runs.
+pub(super) struct Runs {
+    bar: ProgressBar,
+}
+
+impl Runs {
+    /// A bar for `runs` runs.
+    pub fn new(runs: usize) -> Self {
+        let bar = ProgressBar::new(runs as u64);
+        let style = "{bar:32} {pos} of {len} runs  {elapsed}  {wide_msg}";
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            bar.set_style(style);
+        }
+        Self { bar }
+    }
+
+    /// Hears of the sweep.
+    pub fn update(&self, progress: &schedule::Progress<'_, SweepRecord>) {
+        self.bar.set_position(progress.done as u64);
+        let left = progress.remaining_seconds.map_or_else(String::new, |s| {
+            format!("about {} left  ", HumanDuration(Duration::from_secs_f64(s)))
+        });
+        let latest = progress.latest.map_or_else(String::new, |record| {
+            let run = &record.run;
+            format!(
+                "{} at ε = {}: {:.1} %",
+                run.config.condition,
+                run.config.epsilon,
+                100.0 * run.test_accuracy
+            )
+        });
+        self.bar.set_message(format!("{left}{latest}"));
+    }
+
+    /// Takes the bar off the screen.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }

@@ -31,7 +31,7 @@ pub(super) struct Frame<'a> {
     pub x: Scale,
     pub y: Scale,
     /// Label of the x axis; without one the axis has no ticks, for a caller who names
-    /// categories.
+    /// categories, and with an empty one it has nothing but ticks.
     pub x_label: Option<&'a str>,
     /// Label of the y axis, set level above it.
     pub y_label: &'a str,
@@ -79,14 +79,18 @@ impl Canvas {
                 grid_color: GRID.to_owned(),
                 ..Theme::light()
             });
-        if let Some(label) = frame.x_label {
-            let from_foot = self.scene.height - frame.bottom;
-            layout = layout
-                .with_x_label(label)
-                .with_x_label_offset(0.0, 35.0 - from_foot);
-        } else {
-            layout.suppress_x_ticks = true;
-            layout.x_categories = Some(Vec::new());
+        match frame.x_label {
+            None => {
+                layout.suppress_x_ticks = true;
+                layout.x_categories = Some(Vec::new());
+            }
+            Some("") => {}
+            Some(label) => {
+                let from_foot = self.scene.height - frame.bottom;
+                layout = layout
+                    .with_x_label(label)
+                    .with_x_label_offset(0.0, 35.0 - from_foot);
+            }
         }
         let computed = ComputedLayout::from_layout(&layout);
         add_axes_and_grid(&mut self.scene, &computed, &layout);
@@ -99,8 +103,11 @@ impl Canvas {
         computed
     }
 
-    /// Sets `content` with its baseline at `at`.
+    /// Sets `content`, if there is any, with its baseline at `at`.
     pub fn text(&mut self, at: Point, content: &str, style: Type) {
+        if content.is_empty() {
+            return;
+        }
         let (x, y) = at;
         let content = content.replace(char::is_control, " ");
         let Type { size, anchor, .. } = style;
@@ -159,20 +166,46 @@ impl Canvas {
 
     /// A translucent area between two lines.
     pub fn band(&mut self, upper: &[Point], lower: &[Point], look: Look) {
+        let outline: Vec<Point> = upper.iter().chain(lower.iter().rev()).copied().collect();
+        self.area(&outline, look.hue, 0.15);
+    }
+
+    /// The area inside `outline`.
+    pub fn area(&mut self, outline: &[Point], color: &str, opacity: f64) {
+        if outline.is_empty() {
+            return;
+        }
         let mut d = String::new();
-        for (i, (x, y)) in upper.iter().chain(lower.iter().rev()).enumerate() {
+        for (i, (x, y)) in outline.iter().enumerate() {
             let command = if i == 0 { 'M' } else { 'L' };
             d.push_str(&format!("{command}{x:.2} {y:.2} "));
         }
         d.push('Z');
         self.scene.add(Primitive::Path(Box::new(PathData {
             d,
-            fill: Some(Color::from(look.hue)),
+            fill: Some(Color::from(color)),
             stroke: Color::None,
             stroke_width: 0.0,
-            opacity: Some(0.15),
+            opacity: Some(opacity),
             stroke_dasharray: None,
         })));
+    }
+
+    /// A box between two corners, white inside for a second look.
+    pub fn rectangle(&mut self, (left, top): Point, (right, bottom): Point, look: Look) {
+        let mut outline = vec![(left, top), (right, top), (right, bottom), (left, bottom)];
+        self.area(&outline, "#ffffff", 1.0);
+        if !look.second {
+            self.area(&outline, look.hue, 0.35);
+        }
+        outline.push((left, top));
+        self.line(outline, look.hue, 1.2);
+    }
+
+    /// A filled triangle that points down to a value below the axis at `at`.
+    pub fn below(&mut self, (x, y): Point, color: &str) {
+        let outline = [(x - 3.0, y - 6.0), (x + 3.0, y - 6.0), (x, y - 0.5)];
+        self.area(&outline, color, 1.0);
     }
 
     /// A translucent dot, for one value among many.
@@ -185,6 +218,19 @@ impl Canvas {
             fill_opacity: Some(0.45),
             stroke: None,
             stroke_width: None,
+        });
+    }
+
+    /// A dot with a white rim, for one value among many that are told apart by colour.
+    pub fn point(&mut self, at: Point, radius: f64, color: &str) {
+        self.scene.add(Primitive::Circle {
+            cx: at.0,
+            cy: at.1,
+            r: radius,
+            fill: Color::from(color),
+            fill_opacity: Some(0.85),
+            stroke: Some(Color::from("#ffffff")),
+            stroke_width: Some(0.5),
         });
     }
 

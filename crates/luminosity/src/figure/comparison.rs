@@ -7,11 +7,11 @@ mod summary;
 use summary::Summary;
 
 use super::canvas::Canvas;
-use super::legend::{Entry, Legend};
+use super::legend::{Entry, Legend, Swatch};
 use super::names::Names;
-use super::scale::Scale;
-use super::text::{Type, wrap};
-use super::{Figure, FigureError, INK, Look, MUTED, SMALL, TITLE, WIDTH};
+use super::text::Type;
+use super::title::Title;
+use super::{Figure, FigureError, Look, MUTED, SMALL, WIDTH};
 
 /// The runs of one condition.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,16 +42,12 @@ struct Condition<'a> {
     summary: Summary,
 }
 
-/// Range of percentages.
-const PERCENT: (f64, f64) = (0.0, 100.0);
 /// Height of a plot area.
 const PLOT: f64 = 205.0;
 /// Plot area of panel A, left and right.
 const A: (f64, f64) = (42.0, 346.0);
 /// Plot area of panel B, left and right.
 const B: (f64, f64) = (394.0, 668.0);
-/// Distance of lines of text, relative to their size.
-const LEADING: f64 = 1.25;
 
 /// Draws final accuracies (panel A) and learning curves (panel B) of the conditions of `c`.
 ///
@@ -72,18 +68,14 @@ pub fn comparison(c: &Comparison) -> Result<Figure, FigureError> {
     let entries = conditions.iter().map(|c| c.entry(!names.describe()));
     let legend = Legend::new(entries.collect());
 
-    let title = wrap(&c.title, TITLE, 0.8 * WIDTH);
-    let line = f64::from(TITLE) * LEADING;
-    let top = 34.0 + title.len() as f64 * line;
+    let title = Title::new(&c.title);
+    let top = 34.0 + title.height();
     let bottom = top + PLOT;
     let legend_top = bottom + names.height.max(38.0) + 14.0;
     let caption_at = legend_top + legend.height() + 16.0;
 
     let mut canvas = Canvas::new((caption_at + 8.0).ceil());
-    for (i, text) in title.iter().enumerate() {
-        let at = (WIDTH / 2.0, 18.0 + i as f64 * line);
-        canvas.text(at, text, Type::new(TITLE, INK).bold().centred());
-    }
+    title.draw(&mut canvas);
     let places = accuracy::draw(&mut canvas, &conditions, (top, bottom));
     names.draw(&mut canvas, &places, bottom);
     curves::draw(&mut canvas, &conditions, epochs, (top, bottom));
@@ -137,6 +129,7 @@ impl<'a> Condition<'a> {
         }
         Entry {
             look: self.look,
+            swatch: Swatch::Curve,
             label: self.label,
             note,
         }
@@ -159,15 +152,6 @@ fn caption(conditions: &[Condition]) -> String {
         ""
     };
     format!("{seeds}. A: a dot per seed, mean{number} ± s.d. B: mean, shaded ± s.d.")
-}
-
-/// Scale of accuracies that holds all of `values`, of which there may be none, and a share
-/// `headroom` of their range above them.
-fn accuracy_scale(values: impl Iterator<Item = f64>, headroom: f64) -> Scale {
-    let none = (f64::INFINITY, f64::NEG_INFINITY);
-    let (min, max) = values.fold(none, |(a, b), v| (a.min(v), b.max(v)));
-    let (min, max) = if min <= max { (min, max) } else { PERCENT };
-    Scale::around(min, max + headroom * (max - min), PERCENT)
 }
 
 #[cfg(test)]

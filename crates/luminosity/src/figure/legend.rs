@@ -1,6 +1,6 @@
 //! A legend in columns across the foot of a figure, clear of the data.
 
-use super::canvas::Canvas;
+use super::canvas::{Canvas, Point};
 use super::text::{Type, text_width, wrap};
 use super::{INK, Look, MUTED, SMALL, TICK, WIDTH};
 
@@ -15,9 +15,40 @@ const LINE: f64 = 14.0;
 /// Width the columns may take.
 const ROOM: f64 = WIDTH - 24.0;
 
+/// What a legend shows of a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Swatch {
+    /// A curve with a marker.
+    Curve,
+    Line,
+    Marker,
+    Point,
+    Box,
+}
+
+impl Swatch {
+    /// Draws it about `middle`, no wider than twice `half`.
+    pub fn draw(self, canvas: &mut Canvas, middle: Point, half: f64, look: Look) {
+        let (x, y) = middle;
+        let line = vec![(x - half, y), (x + half, y)];
+        match self {
+            Self::Curve => {
+                canvas.curve(line, look, 1.8);
+                canvas.marker(middle, 3.0, look);
+            }
+            Self::Line => canvas.curve(line, look, 1.8),
+            Self::Marker => canvas.marker(middle, 3.0, look),
+            Self::Point => canvas.point(middle, 3.6, look.hue),
+            Self::Box => canvas.rectangle((x - 6.0, y - 4.0), (x + 6.0, y + 4.0), look),
+        }
+    }
+}
+
 /// What stands for what.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Entry<'a> {
     pub look: Look,
+    pub swatch: Swatch,
     pub label: &'a str,
     /// Set smaller after the label; may be empty.
     pub note: String,
@@ -57,6 +88,23 @@ impl<'a> Legend<'a> {
         }
     }
 
+    /// One entry for each pair of label and look of `series` that has a label.
+    pub fn of(swatch: Swatch, series: impl Iterator<Item = (&'a str, Look)>) -> Vec<Entry<'a>> {
+        let mut entries: Vec<Entry> = Vec::new();
+        for (label, look) in series.filter(|s| !s.0.is_empty()) {
+            let entry = Entry {
+                look,
+                swatch,
+                label,
+                note: String::new(),
+            };
+            if !entries.contains(&entry) {
+                entries.push(entry);
+            }
+        }
+        entries
+    }
+
     /// Height it takes.
     pub fn height(&self) -> f64 {
         LINE * (self.rows * self.lines) as f64
@@ -71,8 +119,8 @@ impl<'a> Legend<'a> {
             let x = left + (i / self.rows) as f64 * (self.column + GUTTER);
             let y = top + LINE * ((i % self.rows * self.lines) as f64 + 0.75);
             let middle = y - 3.6;
-            canvas.curve(vec![(x, middle), (x + 20.0, middle)], entry.look, 1.8);
-            canvas.marker((x + 10.0, middle), 3.0, entry.look);
+            let swatch = entry.swatch;
+            swatch.draw(canvas, (x + 10.0, middle), 10.0, entry.look);
             canvas.text((x + SAMPLE, y), entry.label, Type::new(TICK, INK));
             let x = x + SAMPLE + text_width(entry.label, TICK) + GAP;
             for (k, line) in lines.iter().enumerate() {
@@ -89,6 +137,7 @@ mod tests {
     fn legend(n: usize, note: &str) -> Legend<'static> {
         let entry = |i| Entry {
             look: Look::of(i),
+            swatch: Swatch::Curve,
             label: "label",
             note: note.to_owned(),
         };

@@ -3,17 +3,40 @@
 //! A figure is a pure function of plain numbers: the same input gives the same bytes, and no
 //! font of the system is read. Each figure has a file of its own; what all of them share is
 //! here (the size in print, the type sizes, the palette, the errors) and in `canvas` (drawing
-//! and rendering), with `legend` and `names` for what many figures need.
+//! and rendering), with `legend` and `names` for what many figures need. A figure of panels of
+//! one kind states them to `sheet`, which lays them out, and draws its marks into the axes that
+//! `panel` hands it. A condition has one [`Colour`] in every figure.
 
+mod boxes;
+mod boxplot;
 mod canvas;
+mod caption;
+mod clip;
+mod colour;
 mod comparison;
 mod dash;
+mod histogram;
+mod learning;
 mod legend;
+mod moments;
 mod names;
+mod panel;
 mod scale;
+mod scatter;
+mod sheet;
+mod stats;
+#[cfg(test)]
+mod testing;
 mod text;
+mod title;
 
+pub use boxplot::{BoxPanel, BoxPlots, BoxSeries, box_plots};
+pub use colour::Colour;
 pub use comparison::{Comparison, Series, comparison};
+pub use histogram::{Histogram, HistogramSet, Histograms, Unit, histograms};
+pub use learning::{CurvePanel, CurveSeries, LearningCurves, learning_curves};
+pub use moments::{MomentLayer, MomentPlots, MomentSeries, moment_plots};
+pub use scatter::{Scatter, ScatterPanel, scatter};
 
 /// Width of every figure in canvas units; four units are a millimetre in print.
 const WIDTH: f64 = 680.0;
@@ -101,6 +124,35 @@ pub enum FigureError {
         label: String,
         /// The offending value.
         value: f64,
+    },
+    /// A series does not have one entry for each of the groups.
+    #[error("series \"{label}\" has {got} entries for {groups} groups")]
+    Groups {
+        /// Label of the series.
+        label: String,
+        /// Number of entries.
+        got: usize,
+        /// Number of groups.
+        groups: usize,
+    },
+    /// A colour outside the scheme.
+    #[error("{0:?} has no colour: there are 10 conditions and up to 6 levels")]
+    NoColour(Colour),
+    /// Bins of a histogram that are none.
+    #[error("{bins} bins from {from} to {to}: at least one bin and an ascending range needed")]
+    Bins {
+        /// Number of bins.
+        bins: usize,
+        /// Start of the range.
+        from: f64,
+        /// End of the range.
+        to: f64,
+    },
+    /// There are more panels than letters.
+    #[error("{got} panels, but at most 26 have a letter")]
+    TooManyPanels {
+        /// Number of panels given.
+        got: usize,
     },
     /// Every value is missing or not finite.
     #[error("no series has a finite value")]

@@ -66,6 +66,11 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// Number of categories.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
     /// Whether the descriptions have a place under the labels.
     pub fn describe(&self) -> bool {
         !self.lines.is_empty()

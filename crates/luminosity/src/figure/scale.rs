@@ -1,6 +1,15 @@
 //! Ranges of axes and their ticks.
 
+use std::sync::Arc;
+
 use kuva::render::layout::TickFormat;
+
+use super::FigureError;
+
+/// Range of percentages.
+pub(super) const PERCENT: (f64, f64) = (0.0, 100.0);
+/// Range of numbers of any size.
+pub(super) const UNBOUNDED: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
 
 /// Range of an axis and the distance of its ticks.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -8,34 +17,163 @@ pub(super) struct Scale {
     pub min: f64,
     pub max: f64,
     pub step: f64,
+    /// Whether the numbers above are decimal logarithms.
+    pub log: bool,
 }
 
 impl Scale {
+    /// A linear scale.
+    pub fn new(min: f64, max: f64, step: f64) -> Self {
+        let log = false;
+        Self {
+            min,
+            max,
+            step,
+            log,
+        }
+    }
+
     /// The tightest range that starts and ends on a tick and leaves air around `min..=max`,
     /// with up to nine ticks at steps of 1, 2 or 5 times a power of ten, inside `bounds`.
     pub fn around(min: f64, max: f64, bounds: (f64, f64)) -> Self {
         let air = (0.03 * (max - min)).max(0.1);
-        let (min, max) = ((min - air).max(bounds.0), (max + air).min(bounds.1));
-        let least = (max - min) / 7.0;
+        Self::fit((min - air, max + air), 7.0, 1.0, bounds)
+    }
+
+    /// The tightest range around `range` that starts and ends on a multiple of the share
+    /// `grain` of a step, with about `intervals` between ticks, inside `bounds`.
+    fn fit(range: (f64, f64), intervals: f64, grain: f64, bounds: (f64, f64)) -> Self {
+        let (min, max) = (range.0.max(bounds.0), range.1.min(bounds.1));
+        let step = Self::between((min, max), intervals).step;
+        let grain = grain * step;
+        Self::new(
+            ((min / grain).floor() * grain).max(bounds.0),
+            ((max / grain).ceil() * grain).min(bounds.1),
+            step,
+        )
+    }
+
+    /// Exactly `range`, with about `intervals` between ticks.
+    pub fn between((min, max): (f64, f64), intervals: f64) -> Self {
+        let least = (max - min) / intervals;
         let power = 10f64.powf(least.log10().floor());
         let multiple = [1.0, 2.0, 5.0].into_iter().find(|m| m * power >= least);
-        let step = multiple.unwrap_or(10.0) * power;
+        Self::new(min, max, multiple.unwrap_or(10.0) * power)
+    }
+
+    /// Scale of percentages that holds all of `values`, of which there may be none, and a share
+    /// `headroom` of their range above them.
+    pub fn percent(values: impl Iterator<Item = f64>, headroom: f64) -> Self {
+        let (min, max) = extent(values).unwrap_or(PERCENT);
+        Self::around(min, max + headroom * (max - min), PERCENT)
+    }
+
+    /// Scale that holds those of `values` inside `bounds`, and a share `headroom` of their
+    /// range above them, with about `intervals` between ticks.
+    pub fn spanning(
+        values: impl Iterator<Item = f64>,
+        bounds: (f64, f64),
+        headroom: f64,
+        intervals: f64,
+    ) -> Self {
+        let inside = values.map(|v| v.max(bounds.0).min(bounds.1));
+        let (min, max) = extent(inside).unwrap_or((0.0, 1.0));
+        let air = match max - min {
+            range if range > 0.0 => 0.03 * range,
+            _ if max != 0.0 => 0.05 * max.abs(),
+            _ => 0.1,
+        };
+        let top = max + headroom * (max - min) + air;
+        Self::fit((min - air, top), intervals, 0.2, bounds)
+    }
+
+    /// Logarithmic scale from decade to decade around `values`, positive ones.
+    pub fn decades(values: impl Iterator<Item = f64>) -> Self {
+        let (min, max) = extent(values.map(f64::log10)).unwrap_or((0.0, 0.0));
+        let (min, max) = ((min - 0.05).floor(), (max + 0.05).ceil());
         Self {
-            min: ((min / step).floor() * step).max(bounds.0),
-            max: ((max / step).ceil() * step).min(bounds.1),
-            step,
+            min,
+            max,
+            step: ((max - min) / 7.0).ceil(),
+            log: true,
         }
+    }
+
+    /// Scale of `n` categories, the first at 1.
+    pub fn categories(n: usize) -> Self {
+        Self::new(0.5, n as f64 + 0.5, 1.0)
+    }
+
+    /// Scale of `epochs` epochs: a tick each for a few, from 0 in round steps for more.
+    pub fn epochs(epochs: usize) -> Self {
+        let last = epochs as f64;
+        if epochs < 10 {
+            return Self::new(0.5, last + 0.5, 1.0);
+        }
+        let steps = [2.0, 5.0, 10.0, 20.0, 50.0, 100.0];
+        let step = steps.into_iter().find(|s| last / s <= 6.0);
+        Self::new(0.0, last, step.unwrap_or_else(|| (last / 5.0).ceil()))
+    }
+
+    /// Position of `value` on the scale.
+    pub fn place(self, value: f64) -> f64 {
+        if self.log { value.log10() } else { value }
     }
 
     /// Tick labels with the fewest decimals that tell the ticks apart.
     pub fn format(self) -> TickFormat {
-        let whole = |decimals: i32| {
-            let scaled = self.step * 10f64.powi(decimals);
+        if self.log {
+            return TickFormat::Custom(Arc::new(decade));
+        }
+        let decimals = (0..6).find(|&d| {
+            let scaled = self.step * 10f64.powi(d);
             (scaled - scaled.round()).abs() < 1e-6
-        };
-        let decimals = (0..6).find(|&d| whole(d)).unwrap_or(6);
-        TickFormat::Fixed(decimals as usize)
+        });
+        match decimals {
+            Some(decimals) if self.step < 1e5 => TickFormat::Fixed(decimals as usize),
+            _ => TickFormat::Sci,
+        }
     }
+}
+
+/// A power of ten in digits.
+fn decade(exponent: f64) -> String {
+    match exponent.round() {
+        n if n.abs() > 3.0 => format!("1e{n}"),
+        n => format!("{:.*}", (-n).max(0.0) as usize, 10f64.powf(n)),
+    }
+}
+
+/// `bounds`, raised to start at `floor` if at least one of `values` lies above it.
+pub(super) fn floored(
+    bounds: (f64, f64),
+    floor: Option<f64>,
+    mut values: impl Iterator<Item = f64>,
+) -> (f64, f64) {
+    let useful = |&floor: &f64| floor > bounds.0 && values.any(|v| v > floor);
+    (floor.filter(useful).unwrap_or(bounds.0), bounds.1)
+}
+
+/// Checks that those of `values` that are finite are percentages.
+pub(super) fn percentages(
+    label: &str,
+    mut values: impl Iterator<Item = f64>,
+) -> Result<(), FigureError> {
+    let outside = |v: &f64| v.is_finite() && !(PERCENT.0..=PERCENT.1).contains(v);
+    match values.find(outside) {
+        None => Ok(()),
+        Some(value) => Err(FigureError::NotAPercentage {
+            label: label.to_owned(),
+            value,
+        }),
+    }
+}
+
+/// Smallest and largest of `values`.
+fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    let none = (f64::INFINITY, f64::NEG_INFINITY);
+    let (min, max) = values.fold(none, |(a, b), v| (a.min(v), b.max(v)));
+    (min <= max).then_some((min, max))
 }
 
 #[cfg(test)]
@@ -54,15 +192,42 @@ mod tests {
     }
 
     #[test]
-    fn tick_labels_tell_ticks_apart() {
-        let format = |step| {
-            let scale = Scale {
-                min: 0.0,
-                max: 10.0,
-                step,
-            };
-            scale.format().format(2.5)
+    fn a_bound_cuts_the_scale() {
+        let values = || [12.0, 81.0, 88.0].into_iter();
+        let cut = Scale::spanning(values(), (75.0, 100.0), 0.0, 5.0);
+        assert_eq!((cut.min, cut.max), (75.0, 89.0));
+        assert_eq!(Scale::spanning(values(), UNBOUNDED, 0.0, 5.0).min, 8.0);
+        assert_eq!(floored(PERCENT, Some(75.0), values()), (75.0, 100.0));
+        for useless in [None, Some(88.0), Some(f64::NAN), Some(-5.0)] {
+            assert_eq!(floored(PERCENT, useless, values()), PERCENT);
+        }
+        let flat = Scale::spanning([0.0].into_iter(), UNBOUNDED, 0.0, 5.0);
+        assert!(flat.min < 0.0 && flat.max > 0.0);
+    }
+
+    #[test]
+    fn decades_are_whole_and_labelled_in_digits() {
+        let scale = Scale::decades([0.02, 1.0, 30.0].into_iter());
+        assert_eq!((scale.min, scale.max, scale.step), (-2.0, 2.0, 1.0));
+        let labels = [-5.0, -2.0, 0.0, 3.0, 6.0].map(|v| scale.format().format(v));
+        assert_eq!(labels, ["1e-5", "0.01", "1", "1000", "1e6"]);
+        assert_eq!(scale.place(100.0), 2.0);
+    }
+
+    #[test]
+    fn epochs_have_a_few_round_ticks() {
+        let ticks = |epochs| {
+            let scale = Scale::epochs(epochs);
+            ((scale.max - scale.min) / scale.step) as usize
         };
+        assert_eq!(Scale::epochs(1).min, 0.5);
+        assert_eq!(Scale::epochs(25).step, 5.0);
+        assert!((10..=2000).all(|e| (2..=6).contains(&ticks(e))));
+    }
+
+    #[test]
+    fn tick_labels_tell_ticks_apart() {
+        let format = |step| Scale::new(0.0, 10.0, step).format().format(2.5);
         assert_eq!(format(0.5), "2.5");
         assert_eq!(format(0.25), "2.50");
         assert_eq!(format(5.0), "2");

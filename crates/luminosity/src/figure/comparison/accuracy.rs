@@ -3,7 +3,7 @@
 use kuva::render::layout::ComputedLayout;
 
 use super::summary::Moments;
-use super::{A, Condition, accuracy_scale};
+use super::{A, Condition};
 use crate::figure::canvas::{Canvas, Frame, Point};
 use crate::figure::scale::Scale;
 use crate::figure::text::Type;
@@ -26,23 +26,18 @@ pub(super) fn draw(
     conditions: &[Condition],
     (top, bottom): (f64, f64),
 ) -> Vec<f64> {
-    let n = conditions.len() as f64;
     let map = canvas.axes(&Frame {
         left: A.0,
         top,
         right: A.1,
         bottom,
-        x: Scale {
-            min: 0.5,
-            max: n + 0.5,
-            step: 1.0,
-        },
-        y: accuracy_scale(conditions.iter().flat_map(extent), 0.1),
+        x: Scale::categories(conditions.len()),
+        y: Scale::percent(conditions.iter().flat_map(extent), 0.1),
         x_label: None,
         y_label: "final test accuracy (%)",
         letter: "A",
     });
-    let slot = (A.1 - A.0) / n;
+    let slot = (A.1 - A.0) / conditions.len() as f64;
     let place = |i: usize| map.map_x(i as f64 + 1.0);
     for (i, condition) in conditions.iter().enumerate() {
         let column = Column {

@@ -1,7 +1,7 @@
 //! Panel B: mean accuracy after each epoch, with its deviation over the seeds.
 
 use super::summary::Moments;
-use super::{B, Condition, accuracy_scale};
+use super::{B, Condition};
 use crate::figure::canvas::{Canvas, Frame, Point};
 use crate::figure::scale::Scale;
 
@@ -18,8 +18,8 @@ pub(super) fn draw(
         top,
         right: B.1,
         bottom,
-        x: epoch_scale(epochs),
-        y: accuracy_scale(moments.flat_map(|m| m.extent()), 0.0),
+        x: Scale::epochs(epochs),
+        y: Scale::percent(moments.flat_map(|m| m.extent()), 0.0),
         x_label: Some("epoch"),
         y_label: "test accuracy (%)",
         letter: "B",
@@ -50,40 +50,5 @@ pub(super) fn draw(
             [only] => canvas.marker(only, 2.6, condition.look),
             _ => canvas.curve(line, condition.look, 1.6),
         }
-    }
-}
-
-/// Scale of `epochs` epochs: a tick each for a few, from 0 in round steps for more.
-fn epoch_scale(epochs: usize) -> Scale {
-    let last = epochs as f64;
-    if epochs < 10 {
-        return Scale {
-            min: 0.5,
-            max: last + 0.5,
-            step: 1.0,
-        };
-    }
-    let steps = [2.0, 5.0, 10.0, 20.0, 50.0, 100.0];
-    let step = steps.into_iter().find(|s| last / s <= 6.0);
-    Scale {
-        min: 0.0,
-        max: last,
-        step: step.unwrap_or_else(|| (last / 5.0).ceil()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn epochs_have_a_few_round_ticks() {
-        let ticks = |epochs| {
-            let scale = epoch_scale(epochs);
-            ((scale.max - scale.min) / scale.step) as usize
-        };
-        assert_eq!(epoch_scale(1).min, 0.5);
-        assert_eq!(epoch_scale(25).step, 5.0);
-        assert!((10..=2000).all(|e| (2..=6).contains(&ticks(e))));
     }
 }

@@ -1,7 +1,8 @@
 //! What a figure needs to know of one condition's runs.
 
-use super::{PERCENT, Series};
+use super::Series;
 use crate::figure::FigureError;
+use crate::figure::scale::{PERCENT, percentages};
 
 /// Mean and sample standard deviation of one or more values.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,15 +52,12 @@ pub(super) struct Summary {
 impl Summary {
     /// Summarizes the runs of `series`, of which those shorter than `epochs` diverged.
     pub fn new(series: &Series, epochs: usize) -> Result<Self, FigureError> {
-        let label = || series.label.to_owned();
         if series.curves.is_empty() {
-            return Err(FigureError::NoCurve { label: label() });
+            return Err(FigureError::NoCurve {
+                label: series.label.to_owned(),
+            });
         }
-        let outside = |v: &&f64| v.is_finite() && !(PERCENT.0..=PERCENT.1).contains(*v);
-        if let Some(&value) = series.curves.iter().flatten().find(outside) {
-            let label = label();
-            return Err(FigureError::NotAPercentage { label, value });
-        }
+        percentages(series.label, series.curves.iter().flatten().copied())?;
         let alive: Vec<&[f64]> = series.curves.iter().map(|c| finite_prefix(c)).collect();
         let at = |epoch: usize| -> Vec<f64> {
             alive.iter().filter_map(|r| r.get(epoch).copied()).collect()

@@ -1,0 +1,66 @@
+//! Cutting lines and areas at the foot of a plot area; y grows downwards.
+
+use super::canvas::Point;
+
+/// Where the line from `a` to `b` crosses the height `floor`, if it does.
+fn crossing(a: Point, b: Point, floor: f64) -> Option<Point> {
+    let crosses = (a.1 > floor) != (b.1 > floor);
+    let share = (floor - a.1) / (b.1 - a.1);
+    crosses.then_some((a.0 + share * (b.0 - a.0), floor))
+}
+
+/// The stretches of a line above `floor`.
+pub(super) fn line(points: &[Point], floor: f64) -> Vec<Vec<Point>> {
+    let mut stretches = Vec::new();
+    let mut stretch = Vec::new();
+    for (i, &point) in points.iter().enumerate() {
+        let before = i.checked_sub(1).map(|i| points[i]);
+        stretch.extend(before.and_then(|b| crossing(b, point, floor)));
+        if point.1 <= floor {
+            stretch.push(point);
+        } else {
+            stretches.push(std::mem::take(&mut stretch));
+        }
+    }
+    stretches.push(stretch);
+    stretches.retain(|s| s.len() > 1);
+    stretches
+}
+
+/// The part of an area above `floor`.
+pub(super) fn area(outline: &[Point], floor: f64) -> Vec<Point> {
+    let next = outline.iter().cycle().skip(1);
+    let edges = outline.iter().zip(next);
+    let kept = edges.flat_map(|(&a, &b)| {
+        let corner = (a.1 <= floor).then_some(a);
+        corner.into_iter().chain(crossing(a, b, floor))
+    });
+    kept.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_cut_where_it_crosses() {
+        let points = [(0.0, 20.0), (1.0, 0.0), (2.0, 0.0), (3.0, 40.0), (4.0, 0.0)];
+        let stretches = line(&points, 10.0);
+        assert_eq!(
+            stretches[0],
+            [(0.5, 10.0), (1.0, 0.0), (2.0, 0.0), (2.25, 10.0)]
+        );
+        assert_eq!(stretches[1], [(3.75, 10.0), (4.0, 0.0)]);
+        assert_eq!(line(&points, 50.0), [points.to_vec()]);
+        assert!(line(&points[..1], 10.0).is_empty());
+    }
+
+    #[test]
+    fn an_area_is_cut_where_it_crosses() {
+        let square = [(0.0, 0.0), (2.0, 0.0), (2.0, 2.0), (0.0, 2.0)];
+        assert_eq!(area(&square, 5.0), square);
+        let half = [(0.0, 0.0), (2.0, 0.0), (2.0, 1.0), (0.0, 1.0)];
+        assert_eq!(area(&square, 1.0), half);
+        assert!(area(&square, -1.0).is_empty());
+    }
+}
