@@ -215,6 +215,7 @@ impl Comparison {
             figure::Series {
                 label: row.condition.name(),
                 description: row.condition.description(),
+                colour: Some(figure::Colour::Condition(row.condition as usize)),
                 curves: own.map(curve).collect(),
             }
         });

@@ -163,6 +163,9 @@ mod tests {
 
     #[test]
     fn names_round_trip_and_match_the_records() {
+        for (index, condition) in Condition::ALL.into_iter().enumerate() {
+            assert_eq!(condition as usize, index, "figures colour by this number");
+        }
         for condition in Condition::ALL {
             assert_eq!(condition.name().parse::<Condition>().unwrap(), condition);
             let json = serde_json::to_string(&condition).unwrap();

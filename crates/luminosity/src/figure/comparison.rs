@@ -11,7 +11,7 @@ use super::legend::{Entry, Legend, Swatch};
 use super::names::Names;
 use super::text::Type;
 use super::title::Title;
-use super::{Figure, FigureError, Look, MUTED, SMALL, WIDTH};
+use super::{Colour, Figure, FigureError, Look, MUTED, SMALL, WIDTH};
 
 /// The runs of one condition.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +20,8 @@ pub struct Series<'a> {
     pub label: &'a str,
     /// A few words on what the name stands for; may be empty.
     pub description: &'a str,
+    /// Its colour; by its place in the comparison if there is none.
+    pub colour: Option<Colour>,
     /// For each seed the test accuracy in percent after each epoch. A value that is not finite
     /// ends the run there.
     pub curves: Vec<Vec<f64>>,
@@ -98,7 +100,10 @@ fn conditions<'a>(c: &Comparison<'a>) -> Result<(Vec<Condition<'a>>, usize), Fig
         Ok(Condition {
             label: series.label,
             description: series.description,
-            look: Look::of(i),
+            look: match series.colour {
+                Some(colour) => colour.look()?,
+                None => Look::of(i),
+            },
             summary: Summary::new(series, epochs)?,
         })
     };
@@ -169,6 +174,7 @@ mod tests {
         let series = (0..conditions).map(|c| Series {
             label: LABELS[c % LABELS.len()],
             description: "forward + error",
+            colour: None,
             curves: (0..seeds).map(|s| curve(c, s)).collect(),
         });
         Comparison {

@@ -78,9 +78,10 @@ impl Coverage {
 
     /// Runs of a condition that are not there yet.
     pub fn missing(&self, condition: Condition, epsilon: f64, lambda: f64) -> usize {
-        let own = self.cells.iter().filter(|c| {
-            (c.condition, c.epsilon, c.lambda) == (condition, epsilon, lambda)
-        });
+        let own = self
+            .cells
+            .iter()
+            .filter(|c| (c.condition, c.epsilon, c.lambda) == (condition, epsilon, lambda));
         own.map(|c| c.expected - c.finished).sum()
     }
 

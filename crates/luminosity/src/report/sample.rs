@@ -83,7 +83,10 @@ impl Samples {
             *per_setting.entry(*setting).or_default() += 1;
         }
         let seeds = per_setting.values().max().copied().unwrap_or(1);
-        let images = records.iter().filter_map(|r| test_images(&r.run.data)).max();
+        let images = records
+            .iter()
+            .filter_map(|r| test_images(&r.run.data))
+            .max();
         let whole = images.map_or(PARTS, |n| n as f64) * seeds as f64;
 
         let mut runs = BTreeMap::<(Key, usize), Vec<&SweepRecord>>::new();
@@ -129,12 +132,10 @@ impl Samples {
     /// The settings that both conditions have.
     pub fn pairs(&self, a: Condition, b: Condition, epsilon: f64) -> Vec<(&Setting, &Setting)> {
         let others = self.of(b, epsilon);
-        let pair = |own| {
-            let Setting { setting, .. } = own;
-            let other = others.iter().find(|other| other.setting == *setting)?;
-            Some((own, other))
-        };
-        self.of(a, epsilon).iter().filter_map(pair).collect()
+        let other = |setting| others.iter().find(|other| other.setting == setting);
+        let own = self.of(a, epsilon).iter();
+        own.filter_map(|own| Some((own, other(own.setting)?)))
+            .collect()
     }
 
     /// The λ at which a condition was run, ascending.
@@ -156,7 +157,9 @@ impl Samples {
 impl Setting {
     fn new(setting: usize, records: &[&SweepRecord], whole: f64) -> Self {
         let runs = || records.iter().map(|r| &r.run);
-        let diverged = runs().filter(|run| run.outcome == Outcome::Diverged).count();
+        let diverged = runs()
+            .filter(|run| run.outcome == Outcome::Diverged)
+            .count();
         let accuracies: Vec<f64> = runs()
             .map(|run| match run.outcome {
                 Outcome::Completed => run.test_accuracy,

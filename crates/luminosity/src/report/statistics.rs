@@ -153,7 +153,16 @@ pub fn table(rows: &[Row]) -> Table {
         "median_high_95",
     ]);
     for short in ["e_only_ln", "inorm"] {
-        let columns = ["u", "p", "p_holm", "pairs", "w", "p_paired", "cliffs_delta", "difference"];
+        let columns = [
+            "u",
+            "p",
+            "p_holm",
+            "pairs",
+            "w",
+            "p_paired",
+            "cliffs_delta",
+            "difference",
+        ];
         let names = columns.map(|column| format!("{short}_{column}"));
         table.columns.extend(names);
     }

@@ -74,7 +74,9 @@ fn decide(samples: &Samples, rule: Rule) -> Vec<Part> {
     let at = |place: Where| place.among(&samples.epsilons).iter().copied();
     match rule {
         Rule::Above(pairs, place) => {
-            let places = pairs.iter().flat_map(|pair| at(place).map(move |e| (*pair, e)));
+            let places = pairs
+                .iter()
+                .flat_map(|pair| at(place).map(move |e| (*pair, e)));
             places.map(|((a, b), e)| above(samples, a, b, e)).collect()
         }
         Rule::Alike(a, b, place) => {
@@ -145,10 +147,12 @@ fn widens(samples: &Samples, a: Condition, b: Condition) -> Option<Part> {
             .collect()
     };
     let before = differences(*first);
-    let both = differences(*last).into_iter().filter_map(|(setting, late)| {
-        let early = before.iter().find(|(other, _)| *other == setting)?;
-        Some((late, early.1))
-    });
+    let both = differences(*last)
+        .into_iter()
+        .filter_map(|(setting, late)| {
+            let early = before.iter().find(|(other, _)| *other == setting)?;
+            Some((late, early.1))
+        });
     let (late, early): (Vec<f64>, Vec<f64>) = both.unzip();
     let p = wilcoxon_signed_rank(&late, &early).map(|t| t.p);
     let points = |answers: Option<f64>| signed(answers.map(|d| samples.points(d)), 2);
@@ -207,7 +211,14 @@ pub fn best(samples: &Samples, condition: Condition) -> Vec<f64> {
 
 /// The verdicts as a table; the same for readers and for programs.
 pub fn table(verdicts: &[Verdict]) -> Table {
-    let mut table = Table::new(&["claim", "published", "ours", "verdict", "decided by", "where"]);
+    let mut table = Table::new(&[
+        "claim",
+        "published",
+        "ours",
+        "verdict",
+        "decided by",
+        "where",
+    ]);
     let row = |v: &Verdict| {
         vec![
             v.claim.text.to_owned(),

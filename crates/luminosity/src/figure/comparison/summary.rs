@@ -97,6 +97,7 @@ mod tests {
         Series {
             label: "a",
             description: "",
+            colour: None,
             curves,
         }
     }

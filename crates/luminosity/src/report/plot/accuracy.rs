@@ -3,7 +3,8 @@
 use super::{Drawn, colour, floor, present};
 use crate::Condition;
 use crate::figure::{
-    CurvePanel, CurveSeries, LearningCurves, Scatter, ScatterPanel, learning_curves, scatter as draw,
+    CurvePanel, CurveSeries, LearningCurves, Scatter, ScatterPanel, learning_curves,
+    scatter as draw,
 };
 use crate::report::sample::Samples;
 use crate::report::statistics::Versus;
@@ -62,7 +63,10 @@ fn note(samples: &Samples, y: Condition, x: Condition) -> String {
     if (y, x) == (Condition::LnPlus, Condition::EOnlyLnPlus) {
         let [a, b] = [y, x].map(|c| crate::report::verdict::best(samples, c));
         let test = crate::stats::mann_whitney_u(&a, &b);
-        return format!("10 best per ε: Mann–Whitney {}", p_equals(test.map(|t| t.p)));
+        return format!(
+            "10 best per ε: Mann–Whitney {}",
+            p_equals(test.map(|t| t.p))
+        );
     }
     let Some(&epsilon) = samples.epsilons.last() else {
         return String::new();

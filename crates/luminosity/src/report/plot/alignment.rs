@@ -88,7 +88,11 @@ fn range(values: &[f64]) -> Option<(f64, f64)> {
     let (first, last) = ((low / STEP).floor(), (high / STEP).ceil());
     // A range has a width, also where all values are the same, and 1 is the end of all cosines.
     let last = last.max(first + 1.0);
-    let first = if last * STEP > 1.0 { first - 1.0 } else { first };
+    let first = if last * STEP > 1.0 {
+        first - 1.0
+    } else {
+        first
+    };
     Some((first * STEP, (last * STEP).min(1.0)))
 }
 

@@ -24,14 +24,21 @@ pub fn by_epsilon(samples: &Samples, rows: &[Row], conditions: &[Condition]) -> 
             above_chance(settings)
         });
         let values: Vec<Vec<f64>> = cells.collect();
-        let marks = samples.epsilons.iter().zip(&values).map(|(epsilon, values)| {
-            let own = |row: &&Row| row.condition == condition && row.epsilon == *epsilon;
-            let [versus, _] = rows.iter().find(own).map_or([None, None], |row| row.against);
-            match values.is_empty() {
-                true => String::new(),
-                false => stars(versus.and_then(|v| v.p)).to_owned(),
-            }
-        });
+        let marks = samples
+            .epsilons
+            .iter()
+            .zip(&values)
+            .map(|(epsilon, values)| {
+                let own = |row: &&Row| row.condition == condition && row.epsilon == *epsilon;
+                let [versus, _] = rows
+                    .iter()
+                    .find(own)
+                    .map_or([None, None], |row| row.against);
+                match values.is_empty() {
+                    true => String::new(),
+                    false => stars(versus.and_then(|v| v.p)).to_owned(),
+                }
+            });
         let marks = marks.collect();
         series.push(BoxSeries {
             label: condition.to_string(),
@@ -87,15 +94,17 @@ pub fn by_lambda(samples: &Samples, condition: Condition) -> Drawn {
 /// The best settings of each ε, pooled; the first condition is tested against the others.
 pub fn best(samples: &Samples, conditions: &[Condition]) -> Drawn {
     let mut table = Table::new(&["condition", "rank", "accuracy"]);
-    let first: Vec<f64> = conditions.first().map_or_else(Vec::new, |c| best_settings(samples, *c));
+    let first: Vec<f64> = conditions
+        .first()
+        .map_or_else(Vec::new, |c| best_settings(samples, *c));
     let mut series = Vec::new();
     for condition in present(samples, conditions) {
         let mut values = best_settings(samples, condition);
         values.sort_by(|a, b| b.total_cmp(a));
         let ranked = values.iter().enumerate();
-        table.rows.extend(ranked.map(|(i, v)| {
-            vec![condition.to_string(), (i + 1).to_string(), exact(Some(*v))]
-        }));
+        table.rows.extend(
+            ranked.map(|(i, v)| vec![condition.to_string(), (i + 1).to_string(), exact(Some(*v))]),
+        );
         let test = match conditions.first() == Some(&condition) {
             true => None,
             false => mann_whitney_u(&values, &first),
@@ -140,13 +149,7 @@ fn above_chance(settings: &[Setting]) -> Vec<f64> {
     percents.filter(|p| *p > 100.0 * CHANCE).collect()
 }
 
-fn list(
-    table: &mut Table,
-    condition: Condition,
-    epsilon: f64,
-    lambda: f64,
-    settings: &[Setting],
-) {
+fn list(table: &mut Table, condition: Condition, epsilon: f64, lambda: f64, settings: &[Setting]) {
     table.rows.extend(settings.iter().map(|s| {
         vec![
             condition.to_string(),

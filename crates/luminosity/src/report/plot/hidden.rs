@@ -14,7 +14,9 @@ pub fn moments(samples: &Samples, conditions: &[Condition]) -> Drawn {
     let columns = ["mean", "variance"];
     let table = by_layer(samples, conditions, &columns, |s| {
         let layers = s.moments.iter();
-        layers.map(|m| vec![Some(m.mean), Some(m.variance)]).collect()
+        layers
+            .map(|m| vec![Some(m.mean), Some(m.variance)])
+            .collect()
     });
     let depth = depth(samples, conditions, |s| s.moments.len());
     let layers = (0..depth).map(|layer| MomentLayer {
@@ -88,11 +90,7 @@ fn largest(samples: &Samples, condition: Condition) -> &[Setting] {
     epsilon.map_or(&[], |e| samples.of(condition, *e))
 }
 
-fn depth(
-    samples: &Samples,
-    conditions: &[Condition],
-    layers: impl Fn(&Setting) -> usize,
-) -> usize {
+fn depth(samples: &Samples, conditions: &[Condition], layers: impl Fn(&Setting) -> usize) -> usize {
     let settings = conditions.iter().flat_map(|c| largest(samples, *c));
     settings.map(layers).max().unwrap_or(0)
 }

@@ -125,7 +125,12 @@ fn present<'a>(
     samples: &'a Samples,
     conditions: &'a [Condition],
 ) -> impl Iterator<Item = Condition> + 'a {
-    let has = |c: &Condition| samples.epsilons.iter().any(|e| !samples.of(*c, *e).is_empty());
+    let has = |c: &Condition| {
+        samples
+            .epsilons
+            .iter()
+            .any(|e| !samples.of(*c, *e).is_empty())
+    };
     conditions.iter().copied().filter(has)
 }
 

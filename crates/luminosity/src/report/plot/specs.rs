@@ -104,6 +104,13 @@ pub const SPECS: [Spec; 14] = [
         name: "fig_curves",
         title: "Learning curves",
         caption: "Test accuracy after each epoch: medians over settings, with quartiles.",
-        kind: Kind::Curves(&[NoNorm, EOnlyLnPlus, INorm, INormFull, INormCenter, INormLateral]),
+        kind: Kind::Curves(&[
+            NoNorm,
+            EOnlyLnPlus,
+            INorm,
+            INormFull,
+            INormCenter,
+            INormLateral,
+        ]),
     },
 ];

@@ -1,0 +1,117 @@
+//! Made-up records for tests.
+
+use ei_norm::metric::Moments;
+
+use crate::record::{Alignment, Alignments, Epoch, Outcome, RunRecord, SweepRecord, Timing};
+use crate::sweep::{Request, SweepRun};
+use crate::{Condition, RunConfig};
+
+/// Correct answers of 10,000 in setting 0 at ε = 0, and how many fewer at each larger ε.
+pub const LEVELS: [(i32, i32); 10] = [
+    (8600, 180), // none
+    (8830, 110), // ln+
+    (8840, 110), // e-only-ln+
+    (8500, 180), // inorm
+    (8450, 200), // inorm-sub
+    (8860, 60),  // inorm+full
+    (8833, 110), // inorm+center
+    (8690, 180), // inorm+scale
+    (8730, 190), // inorm+decorrelate
+    (8827, 110), // inorm+lateral
+];
+
+/// Every run of 10 conditions × 4 ε × 8 settings.
+pub fn expected() -> Vec<SweepRun> {
+    Request::default().runs()
+}
+
+/// The records of all these runs, without ties.
+pub fn records() -> Vec<SweepRecord> {
+    expected().iter().map(record).collect()
+}
+
+/// The record of a run; its accuracy follows from condition, ε and setting.
+pub fn record(run: &SweepRun) -> SweepRecord {
+    let condition = Condition::ALL
+        .iter()
+        .position(|c| *c == run.config.condition);
+    let condition = condition.unwrap();
+    let (best, loss) = LEVELS[condition];
+    let level = (run.config.epsilon * 4.0).round() as i32;
+    let setting = run.setting as i32;
+    // Settings are 8 answers apart, and conditions differ a little in by how much.
+    let spread = setting * (8 + 80 % (condition as i32 + 7));
+    let correct = best - loss * level - spread;
+    with_correct(run, correct)
+}
+
+/// The record of a run with this many correct answers of 10,000.
+pub fn with_correct(run: &SweepRun, correct: i32) -> SweepRecord {
+    let config: RunConfig = run.config.clone();
+    let accuracy = f64::from(correct) / 1e4;
+    let small = run.setting as f64 / 100.0;
+    let alignment = match config.condition {
+        Condition::INormFull => (0.999 - small / 100.0, 0.98 - small / 10.0),
+        Condition::INormCenter => (0.9, 0.7 + small),
+        Condition::INormLateral => (0.88, 0.96 - small),
+        _ => (0.85 + small, 0.2 + small),
+    };
+    let one = Alignment {
+        output: Some(alignment.0),
+        gradient: Some(alignment.1),
+    };
+    let normalized = matches!(config.condition, Condition::INorm | Condition::INormFull);
+    let moments = match normalized {
+        true => Moments {
+            mean: 0.01 + small,
+            variance: 0.95 + small,
+        },
+        false => Moments {
+            mean: 0.4 + small,
+            variance: 12.0 + 50.0 * small,
+        },
+    };
+    let history = (1..=config.epochs).map(|epoch| Epoch {
+        epoch,
+        train_loss: 1.0 / epoch as f64,
+        test_accuracy: accuracy * (1.0 - 0.3 / (epoch as f64).powi(2)),
+    });
+    SweepRecord {
+        setting: run.setting,
+        run: RunRecord {
+            version: "0.1.0".to_owned(),
+            device: "cpu".to_owned(),
+            data: "Fashion-MNIST (60,000 training and 10,000 test images)".to_owned(),
+            data_sha256: "0123456789abcdef".to_owned(),
+            steps: 18_750,
+            test_accuracy: accuracy,
+            train_loss: Some(0.4),
+            alignment: Some(Alignments {
+                mean: one.clone(),
+                layers: vec![one.clone(), one],
+            }),
+            moments: Some(vec![moments; 2]),
+            lambda_max: Some(vec![Some(1e-4 * (1.0 + small)), Some(3e-5 * (1.0 + small))]),
+            outcome: Outcome::Completed,
+            history: history.collect(),
+            timing: Timing {
+                ms_per_step: None,
+                images_per_second: None,
+                seconds: 1.0,
+            },
+            config,
+        },
+    }
+}
+
+/// The run, diverged.
+pub fn diverged(run: &SweepRun) -> SweepRecord {
+    let mut record = with_correct(run, 1000);
+    record.run.outcome = Outcome::Diverged;
+    record.run.alignment = None;
+    record.run.moments = None;
+    record.run.lambda_max = None;
+    record.run.train_loss = None;
+    record.run.history.truncate(3);
+    record
+}
