@@ -78,8 +78,8 @@ impl Gain {
     pub fn sentence(&self) -> String {
         let direction = if self.points < 0.0 { "below" } else { "above" };
         format!(
-            "At {}, {} is {} points {direction} {FORWARD} ({} against {} %; {} % accuracy, {} % of the \
-             remaining error), higher in {} of {} ({}).",
+            "At {}, {} (forward + error) is {} points {direction} {FORWARD} (forward only): {} against \
+             {} %, {} % accuracy, {} % of the remaining error; higher in {} of {} ({}).",
             text::epsilon(self.epsilon),
             self.of,
             fixed(Some(self.points.abs()), 1),

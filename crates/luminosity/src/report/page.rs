@@ -101,8 +101,8 @@ fn run(report: &Report) -> String {
 fn verdicts(report: &Report) -> String {
     let rows = report.verdicts.iter().map(verdict);
     let introduction = format!(
-        "Published are 30 settings, 50 epochs and 60,000 training images. Fewer than {} settings decide \
-         nothing; p-values here are not corrected for their number.",
+        "Published are 30 settings, 50 epochs and 60,000 training images; what was run here is listed \
+         above. Fewer than {} settings decide nothing.",
         claim::FEWEST
     );
     paragraph("", &introduction) + &rows.collect::<String>()
@@ -157,9 +157,13 @@ fn figures(report: &Report) -> String {
 fn figure(plot: &Plot) -> String {
     let name = escape(plot.spec.name);
     let title = escape(plot.spec.title);
+    let left_out = match plot.left_out {
+        0 => String::new(),
+        n => format!(" Left out: {} at or below 10 %.", text::count(n, "setting")),
+    };
     format!(
         "<figure id=\"{name}\">\n<h3>{title}</h3>\n<div class=\"drawing\" role=\"img\" aria-label=\"{title}\">\n\
-         {}</div>\n<figcaption>{} <a href=\"{name}.csv\">numbers</a> \
+         {}</div>\n<figcaption>{}{left_out} <a href=\"{name}.csv\">numbers</a> \
          <a href=\"{name}.svg\">SVG</a> <a href=\"{name}.png\">PNG</a></figcaption>\n</figure>\n",
         plot.figure.svg,
         escape(plot.spec.caption)
@@ -253,3 +257,6 @@ fn details(summary: &str, content: &str) -> String {
         escape(summary)
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -177,7 +177,8 @@ impl Setting {
         let curves = runs().map(|run| run.history.iter().map(|e| 100.0 * e.test_accuracy));
         Self {
             setting,
-            percent: 100.0 * accuracy,
+            // Without the noise of the multiplication.
+            percent: (1e10 * accuracy).round() / 1e8,
             correct: (accuracy * whole).round(),
             runs: records.len(),
             diverged,

@@ -37,10 +37,18 @@ impl Table {
 
     /// The table as HTML. The first cell of a row is its heading.
     pub fn html(&self) -> String {
-        let head = self.columns.iter().map(|c| cell("th scope=\"col\"", c));
+        let first = self.rows.first();
+        let head = self.columns.iter().enumerate().map(|(i, name)| {
+            let below = first.and_then(|row| row.get(i));
+            match below.is_some_and(|text| is_text(text)) {
+                true => cell("th scope=\"col\" class=\"text\"", name),
+                false => cell("th scope=\"col\"", name),
+            }
+        });
         let rows = self.rows.iter().map(|row| {
             let cells = row.iter().enumerate().map(|(i, text)| match i {
                 0 => cell("th scope=\"row\"", text),
+                _ if is_text(text) => cell("td class=\"text\"", text),
                 _ => cell("td", text),
             });
             format!("<tr>{}</tr>\n", cells.collect::<String>())
@@ -51,6 +59,11 @@ impl Table {
             rows.collect::<String>()
         )
     }
+}
+
+/// Whether a cell is words, which start at the left, rather than a number.
+fn is_text(cell: &str) -> bool {
+    cell.starts_with(char::is_alphabetic)
 }
 
 fn cell(tag: &str, text: &str) -> String {

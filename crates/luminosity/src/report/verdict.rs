@@ -72,21 +72,32 @@ pub fn verdicts(samples: &Samples) -> Vec<Verdict> {
 
 fn decide(samples: &Samples, rule: Rule) -> Vec<Part> {
     let at = |place: Where| place.among(&samples.epsilons).iter().copied();
+    let accuracies = |condition, epsilon| percents(samples, condition, epsilon);
     match rule {
         Rule::Above(pairs, place) => {
-            let places = pairs
-                .iter()
-                .flat_map(|pair| at(place).map(move |e| (*pair, e)));
-            places.map(|((a, b), e)| above(samples, a, b, e)).collect()
+            let places = pairs.iter().flat_map(|pair| at(place).map(|e| (*pair, e)));
+            let places: Vec<_> = places.collect();
+            let tests = places.len();
+            let part = |((a, b), e)| above(samples, a, b, e, tests);
+            places.into_iter().map(part).collect()
         }
         Rule::Alike(a, b, place) => {
-            let accuracies = |condition, epsilon| percents(samples, condition, epsilon);
+            let tests = at(place).count();
             at(place)
-                .map(|e| alike(&text::epsilon(e), &accuracies(a, e), &accuracies(b, e)))
+                .map(|e| {
+                    let (a, b) = (accuracies(a, e), accuracies(b, e));
+                    alike(&text::epsilon(e), &a, &b, tests, a.len().min(b.len()))
+                })
                 .collect()
         }
         Rule::BestAlike(a, b) => {
-            vec![alike("pooled", &best(samples, a), &best(samples, b))]
+            let settings = |epsilon: &f64| {
+                let [a, b] = [a, b].map(|c| samples.of(c, *epsilon).len());
+                a.min(b)
+            };
+            let fewest = samples.epsilons.iter().map(settings).min();
+            let (a, b) = (best(samples, a), best(samples, b));
+            vec![alike("pooled", &a, &b, 1, fewest.unwrap_or(0))]
         }
         Rule::Widens(a, b) => widens(samples, a, b).into_iter().collect(),
         Rule::Aligned(condition, ranges) => at(Where::Largest)
@@ -95,43 +106,49 @@ fn decide(samples: &Samples, rule: Rule) -> Vec<Part> {
     }
 }
 
-fn above(samples: &Samples, a: Condition, b: Condition, epsilon: f64) -> Part {
+fn above(samples: &Samples, a: Condition, b: Condition, epsilon: f64, tests: usize) -> Part {
     let v = Versus::new(samples, a, b, epsilon);
-    let ruling = direction(v.difference, v.paired_p).with(v.pairs);
-    let numbers = format!(
-        "{a} against {b} at {}: {} points ({}, n = {})",
-        text::epsilon(epsilon),
-        signed(v.difference, 2),
-        p_equals(v.paired_p),
-        v.pairs
-    );
+    let ruling = direction(v.difference, v.paired_p, tests).with(v.pairs);
+    let place = format!("{a} against {b} at {}", text::epsilon(epsilon));
+    let numbers = match v.pairs {
+        0 => format!("{place}: no settings that both have"),
+        n => format!(
+            "{place}: {} points ({}, n = {n})",
+            signed(v.difference, 2),
+            p_equals(v.paired_p),
+        ),
+    };
     (ruling, numbers)
 }
 
-/// Whether a difference is above 0.
-fn direction(difference: Option<f64>, p: Option<f64>) -> Ruling {
+/// Whether a difference is above 0, in one of several tests.
+fn direction(difference: Option<f64>, p: Option<f64>, tests: usize) -> Ruling {
     match (difference, p) {
         (Some(d), Some(p)) if p < ALPHA && d > 0.0 => Ruling::Agrees,
-        (Some(d), Some(p)) if p < ALPHA && d < 0.0 => Ruling::Differs,
+        (Some(d), Some(p)) if p < ALPHA / tests as f64 && d < 0.0 => Ruling::Differs,
         _ => Ruling::TooFewRuns,
     }
 }
 
-fn alike(place: &str, a: &[f64], b: &[f64]) -> Part {
+/// Whether two samples are alike, in one of several tests; `n` is the number of settings of the
+/// smaller.
+fn alike(place: &str, a: &[f64], b: &[f64], tests: usize, n: usize) -> Part {
     let apart = median(a).zip(median(b)).map(|(a, b)| a - b);
     let p = mann_whitney_u(a, b).map(|t| t.p);
     let ruling = match (apart, p) {
-        (_, Some(p)) if p < ALPHA => Ruling::Differs,
+        (_, Some(p)) if p < ALPHA / tests as f64 => Ruling::Differs,
         (Some(apart), Some(_)) if apart.abs() <= ALIKE_POINTS => Ruling::Agrees,
         _ => Ruling::TooFewRuns,
     };
-    let n = a.len().min(b.len());
-    let numbers = format!(
-        "{place}: {} against {} % ({}, n = {n})",
-        fixed(median(a), 1),
-        fixed(median(b), 1),
-        p_equals(p),
-    );
+    let numbers = match a.len().min(b.len()) {
+        0 => format!("{place}: not run"),
+        values => format!(
+            "{place}: {} against {} % ({}, n = {values})",
+            fixed(median(a), 1),
+            fixed(median(b), 1),
+            p_equals(p),
+        ),
+    };
     (ruling.with(n), numbers)
 }
 
@@ -166,7 +183,7 @@ fn widens(samples: &Samples, a: Condition, b: Condition) -> Option<Part> {
         late.len()
     );
     let growth = paired_median_difference(&late, &early);
-    Some((direction(growth, p).with(late.len()), numbers))
+    Some((direction(growth, p, 1).with(late.len()), numbers))
 }
 
 fn aligned(

@@ -112,7 +112,7 @@ pub fn curves(samples: &Samples, conditions: &[Condition]) -> Drawn {
         }
     }
     let runs = panels.iter().flat_map(|p| &p.series).flat_map(|s| &s.runs);
-    let floor = floor(runs.flatten().copied());
+    let floor = floor(runs.filter_map(|run| run.last().copied()));
     let figure = learning_curves(&LearningCurves {
         title: String::new(),
         sample: "setting".to_owned(),

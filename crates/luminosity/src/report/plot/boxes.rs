@@ -1,9 +1,9 @@
 //! Box plots of accuracies. Runs at or below chance are left out of the boxes, not of the tests.
 
-use super::{Drawn, colour, floor, present};
+use super::{Drawn, above_chance, colour, floor, present};
 use crate::Condition;
 use crate::figure::{BoxPanel, BoxPlots, BoxSeries, Colour, box_plots};
-use crate::report::sample::{CHANCE, Samples, Setting};
+use crate::report::sample::{Samples, Setting};
 use crate::report::statistics::{REFERENCES, Row};
 use crate::report::table::Table;
 use crate::report::text::{self, exact, stars};
@@ -21,7 +21,7 @@ pub fn by_epsilon(samples: &Samples, rows: &[Row], conditions: &[Condition]) -> 
         let cells = samples.epsilons.iter().map(|epsilon| {
             let settings = samples.of(condition, *epsilon);
             list(&mut table, condition, *epsilon, samples.lambda, settings);
-            above_chance(settings)
+            drawn(settings)
         });
         let values: Vec<Vec<f64>> = cells.collect();
         let marks = samples
@@ -74,7 +74,7 @@ pub fn by_lambda(samples: &Samples, condition: Condition) -> Drawn {
         let cells = lambdas.iter().map(|lambda| {
             let settings = samples.at(condition, *epsilon, *lambda);
             list(&mut table, condition, *epsilon, *lambda, settings);
-            above_chance(settings)
+            drawn(settings)
         });
         series.push(BoxSeries {
             label: text::epsilon(*epsilon),
@@ -109,7 +109,7 @@ pub fn best(samples: &Samples, conditions: &[Condition]) -> Drawn {
             true => None,
             false => mann_whitney_u(&values, &first),
         };
-        values.retain(|v| *v > 100.0 * CHANCE);
+        values.retain(|v| above_chance(*v));
         series.push(BoxSeries {
             label: condition.to_string(),
             colour: colour(condition),
@@ -144,9 +144,9 @@ fn draw(
     })
 }
 
-fn above_chance(settings: &[Setting]) -> Vec<f64> {
+fn drawn(settings: &[Setting]) -> Vec<f64> {
     let percents = settings.iter().map(|s| s.percent);
-    percents.filter(|p| *p > 100.0 * CHANCE).collect()
+    percents.filter(|p| above_chance(*p)).collect()
 }
 
 fn list(table: &mut Table, condition: Condition, epsilon: f64, lambda: f64, settings: &[Setting]) {

@@ -66,6 +66,8 @@ pub struct Plot {
     pub figure: Figure,
     /// The numbers behind it.
     pub table: Table,
+    /// How many settings at or below 10 % it leaves out.
+    pub left_out: usize,
 }
 
 /// The drawing and the numbers behind it.
@@ -83,6 +85,7 @@ pub fn draw(samples: &Samples, rows: &[Row]) -> Result<(Vec<Plot>, Vec<String>),
             Ok((figure, table)) => plots.push(Plot {
                 spec,
                 figure,
+                left_out: spec.left_out(&table),
                 table,
             }),
             Err(e @ FigureError::Png(_)) => return Err(e.into()),
@@ -96,6 +99,15 @@ pub fn draw(samples: &Samples, rows: &[Row]) -> Result<(Vec<Plot>, Vec<String>),
 }
 
 impl Spec {
+    /// How many of the accuracies in its table its boxes leave out.
+    fn left_out(&self, table: &Table) -> usize {
+        if !matches!(self.kind, Kind::Best(_) | Kind::Boxes(_) | Kind::Lambda(_)) {
+            return 0;
+        }
+        let accuracies = table.rows.iter().filter_map(|row| row.last()?.parse().ok());
+        accuracies.filter(|a: &f64| !above_chance(*a)).count()
+    }
+
     fn draw(&self, samples: &Samples, rows: &[Row]) -> Drawn {
         match self.kind {
             Kind::Scatter(pairs) => accuracy::scatter(samples, pairs),
@@ -115,9 +127,14 @@ impl Spec {
 fn floor(values: impl Iterator<Item = f64>) -> Option<f64> {
     let values: Vec<f64> = values.filter(|v| v.is_finite()).collect();
     let quartiles = crate::stats::quartiles(&values)?;
-    let low = quartiles.lower - 3.0 * (quartiles.upper - quartiles.lower).max(1.0);
+    let low = quartiles.lower - 2.0 * (quartiles.upper - quartiles.lower).max(1.0);
     let low = 2.0 * (low / 2.0).floor();
     values.iter().any(|v| *v < low).then_some(low)
+}
+
+/// Whether an accuracy in percent is drawn in a box.
+fn above_chance(percent: f64) -> bool {
+    percent > 100.0 * super::sample::CHANCE
 }
 
 /// The conditions, of these, that have a setting anywhere.

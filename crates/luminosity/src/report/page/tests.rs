@@ -1,0 +1,86 @@
+use super::*;
+use crate::report::testing::{expected, records};
+
+/// The names of all tags; every one that is opened is closed, in order.
+fn tags(html: &str) -> Vec<&str> {
+    let (mut open, mut all) = (Vec::new(), Vec::new());
+    let mut rest = html;
+    while let Some((_, after)) = rest.split_once('<') {
+        if let Some(comment) = after.strip_prefix("!--") {
+            rest = comment.split_once("-->").unwrap().1;
+            continue;
+        }
+        let (tag, after) = after.split_once('>').unwrap();
+        rest = after;
+        assert!(!tag.contains('<'), "{tag}");
+        let name = tag.split([' ', '/', '\n']).find(|n| !n.is_empty()).unwrap();
+        if tag.starts_with('/') {
+            assert_eq!(open.pop(), Some(name));
+        } else if !tag.ends_with('/') && !tag.starts_with('!') {
+            open.push(name);
+        }
+        all.push(name);
+    }
+    assert_eq!(open, Vec::<&str>::new());
+    all
+}
+
+#[test]
+fn the_page_is_well_formed_and_stands_alone() {
+    let report = Report::new(&records(), &expected()).unwrap();
+    let html = html(&report);
+    let tags = tags(&html);
+    for tag in ["script", "img", "link", "iframe", "object"] {
+        assert!(!tags.contains(&tag), "{tag}");
+    }
+    assert!(!html.contains("src=") && !html.contains("@import") && !html.contains("url("));
+    assert!(!html.contains("href=\"http"));
+    assert_eq!(
+        tags.iter().filter(|t| **t == "svg").count(),
+        2 * report.plots.len()
+    );
+    assert_eq!(report.plots.len(), 13);
+    for plot in &report.plots {
+        assert!(html.contains(&plot.figure.svg));
+        assert!(html.contains(&format!("href=\"{}.csv\"", plot.spec.name)));
+    }
+    for name in ["statistics.csv", "gains.csv", "verdicts.csv"] {
+        assert!(html.contains(&format!("href=\"{name}\"")));
+    }
+}
+
+#[test]
+fn links_and_bytes_are_those_of_the_files() {
+    let report = Report::new(&records(), &expected()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("new/report");
+    let written = crate::report::write(&records(), &expected(), &folder).unwrap();
+    let page = std::fs::read_to_string(&written.files[0]).unwrap();
+    assert_eq!(page, html(&report));
+    for link in page.split("href=\"").skip(1) {
+        let target = link.split('"').next().unwrap();
+        match target.strip_prefix('#') {
+            Some(id) => assert!(page.contains(&format!("id=\"{id}\"")), "{id}"),
+            None => assert!(folder.join(target).is_file(), "{target}"),
+        }
+    }
+    let again = report.files().unwrap();
+    assert_eq!(written.files.len(), again.len());
+    for (path, (name, content)) in written.files.iter().zip(again) {
+        assert!(path.ends_with(&name));
+        assert_eq!(std::fs::read(path).unwrap(), content, "{name}");
+    }
+}
+
+#[test]
+fn what_records_say_is_text() {
+    let mut records = records();
+    for record in &mut records {
+        record.run.data = "<script>alert(1)</script> & \"more\"".to_owned();
+        record.run.device = "</dd></main>".to_owned();
+    }
+    let html = html(&Report::new(&records, &expected()).unwrap());
+    tags(&html);
+    assert!(!html.contains("<script"));
+    assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;more&quot;"));
+}
