@@ -52,8 +52,8 @@ impl std::fmt::Display for Sign {
 /// parameter lies. Call it after each optimizer step.
 ///
 /// Identity, gradient tracking and everything else about a parameter stay; NaN stays NaN, so that a
-/// diverged network is not hidden. Reparameterized parameters keep their sign by construction and
-/// are left alone.
+/// diverged network is not hidden. Reparameterized parameters are left alone: their sign is the
+/// business of the reparameterization.
 pub fn project<M: Module>(module: M) -> M {
     // None: this may run inside the visit of a weight, by another mapper.
     scope::with_sign(None, || module.map(&mut Projection))
@@ -64,6 +64,7 @@ pub fn project<M: Module>(module: M) -> M {
 /// # Errors
 ///
 /// [`Error::Dale`] with the path of the first parameter that does not; NaN is a violation.
+/// Reparameterized parameters are not looked at.
 pub fn check<M: Module>(module: &M) -> Result<(), Error> {
     let mut check = Check::default();
     scope::with_sign(None, || module.visit(&mut check));

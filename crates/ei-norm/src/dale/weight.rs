@@ -8,7 +8,7 @@ use burn::module::{
 use burn::tensor::{Device, Tensor};
 
 use super::{Sign, scope};
-use crate::{Error, storage};
+use crate::{Error, context, storage};
 
 /// Whether a parameter learns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,6 +64,7 @@ impl<const D: usize> Weight<D> {
     }
 
     /// Replaces the value; the parameter gets a new identity, so an optimizer starts afresh with it.
+    /// It keeps its autodiff association, whatever that of `value`.
     ///
     /// # Errors
     ///
@@ -77,6 +78,7 @@ impl<const D: usize> Weight<D> {
                 expected: expected.to_vec(),
             });
         }
+        let value = context::associate(value, &self.param.base());
         *self = Self::new(value, self.sign, self.plasticity);
         Ok(())
     }

@@ -62,10 +62,11 @@ pub fn ei_linear<const D: usize>(
 /// Whether forming W_ex − W_ix W_ei costs less than applying the factors to every row.
 ///
 /// In multiply-adds, the factors cost rows·n_i·(d_input + d_output); the matrix costs
-/// d_input·n_i·d_output once, and besides it two passes over memory that a CPU or GPU feels like
-/// some tens of multiply-adds an element (`PASS`, measured by the `layers` benchmark).
+/// d_input·n_i·d_output once, and besides it passes over memory that a CPU feels like some
+/// multiply-adds an element: about 4, from where the two routes cross on Flex with AVX-512, forward
+/// and backward (784 → 500 at 300 rows, 784 → 234 at 220, 64 → 64 at 50).
 fn prefers_single_matrix(rows: usize, d_input: usize, d_output: usize, n_i: usize) -> bool {
-    const PASS: usize = 32;
+    const PASS: usize = 4;
     let factors = rows * n_i * (d_input + d_output);
     let matrix = d_input * d_output * (n_i + PASS);
     matrix < factors

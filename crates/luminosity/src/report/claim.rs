@@ -126,11 +126,11 @@ impl Rule {
         match self {
             Self::Above(_, place) => format!(
                 "Wilcoxon on pairs of settings: p < {ALPHA} and the sign of the median difference, {}; \
-                 to differ, the opposite sign and p < {ALPHA} after Bonferroni",
+                 to differ, the opposite sign and p < {ALPHA} after Bonferroni over ε",
                 place.words()
             ),
             Self::Alike(_, _, place) => format!(
-                "Mann–Whitney: p ≥ {ALPHA} after Bonferroni, and medians at most {ALIKE_POINTS} point \
+                "Mann–Whitney: p ≥ {ALPHA} after Bonferroni over ε, and medians at most {ALIKE_POINTS} point \
                  apart, {}",
                 place.words()
             ),

@@ -76,10 +76,8 @@ fn decide(samples: &Samples, rule: Rule) -> Vec<Part> {
     match rule {
         Rule::Above(pairs, place) => {
             let places = pairs.iter().flat_map(|pair| at(place).map(|e| (*pair, e)));
-            let places: Vec<_> = places.collect();
-            let tests = places.len();
-            let part = |((a, b), e)| above(samples, a, b, e, tests);
-            places.into_iter().map(part).collect()
+            let part = |((a, b), e)| above(samples, a, b, e, at(place).count());
+            places.map(part).collect()
         }
         Rule::Alike(a, b, place) => {
             let tests = at(place).count();

@@ -9,8 +9,8 @@ use crate::report::text::exact;
 
 /// Bins of a histogram.
 const BINS: usize = 20;
-/// The ends of a histogram are multiples of this.
-const STEP: f64 = 0.05;
+/// The ends of a histogram are multiples of one part in this many.
+const PARTS: f64 = 20.0;
 
 /// A histogram of each of `panels` at the largest ε. The table has every ε.
 pub fn histograms(samples: &Samples, panels: &[(Condition, Side)]) -> Drawn {
@@ -85,15 +85,20 @@ impl Side {
 fn range(values: &[f64]) -> Option<(f64, f64)> {
     let low = values.iter().copied().reduce(f64::min)?;
     let high = values.iter().copied().reduce(f64::max)?;
-    let (first, last) = ((low / STEP).floor(), (high / STEP).ceil());
+    let (mut first, mut last) = ((low * PARTS).floor(), (high * PARTS).ceil());
+    // The products are rounded, which may have moved an end past its value.
+    if first / PARTS > low {
+        first -= 1.0;
+    }
+    if last / PARTS < high {
+        last += 1.0;
+    }
     // A range has a width, also where all values are the same, and 1 is the end of all cosines.
-    let last = last.max(first + 1.0);
-    let first = if last * STEP > 1.0 {
-        first - 1.0
-    } else {
-        first
-    };
-    Some((first * STEP, (last * STEP).min(1.0)))
+    last = last.max(first + 1.0);
+    if last > PARTS {
+        first -= 1.0;
+    }
+    Some((first / PARTS, (last / PARTS).min(1.0)))
 }
 
 #[cfg(test)]
@@ -111,5 +116,15 @@ mod tests {
         assert_eq!(about(&[1.0, 1.0]), (95.0, 100.0));
         assert_eq!(about(&[-1.0]), (-100.0, -95.0));
         assert_eq!(range(&[]), None);
+        // 17 · 0.05 is above 0.85, and 0.85 · 20 may be rounded.
+        let below = 0.85f64.next_down();
+        for values in [
+            [0.85, 0.91],
+            [below, 0.85],
+            [0.8, below.next_up().next_up()],
+        ] {
+            let (low, high) = range(&values).unwrap();
+            assert!(low <= values[0] && values[1] <= high, "{values:?}");
+        }
     }
 }
