@@ -155,3 +155,31 @@ fn a_dry_run_tells_the_plan_and_writes_nothing() {
     assert!(text.contains("12 runs") && text.contains("about"), "{text}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn a_report_is_made_of_a_store_finished_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let sweep =
+        "sweep --conditions inorm,inorm+full,e-only-ln+ --epsilons 0.75 --settings 2 --epochs 1";
+    assert!(run(&format!("{sweep} --out store"), path).status.success());
+    let whole = run("report store --out whole", path);
+    assert!(whole.status.success(), "{whole:?}");
+    let html = std::fs::read_to_string(path.join("whole/report.html")).unwrap();
+    assert!(html.contains("<svg") && html.contains("inorm+full"));
+    for file in ["statistics.csv", "gains.csv", "verdicts.csv"] {
+        assert!(path.join("whole").join(file).exists(), "{file}");
+    }
+
+    // A record that is damaged is named, and the rest is used.
+    let record = records(&path.join("store")).into_keys().next().unwrap();
+    std::fs::write(path.join("store/runs").join(&record), "{\"format\": 1").unwrap();
+    let partial = run("report store --out partial", path);
+    assert!(partial.status.success(), "{partial:?}");
+    let text = String::from_utf8_lossy(&partial.stderr).into_owned();
+    assert!(text.contains(&record), "{text}");
+
+    let nothing = run("report nowhere", path);
+    assert_eq!(nothing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&nothing.stderr).contains("nowhere"));
+}

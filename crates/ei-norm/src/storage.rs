@@ -1,5 +1,6 @@
 //! Whether two tensors are the same memory, which tells at no cost that a value did not change.
 
+#[cfg(feature = "flex")]
 use burn::backend::{BackendTensor, DispatchTensorKind};
 use burn::tensor::Tensor;
 

@@ -3,7 +3,8 @@
 //! excitatory and inhibitory units.
 //!
 //! Data flows one way: [`data`] → [`stimulus`] → [`condition`], [`model`] → [`mod@run`] →
-//! [`record`] → [`compare`] → [`figure`]. The layers and their maths are in [`ei_norm`].
+//! [`record`] → [`compare`], or [`mod@sweep`] → [`schedule`] → [`store`] → [`report`], each with its
+//! [`figure`]s. The layers and their maths are in [`ei_norm`].
 
 pub mod cli;
 pub mod compare;

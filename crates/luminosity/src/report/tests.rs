@@ -204,7 +204,7 @@ fn a_diverged_run_counts_with_ten_percent_and_is_not_drawn() {
     let scale = row(&report, "statistics.csv", "inorm+scale", "0.75");
     near(&scale, "n", 8.0);
     near(&scale, "diverged", 3.0);
-    // Ascending: 10, 10, 10, then 8150 − 80 · 1.0 … by 11 or so; the lower quartile is the second.
+    // Ascending: 10, 10, 10, then the rest; the lower quartile lies between the second and the third.
     near(&scale, "lower_quartile", 10.0);
     let html = html(&report);
     assert!(html.contains("Left out: 3 settings at or below 10 %."));
