@@ -1,7 +1,7 @@
 //! The report of a sweep: the figures of the paper, statistics, verdicts and one page of HTML.
 //!
 //! Data flows one way: records → `sample` → `statistics`, `gain`, `verdict`, `plot` → `page` →
-//! files. Everything but [`write`] is a pure function of the records, and the same records give the
+//! files. Everything but [`write()`] is a pure function of the records, and the same records give the
 //! same bytes. A figure is a row of `plot::SPECS`, a claim of the paper a row of `claim::CLAIMS`.
 
 mod claim;
