@@ -5,29 +5,27 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use burn::module::Param;
 use burn::tensor::{DType, Device, Gradients, Int, Tensor, TensorData};
 use ei_norm::dale::Weight;
-use ei_norm::functional::{BackwardRule, Normalization, normalize};
+use ei_norm::functional::normalize;
 use ei_norm::grad::grad_norm;
 use ei_norm::metric::i_norm_alignment;
-use ei_norm::{
-    EiLinear, EiWeights, GradNorm, GradNormConfig, GradNormMode, INormLinear, INormWeights,
-    InhibitoryPlasticity,
-};
-use luminosity::model::{Hidden, Network, NormalizedEi};
+use ei_norm::{GradNorm, GradNormMode, INormLinear, INormWeights, InhibitoryPlasticity};
 use luminosity::optimizer::{LearningRates, Optimizer};
 
+use super::build::{
+    parameters_of_ei, parameters_of_hidden, parse_normalization, parse_rule, require,
+};
 use super::compare::Comparison;
-use super::format::{Array, Case, CaseError, Spec, Value};
+use super::format::{Array, Case, CaseError, Value};
 
 type Outcome = Result<(f64, String), CaseError>;
-type Parameters<'a> = &'a dyn Fn(&str) -> Option<&'a Array>;
 
 /// A case with the device and the dtype to compute it in.
 pub(super) struct Scope<'a> {
-    case: &'a Case,
+    pub(super) case: &'a Case,
     plain: &'a Device,
-    autodiff: Device,
+    pub(super) autodiff: Device,
     dtype: DType,
-    epsilon: f64,
+    pub(super) epsilon: f64,
 }
 
 const EVERYTHING_LEARNS: InhibitoryPlasticity = InhibitoryPlasticity {
@@ -277,107 +275,13 @@ impl<'a> Scope<'a> {
         compare.worst()
     }
 
-    fn build_network(
-        &self,
-        spec: &Spec,
-        layers: &'a [std::collections::BTreeMap<String, Array>],
-    ) -> Result<Network, CaseError> {
-        let Some((readout, hidden)) = layers.split_last() else {
-            return Err(CaseError::missing("layers"));
-        };
-        let hidden = hidden
-            .iter()
-            .map(|layer| match spec.hidden.as_str() {
-                "ei" | "e_only" => {
-                    let normalization = match spec.norm.as_deref() {
-                        None | Some("none") => None,
-                        Some(kind) => Some((
-                            parse_normalization(kind)?,
-                            parse_rule(require("backward", spec.backward.as_deref())?)?,
-                        )),
-                    };
-                    Ok(Hidden::Ei(NormalizedEi {
-                        linear: self.build_ei(&|name| layer.get(name))?,
-                        normalization,
-                    }))
-                }
-                "i_norm" | "i_norm_subtractive" => {
-                    let grad_norm = self.build_grad_norm(spec.error_norm.as_deref())?;
-                    let layer = self.build_i_norm(&|name| layer.get(name), grad_norm, None)?;
-                    Ok(Hidden::INorm(layer))
-                }
-                other => Err(CaseError::Form(format!("no such hidden layer: `{other}`"))),
-            })
-            .collect::<Result<Vec<_>, CaseError>>()?;
-        Ok(Network {
-            hidden,
-            readout: self.build_ei(&|name| readout.get(name))?,
-        })
-    }
-
-    fn build_ei(&self, parameter: Parameters<'a>) -> Result<EiLinear, CaseError> {
-        let w_ex = parameter("w_ex").ok_or_else(|| CaseError::missing("w_ex"))?;
-        let inhibition = parameter("w_ix").zip(parameter("w_ei"));
-        let weights = EiWeights {
-            w_ex: self.matrix(w_ex),
-            inhibition: inhibition.map(|(w_ix, w_ei)| (self.matrix(w_ix), self.matrix(w_ei))),
-            bias: parameter("bias").map(|bias| self.tensor(bias, &self.autodiff)),
-        };
-        Ok(EiLinear::from_weights(weights)?)
-    }
-
-    fn build_i_norm(
-        &self,
-        parameter: Parameters<'a>,
-        grad_norm: GradNorm,
-        plasticity: Option<InhibitoryPlasticity>,
-    ) -> Result<INormLinear, CaseError> {
-        let matrix = |name: &str| {
-            let array = parameter(name).ok_or_else(|| CaseError::missing(name))?;
-            Ok::<_, CaseError>(self.matrix(array))
-        };
-        let divisive = parameter("u_ix").zip(parameter("u_ei"));
-        let weights = INormWeights {
-            w_ex: matrix("w_ex")?,
-            w_ix: matrix("w_ix")?,
-            w_ei: matrix("w_ei")?,
-            divisive: divisive.map(|(u_ix, u_ei)| (self.matrix(u_ix), self.matrix(u_ei))),
-            bias: parameter("bias").map(|bias| self.tensor(bias, &self.autodiff)),
-        };
-        Ok(INormLinear::from_weights(
-            weights,
-            grad_norm,
-            plasticity,
-            self.epsilon,
-        )?)
-    }
-
-    fn build_grad_norm(&self, mode: Option<&str>) -> Result<GradNorm, CaseError> {
-        let mode: GradNormMode = mode.unwrap_or("identity").parse()?;
-        if mode == GradNormMode::Lateral {
-            let weights = self.require_input("lateral_weights")?;
-            return Ok(GradNorm::with_lateral_weights(
-                self.tensor(weights, &self.autodiff),
-            ));
-        }
-        let features = match self.case.inputs.get("layers") {
-            Some(Value::Layers(layers)) => layers.first().and_then(|layer| layer.get("w_ex")),
-            _ => self.input("w_ex"),
-        };
-        let features = features.ok_or_else(|| CaseError::missing("w_ex"))?.shape[0];
-        Ok(GradNormConfig::new(features)
-            .with_mode(mode)
-            .with_epsilon(self.epsilon)
-            .init(&self.autodiff))
-    }
-
-    fn tensor<const D: usize>(&self, array: &Array, device: &Device) -> Tensor<D> {
+    pub(super) fn tensor<const D: usize>(&self, array: &Array, device: &Device) -> Tensor<D> {
         let data = TensorData::new(array.data.clone(), array.shape.clone());
         Tensor::from_data(data, (device, self.dtype))
     }
 
     /// A weight, from post × pre to pre × post.
-    fn matrix(&self, array: &Array) -> Tensor<2> {
+    pub(super) fn matrix(&self, array: &Array) -> Tensor<2> {
         self.tensor::<2>(array, &self.autodiff).transpose()
     }
 
@@ -424,14 +328,14 @@ impl<'a> Scope<'a> {
         }
     }
 
-    fn input(&self, name: &str) -> Option<&'a Array> {
+    pub(super) fn input(&self, name: &str) -> Option<&'a Array> {
         match self.case.inputs.get(name) {
             Some(Value::Array(array)) => Some(array),
             _ => None,
         }
     }
 
-    fn require_input(&self, name: &str) -> Result<&'a Array, CaseError> {
+    pub(super) fn require_input(&self, name: &str) -> Result<&'a Array, CaseError> {
         self.input(name).ok_or_else(|| CaseError::missing(name))
     }
 
@@ -450,80 +354,8 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// The parameters of a layer, by name, as the layer stores them.
-struct LayerParameters {
-    weights: Vec<(&'static str, Tensor<2>)>,
-    bias: Option<Tensor<1>>,
-}
-
-impl LayerParameters {
-    fn new(
-        weights: [(&'static str, Option<&Weight<2>>); 5],
-        bias: Option<&Param<Tensor<1>>>,
-    ) -> Self {
-        let weights = weights.into_iter();
-        Self {
-            weights: weights
-                .filter_map(|(name, weight)| weight.map(|weight| (name, weight.val())))
-                .collect(),
-            bias: bias.map(Param::val),
-        }
-    }
-}
-
-fn parameters_of_ei(layer: &EiLinear) -> LayerParameters {
-    LayerParameters::new(
-        [
-            ("w_ex", Some(&layer.w_ex)),
-            ("w_ix", layer.w_ix.as_ref()),
-            ("w_ei", layer.w_ei.as_ref()),
-            ("u_ix", None),
-            ("u_ei", None),
-        ],
-        layer.bias.as_ref(),
-    )
-}
-
-fn parameters_of_hidden(hidden: &Hidden) -> LayerParameters {
-    match hidden {
-        Hidden::Ei(layer) => parameters_of_ei(&layer.linear),
-        Hidden::INorm(layer) => LayerParameters::new(
-            [
-                ("w_ex", Some(&layer.w_ex)),
-                ("w_ix", Some(&layer.w_ix)),
-                ("w_ei", Some(&layer.w_ei)),
-                ("u_ix", layer.u_ix.as_ref()),
-                ("u_ei", layer.u_ei.as_ref()),
-            ],
-            layer.bias.as_ref(),
-        ),
-    }
-}
-
 fn gradient<const D: usize>(tensor: &Tensor<D>, grads: &Gradients) -> Result<Tensor<D>, CaseError> {
     tensor
         .grad(grads)
         .ok_or_else(|| CaseError::Form("a gradient is missing".to_owned()))
-}
-
-fn require<'a>(key: &str, value: Option<&'a str>) -> Result<&'a str, CaseError> {
-    value.ok_or_else(|| CaseError::missing(key))
-}
-
-fn parse_normalization(name: &str) -> Result<Normalization, CaseError> {
-    match name {
-        "layer" => Ok(Normalization::Layer),
-        "mean" => Ok(Normalization::Mean),
-        "divisive" => Ok(Normalization::Divisive),
-        other => Err(CaseError::Form(format!("no such normalization: `{other}`"))),
-    }
-}
-
-fn parse_rule(name: &str) -> Result<BackwardRule, CaseError> {
-    match name {
-        "exact" => Ok(BackwardRule::Exact),
-        "detached" => Ok(BackwardRule::Detached),
-        "straight_through" => Ok(BackwardRule::StraightThrough),
-        other => Err(CaseError::Form(format!("no such backward rule: `{other}`"))),
-    }
 }

@@ -4,6 +4,7 @@
 //! Matrices in a case are post × pre, as in the paper; the layers store pre × post, so weights and
 //! their gradients are transposed on the way in and out.
 
+mod build;
 mod cases;
 mod compare;
 mod format;
