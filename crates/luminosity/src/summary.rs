@@ -74,13 +74,13 @@ impl Gain {
     pub fn sentence(&self) -> String {
         let direction = if self.points < 0.0 { "below" } else { "above" };
         format!(
-            "{} is {:.1} points {direction} {} ({:+.1} % accuracy, {:+.0} % of the remaining error), \
+            "{} is {:.1} points {direction} {} ({:+.1} % accuracy, {:.0} % of the remaining error removed), \
              higher in {} of {} seeds",
             self.of,
             self.points.abs(),
             self.over,
             self.relative,
-            -self.share_of_error,
+            self.share_of_error,
             self.seeds_higher,
             self.seeds,
         )

@@ -79,14 +79,14 @@ impl Gain {
         let direction = if self.points < 0.0 { "below" } else { "above" };
         format!(
             "At {}, {} (forward + error) is {} points {direction} {FORWARD} (forward only): {} against \
-             {} %, {} % accuracy, {} % of the remaining error; higher in {} of {} ({}).",
+             {} %, {} % accuracy, {} % of the remaining error removed; higher in {} of {} ({}).",
             text::epsilon(self.epsilon),
             self.of,
             fixed(Some(self.points.abs()), 1),
             fixed(Some(self.median), 1),
             fixed(Some(self.forward), 1),
             signed(Some(self.relative), 1),
-            signed(Some(self.share_of_error), 0),
+            fixed(Some(self.share_of_error), 0),
             self.higher,
             text::count(self.pairs, "setting"),
             p_equals(self.p),

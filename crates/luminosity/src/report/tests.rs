@@ -101,7 +101,7 @@ fn gains_are_those_computed_by_hand() {
     near(&gain, "higher", 8.0);
     let summary = report.summary();
     let sentence = "At ε = 0, inorm+full (forward + error) is 3.3 points above inorm (forward only): \
-                    88.0 against 84.7 %, +3.9 % accuracy, +22 % of the remaining error; higher in 8 \
+                    88.0 against 84.7 %, +3.9 % accuracy, 22 % of the remaining error removed; higher in 8 \
                     of 8 settings (p = 0.0078).";
     assert!(summary.contains(sentence), "{summary}");
 }
