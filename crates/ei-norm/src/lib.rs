@@ -25,7 +25,7 @@
 //! of the paper's post × pre matrices.
 
 #![warn(missing_docs)]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod dale;
@@ -34,9 +34,12 @@ pub mod grad;
 pub mod init;
 pub mod layer;
 pub mod metric;
+#[cfg(feature = "optim")]
+pub mod optim;
 
 mod context;
 mod error;
+mod matmul;
 mod storage;
 
 pub use error::Error;

@@ -2,9 +2,9 @@
 
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
-use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Int, Tensor};
-use ei_norm::{dale, functional::smoothed_cross_entropy};
+use ei_norm::{functional::smoothed_cross_entropy, optim::ProjectedSgd};
 use serde::{Deserialize, Serialize};
 
 use crate::model::Network;
@@ -25,7 +25,7 @@ pub struct LearningRates {
     pub inhibitory_out: f64,
 }
 
-/// SGD on a network.
+/// SGD with projection on a network.
 pub struct Optimizer {
     sgd: ModuleOptimizer,
     rates: ModuleLearningRate,
@@ -52,7 +52,7 @@ impl Optimizer {
             .with_group(paths_of(&["w_ix", "u_ix"]), rates.inhibitory_in)
             .with_group(paths_of(&["w_ei", "u_ei"]), rates.inhibitory_out);
         Self {
-            sgd: SgdConfig::new().init(),
+            sgd: ProjectedSgd.init(),
             rates: scheduler.step(),
             lambda,
         }
@@ -78,7 +78,7 @@ impl Optimizer {
         let gradients = GradientsParams::from_grads(total.backward(), &network);
         let network = self.sgd.step(self.rates.clone(), network, gradients);
         let task = task.inner();
-        (dale::project(network), StepLoss { task })
+        (network, StepLoss { task })
     }
 }
 

@@ -28,6 +28,8 @@ use burn::tensor::Tensor;
 
 use crate::{Error, context};
 
+#[cfg(feature = "optim")]
+pub(crate) use scope::sign as announced_sign;
 pub use weight::{Plasticity, Weight};
 
 /// The sign that a parameter keeps.
@@ -83,7 +85,7 @@ impl ModuleMapper for Projection {
 }
 
 /// Replaces a parameter's value outside of any graph: the result is a leaf with the same autodiff
-/// state.
+/// state. The value itself is moved through `f`, so that its memory can be reused.
 fn on_inner<const D: usize>(
     tensor: Tensor<D>,
     f: impl FnOnce(Tensor<D>) -> Tensor<D>,
@@ -91,8 +93,11 @@ fn on_inner<const D: usize>(
     if !tensor.is_autodiff() {
         return f(tensor);
     }
-    let result = context::associate(f(tensor.clone().inner()), &tensor);
-    result.set_require_grad(tensor.is_require_grad())
+    let (strategy, learns) = (
+        tensor.gradient_checkpointing_strategy(),
+        tensor.is_require_grad(),
+    );
+    context::with_strategy(f(tensor.inner()), strategy).set_require_grad(learns)
 }
 
 #[derive(Default)]

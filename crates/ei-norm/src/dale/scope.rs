@@ -12,7 +12,7 @@ thread_local! {
 }
 
 /// The sign of the parameter that is being visited, if it is a weight of this crate.
-pub(super) fn sign() -> Option<Sign> {
+pub(crate) fn sign() -> Option<Sign> {
     SIGN.get()
 }
 

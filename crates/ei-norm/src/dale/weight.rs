@@ -166,7 +166,9 @@ impl<const D: usize> Weight<D> {
         self
     }
 
-    fn with_param(self, param: Param<Tensor<D>>) -> Self {
+    /// The parameter is moved through `f`, not shared with it, so that its memory can be reused.
+    fn map_param(self, f: impl FnOnce(Param<Tensor<D>>) -> Param<Tensor<D>>) -> Self {
+        let param = f(self.param);
         Self { param, ..self }.enforce_plasticity()
     }
 }
@@ -202,33 +204,27 @@ impl<const D: usize> Module for Weight<D> {
 
     fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
         let sign = self.announced_sign();
-        let param = scope::with_sign(sign, || Module::map(self.param.clone(), mapper));
-        self.with_param(param)
+        self.map_param(|param| scope::with_sign(sign, || Module::map(param, mapper)))
     }
 
     fn fork(self, device: &Device) -> Self {
-        let param = self.param.clone().fork(device);
-        self.with_param(param)
+        self.map_param(|param| param.fork(device))
     }
 
     fn to_device(self, device: &Device) -> Self {
-        let param = self.param.clone().to_device(device);
-        self.with_param(param)
+        self.map_param(|param| param.to_device(device))
     }
 
     fn valid(&self) -> Self {
-        let param = self.param.valid();
-        self.clone().with_param(param)
+        self.clone().map_param(|param| param.valid())
     }
 
     fn train(self) -> Self {
-        let param = self.param.clone().train();
-        self.with_param(param)
+        self.map_param(Module::train)
     }
 
     fn materialize(self) -> Self {
-        let param = self.param.clone().materialize();
-        self.with_param(param)
+        self.map_param(Module::materialize)
     }
 }
 

@@ -1,6 +1,9 @@
 //! The weighted sums of excitatory and inhibitory inputs.
 
-use burn::tensor::{Tensor, module::linear};
+use burn::tensor::Tensor;
+
+use crate::grad::attach;
+use crate::matmul::{add_product, product};
 
 /// The excitatory current: x W_ex + b.
 ///
@@ -13,7 +16,29 @@ use burn::tensor::{Tensor, module::linear};
 ///
 /// If the shapes do not fit.
 pub fn excite<const D: usize>(x: Tensor<D>, w_ex: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
-    linear(x, w_ex, bias)
+    let shape = x.dims();
+    let (inputs, weights) = (rows(x.clone().inner()), w_ex.clone().inner());
+    let z = product(inputs.clone(), weights.clone());
+    let z = add_bias(z, bias.clone());
+    let parents = [
+        Some(x.into_dispatch()),
+        Some(w_ex.into_dispatch()),
+        bias.map(Tensor::into_dispatch),
+    ];
+    attach(
+        unrows(z, shape),
+        parents,
+        move |delta: Tensor<D>, wanted| {
+            let delta = rows(delta);
+            let dx = || unrows(product(delta.clone(), weights.clone().transpose()), shape);
+            let dw = || product(inputs.clone().transpose(), delta.clone());
+            [
+                wanted[0].then(|| dx().into_dispatch()),
+                wanted[1].then(|| dw().into_dispatch()),
+                wanted[2].then(|| sum_over_rows(delta.clone()).into_dispatch()),
+            ]
+        },
+    )
 }
 
 /// The inhibitory current, through the inhibitory units: (x W_ix) W_ei.
@@ -27,7 +52,7 @@ pub fn excite<const D: usize>(x: Tensor<D>, w_ex: Tensor<2>, bias: Option<Tensor
 ///
 /// If the shapes do not fit.
 pub fn inhibit<const D: usize>(x: Tensor<D>, w_ix: Tensor<2>, w_ei: Tensor<2>) -> Tensor<D> {
-    linear(linear(x, w_ix, None), w_ei, None)
+    excite(excite(x, w_ix, None), w_ei, None)
 }
 
 /// An EI (DANN) layer, z = x W_ex − (x W_ix) W_ei + b (Cornford et al. 2021), by the cheaper of two
@@ -55,8 +80,88 @@ pub fn ei_linear<const D: usize>(
     if prefers_single_matrix(rows, d_input, d_output, n_i) {
         excite(x, w_ex - w_ix.matmul(w_ei), bias)
     } else {
-        excite(x.clone(), w_ex, bias) - inhibit(x, w_ix, w_ei)
+        factors(x, w_ex, w_ix, w_ei, bias)
     }
+}
+
+/// x W_ex − (x W_ix) W_ei + b as one node.
+///
+/// With h = x W_ix and e = δ W_eiᵀ, the error δ of the result sends back
+/// dx = δ W_exᵀ − e W_ixᵀ, dW_ex = xᵀ δ, dW_ix = −xᵀ e and dW_ei = −hᵀ δ.
+fn factors<const D: usize>(
+    x: Tensor<D>,
+    w_ex: Tensor<2>,
+    w_ix: Tensor<2>,
+    w_ei: Tensor<2>,
+    bias: Option<Tensor<1>>,
+) -> Tensor<D> {
+    let shape = x.dims();
+    let inputs = rows(x.clone().inner());
+    let [ex, ix, ei] = [&w_ex, &w_ix, &w_ei].map(|w| w.clone().inner());
+    let h = product(inputs.clone(), ix.clone());
+    let z = add_bias(product(inputs.clone(), ex.clone()), bias.clone());
+    let z = add_product(z, -1.0, h.clone(), ei.clone());
+    let parents = [
+        Some(x.into_dispatch()),
+        Some(w_ex.into_dispatch()),
+        Some(w_ix.into_dispatch()),
+        Some(w_ei.into_dispatch()),
+        bias.map(Tensor::into_dispatch),
+    ];
+    attach(
+        unrows(z, shape),
+        parents,
+        move |delta: Tensor<D>, wanted| {
+            let delta = rows(delta);
+            let e =
+                (wanted[0] || wanted[2]).then(|| product(delta.clone(), ei.clone().transpose()));
+            let dx = |e: Tensor<2>| {
+                let excitatory = product(delta.clone(), ex.clone().transpose());
+                unrows(
+                    add_product(excitatory, -1.0, e, ix.clone().transpose()),
+                    shape,
+                )
+            };
+            let turned = inputs.clone().transpose();
+            [
+                e.clone()
+                    .filter(|_| wanted[0])
+                    .map(|e| dx(e).into_dispatch()),
+                wanted[1].then(|| product(turned.clone(), delta.clone()).into_dispatch()),
+                e.filter(|_| wanted[2])
+                    .map(|e| product(turned, -e).into_dispatch()),
+                wanted[3].then(|| product(-h.clone().transpose(), delta.clone()).into_dispatch()),
+                wanted[4].then(|| sum_over_rows(delta).into_dispatch()),
+            ]
+        },
+    )
+}
+
+/// All axes but the last as one.
+fn rows<const D: usize>(x: Tensor<D>) -> Tensor<2> {
+    let [count, features] = match x.dims().split_last() {
+        Some((features, leading)) => [leading.iter().product(), *features],
+        None => [1, 1],
+    };
+    x.reshape([count, features])
+}
+
+/// The axes of `shape` again, but for the last, which is that of `x`.
+fn unrows<const D: usize>(x: Tensor<2>, shape: [usize; D]) -> Tensor<D> {
+    let mut shape = shape;
+    shape[D - 1] = x.dims()[1];
+    x.reshape(shape)
+}
+
+fn add_bias(z: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    match bias {
+        Some(bias) => z + bias.inner().unsqueeze(),
+        None => z,
+    }
+}
+
+fn sum_over_rows(delta: Tensor<2>) -> Tensor<1> {
+    delta.sum_dim(0).squeeze_dim(0)
 }
 
 /// Whether forming W_ex − W_ix W_ei costs less than applying the factors to every row.

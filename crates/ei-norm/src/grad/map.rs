@@ -1,6 +1,6 @@
 use burn::tensor::Tensor;
 
-use super::op::{GradHook, Hook, assert_listed};
+use super::op::attach;
 
 /// Returns `x` unchanged; in the backward pass the error that reaches it is replaced by `f(error)`.
 ///
@@ -39,10 +39,8 @@ pub fn map_grad<const D: usize>(
     if !x.is_tracked() {
         return x;
     }
-    let x = x.into_dispatch();
-    assert_listed(&x.kind);
-    let hook = Hook::new(move |error| {
-        let error = Tensor::<D>::from_dispatch(error);
+    let parent = x.clone().into_dispatch();
+    attach(x.inner(), [Some(parent)], move |error, _| {
         let (shape, dtype, device) = (error.dims(), error.dtype(), error.device());
         let mapped = f(error).inner();
         assert!(
@@ -57,7 +55,6 @@ pub fn map_grad<const D: usize>(
             "map_grad: the backward function returned a tensor on {:?}; the error is on {device:?}",
             mapped.device(),
         );
-        mapped.into_dispatch()
-    });
-    Tensor::from_dispatch(<burn::backend::Dispatch as GradHook>::grad_hook(x, hook))
+        [Some(mapped.into_dispatch())]
+    })
 }

@@ -6,3 +6,4 @@ mod op;
 
 pub use map::map_grad;
 pub use norm::{GradNorm, GradNormConfig, GradNormMode, grad_norm};
+pub(crate) use op::attach;

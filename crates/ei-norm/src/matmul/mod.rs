@@ -1,0 +1,40 @@
+//! Products of matrices for backward passes of our own: a result without a copy, in place where a sum
+//! is wanted, and with the operands in the order that the layout of the weights favours.
+//!
+//! On Flex the product kernel is called directly: Burn's product there clears and copies its result
+//! first, which costs more than the arithmetic at the batch sizes of the layers. Everywhere else, and
+//! for other element types, these are Burn's own operations.
+
+#[cfg(feature = "flex")]
+mod flex;
+#[cfg(feature = "flex")]
+mod gemm;
+
+use burn::tensor::Tensor;
+
+/// a b.
+///
+/// # Shapes
+///
+/// - `a`: `[m, k]`, `b`: `[k, n]`, result: `[m, n]`
+pub(crate) fn product(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
+    #[cfg(feature = "flex")]
+    if let Some(product) = flex::product(&a, &b) {
+        return product;
+    }
+    a.matmul(b)
+}
+
+/// `sum` + `factor` a b, in the memory of `sum` if nobody else holds it.
+///
+/// # Shapes
+///
+/// - `sum` and result: `[m, n]`, `a`: `[m, k]`, `b`: `[k, n]`
+pub(crate) fn add_product(sum: Tensor<2>, factor: f64, a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
+    #[cfg(feature = "flex")]
+    let sum = match flex::add_product(sum, factor, &a, &b) {
+        Ok(sum) => return sum,
+        Err(sum) => sum,
+    };
+    sum + a.matmul(b) * factor
+}
