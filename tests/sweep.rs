@@ -104,6 +104,59 @@ fn a_store_is_continued_by_the_same_request_only() {
     assert_eq!(records(&path.join("store")).len(), 2);
 }
 
+/// No file may grow past a limit, as on a disk that is full.
+#[cfg(unix)]
+#[test]
+fn a_disk_that_fills_up_is_named_and_nothing_complete_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let sweep = format!("{SWEEP} --jobs 2 --out store");
+    assert!(
+        run(&format!("{SWEEP} --shard 1/3 --out store"), path)
+            .status
+            .success()
+    );
+    let before = records(&path.join("store"));
+    assert!(!before.is_empty() && before.len() < 12);
+
+    let program = program();
+    let limited = format!(
+        "trap '' XFSZ; ulimit -f 0; exec '{}' {sweep}",
+        program.display()
+    );
+    let output = Command::new("sh")
+        .args(["-c", &limited])
+        .current_dir(path)
+        .env_remove("EI_NORM_DATA")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("store"), "{text}");
+    assert_eq!(records(&path.join("store")), before);
+
+    complete(&sweep, path);
+    let after = records(&path.join("store"));
+    assert!(before.iter().all(|(name, record)| after[name] == *record));
+    let names = |folder: &Path| -> Vec<_> {
+        let files = std::fs::read_dir(folder).unwrap();
+        files
+            .map(|f| f.unwrap().file_name().to_string_lossy().into_owned())
+            .collect()
+    };
+    let left = names(&path.join("store"));
+    assert!(
+        left.iter()
+            .all(|n| ["failed", "manifest.json", "runs"].contains(&n.as_str())),
+        "{left:?}"
+    );
+    assert!(
+        names(&path.join("store/runs"))
+            .iter()
+            .all(|n| n.ends_with(".json"))
+    );
+}
+
 #[test]
 fn a_configuration_file_is_read_and_its_mistakes_are_named() {
     let folder = tempfile::tempdir().unwrap();

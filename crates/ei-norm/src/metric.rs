@@ -6,6 +6,7 @@ use burn::tensor::{Tensor, activation::relu};
 use crate::functional::{
     BackwardRule, Normalization, mean, normalize, normalize_backward, variance,
 };
+use crate::matmul::product;
 use crate::{EiLinear, GradNorm, GradNormMode, INormLinear};
 
 /// Mean and variance over the features of one example, averaged over a batch.
@@ -65,9 +66,15 @@ pub fn largest_covariance_eigenvalue(delta: Tensor<2>) -> f64 {
     if batch < 2 || !size.is_finite() {
         return f64::NAN;
     }
-    let (_, s, _) = svd::<2, 1>(centered, SWEEPS);
-    let largest: f64 = s.max().into_scalar();
-    largest.powi(2) / (batch - 1) as f64
+    // The covariance and the Gram matrix have the same eigenvalues but for zeros; the smaller one's
+    // are its singular values.
+    let gram = match batch <= centered.dims()[1] {
+        true => product(centered.clone(), centered.transpose()),
+        false => product(centered.clone().transpose(), centered),
+    };
+    let (_, eigenvalues, _) = svd::<2, 1>(gram, SWEEPS);
+    let largest: f64 = eigenvalues.max().into_scalar();
+    largest / (batch - 1) as f64
 }
 
 /// The alignment of an I-Norm layer for a batch.
@@ -140,7 +147,6 @@ fn alignment(
     let normalized = normalize(z.clone(), LAYER, EXACT, epsilon);
     // The derivative of the sum of ReLU(z).
     let active = |z: &Tensor<2>| z.zeros_like().mask_fill(z.clone().greater_elem(0.0), 1.0);
-    let to_weights = |error| x.clone().transpose().matmul(to_drive(error));
     let reference = match grad_norm.mode() {
         GradNormMode::Lateral => GradNormMode::Center.apply(z.clone(), active(&z), None, epsilon),
         _ => normalize_backward(z.clone(), active(&normalized), LAYER, EXACT, epsilon),
@@ -148,6 +154,21 @@ fn alignment(
     let actual = grad_norm.apply(z.clone(), active(&z));
     Alignment {
         output: cosine(relu(normalized), relu(z)),
-        gradient: cosine(to_weights(actual), to_weights(reference)),
+        gradient: cosine_of_gradients(x, to_drive(actual), to_drive(reference)),
     }
+}
+
+/// The cosine of the angle between xᵀ a and xᵀ b, the gradients of weights to which the errors a and b
+/// arrive, without forming them: (xᵀ a)·(xᵀ b) = Σ (x xᵀ) ∘ (a bᵀ), sums over pairs of examples.
+///
+/// # Shapes
+///
+/// - `x`: `[batch, d_input]`; `a`, `b`: `[batch, d_output]`
+fn cosine_of_gradients(x: Tensor<2>, a: Tensor<2>, b: Tensor<2>) -> f64 {
+    let gram = |a: &Tensor<2>, b: &Tensor<2>| product(a.clone(), b.clone().transpose());
+    let of_inputs = gram(&x, &x);
+    let inner = |a: &Tensor<2>, b: &Tensor<2>| -> f64 {
+        (of_inputs.clone() * gram(a, b)).sum().into_scalar()
+    };
+    inner(&a, &b) / (inner(&a, &a) * inner(&b, &b)).sqrt()
 }

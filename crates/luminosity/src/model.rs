@@ -202,21 +202,25 @@ impl Network {
     }
 
     /// The error dL/dz that `loss` of the logits sends back to each hidden layer's output z, before
-    /// the layer's own normalization of errors.
+    /// the layer's own normalization of errors. `traces` are those of the batch.
     ///
     /// # Shapes
     ///
-    /// - `x`: `[batch, input]`, logits: `[batch, classes]`, each error: `[batch, width]`
-    pub fn errors(&self, x: Tensor<2>, loss: impl Fn(Tensor<2>) -> Tensor<1>) -> Vec<Tensor<2>> {
-        let traces = self.trace(x.inner());
-        let error_at = |(index, trace): (usize, Trace)| {
-            let z = trace.pre_activation.autodiff().require_grad();
+    /// - logits: `[batch, classes]`, each error: `[batch, width]`
+    pub fn errors(
+        &self,
+        traces: &[Trace],
+        loss: impl Fn(Tensor<2>) -> Tensor<1>,
+    ) -> Vec<Tensor<2>> {
+        let error_at = |(index, trace): (usize, &Trace)| {
+            let z = trace.pre_activation.clone().inner();
+            let z = z.autodiff().require_grad();
             let above = self.hidden.iter().skip(index + 1);
             let x = above.fold(relu(z.clone()), |x, layer| relu(layer.infer(x)));
             let grads = loss(self.readout.forward(x)).backward();
             z.grad(&grads).unwrap_or_else(|| z.inner().zeros_like())
         };
-        traces.into_iter().enumerate().map(error_at).collect()
+        traces.iter().enumerate().map(error_at).collect()
     }
 
     /// The input and the pre-activation of each hidden layer.

@@ -24,6 +24,22 @@ pub struct Epoch {
     pub train_loss: f64,
     /// 0 to 1.
     pub test_accuracy: f64,
+    /// What is measured of the hidden layers at its end.
+    #[serde(flatten)]
+    pub measures: Measures,
+}
+
+/// What is measured of the hidden layers of a network, each the mean over 8 fixed batches of 32 test
+/// images.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measures {
+    /// The alignment with LayerNorm.
+    pub alignment: Alignments,
+    /// The moments of each hidden layer's pre-activations.
+    pub moments: Vec<Moments>,
+    /// The largest eigenvalue of the covariance of the error that reaches each hidden layer; none
+    /// where it is not a number.
+    pub lambda_max: Vec<Option<f64>>,
 }
 
 /// How a hidden layer, or the mean of all, compares with LayerNorm. A cosine is missing where a layer
@@ -78,12 +94,11 @@ pub struct RunRecord {
     pub test_accuracy: f64,
     /// The mean loss of the task over the last epoch; none if the run diverged.
     pub train_loss: Option<f64>,
-    /// Over 8 fixed batches of 32 test images at the end; none if the run diverged.
+    /// [`Measures::alignment`] at the end; none if the run diverged.
     pub alignment: Option<Alignments>,
-    /// The moments of each hidden layer's pre-activations, in the same way.
+    /// [`Measures::moments`], in the same way.
     pub moments: Option<Vec<Moments>>,
-    /// The largest eigenvalue of the covariance of the error that reaches each hidden layer, in the
-    /// same way.
+    /// [`Measures::lambda_max`], in the same way.
     pub lambda_max: Option<Vec<Option<f64>>>,
     /// How it ended.
     pub outcome: Outcome,

@@ -5,15 +5,14 @@ use std::time::{Duration, Instant};
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use ei_norm::functional::smoothed_cross_entropy;
-use ei_norm::metric::{self, Moments};
 use rand::seq::SliceRandom;
 
 use crate::data::{CLASSES, Dataset, Split};
+use crate::measure::measure;
 use crate::model::Network;
-use crate::optimizer::{LABEL_SMOOTHING, Optimizer};
+use crate::optimizer::Optimizer;
 use crate::random::{Purpose, generator};
-use crate::record::{Alignment, Alignments, Epoch, Outcome, RunRecord, Timing};
+use crate::record::{Epoch, Outcome, RunRecord, Timing};
 use crate::stimulus;
 use crate::{DeviceName, Error, RunConfig};
 
@@ -23,8 +22,6 @@ const TEST_BATCH: usize = 500;
 const WARM_UP: usize = 20;
 /// Steps between two looks at the losses: each look waits for the device.
 const LOOK_EVERY: usize = 32;
-/// Batches and their size for alignments and moments.
-const MEASURED: (usize, usize) = (8, 32);
 
 /// What a run reports while it goes.
 #[derive(Debug, Clone, Copy)]
@@ -100,13 +97,6 @@ struct Run<'a> {
     plain: Device,
     autodiff: Device,
     started: Instant,
-}
-
-/// What is measured of a trained network; one value a hidden layer.
-struct Measures {
-    alignment: Alignments,
-    moments: Vec<Moments>,
-    lambda_max: Vec<Option<f64>>,
 }
 
 /// What training adds up.
@@ -222,6 +212,7 @@ impl<'a> Run<'a> {
                 epoch,
                 train_loss: losses.iter().map(|l| f64::from(*l)).sum::<f64>() / losses.len() as f64,
                 test_accuracy: self.test(&network),
+                measures: measure(&network.valid(), self.config, self.data.test(), &self.plain),
             };
             let news = Progress {
                 step: made,
@@ -237,7 +228,7 @@ impl<'a> Run<'a> {
             }
         }
         let network = network.valid();
-        let record = self.record(&network, &so_far, made);
+        let record = self.record(&so_far, made);
         Ok(Trained {
             record,
             network,
@@ -249,9 +240,9 @@ impl<'a> Run<'a> {
         accuracy(&network.valid(), self.config, self.data.test(), &self.plain)
     }
 
-    fn record(&self, network: &Network, so_far: &Progression, steps: usize) -> RunRecord {
+    fn record(&self, so_far: &Progression, steps: usize) -> RunRecord {
         let last = so_far.history.last().filter(|_| !so_far.diverged);
-        let measures = last.map(|_| self.measure(network));
+        let measures = last.map(|epoch| epoch.measures.clone());
         let per = |amount: usize| {
             (so_far.timed_steps > 0).then(|| amount as f64 / so_far.timed.as_secs_f64())
         };
@@ -264,8 +255,8 @@ impl<'a> Run<'a> {
             steps,
             test_accuracy: last.map_or(1.0 / CLASSES as f64, |epoch| epoch.test_accuracy),
             train_loss: last.map(|epoch| epoch.train_loss),
-            alignment: measures.as_ref().map(|m| m.alignment.clone()),
-            moments: measures.as_ref().map(|m| m.moments.clone()),
+            alignment: measures.clone().map(|m| m.alignment),
+            moments: measures.clone().map(|m| m.moments),
             lambda_max: measures.map(|m| m.lambda_max),
             outcome: match so_far.diverged {
                 true => Outcome::Diverged,
@@ -277,68 +268,6 @@ impl<'a> Run<'a> {
                 images_per_second: per(so_far.timed_images),
                 seconds: self.started.elapsed().as_secs_f64(),
             },
-        }
-    }
-
-    /// The mean over fixed batches of test images.
-    fn measure(&self, network: &Network) -> Measures {
-        let (batches, size) = MEASURED;
-        let mut shifts = generator(self.config.seed, Purpose::TestShifts);
-        let indices: Vec<usize> = (0..self.data.test().len().min(batches * size)).collect();
-        let mut alignments = vec![Vec::new(); network.hidden.len()];
-        let mut moments = vec![Vec::new(); network.hidden.len()];
-        let mut lambda_max = vec![Vec::new(); network.hidden.len()];
-        for indices in indices.chunks(size) {
-            let batch = stimulus::batch(
-                self.data.test(),
-                indices,
-                self.config.epsilon,
-                &mut shifts,
-                &self.plain,
-            );
-            let labels = batch.labels.clone().autodiff();
-            let errors = network.errors(batch.x.clone(), |logits| {
-                smoothed_cross_entropy(logits, labels.clone(), LABEL_SMOOTHING)
-            });
-            for (index, error) in errors.into_iter().enumerate() {
-                lambda_max[index].push(metric::largest_covariance_eigenvalue(error));
-            }
-            for (index, trace) in network.trace(batch.x).into_iter().enumerate() {
-                alignments[index].push(network.hidden[index].alignment(trace.input));
-                moments[index].push(metric::moments(trace.pre_activation));
-            }
-        }
-        let layers: Vec<Alignment> = alignments
-            .iter()
-            .map(|batches| Alignment {
-                output: finite(mean(batches.iter().map(|a| a.output))),
-                gradient: finite(mean(batches.iter().map(|a| a.gradient))),
-            })
-            .collect();
-        let moments = moments
-            .iter()
-            .map(|batches| Moments {
-                mean: mean(batches.iter().map(|m| m.mean)),
-                variance: mean(batches.iter().map(|m| m.variance)),
-            })
-            .collect();
-        let over_layers = |of: fn(&Alignment) -> Option<f64>| {
-            finite(mean(
-                layers.iter().map(|layer| of(layer).unwrap_or(f64::NAN)),
-            ))
-        };
-        let alignment = Alignments {
-            mean: Alignment {
-                output: over_layers(|layer| layer.output),
-                gradient: over_layers(|layer| layer.gradient),
-            },
-            layers,
-        };
-        let lambda_max = lambda_max.iter().map(|l| finite(mean(l.iter().copied())));
-        Measures {
-            alignment,
-            moments,
-            lambda_max: lambda_max.collect(),
         }
     }
 }
@@ -358,14 +287,4 @@ fn accuracy(network: &Network, config: &RunConfig, split: &Split, device: &Devic
             .count();
     }
     correct as f64 / split.len() as f64
-}
-
-/// JSON has no NaN.
-fn finite(value: f64) -> Option<f64> {
-    value.is_finite().then_some(value)
-}
-
-fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
-    let n = values.len() as f64;
-    values.sum::<f64>() / n
 }

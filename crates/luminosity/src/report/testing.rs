@@ -2,7 +2,9 @@
 
 use ei_norm::metric::Moments;
 
-use crate::record::{Alignment, Alignments, Epoch, Outcome, RunRecord, SweepRecord, Timing};
+use crate::record::{
+    Alignment, Alignments, Epoch, Measures, Outcome, RunRecord, SweepRecord, Timing,
+};
 use crate::sweep::{Request, SweepRun};
 use crate::{Condition, RunConfig};
 
@@ -71,10 +73,19 @@ pub fn with_correct(run: &SweepRun, correct: i32) -> SweepRecord {
             variance: 12.0 + 50.0 * small,
         },
     };
+    let measures = Measures {
+        alignment: Alignments {
+            mean: one.clone(),
+            layers: vec![one.clone(), one],
+        },
+        moments: vec![moments; 2],
+        lambda_max: vec![Some(1e-4 * (1.0 + small)), Some(3e-5 * (1.0 + small))],
+    };
     let history = (1..=config.epochs).map(|epoch| Epoch {
         epoch,
         train_loss: 1.0 / epoch as f64,
         test_accuracy: accuracy * (1.0 - 0.3 / (epoch as f64).powi(2)),
+        measures: measures.clone(),
     });
     SweepRecord {
         setting: run.setting,
@@ -86,14 +97,11 @@ pub fn with_correct(run: &SweepRun, correct: i32) -> SweepRecord {
             steps: 18_750,
             test_accuracy: accuracy,
             train_loss: Some(0.4),
-            alignment: Some(Alignments {
-                mean: one.clone(),
-                layers: vec![one.clone(), one],
-            }),
-            moments: Some(vec![moments; 2]),
-            lambda_max: Some(vec![Some(1e-4 * (1.0 + small)), Some(3e-5 * (1.0 + small))]),
-            outcome: Outcome::Completed,
             history: history.collect(),
+            alignment: Some(measures.alignment),
+            moments: Some(measures.moments),
+            lambda_max: Some(measures.lambda_max),
+            outcome: Outcome::Completed,
             timing: Timing {
                 ms_per_step: None,
                 images_per_second: None,
