@@ -253,3 +253,76 @@ fn measuring_leaves_the_graph_alone() {
     let grads = loss.backward();
     assert!(x.grad(&grads).is_some());
 }
+
+/// Rows whose columns are orthogonal, of mean 0 and of these sizes: the covariance is diagonal, with
+/// size² batch/(batch − 1).
+fn orthogonal_columns(setup: &Setup, batch: usize, sizes: &[f64]) -> Tensor<2> {
+    // Walsh functions: the sign of column k in row i is the parity of i & k.
+    let sign = |row: usize, column: usize| match (row & column).count_ones() % 2 {
+        0 => 1.0,
+        _ => -1.0,
+    };
+    let row = |i: usize| {
+        sizes
+            .iter()
+            .zip(1..)
+            .map(move |(size, k)| size * sign(i, k))
+    };
+    setup.tensor((0..batch).flat_map(row).collect(), [batch, sizes.len()])
+}
+
+#[test]
+fn lambda_max_of_known_covariances() {
+    let low_rank = |rank: usize| {
+        (0..31)
+            .map(move |k| if k < rank { 1.0 } else { 0.0 })
+            .collect()
+    };
+    let near = vec![1.0, 1.0 - 1e-6, 1.0 - 1e-9, 0.999, 0.5, 0.5];
+    let wide: Vec<f64> = (0..31).map(|k| f64::powi(0.5, k)).collect();
+    let spectra: [Vec<f64>; 6] = [
+        vec![3.0],
+        vec![0.1, 2.0, 0.3],
+        low_rank(10),
+        low_rank(1),
+        near,
+        wide,
+    ];
+    for setup in setups() {
+        for sizes in &spectra {
+            // Errors of a network are small.
+            for scale in [1.0, 1e-7, 1e-18] {
+                let sizes: Vec<f64> = sizes.iter().map(|s| s * scale).collect();
+                let delta = orthogonal_columns(&setup, 32, &sizes);
+                let largest = sizes.iter().fold(0.0_f64, |a, b| a.max(*b));
+                let expected = largest.powi(2) * 32.0 / 31.0;
+                let shifted = delta.clone() + 3.0 * scale;
+                for delta in [delta, shifted] {
+                    let found = metric::largest_covariance_eigenvalue(delta);
+                    let at = setup.at((sizes.len(), scale));
+                    assert_close(&[found], &[expected], setup.tolerance, &at);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn lambda_max_of_a_few_or_equal_or_infinite_errors() {
+    for setup in setups() {
+        let of = |values: Vec<f64>, shape| {
+            metric::largest_covariance_eigenvalue(setup.tensor::<2>(values, shape))
+        };
+        assert_eq!(of(vec![0.5; 12], [4, 3]), 0.0);
+        assert_eq!(of(vec![0.0; 12], [4, 3]), 0.0);
+        assert!(of(vec![1.0, 2.0], [1, 2]).is_nan());
+        assert!(of(vec![1.0, f64::NAN, 3.0, 4.0], [2, 2]).is_nan());
+        assert!(of(vec![1.0, f64::INFINITY, 3.0, 4.0], [2, 2]).is_nan());
+        assert_close(
+            &[of(vec![1.0, 4.0, 7.0], [3, 1])],
+            &[9.0],
+            setup.tolerance,
+            "one feature",
+        );
+    }
+}

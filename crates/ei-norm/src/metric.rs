@@ -1,6 +1,5 @@
 //! Measures of activity and of errors, as in the figures of Eyono et al. (2026).
 
-use burn::linalg::svd;
 use burn::tensor::{Tensor, activation::relu};
 
 use crate::functional::{
@@ -57,24 +56,44 @@ pub fn cosine<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f64 {
 ///
 /// - `delta`: `[batch, features]`, the error that reaches a layer
 pub fn largest_covariance_eigenvalue(delta: Tensor<2>) -> f64 {
-    /// Far more than the QR iteration needs (2 or 3 sweeps a singular value).
-    const SWEEPS: usize = 100;
     let delta = delta.inner();
-    let [batch, _] = delta.dims();
+    let [batch, features] = delta.dims();
     let centered = delta.clone() - delta.mean_dim(0);
     let size: f64 = centered.clone().abs().max().into_scalar();
     if batch < 2 || !size.is_finite() {
         return f64::NAN;
     }
-    // The covariance and the Gram matrix have the same eigenvalues but for zeros; the smaller one's
-    // are its singular values.
-    let gram = match batch <= centered.dims()[1] {
+    if size == 0.0 {
+        return 0.0;
+    }
+    // The covariance and the Gram matrix have the same eigenvalues but for zeros.
+    let centered = centered / size;
+    let gram = match batch <= features {
         true => product(centered.clone(), centered.transpose()),
         false => product(centered.clone().transpose(), centered),
     };
-    let (_, eigenvalues, _) = svd::<2, 1>(gram, SWEEPS);
-    let largest: f64 = eigenvalues.max().into_scalar();
-    largest / (batch - 1) as f64
+    size.powi(2) * largest_eigenvalue(gram) / (batch - 1) as f64
+}
+
+/// The largest eigenvalue of a positive semidefinite matrix that is not zero, by squaring it again and
+/// again: with P = G^N, tr(P² G)/tr(P²) is a mean of the eigenvalues with weights λ^2N. Nothing here
+/// has to converge, as a decomposition would; errors of a network are often of low rank, where that
+/// fails.
+fn largest_eigenvalue(gram: Tensor<2>) -> f64 {
+    /// N = 2^32, so that the relative error is at most 1/(2 e N) wherever the second eigenvalue lies.
+    const SQUARINGS: usize = 32;
+    let normalized = |power: Tensor<2>| {
+        let size = power.clone().abs().max();
+        power / size.unsqueeze()
+    };
+    let power = (0..SQUARINGS).fold(normalized(gram.clone()), |power, _| {
+        normalized(product(power.clone(), power))
+    });
+    let along: f64 = (product(power.clone(), gram) * power.clone())
+        .sum()
+        .into_scalar();
+    let whole: f64 = power.square().sum().into_scalar();
+    along / whole
 }
 
 /// The alignment of an I-Norm layer for a batch.

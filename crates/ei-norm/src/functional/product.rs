@@ -1,5 +1,6 @@
 //! The weighted sums of excitatory and inhibitory inputs.
 
+use burn::backend::DispatchTensor;
 use burn::tensor::Tensor;
 
 use crate::grad::attach;
@@ -18,27 +19,44 @@ use crate::matmul::{add_product, product};
 pub fn excite<const D: usize>(x: Tensor<D>, w_ex: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
     let shape = x.dims();
     let (inputs, weights) = (rows(x.clone().inner()), w_ex.clone().inner());
-    let z = product(inputs.clone(), weights.clone());
-    let z = add_bias(z, bias.clone());
+    let z = add_bias(product(inputs.clone(), weights.clone()), &bias);
     let parents = [
         Some(x.into_dispatch()),
         Some(w_ex.into_dispatch()),
         bias.map(Tensor::into_dispatch),
     ];
+    let affine = Affine { inputs, weights };
     attach(
         unrows(z, shape),
         parents,
-        move |delta: Tensor<D>, wanted| {
-            let delta = rows(delta);
-            let dx = || unrows(product(delta.clone(), weights.clone().transpose()), shape);
-            let dw = || product(inputs.clone().transpose(), delta.clone());
-            [
-                wanted[0].then(|| dx().into_dispatch()),
-                wanted[1].then(|| dw().into_dispatch()),
-                wanted[2].then(|| sum_over_rows(delta.clone()).into_dispatch()),
-            ]
-        },
+        move |delta: Tensor<D>, wanted| affine.errors(rows(delta), wanted, shape),
     )
+}
+
+/// What the way back through x W + b needs.
+pub(crate) struct Affine {
+    /// x as a matrix.
+    pub inputs: Tensor<2>,
+    /// W.
+    pub weights: Tensor<2>,
+}
+
+impl Affine {
+    /// The errors at x (of this shape), W and b from the error at x W + b, where they are wanted.
+    pub fn errors<const D: usize>(
+        &self,
+        delta: Tensor<2>,
+        wanted: &[bool],
+        shape: [usize; D],
+    ) -> [Option<DispatchTensor>; 3] {
+        let dx = || product(delta.clone(), self.weights.clone().transpose());
+        let dw = || product(self.inputs.clone().transpose(), delta.clone());
+        [
+            wanted[0].then(|| unrows(dx(), shape).into_dispatch()),
+            wanted[1].then(|| dw().into_dispatch()),
+            wanted[2].then(|| sum_over_rows(delta.clone()).into_dispatch()),
+        ]
+    }
 }
 
 /// The inhibitory current, through the inhibitory units: (x W_ix) W_ei.
@@ -99,7 +117,7 @@ fn factors<const D: usize>(
     let inputs = rows(x.clone().inner());
     let [ex, ix, ei] = [&w_ex, &w_ix, &w_ei].map(|w| w.clone().inner());
     let h = product(inputs.clone(), ix.clone());
-    let z = add_bias(product(inputs.clone(), ex.clone()), bias.clone());
+    let z = add_bias(product(inputs.clone(), ex.clone()), &bias);
     let z = add_product(z, -1.0, h.clone(), ei.clone());
     let parents = [
         Some(x.into_dispatch()),
@@ -138,7 +156,7 @@ fn factors<const D: usize>(
 }
 
 /// All axes but the last as one.
-fn rows<const D: usize>(x: Tensor<D>) -> Tensor<2> {
+pub(crate) fn rows<const D: usize>(x: Tensor<D>) -> Tensor<2> {
     let [count, features] = match x.dims().split_last() {
         Some((features, leading)) => [leading.iter().product(), *features],
         None => [1, 1],
@@ -147,15 +165,16 @@ fn rows<const D: usize>(x: Tensor<D>) -> Tensor<2> {
 }
 
 /// The axes of `shape` again, but for the last, which is that of `x`.
-fn unrows<const D: usize>(x: Tensor<2>, shape: [usize; D]) -> Tensor<D> {
+pub(crate) fn unrows<const D: usize>(x: Tensor<2>, shape: [usize; D]) -> Tensor<D> {
     let mut shape = shape;
     shape[D - 1] = x.dims()[1];
     x.reshape(shape)
 }
 
-fn add_bias(z: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+/// z + b, outside of any graph.
+pub(crate) fn add_bias(z: Tensor<2>, bias: &Option<Tensor<1>>) -> Tensor<2> {
     match bias {
-        Some(bias) => z + bias.inner().unsqueeze(),
+        Some(bias) => z + bias.clone().inner().unsqueeze(),
         None => z,
     }
 }

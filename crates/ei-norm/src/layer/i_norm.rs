@@ -5,7 +5,7 @@ use burn::tensor::{Tensor, assert_shape};
 use super::i_norm_config::InhibitoryPlasticity;
 use super::{bias_param, check_shape, excitatory};
 use crate::dale::{Plasticity, Sign, Weight};
-use crate::functional::{self, mean_square};
+use crate::functional::{self, DivisiveOperands, INorm, INormOperands, mean_square};
 use crate::{Error, GradNorm, context, init};
 
 /// Given weights of an [`INormLinear`], taken as they are.
@@ -220,8 +220,7 @@ impl INormLinear {
     ///
     /// If the last axis of `x` is not `d_input`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let currents = self.currents(x);
-        self.grad_norm.forward(currents.output())
+        self.grad_norm.forward(self.apply(x).output)
     }
 
     /// Applies the layer and returns, beside the output, the loss that its inhibitory weights learn
@@ -236,9 +235,26 @@ impl INormLinear {
     ///
     /// If the last axis of `x` is not `d_input`.
     pub fn forward_with_local_loss<const D: usize>(&self, x: Tensor<D>) -> (Tensor<D>, Tensor<1>) {
-        let currents = self.currents(x);
-        let output = self.grad_norm.forward(currents.output());
-        (output, currents.local_loss())
+        let INorm { output, local } = self.apply(x);
+        (self.grad_norm.forward(output), local.compute())
+    }
+
+    fn apply<const D: usize>(&self, x: Tensor<D>) -> INorm<D> {
+        let [d_input, _] = self.w_ex.dims();
+        assert_shape!(x, [.., d_input]);
+        let divisive = self.u_ix.as_ref().zip(self.u_ei.as_ref());
+        let operands = INormOperands {
+            w_ex: self.w_ex.value(),
+            w_ix: self.w_ix.value(),
+            w_ei: self.w_ei.value(),
+            divisive: divisive.map(|(u_ix, u_ei)| DivisiveOperands {
+                u_ix: u_ix.value(),
+                u_ei: u_ei.value(),
+                uniform: u_ei.uniform_value(),
+            }),
+            bias: self.bias.as_ref().map(Param::val),
+        };
+        functional::i_norm(x, operands, self.epsilon)
     }
 
     /// The excitatory current and the two kinds of inhibition for a batch. The inhibitory ones
