@@ -1,6 +1,6 @@
 //! A tensor's association with autodiff, carried to another tensor.
 
-use burn::tensor::Tensor;
+use burn::{backend::GradientCheckpointingStrategy, tensor::Tensor};
 
 /// `tensor` with autodiff if `like` has it, and then with its gradient-checkpointing strategy:
 /// tensors of two strategies must not meet in an operation. Not part of any graph.
@@ -8,8 +8,15 @@ pub(crate) fn associate<const D: usize, const E: usize>(
     tensor: Tensor<D>,
     like: &Tensor<E>,
 ) -> Tensor<D> {
-    let tensor = tensor.inner();
-    match like.gradient_checkpointing_strategy() {
+    with_strategy(tensor.inner(), like.gradient_checkpointing_strategy())
+}
+
+/// `tensor`, which has no autodiff, with it if there is a strategy.
+pub(crate) fn with_strategy<const D: usize>(
+    tensor: Tensor<D>,
+    strategy: Option<GradientCheckpointingStrategy>,
+) -> Tensor<D> {
+    match strategy {
         Some(strategy) => tensor
             .autodiff()
             .with_gradient_checkpointing_strategy(strategy),

@@ -37,6 +37,7 @@ pub mod metric;
 
 mod context;
 mod error;
+mod kernel;
 mod storage;
 
 pub use error::Error;
