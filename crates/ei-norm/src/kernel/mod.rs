@@ -6,21 +6,24 @@
 
 #![allow(clippy::result_large_err)] // Not an error in Rust's sense: the tensor, handed back.
 
+#[cfg(feature = "cube")]
+mod cube;
 #[cfg(feature = "flex")]
 mod flex;
 #[cfg(feature = "flex")]
 mod row;
 
-use burn::backend::DispatchTensor;
-#[cfg(feature = "flex")]
-use burn::backend::{BackendTensor, DispatchTensorKind};
+use burn::backend::{
+    Backend, BackendTensor, DispatchKindConversion, DispatchTensor, DispatchTensorKind,
+    tensor::FloatTensor,
+};
 use burn::tensor::Tensor;
 
 use crate::context::with_strategy;
 
 /// Which numbers a, b, c a rule takes from a row of D elements.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Form {
+pub struct Form {
     /// a.
     pub offset: Offset,
     /// b is (δ·z)/D if this is true, and 0 if not.
@@ -30,8 +33,8 @@ pub(crate) struct Form {
 }
 
 /// The number a that every element of a row loses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Offset {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Offset {
     Zero,
     /// mean δ.
     Mean,
@@ -92,26 +95,49 @@ fn launch(
     inputs: Inputs<DispatchTensor>,
     delta: DispatchTensor,
 ) -> Result<DispatchTensor, DispatchTensor> {
-    #[cfg(feature = "flex")]
-    if let DispatchTensorKind::Flex(BackendTensor::Float(error)) = delta.kind {
-        let wrap = |error| DispatchTensor {
-            kind: DispatchTensorKind::Flex(BackendTensor::Float(error)),
-            autodiff: delta.autodiff,
-        };
-        return match inputs.try_map(as_flex) {
-            Some(inputs) => flex::apply(form, inputs, error).map(wrap).map_err(wrap),
-            None => Err(wrap(error)),
-        };
+    match &delta.kind {
+        #[cfg(feature = "flex")]
+        DispatchTensorKind::Flex(BackendTensor::Float(_)) => {
+            run::<burn::backend::Flex>(flex::apply, form, inputs, delta)
+        }
+        #[cfg(feature = "cube")]
+        DispatchTensorKind::Cube(BackendTensor::Float(_)) => {
+            run::<burn::backend::Cube>(cube::apply, form, inputs, delta)
+        }
+        #[allow(unreachable_patterns)]
+        _ => Err(delta),
     }
-    let _ = (form, inputs);
-    Err(delta)
 }
 
-#[cfg(feature = "flex")]
-fn as_flex(tensor: DispatchTensor) -> Option<burn::backend::flex::FlexTensor> {
-    match tensor.kind {
-        DispatchTensorKind::Flex(BackendTensor::Float(tensor)) => Some(tensor),
-        #[allow(unreachable_patterns)]
+type Kernel<B> =
+    fn(Form, Inputs<FloatTensor<B>>, FloatTensor<B>) -> Result<FloatTensor<B>, FloatTensor<B>>;
+
+/// Runs the kernel of the backend that has `delta`.
+fn run<B: Backend>(
+    kernel: Kernel<B>,
+    form: Form,
+    inputs: Inputs<DispatchTensor>,
+    delta: DispatchTensor,
+) -> Result<DispatchTensor, DispatchTensor>
+where
+    DispatchTensor: DispatchKindConversion<B>,
+{
+    let wrap = |tensor| {
+        <DispatchTensor as DispatchKindConversion<B>>::from_backend(BackendTensor::Float(tensor))
+    };
+    let Some(inputs) = inputs.try_map(unwrap::<B>) else {
+        return Err(delta);
+    };
+    let delta = unwrap::<B>(delta).expect("the backend of delta was looked at");
+    kernel(form, inputs, delta).map(wrap).map_err(wrap)
+}
+
+fn unwrap<B: Backend>(tensor: DispatchTensor) -> Option<FloatTensor<B>>
+where
+    DispatchTensor: DispatchKindConversion<B>,
+{
+    match <DispatchTensor as DispatchKindConversion<B>>::try_into_backend(tensor) {
+        Ok(BackendTensor::Float(tensor)) => Some(tensor),
         _ => None,
     }
 }
