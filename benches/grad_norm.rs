@@ -1,15 +1,23 @@
-//! GradNorm, forward and backward, against plain tensor operations and a copy of its bytes.
+//! GradNorm on Flex in f32: forward, backward, and both in one step, with one thread and with all.
 //!
-//! `backward/*` times the normalization of an error as the hook runs it; `step/*` a forward and a
-//! backward pass through one hook, against the same without it. All on Flex in f32, one thread.
+//! `forward/*` is the hook alone, against a copy of its bytes, which it does not make. `backward/*` is
+//! the normalization of an error as the hook runs it, in the memory of an error that nobody else
+//! holds or in memory of its own; the baselines are the same in plain tensor operations and copies
+//! that move as many bytes as there is no way around: z and δ are read and δ' is written, so copies of
+//! one and a half such tensors, into memory that is kept or fresh. `modes/*` compares the modes,
+//! `step/*` a forward and a backward pass with and without the hook.
 
 use std::hint::black_box;
 
-use burn::tensor::{Device, Tensor, TensorData};
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use ei_norm::GradNormMode;
+use burn::tensor::{Device, Tensor};
+use criterion::{
+    BatchSize, BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main,
+    measurement::WallTime,
+};
 use ei_norm::grad::grad_norm;
+use ei_norm::{GradNormMode, functional};
 use ei_norm_suite::bench::{one_thread, random};
+use rayon::prelude::*;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -17,63 +25,152 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const SHAPES: [[usize; 2]; 2] = [[32, 500], [8192, 1024]];
 const EPSILON: f64 = 1e-5;
 
-/// As a user would write LayerNorm's backward pass in tensor operations.
-fn plain(z: Tensor<2>, delta: Tensor<2>) -> Tensor<2> {
-    let (var, _) = z.clone().var_mean_bias(1);
-    let sigma = (var + EPSILON).sqrt();
-    let mean = delta.clone().mean_dim(1);
-    let along = (delta.clone() * z.clone()).mean_dim(1);
-    (delta - mean - z * along) / sigma
+/// z, δ and lateral weights of one shape.
+struct Case {
+    id: String,
+    z: Tensor<2>,
+    delta: Tensor<2>,
+    weights: Tensor<1>,
+}
+
+impl Case {
+    fn new(shape: [usize; 2], threads: &str) -> Self {
+        let device = Device::flex();
+        let [rows, features] = shape;
+        Self {
+            id: format!("{rows}x{features}, {threads}"),
+            z: random(shape, 1, &device),
+            delta: random(shape, 2, &device),
+            weights: Tensor::full([features], 1.0 / features as f64, &device),
+        }
+    }
+
+    fn apply(&self, mode: GradNormMode, delta: Tensor<2>) -> Tensor<2> {
+        mode.apply(self.z.clone(), delta, Some(self.weights.clone()), EPSILON)
+    }
+
+    fn values(&self) -> Vec<f32> {
+        self.delta.to_data().iter::<f32>().collect()
+    }
+
+    /// δ in memory that nobody else holds.
+    fn unshared(&self) -> Tensor<2> {
+        self.delta.clone() * 1.0
+    }
+}
+
+/// Times `f` on an error of its own.
+fn in_place(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    case: &Case,
+    f: impl Fn(Tensor<2>) -> Tensor<2>,
+) {
+    group.bench_function(BenchmarkId::new(name, &case.id), |b| {
+        b.iter_batched(|| case.unshared(), &f, BatchSize::PerIteration);
+    });
+}
+
+/// Copies `from` over the beginning of `to`, with all threads of the pool if it is large.
+fn copy(from: &[f32], to: &mut [f32]) {
+    const PIECE: usize = 1 << 18;
+    if from.len() <= PIECE || rayon::current_num_threads() == 1 {
+        to[..from.len()].copy_from_slice(from);
+    } else {
+        let pieces = to.par_chunks_mut(PIECE).zip(from.par_chunks(PIECE));
+        pieces.for_each(|(to, from)| to[..from.len()].copy_from_slice(from));
+    }
+}
+
+fn backward(criterion: &mut Criterion, case: &Case) {
+    let mut group = criterion.benchmark_group("backward");
+    let kernel = |delta| case.apply(GradNormMode::Full, delta);
+    let plain = |delta| functional::full(case.z.clone(), delta, EPSILON);
+    in_place(&mut group, "kernel, in place", case, kernel);
+    in_place(&mut group, "plain tensor operations, in place", case, plain);
+    group.bench_function(BenchmarkId::new("kernel", &case.id), |b| {
+        b.iter(|| kernel(case.delta.clone()))
+    });
+    group.bench_function(BenchmarkId::new("plain tensor operations", &case.id), |b| {
+        b.iter(|| plain(case.delta.clone()))
+    });
+    let values = case.values();
+    let half = &values[..values.len() / 2];
+    group.bench_function(
+        BenchmarkId::new("copies of 3x bytes, kept", &case.id),
+        |b| {
+            let mut to = values.clone();
+            b.iter(|| {
+                copy(black_box(&values), &mut to);
+                copy(black_box(half), black_box(&mut to));
+            });
+        },
+    );
+    group.bench_function(
+        BenchmarkId::new("copies of 3x bytes, fresh", &case.id),
+        |b| {
+            b.iter(|| {
+                let mut to = vec![0.0; values.len()];
+                copy(black_box(&values), &mut to);
+                let mut rest = vec![0.0; half.len()];
+                copy(black_box(half), &mut rest);
+                (to, rest)
+            });
+        },
+    );
+    group.finish();
+}
+
+fn modes(criterion: &mut Criterion, case: &Case) {
+    let mut group = criterion.benchmark_group("modes");
+    for mode in GradNormMode::ALL {
+        in_place(&mut group, mode.name(), case, |delta| {
+            case.apply(mode, delta)
+        });
+    }
+    group.finish();
+}
+
+fn forward(criterion: &mut Criterion, case: &Case) {
+    let mut group = criterion.benchmark_group("forward");
+    let leaf = case.z.clone().autodiff().require_grad();
+    group.bench_function(BenchmarkId::new("full", &case.id), |b| {
+        b.iter(|| grad_norm(leaf.clone(), GradNormMode::Full, None, EPSILON))
+    });
+    let values = case.values();
+    group.bench_function(BenchmarkId::new("a copy", &case.id), |b| {
+        let mut to = values.clone();
+        b.iter(|| copy(black_box(&values), black_box(&mut to)));
+    });
+    group.finish();
+}
+
+fn step(criterion: &mut Criterion, case: &Case) {
+    let mut group = criterion.benchmark_group("step");
+    let leaf = case.z.clone().autodiff().require_grad();
+    for mode in [GradNormMode::Identity, GradNormMode::Full] {
+        group.bench_function(BenchmarkId::new(mode.name(), &case.id), |b| {
+            b.iter(|| {
+                let out = grad_norm(leaf.clone() * 2.0, mode, None, EPSILON);
+                (out * case.delta.clone()).sum().backward()
+            });
+        });
+    }
+    group.finish();
 }
 
 fn bench(criterion: &mut Criterion) {
-    let _one_thread = one_thread();
-    let device = Device::flex();
+    let all = format!("{} threads", rayon::current_num_threads());
     for shape in SHAPES {
-        let id = format!("{}x{}", shape[0], shape[1]);
-        let (z, delta) = (random(shape, 1, &device), random(shape, 2, &device));
-        let weights = Tensor::<1>::full([shape[1]], 1.0 / shape[1] as f64, &device);
-
-        let mut group = criterion.benchmark_group("backward");
-        for mode in GradNormMode::ALL {
-            group.bench_function(BenchmarkId::new(mode.name(), &id), |b| {
-                b.iter(|| {
-                    mode.apply(
-                        z.clone(),
-                        black_box(delta.clone()),
-                        Some(weights.clone()),
-                        EPSILON,
-                    )
-                });
-            });
-        }
-        group.bench_function(
-            BenchmarkId::new("plain tensor operations (full)", &id),
-            |b| {
-                b.iter(|| plain(z.clone(), black_box(delta.clone())));
-            },
-        );
-        group.bench_function(BenchmarkId::new("three copies", &id), |b| {
-            let data: Vec<f32> = delta.to_data().iter::<f32>().collect();
-            b.iter(|| {
-                for _ in 0..3 {
-                    black_box(TensorData::new(black_box(&data).clone(), shape));
-                }
-            });
-        });
-        group.finish();
-
-        let mut group = criterion.benchmark_group("step");
-        let leaf = z.clone().autodiff().require_grad();
-        for mode in [GradNormMode::Identity, GradNormMode::Full] {
-            group.bench_function(BenchmarkId::new(mode.name(), &id), |b| {
-                b.iter(|| {
-                    let out = grad_norm(leaf.clone() * 2.0, mode, None, EPSILON);
-                    out.sum().backward()
-                });
-            });
-        }
-        group.finish();
+        backward(criterion, &Case::new(shape, &all));
+    }
+    let _one_thread = one_thread();
+    for shape in SHAPES {
+        let case = Case::new(shape, "1 thread");
+        forward(criterion, &case);
+        backward(criterion, &case);
+        modes(criterion, &case);
+        step(criterion, &case);
     }
 }
 

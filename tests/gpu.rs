@@ -1,10 +1,15 @@
 //! The library on a GPU, or on the software Vulkan that stands in for one: with `--features wgpu`.
 #![cfg(feature = "wgpu")]
 
+mod common;
+
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use burn::tensor::DType;
+use burn::tensor::{DType, Device};
+use common::formulas::{self, apply, formula, pair, weights};
+use common::{Setup, assert_close, rng, values};
+use ei_norm::GradNormMode;
 use ei_norm_suite::golden;
 use luminosity::data::{Dataset, Selection};
 use luminosity::{Condition, DeviceName, RunConfig, run};
@@ -20,6 +25,82 @@ fn golden_cases_in_f32() {
         .filter(|verdict| !verdict.passed())
         .collect();
     assert!(failed.is_empty(), "{failed:#?}");
+}
+
+fn setup(name: &'static str, device: Device, dtype: DType, tolerance: f64) -> Setup {
+    Setup {
+        name,
+        device,
+        dtype,
+        tolerance,
+    }
+}
+
+fn gpu() -> Setup {
+    let device = DeviceName::Wgpu.open().unwrap();
+    setup("wgpu", device, DType::F32, 2e-5)
+}
+
+#[test]
+fn the_kernel_is_right_for_every_shape() {
+    formulas::check_shapes(&gpu());
+}
+
+#[test]
+fn the_kernel_is_right_for_every_layout() {
+    formulas::check_layouts(&gpu());
+    formulas::check_one_tensor_for_both(&gpu());
+}
+
+#[test]
+fn the_kernel_rounds_no_more_than_the_formulas() {
+    let precise = setup("flex", Device::flex(), DType::F64, 1e-12);
+    for offset in [0.0, 1e4] {
+        formulas::check_precision(&gpu(), &precise, offset);
+    }
+}
+
+#[test]
+fn the_kernel_takes_more_rows_than_a_launch_has_cubes_along_an_axis() {
+    let gpu = gpu();
+    let [z, delta] = pair(&gpu, &mut rng(1), [70_000, 129]);
+    let weights = weights(&gpu, 129);
+    let mode = GradNormMode::Full;
+    let expected = formula(mode, z.clone(), delta.clone(), weights.clone());
+    let found = apply(mode, z, delta, weights);
+    assert_close(&values(&found), &values(&expected), gpu.tolerance, "full");
+}
+
+#[test]
+fn the_kernel_takes_empty_tensors() {
+    let gpu = gpu();
+    for shape in [[0, 7], [3, 0]] {
+        let [z, delta] = pair(&gpu, &mut rng(1), shape);
+        let found = apply(GradNormMode::Full, z, delta, weights(&gpu, shape[1]));
+        assert_eq!(found.dims(), shape);
+    }
+}
+
+#[test]
+fn half_precision_is_computed_in_single() {
+    let gpu = gpu();
+    if !gpu.device.supports_dtype(DType::F16) {
+        println!("no F16 on this device");
+        return;
+    }
+    let [z, delta] = pair(&gpu, &mut rng(2), [5, 300]);
+    let (z, delta) = (z.cast(DType::F16), delta.cast(DType::F16));
+    let weights = weights(&gpu, 300).cast(DType::F16);
+    let single = |x: &burn::tensor::Tensor<2>| x.clone().cast(DType::F32);
+    for mode in GradNormMode::ALL {
+        let wide = weights.clone().cast(DType::F32);
+        let expected = formula(mode, single(&z), single(&delta), wide);
+        let found = apply(mode, z.clone(), delta.clone(), weights.clone());
+        assert_eq!(found.dtype(), DType::F16);
+        // Half a unit in the last place of F16's 11 bits, and little on top.
+        let tolerance = 1.1 * 2.0_f64.powi(-11);
+        assert_close(&values(&found), &values(&expected), tolerance, mode.name());
+    }
 }
 
 #[test]

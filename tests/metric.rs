@@ -10,7 +10,7 @@ use burn::tensor::{Gradients, Tensor};
 use common::{ChaCha8Rng, Setup, assert_close, leaf, rng, setups, values};
 use ei_norm::functional::{BackwardRule, Normalization, normalize};
 use ei_norm::grad::grad_norm;
-use ei_norm::metric::{Alignment, cosine, ei_alignment, i_norm_alignment, moments};
+use ei_norm::metric::{self, Alignment, cosine, ei_alignment, i_norm_alignment, moments};
 use ei_norm::{
     EiLinear, EiWeights, GradNorm, GradNormConfig, GradNormMode, INormLinear, INormWeights,
 };

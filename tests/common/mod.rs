@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // No test file uses all of it.
 
+pub mod formulas;
+
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 

@@ -39,6 +39,7 @@ pub mod optim;
 
 mod context;
 mod error;
+mod kernel;
 mod matmul;
 mod storage;
 

@@ -3,6 +3,7 @@
 mod map;
 mod norm;
 mod op;
+mod rule;
 
 pub use map::map_grad;
 pub use norm::{GradNorm, GradNormConfig, GradNormMode, grad_norm};

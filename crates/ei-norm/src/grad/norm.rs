@@ -1,14 +1,14 @@
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
-use burn::tensor::{DType, Device, Tensor, TensorData, assert_shape};
+use burn::tensor::{Device, Tensor, TensorData, assert_shape};
 use rand::Rng;
 use rand_distr::{Distribution, OpenClosed01};
 
-use super::map_grad;
+use super::{map_grad, rule::Rule};
 use crate::{
     Error,
     dale::{Plasticity, Sign, Weight},
-    functional, init,
+    init,
 };
 
 /// How [`GradNorm`] changes the error δ that arrives at a layer's output z (Eyono et al. 2026).
@@ -75,29 +75,27 @@ impl GradNormMode {
         lateral_weights: Option<Tensor<1>>,
         epsilon: f64,
     ) -> Tensor<D> {
-        let dtype = delta.dtype();
-        let wide = match dtype {
-            DType::F16 | DType::BF16 => DType::F32,
-            dtype => dtype,
-        };
-        let (z, delta) = (z.cast(wide), delta.cast(wide));
-        let normalized = match self {
-            Self::Identity => delta,
-            Self::Full => functional::full(z, delta, epsilon),
-            Self::Center => functional::center(delta),
-            Self::Scale => functional::scale(z, delta, epsilon),
-            Self::Decorrelate => functional::decorrelate(z, delta),
-            Self::Lateral => {
-                let weights = require_weights(&lateral_weights).clone();
-                functional::lateral(delta, weights.cast(wide))
-            }
-        };
-        normalized.cast(dtype)
+        self.rule(z, lateral_weights, epsilon).apply(delta)
     }
 
-    /// Whether δ' depends on z.
-    fn needs_activity(self) -> bool {
-        matches!(self, Self::Full | Self::Scale | Self::Decorrelate)
+    /// The mode with what it looks at; the rest of the tensors is dropped.
+    fn rule<const D: usize>(
+        self,
+        z: Tensor<D>,
+        lateral_weights: Option<Tensor<1>>,
+        epsilon: f64,
+    ) -> Rule<D> {
+        match self {
+            Self::Identity => Rule::Identity,
+            Self::Full => Rule::Full { z, epsilon },
+            Self::Center => Rule::Center,
+            Self::Scale => Rule::Scale { z, epsilon },
+            Self::Decorrelate => Rule::Decorrelate { z },
+            Self::Lateral => Rule::Lateral {
+                weights: lateral_weights
+                    .unwrap_or_else(|| panic!("GradNormMode::Lateral needs lateral weights")),
+            },
+        }
     }
 }
 
@@ -145,23 +143,14 @@ pub fn grad_norm<const D: usize>(
     if mode == GradNormMode::Identity {
         return z;
     }
-    if mode == GradNormMode::Lateral {
-        let features = require_weights(&lateral_weights).dims()[0];
+    // Neither tensor of the rule holds a graph.
+    let weights = lateral_weights.map(Tensor::inner);
+    let rule = mode.rule(z.clone().inner(), weights, epsilon);
+    if let Rule::Lateral { weights } = &rule {
+        let [features] = weights.dims();
         assert_shape!(z, [.., features]);
     }
-    // Neither capture holds a graph, and z is kept only where the formula needs it.
-    let activity = mode.needs_activity().then(|| z.clone().inner());
-    let weights = lateral_weights.map(Tensor::inner);
-    map_grad(z, move |delta: Tensor<D>| {
-        let z = activity.clone().unwrap_or_else(|| delta.clone());
-        mode.apply(z, delta, weights.clone(), epsilon)
-    })
-}
-
-fn require_weights(weights: &Option<Tensor<1>>) -> &Tensor<1> {
-    weights
-        .as_ref()
-        .unwrap_or_else(|| panic!("GradNormMode::Lateral needs lateral weights"))
+    map_grad(z, move |delta: Tensor<D>| rule.apply(delta))
 }
 
 /// Configuration of [`GradNorm`].
