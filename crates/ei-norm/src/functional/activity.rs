@@ -1,7 +1,9 @@
 use burn::tensor::Tensor;
 
-use super::error::{center, decorrelate};
+use super::error::{center, decorrelate, scale};
 use super::statistics::{mean, row_std};
+use crate::grad::attach;
+use crate::kernel::{self, Form, Offset};
 
 /// Which normalization of the forward activity, all without gain or bias.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -40,11 +42,15 @@ pub fn normalize<const D: usize>(
     epsilon: f64,
 ) -> Tensor<D> {
     match backward {
+        BackwardRule::Exact if normalization == Normalization::Layer => layer_norm(x, epsilon),
         BackwardRule::Exact => apply(x.clone(), x, normalization, epsilon),
         BackwardRule::Detached => apply(x.clone(), x.detach(), normalization, epsilon),
         BackwardRule::StraightThrough => {
             let value = x.clone().detach();
-            let normalized = apply(value.clone(), value.clone(), normalization, epsilon);
+            let normalized = match normalization {
+                Normalization::Layer => layer_norm(value.clone(), epsilon),
+                _ => apply(value.clone(), value.clone(), normalization, epsilon),
+            };
             // x − x is exactly zero, so the value is the normalized one and the gradient is x's.
             (x - value) + normalized
         }
@@ -80,6 +86,33 @@ pub fn normalize_backward<const D: usize>(
             (delta - (x.clone() - mean(x.clone())) * along) / sigma()
         }
     }
+}
+
+/// LayerNorm as one node, by kernels where there are any.
+fn layer_norm<const D: usize>(x: Tensor<D>, epsilon: f64) -> Tensor<D> {
+    const CENTERED: Form = Form {
+        offset: Offset::Mean,
+        ..Form::IDENTITY
+    };
+    let divided = move |form| Form {
+        epsilon: Some(epsilon),
+        ..form
+    };
+    let source = x.clone().inner();
+    let normalized = kernel::apply(divided(CENTERED), Some(&source), None, source.clone())
+        .unwrap_or_else(|x| apply(x.clone(), x, Normalization::Layer, epsilon));
+    let value = normalized.clone();
+    attach(value, [Some(x.into_dispatch())], move |delta, _| {
+        let decorrelated = Form {
+            decorrelates: true,
+            ..CENTERED
+        };
+        let dx = kernel::apply(decorrelated, Some(&normalized), None, delta)
+            .unwrap_or_else(|delta| decorrelate(normalized.clone(), center(delta)));
+        let dx = kernel::apply(divided(Form::IDENTITY), Some(&source), None, dx)
+            .unwrap_or_else(|dx| scale(source.clone(), dx, epsilon));
+        [Some(dx.into_dispatch())]
+    })
 }
 
 /// Normalizes `x` by the statistics of `source`, which has the same values.
