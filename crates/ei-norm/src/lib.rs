@@ -6,6 +6,7 @@
 //! - [`GradNorm`]: the error normalizations of "Inhibitory normalization of error signals improves
 //!   learning in neural circuits" (Eyono et al., 2026), built on it.
 //! - [`dale`]: which parameters have a fixed sign, their projection after a step, and a check.
+//! - `optim` (feature `optim`): descent and projection in one pass.
 //!
 //! ```
 //! use burn::prelude::*;
