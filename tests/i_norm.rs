@@ -290,3 +290,45 @@ fn the_leading_axes_are_a_batch() {
         }
     }
 }
+
+#[test]
+fn the_currents_in_plain_autodiff_give_the_same_however_the_losses_are_weighed() {
+    for setup in setups() {
+        for divisive in [Divisive::Mixed, Divisive::Uniform, Divisive::None] {
+            let mut rng = rng(5);
+            let weights = weights(&setup, &mut rng, SIZES[0], divisive);
+            let layer = layer(&weights, GradNormMode::Identity, Some(EVERYTHING));
+            let x = setup.positive(&mut rng, [4, 6]);
+            let upstream = setup.random(&mut rng, [4, 5]);
+            for lambda in [0.37, -2.0] {
+                let gradients = |plain: bool| {
+                    let x = leaf(&x);
+                    let (z, local) = match plain {
+                        true => {
+                            let currents = layer.currents(x.clone());
+                            (currents.output(), currents.local_loss())
+                        }
+                        false => layer.forward_with_local_loss(x.clone()),
+                    };
+                    let loss = (z * upstream.clone()).sum() + local.clone() * lambda;
+                    let grads = (loss + local.square()).backward();
+                    let u = layer.u_ix.iter().chain(&layer.u_ei);
+                    let learned = [&layer.w_ex, &layer.w_ix, &layer.w_ei].into_iter().chain(u);
+                    let mut all = vec![values(&x.grad(&grads).unwrap())];
+                    all.extend(
+                        learned
+                            .filter_map(|w| w.val().grad(&grads))
+                            .map(|g| values(&g)),
+                    );
+                    all
+                };
+                let (found, expected) = (gradients(false), gradients(true));
+                assert_eq!(found.len(), expected.len());
+                for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                    let at = setup.at((divisive, lambda, index));
+                    assert_close(found, expected, 20.0 * setup.tolerance, &at);
+                }
+            }
+        }
+    }
+}
