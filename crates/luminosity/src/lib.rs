@@ -15,6 +15,7 @@ pub mod device;
 pub mod dump;
 pub mod figure;
 pub mod files;
+pub mod machine;
 pub mod measure;
 pub mod model;
 pub mod optimizer;

@@ -72,6 +72,12 @@ pub struct Timing {
     pub images_per_second: Option<f64>,
     /// Seconds from start to end.
     pub seconds: f64,
+    /// When it ended, in seconds since 1970.
+    #[serde(default)]
+    pub ended: Option<u64>,
+    /// The machine.
+    #[serde(default)]
+    pub machine: Option<String>,
 }
 
 /// The record of a run.

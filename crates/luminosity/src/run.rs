@@ -1,7 +1,7 @@
 //! One run: train a network, test it, measure it. A pure function of configuration and data.
 
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -14,7 +14,7 @@ use crate::optimizer::Optimizer;
 use crate::random::{Purpose, generator};
 use crate::record::{Epoch, Outcome, RunRecord, Timing};
 use crate::stimulus;
-use crate::{DeviceName, Error, RunConfig};
+use crate::{DeviceName, Error, RunConfig, machine};
 
 /// Images that are tested at a time: large enough to use the machine, small enough to stay in cache.
 const TEST_BATCH: usize = 500;
@@ -243,6 +243,7 @@ impl<'a> Run<'a> {
     fn record(&self, so_far: &Progression, steps: usize) -> RunRecord {
         let last = so_far.history.last().filter(|_| !so_far.diverged);
         let measures = last.map(|epoch| epoch.measures.clone());
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let per = |amount: usize| {
             (so_far.timed_steps > 0).then(|| amount as f64 / so_far.timed.as_secs_f64())
         };
@@ -267,6 +268,8 @@ impl<'a> Run<'a> {
                 ms_per_step: per(so_far.timed_steps).map(|steps| 1e3 / steps),
                 images_per_second: per(so_far.timed_images),
                 seconds: self.started.elapsed().as_secs_f64(),
+                ended: now.ok().map(|since| since.as_secs()),
+                machine: Some(machine::description()),
             },
         }
     }

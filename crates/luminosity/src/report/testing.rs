@@ -106,6 +106,8 @@ pub fn with_correct(run: &SweepRun, correct: i32) -> SweepRecord {
                 ms_per_step: None,
                 images_per_second: None,
                 seconds: 1.0,
+                ended: None,
+                machine: None,
             },
             config,
         },

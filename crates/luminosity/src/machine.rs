@@ -1,0 +1,42 @@
+//! The machine that a run was made on, in words.
+
+use crate::parallel;
+
+/// The system, the processor as the system names it where it does, and the cores that may be used.
+pub fn description() -> String {
+    let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
+    let cores = match parallel::cores() {
+        1 => "1 core".to_owned(),
+        cores => format!("{cores} cores"),
+    };
+    match processor() {
+        Some(processor) => format!("{os}, {arch}, {processor}, {cores}"),
+        None => format!("{os}, {arch}, {cores}"),
+    }
+}
+
+fn processor() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    named(&text).map(str::to_owned)
+}
+
+fn named(cpuinfo: &str) -> Option<&str> {
+    let model = |line: &'_ str| line.starts_with("model name");
+    let line = cpuinfo.lines().find(|line| model(line))?;
+    let name = line.split_once(':')?.1.trim();
+    (!name.is_empty()).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_processor_is_named_where_the_system_does() {
+        let text = "processor\t: 0\nmodel name\t: AMD EPYC 9R14\nflags\t: fpu";
+        assert_eq!(named(text), Some("AMD EPYC 9R14"));
+        assert_eq!(named("model name\t:"), None);
+        assert_eq!(named("processor : 0"), None);
+        assert!(description().contains("core"));
+    }
+}
