@@ -5,7 +5,7 @@
 mod common;
 
 use burn::tensor::{DType, Device, Tensor};
-use common::{Setup, assert_close, assert_same, leaf, panic_of, rng, setups, values};
+use common::{Setup, assert_close, assert_same, gradient, leaf, panic_of, rng, setups, values};
 use ei_norm::functional::{BackwardRule, Normalization, normalize};
 use ei_norm::grad::grad_norm;
 use ei_norm::{Error, GradNorm, GradNormConfig, GradNormMode};
@@ -45,17 +45,6 @@ fn reference<const D: usize>(
     let rows = z.chunks(features).zip(delta.chunks(features));
     rows.flat_map(|(z, delta)| reference_row(mode, z, delta, &weights, epsilon))
         .collect()
-}
-
-/// The gradient of Σ f(z)·upstream with respect to z.
-fn gradient<const D: usize>(
-    z: &Tensor<D>,
-    upstream: &Tensor<D>,
-    f: impl FnOnce(Tensor<D>) -> Tensor<D>,
-) -> Tensor<D> {
-    let z = leaf(z);
-    let grads = (f(z.clone()) * upstream.clone()).sum().backward();
-    z.grad(&grads).unwrap()
 }
 
 fn lateral_weights(setup: &Setup, features: usize) -> Tensor<1> {

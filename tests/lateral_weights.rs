@@ -8,19 +8,8 @@ use burn::module::{Module, Param};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::store::ModuleRecord;
 use burn::tensor::{Device, Tensor};
-use common::{assert_close, assert_same, leaf, rng, setups, values};
+use common::{assert_close, assert_same, gradient, rng, setups, values};
 use ei_norm::{GradNorm, GradNormConfig, GradNormMode};
-
-/// The gradient of Σ f(z)·upstream with respect to z.
-fn gradient<const D: usize>(
-    z: &Tensor<D>,
-    upstream: &Tensor<D>,
-    f: impl FnOnce(Tensor<D>) -> Tensor<D>,
-) -> Tensor<D> {
-    let z = leaf(z);
-    let grads = (f(z.clone()) * upstream.clone()).sum().backward();
-    z.grad(&grads).unwrap()
-}
 
 fn lateral(features: usize, device: &Device, seed: u64) -> GradNorm {
     let config = GradNormConfig::new(features).with_mode(GradNormMode::Lateral);

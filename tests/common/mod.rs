@@ -88,6 +88,17 @@ pub fn leaf<const D: usize>(tensor: &Tensor<D>) -> Tensor<D> {
     tensor.clone().inner().autodiff().require_grad()
 }
 
+/// The gradient of Σ f(z)·upstream with respect to z.
+pub fn gradient<const D: usize>(
+    z: &Tensor<D>,
+    upstream: &Tensor<D>,
+    f: impl FnOnce(Tensor<D>) -> Tensor<D>,
+) -> Tensor<D> {
+    let z = leaf(z);
+    let grads = (f(z.clone()) * upstream.clone()).sum().backward();
+    z.grad(&grads).unwrap()
+}
+
 /// The values, in f64.
 pub fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f64> {
     tensor.to_data().iter::<f64>().collect()

@@ -1,6 +1,6 @@
 use crate::dale::Sign;
 
-/// What can go wrong with values that a user supplies.
+/// What can go wrong with values that a user supplies, or that come out of them.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -35,6 +35,21 @@ pub enum Error {
         count: usize,
         /// The value farthest from what is allowed (NaN if any is).
         worst: f64,
+    },
+    /// A back-propagated error that is not finite, as a
+    /// [`GradSentinel`](crate::grad::GradSentinel) finds it.
+    #[error(
+        "the error at `{place}` is not finite: {nan} NaN and {infinite} infinite among {values} values"
+    )]
+    NotFinite {
+        /// The name that the place was given.
+        place: String,
+        /// How many values are NaN.
+        nan: usize,
+        /// How many values are infinite.
+        infinite: usize,
+        /// How many values the error has.
+        values: usize,
     },
 }
 

@@ -198,9 +198,13 @@ pub(crate) fn matrix(values: Vec<f64>, shape: [usize; 2], device: &Device) -> Te
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
-/// For the `init` that cannot return an error.
+/// For what cannot return an error.
+#[track_caller]
 pub(crate) fn or_panic<T>(result: Result<T, Error>) -> T {
-    result.unwrap_or_else(|error| panic!("{error}"))
+    match result {
+        Ok(value) => value,
+        Err(error) => panic!("{error}"),
+    }
 }
 
 pub(crate) fn check_size(name: &'static str, size: usize) -> Result<(), Error> {
@@ -210,13 +214,16 @@ pub(crate) fn check_size(name: &'static str, size: usize) -> Result<(), Error> {
     }
 }
 
-pub(crate) fn check_epsilon(epsilon: f64) -> Result<(), Error> {
-    if epsilon.is_finite() && epsilon >= 0.0 {
+pub(crate) fn check_finite(name: &'static str, value: f64) -> Result<(), Error> {
+    if value.is_finite() {
         return Ok(());
     }
-    Err(Error::config(
-        "epsilon",
-        epsilon,
-        "a finite number of at least 0",
-    ))
+    Err(Error::config(name, value, "a finite number"))
+}
+
+pub(crate) fn check_not_negative(name: &'static str, value: f64) -> Result<(), Error> {
+    if value.is_finite() && value >= 0.0 {
+        return Ok(());
+    }
+    Err(Error::config(name, value, "a finite number of at least 0"))
 }

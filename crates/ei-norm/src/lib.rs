@@ -5,6 +5,8 @@
 //! - [`map_grad`]: the identity in the forward pass; any function of the error in the backward pass.
 //! - [`GradNorm`]: the error normalizations of "Inhibitory normalization of error signals improves
 //!   learning in neural circuits" (Eyono et al., 2026), built on it.
+//! - [`grad`]: besides these, a toolbox to clip, scale, reverse and perturb errors, to read the error
+//!   of any tensor, and to find where it stops being finite.
 //! - [`dale`]: which parameters have a fixed sign, their projection after a step, and a check.
 //! - `optim` (feature `optim`): descent and projection in one pass.
 //!

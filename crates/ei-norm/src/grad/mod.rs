@@ -1,10 +1,57 @@
-//! Control over back-propagated errors: [`map_grad`] and, built on it, [`GradNorm`].
+//! Control over back-propagated errors: [`map_grad`] and, built on it, [`GradNorm`] and a toolbox.
+//!
+//! Each tool takes a tensor and returns it; what it does happens in the backward pass, where the
+//! error dL/dx arrives from the loss. So of two tools in a chain the outer one acts first:
+//!
+//! | tool | backward |
+//! |---|---|
+//! | [`clip_grad_norm`], [`clip_grad_total_norm`] | scales the error of each example, or of all, down to a norm |
+//! | [`clip_grad_value`] | limits each value |
+//! | [`scale_grad`] | times a factor |
+//! | [`reverse_grad`] | times −λ |
+//! | [`noise_grad`] | plus Gaussian noise from a [`GradNoise`] |
+//! | [`GradProbe`] | keeps the error for you to read |
+//! | [`GradSentinel`], [`check_grad`] | finds the first error that is not finite |
+//!
+//! ```
+//! use burn::prelude::*;
+//! use ei_norm::grad::{GradProbe, clip_grad_norm, scale_grad};
+//!
+//! let device = Device::flex().autodiff();
+//! let x = Tensor::<2>::zeros([1, 2], &device).require_grad();
+//! let probe = GradProbe::new();
+//! let z = clip_grad_norm(x.clone(), 1.0); // last: the length becomes 1
+//! let z = scale_grad(z, 0.5); // then halved
+//! let z = probe.attach(z); // first: sees the error as it comes from the loss
+//! let grads = (z * Tensor::from_floats([[6.0, 8.0]], &device)).sum().backward();
+//!
+//! let dx: Vec<f32> = x.grad(&grads).unwrap().into_data().iter().collect();
+//! assert!((dx[0] - 0.6).abs() < 1e-6 && (dx[1] - 0.8).abs() < 1e-6);
+//! assert_eq!(probe.take().unwrap().max().into_scalar::<f32>(), 8.0);
+//! ```
 
+mod clip;
 mod map;
+mod noise;
 mod norm;
 mod op;
+mod probe;
 mod rule;
+mod scale;
+mod sentinel;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub use clip::{clip_grad_norm, clip_grad_total_norm, clip_grad_value};
 pub use map::map_grad;
+pub use noise::{GradNoise, noise_grad};
 pub use norm::{GradNorm, GradNormConfig, GradNormMode, grad_norm};
 pub(crate) use op::attach;
+pub use probe::GradProbe;
+pub use scale::{reverse_grad, scale_grad};
+pub use sentinel::{GradSentinel, check_grad};
+
+/// Locks also after a panic elsewhere: what the tools share is replaced as a whole.
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -183,7 +183,7 @@ impl GradNormConfig {
     /// If there are no features, or ε is negative or not finite.
     pub fn try_init_with(&self, device: &Device, rng: &mut impl Rng) -> Result<GradNorm, Error> {
         init::check_size("features", self.features)?;
-        init::check_epsilon(self.epsilon)?;
+        init::check_not_negative("epsilon", self.epsilon)?;
         let lateral_weights = (self.mode == GradNormMode::Lateral).then(|| {
             let u: Vec<f64> = OpenClosed01
                 .sample_iter(&mut *rng)

@@ -166,7 +166,7 @@ impl INormLinear {
         plasticity: Option<InhibitoryPlasticity>,
         epsilon: f64,
     ) -> Result<Self, Error> {
-        init::check_epsilon(epsilon)?;
+        init::check_not_negative("epsilon", epsilon)?;
         let [d_input, d_output] = weights.w_ex.dims();
         let n_i = weights.w_ix.dims()[1];
         check_shape("w_ix", &weights.w_ix, [d_input, n_i])?;
