@@ -1,5 +1,7 @@
 //! Tensors of the Flex backend as matrices in memory.
 
+#![allow(clippy::result_large_err)] // Not an error in Rust's sense: the tensor, handed back.
+
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::{BackendTensor, DispatchTensorKind};
 use burn::tensor::{DType, Tensor, TensorData};
