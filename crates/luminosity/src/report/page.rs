@@ -205,7 +205,7 @@ fn protocol(report: &Report) -> String {
     let numbers = [
         format!(
             "Every figure but that of λ shows λ = {}. Moments, alignments and λ_max are means over fixed \
-             batches of test images, measured once at the end.",
+             batches of test images at the end of the last epoch.",
             report.samples.lambda
         ),
         format!(

@@ -11,7 +11,11 @@ use crate::stats::{
 };
 
 /// What every condition is tested against.
-pub const REFERENCES: [Condition; 2] = [Condition::EOnlyLnPlus, Condition::INorm];
+pub const REFERENCES: [Condition; 3] = [
+    Condition::EOnlyLnPlus,
+    Condition::INorm,
+    Condition::INormFull,
+];
 /// Bootstrap samples of an interval, and the seed they are drawn from.
 pub const RESAMPLES: usize = 10_000;
 const SEED: u64 = 0;
@@ -34,7 +38,7 @@ pub struct Row {
     /// 95 % bootstrap interval of the median.
     pub interval: Option<(f64, f64)>,
     /// Against each of [`REFERENCES`]; none against itself.
-    pub against: [Option<Versus>; 2],
+    pub against: [Option<Versus>; REFERENCES.len()],
 }
 
 /// One condition tested against another at the same luminosity.
@@ -152,7 +156,7 @@ pub fn table(rows: &[Row]) -> Table {
         "median_low_95",
         "median_high_95",
     ]);
-    for short in ["e_only_ln", "inorm"] {
+    for short in ["e_only_ln", "inorm", "inorm_full"] {
         let columns = [
             "u",
             "p",

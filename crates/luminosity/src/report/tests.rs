@@ -83,6 +83,8 @@ fn statistics_are_those_computed_by_hand() {
     }
     let own = row(&report, "statistics.csv", "inorm", "0");
     assert_eq!(own["inorm_p"], "");
+    near(&own, "inorm_full_difference", -3.32);
+    near(&own, "inorm_full_cliffs_delta", -1.0);
     let low: f64 = full["median_low_95"].parse().unwrap();
     let high: f64 = full["median_high_95"].parse().unwrap();
     assert!((87.48..88.04).contains(&low), "{low}");

@@ -14,7 +14,7 @@ const COLUMNS: [&str; 5] = ["condition", "epsilon", "lambda", "setting", "accura
 
 /// Accuracies by ε, against the median of E-only LayerNorm.
 pub fn by_epsilon(samples: &Samples, rows: &[Row], conditions: &[Condition]) -> Drawn {
-    let [reference, _] = REFERENCES;
+    let [reference, ..] = REFERENCES;
     let mut table = Table::new(&COLUMNS);
     let mut series = Vec::new();
     for condition in present(samples, conditions) {
@@ -30,10 +30,7 @@ pub fn by_epsilon(samples: &Samples, rows: &[Row], conditions: &[Condition]) -> 
             .zip(&values)
             .map(|(epsilon, values)| {
                 let own = |row: &&Row| row.condition == condition && row.epsilon == *epsilon;
-                let [versus, _] = rows
-                    .iter()
-                    .find(own)
-                    .map_or([None, None], |row| row.against);
+                let versus = rows.iter().find(own).and_then(|row| row.against[0]);
                 match values.is_empty() {
                     true => String::new(),
                     false => stars(versus.and_then(|v| v.p)).to_owned(),
