@@ -110,6 +110,11 @@ fn compare<const D: usize>(
     }
 }
 
+fn layer_node<const D: usize>(o: &Operands<D>) -> Tensor<D> {
+    let [w_ex, w_ix, w_ei] = [&o.w_ex, &o.w_ix, &o.w_ei].map(Clone::clone);
+    ei_linear(o.x.clone(), w_ex, w_ix, w_ei, o.bias.clone())
+}
+
 fn layer_formula<const D: usize>(o: &Operands<D>) -> Tensor<D> {
     let inhibition = times(times(o.x.clone(), o.w_ix.clone()), o.w_ei.clone());
     plus(times(o.x.clone(), o.w_ex.clone()), &o.bias) - inhibition
@@ -121,21 +126,7 @@ fn every_choice_of_learning_operands() {
         for learning in 0..64 {
             let operands = Operands::random(&setup, [3, 0], [6, 2, 5], learning);
             let at = setup.at(format!("learning {learning:06b}"));
-            compare(
-                &setup,
-                &operands,
-                |o| {
-                    ei_linear(
-                        o.x.clone(),
-                        o.w_ex.clone(),
-                        o.w_ix.clone(),
-                        o.w_ei.clone(),
-                        o.bias.clone(),
-                    )
-                },
-                layer_formula,
-                &at,
-            );
+            compare(&setup, &operands, layer_node, layer_formula, &at);
             compare(
                 &setup,
                 &operands,
@@ -158,21 +149,7 @@ fn at_rank<const D: usize>(leading: [usize; D], sizes: [usize; 3]) {
     for setup in setups() {
         let operands = Operands::random(&setup, leading, sizes, 63);
         let at = setup.at((leading, sizes));
-        compare(
-            &setup,
-            &operands,
-            |o| {
-                ei_linear(
-                    o.x.clone(),
-                    o.w_ex.clone(),
-                    o.w_ix.clone(),
-                    o.w_ei.clone(),
-                    o.bias.clone(),
-                )
-            },
-            layer_formula,
-            &at,
-        );
+        compare(&setup, &operands, layer_node, layer_formula, &at);
     }
 }
 
@@ -195,15 +172,7 @@ fn an_error_that_is_not_contiguous() {
         compare(
             &setup,
             &operands,
-            |o| {
-                through(ei_linear(
-                    o.x.clone(),
-                    o.w_ex.clone(),
-                    o.w_ix.clone(),
-                    o.w_ei.clone(),
-                    o.bias.clone(),
-                ))
-            },
+            |o| through(layer_node(o)),
             |o| through(layer_formula(o)),
             &setup.at("turned"),
         );

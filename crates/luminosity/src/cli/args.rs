@@ -22,7 +22,7 @@ use crate::{Condition, DeviceName, Error, RunConfig, files, parallel};
     args_conflicts_with_subcommands = true,
     allow_negative_numbers = true,
     after_help = "Examples:
-  luminosity                                   the comparison, about a minute on two cores
+  luminosity                                   the comparison, half a minute on two cores
   luminosity --seeds 5 --epsilon 0.5 --out results
   luminosity train --condition inorm+full --epochs 10 --full --save model
   luminosity eval --model model --full
