@@ -8,6 +8,8 @@ pub mod golden;
 mod pages {
     #[doc = include_str!("../README.md")]
     struct Readme;
+    #[doc = include_str!("../docs/guide.md")]
+    struct Guide;
     #[doc = include_str!("../docs/extending.md")]
     struct Extending;
 }
