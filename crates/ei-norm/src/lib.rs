@@ -2,6 +2,7 @@
 //! [Burn](https://burn.dev).
 //!
 //! - [`EiLinear`], [`INormLinear`]: layers whose neurons excite or inhibit, never both.
+//! - [`EiConv2d`], [`INormConv2d`]: the same at each position of an image.
 //! - [`map_grad`]: the identity in the forward pass; any function of the error in the backward pass.
 //! - [`GradNorm`]: the error normalizations of "Inhibitory normalization of error signals improves
 //!   learning in neural circuits" (Eyono et al., 2026), built on it.
@@ -50,15 +51,17 @@ pub use error::Error;
 pub use grad::{GradNorm, GradNormConfig, GradNormMode, map_grad};
 pub use init::{Inhibitory, Initializer};
 pub use layer::{
-    EiCurrents, EiLinear, EiLinearConfig, EiWeights, INormCurrents, INormLinear, INormLinearConfig,
-    INormWeights, InhibitoryPlasticity,
+    ConvGeometry, EiConv2d, EiConv2dConfig, EiConv2dWeights, EiCurrents, EiLinear, EiLinearConfig,
+    EiWeights, INormConv2d, INormConv2dConfig, INormConv2dWeights, INormCurrents, INormLinear,
+    INormLinearConfig, INormWeights, InhibitoryPlasticity,
 };
 
 /// Everything a model needs: `use ei_norm::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        EiLinear, EiLinearConfig, GradNorm, GradNormConfig, GradNormMode, INormLinear,
-        INormLinearConfig, Inhibitory, Initializer, dale, map_grad,
+        EiConv2d, EiConv2dConfig, EiLinear, EiLinearConfig, GradNorm, GradNormConfig, GradNormMode,
+        INormConv2d, INormConv2dConfig, INormLinear, INormLinearConfig, Inhibitory, Initializer,
+        dale, map_grad,
     };
 }
 

@@ -6,6 +6,7 @@ mod activity;
 mod error;
 mod i_norm;
 mod loss;
+mod patches;
 mod product;
 mod statistics;
 
@@ -13,5 +14,7 @@ pub use activity::{BackwardRule, Normalization, normalize, normalize_backward};
 pub use error::{center, decorrelate, full, lateral, scale};
 pub(crate) use i_norm::{DivisiveOperands, INorm, INormOperands, i_norm};
 pub use loss::{inhibitory_loss, smoothed_cross_entropy};
+pub use patches::ConvGeometry;
+pub(crate) use patches::{flatten, patches, unflatten};
 pub use product::{ei_linear, excite, inhibit};
 pub use statistics::{mean, mean_square, row_std, variance};

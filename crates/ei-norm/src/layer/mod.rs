@@ -1,9 +1,14 @@
 //! Layers that obey Dale's law, one a file.
 
+mod conv;
 mod ei_linear;
 mod i_norm;
 mod i_norm_config;
 
+pub use conv::{
+    ConvGeometry, EiConv2d, EiConv2dConfig, EiConv2dWeights, INormConv2d, INormConv2dConfig,
+    INormConv2dWeights,
+};
 pub use ei_linear::{EiCurrents, EiLinear, EiLinearConfig, EiWeights};
 pub use i_norm::{INormCurrents, INormLinear, INormWeights};
 pub use i_norm_config::{INormLinearConfig, InhibitoryPlasticity};
