@@ -6,6 +6,7 @@
 //! - [`map_grad`]: the identity in the forward pass; any function of the error in the backward pass.
 //! - [`GradNorm`]: the error normalizations of "Inhibitory normalization of error signals improves
 //!   learning in neural circuits" (Eyono et al., 2026), built on it.
+//! - [`LearnedLateral`]: lateral inhibition of errors that learns to center them.
 //! - [`grad`]: besides these, a toolbox to clip, scale, reverse and perturb errors, to read the error
 //!   of any tensor, and to find where it stops being finite.
 //! - [`dale`]: which parameters have a fixed sign, their projection after a step, and a check.
@@ -48,7 +49,9 @@ mod matmul;
 mod storage;
 
 pub use error::Error;
-pub use grad::{GradNorm, GradNormConfig, GradNormMode, map_grad};
+pub use grad::{
+    GradNorm, GradNormConfig, GradNormMode, LearnedLateral, LearnedLateralConfig, map_grad,
+};
 pub use init::{Inhibitory, Initializer};
 pub use layer::{
     ConvGeometry, EiConv2d, EiConv2dConfig, EiConv2dWeights, EiCurrents, EiLinear, EiLinearConfig,

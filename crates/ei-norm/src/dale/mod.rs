@@ -86,7 +86,7 @@ impl ModuleMapper for Projection {
 
 /// Replaces a parameter's value outside of any graph: the result is a leaf with the same autodiff
 /// state. The value itself is moved through `f`, so that its memory can be reused.
-fn on_inner<const D: usize>(
+pub(crate) fn on_inner<const D: usize>(
     tensor: Tensor<D>,
     f: impl FnOnce(Tensor<D>) -> Tensor<D>,
 ) -> Tensor<D> {

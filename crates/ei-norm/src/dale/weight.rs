@@ -83,6 +83,11 @@ impl<const D: usize> Weight<D> {
         Ok(())
     }
 
+    /// Replaces the value by `f` of it, outside of any graph; identity and association stay.
+    pub(crate) fn map_value(self, f: impl FnOnce(Tensor<D>) -> Tensor<D>) -> Self {
+        self.map_param(|param| param.map(|value| super::on_inner(value, f)))
+    }
+
     /// The sign that the parameter keeps.
     pub fn sign(&self) -> Sign {
         self.sign

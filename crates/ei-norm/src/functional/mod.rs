@@ -5,6 +5,7 @@
 mod activity;
 mod error;
 mod i_norm;
+mod lateral;
 mod loss;
 mod patches;
 mod product;
@@ -13,6 +14,7 @@ mod statistics;
 pub use activity::{BackwardRule, Normalization, normalize, normalize_backward};
 pub use error::{center, decorrelate, full, lateral, scale};
 pub(crate) use i_norm::{DivisiveOperands, INorm, INormOperands, i_norm};
+pub use lateral::lateral_update;
 pub use loss::{inhibitory_loss, smoothed_cross_entropy};
 pub use patches::ConvGeometry;
 pub(crate) use patches::{flatten, patches, unflatten};

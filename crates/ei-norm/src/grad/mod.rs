@@ -10,6 +10,7 @@
 //! | [`scale_grad`] | times a factor |
 //! | [`reverse_grad`] | times −λ |
 //! | [`noise_grad`] | plus Gaussian noise from a [`GradNoise`] |
+//! | [`LearnedLateral`] | less a weighted sum, whose weights learn to center the error |
 //! | [`GradProbe`] | keeps the error for you to read |
 //! | [`GradSentinel`], [`check_grad`] | finds the first error that is not finite |
 //!
@@ -31,6 +32,7 @@
 //! ```
 
 mod clip;
+mod learned_lateral;
 mod map;
 mod noise;
 mod norm;
@@ -43,6 +45,7 @@ mod sentinel;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use clip::{clip_grad_norm, clip_grad_total_norm, clip_grad_value};
+pub use learned_lateral::{LearnedLateral, LearnedLateralConfig};
 pub use map::map_grad;
 pub use noise::{GradNoise, noise_grad};
 pub use norm::{GradNorm, GradNormConfig, GradNormMode, grad_norm};

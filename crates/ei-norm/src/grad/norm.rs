@@ -184,18 +184,8 @@ impl GradNormConfig {
     pub fn try_init_with(&self, device: &Device, rng: &mut impl Rng) -> Result<GradNorm, Error> {
         init::check_size("features", self.features)?;
         init::check_not_negative("epsilon", self.epsilon)?;
-        let lateral_weights = (self.mode == GradNormMode::Lateral).then(|| {
-            let u: Vec<f64> = OpenClosed01
-                .sample_iter(&mut *rng)
-                .take(self.features)
-                .collect();
-            let sum: f64 = u.iter().sum();
-            let w: Vec<f64> = u.iter().map(|u| u / sum).collect();
-            fixed(Tensor::from_data(
-                TensorData::new(w, [self.features]),
-                device,
-            ))
-        });
+        let lateral_weights = (self.mode == GradNormMode::Lateral)
+            .then(|| fixed(draw_lateral(self.features, device, rng)));
         Ok(GradNorm {
             lateral_weights,
             mode: self.mode,
@@ -205,7 +195,16 @@ impl GradNormConfig {
     }
 }
 
-fn fixed(lateral_weights: Tensor<1>) -> Weight<1> {
+/// Random lateral weights: w_j = u_j / Σ u with u_j uniform in (0, 1].
+pub(super) fn draw_lateral(features: usize, device: &Device, rng: &mut impl Rng) -> Tensor<1> {
+    let u: Vec<f64> = OpenClosed01.sample_iter(rng).take(features).collect();
+    let sum: f64 = u.iter().sum();
+    let w: Vec<f64> = u.iter().map(|u| u / sum).collect();
+    Tensor::from_data(TensorData::new(w, [features]), device)
+}
+
+/// Lateral weights as a parameter that no optimizer changes.
+pub(super) fn fixed(lateral_weights: Tensor<1>) -> Weight<1> {
     Weight::new(lateral_weights, Sign::NonNegative, Plasticity::Fixed)
 }
 

@@ -1,0 +1,207 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use burn::config::Config;
+use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
+use burn::tensor::{Device, Tensor, assert_shape};
+use rand::Rng;
+
+use super::{lock, map_grad, norm};
+use crate::dale::{self, Weight};
+use crate::functional::{lateral, lateral_update};
+use crate::{Error, init};
+
+/// Configuration of [`LearnedLateral`].
+#[derive(Config, Debug)]
+pub struct LearnedLateralConfig {
+    /// The number of features D, the size of the last axis.
+    pub features: usize,
+    /// The learning rate η of the weights, in 0..2; 0 leaves them as they are.
+    #[config(default = 0.5)]
+    pub rate: f64,
+}
+
+impl LearnedLateralConfig {
+    /// Creates the module; weights are drawn with the seed of the device.
+    ///
+    /// # Panics
+    ///
+    /// Where [`try_init`](Self::try_init) returns an error.
+    pub fn init(&self, device: &Device) -> LearnedLateral {
+        init::or_panic(self.try_init(device))
+    }
+
+    /// Creates the module; weights are drawn with the seed of the device.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_init_with`](Self::try_init_with).
+    pub fn try_init(&self, device: &Device) -> Result<LearnedLateral, Error> {
+        self.try_init_with(device, &mut init::device_rng(device))
+    }
+
+    /// Creates the module with the weights that [`GradNormMode::Lateral`](super::GradNormMode::Lateral)
+    /// draws from the same `rng`: w_j = u_j / Σ u, u_j uniform.
+    ///
+    /// # Errors
+    ///
+    /// If there are no features, or the rate is not at least 0 and less than 2.
+    pub fn try_init_with(
+        &self,
+        device: &Device,
+        rng: &mut impl Rng,
+    ) -> Result<LearnedLateral, Error> {
+        init::check_size("features", self.features)?;
+        let weights = norm::draw_lateral(self.features, device, rng);
+        LearnedLateral::with_weights(weights, self.rate)
+    }
+}
+
+/// Lateral inhibition between error signals that learns to center them: the identity forward,
+/// δ' = δ − Σ_j w_j δ_j backward, with weights w ≥ 0 that learn by a local rule
+/// ([`lateral_update`]) whenever [`adapt`](Self::adapt) is called.
+///
+/// The rule sees nothing but errors: those that arrived in backward passes since the last call.
+/// Optimizers leave the weights alone. Call `adapt` after each training step:
+///
+/// ```
+/// use burn::prelude::*;
+/// use ei_norm::{LearnedLateral, LearnedLateralConfig};
+///
+/// let device = Device::flex().autodiff();
+/// let mut lateral: LearnedLateral = LearnedLateralConfig::new(2).with_rate(1.0).init(&device);
+/// for step in 0..20 {
+///     let z = Tensor::<2>::zeros([1, 2], &device).require_grad();
+///     let errors = [[[1.0, 0.0]], [[0.0, 1.0]]][step % 2];
+///     (lateral.forward(z) * Tensor::from_floats(errors, &device)).sum().backward();
+///     lateral = lateral.adapt();
+/// }
+/// let w: Vec<f32> = lateral.weights.val().into_data().iter().collect();
+/// assert!((w[0] - 0.5).abs() < 1e-6 && (w[1] - 0.5).abs() < 1e-6); // 1/D: the error is centered
+/// ```
+///
+/// The weights are part of the record; errors that wait for `adapt` are not, so save after it. Clones
+/// share the waiting errors. A module without autodiff (after `valid`) inhibits errors but does not
+/// collect them, so measuring a network does not change its training.
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct LearnedLateral {
+    /// The weights w, `[features]`, never negative.
+    pub weights: Weight<1>,
+    #[module(skip)]
+    rate: f64,
+    #[module(skip)]
+    waiting: Arc<Mutex<Waiting>>,
+}
+
+/// Errors by the number of the forward pass that they belong to: backward passes may come in any order.
+#[derive(Debug, Default)]
+struct Waiting {
+    passes: u64,
+    errors: BTreeMap<u64, Tensor<2>>,
+}
+
+impl LearnedLateral {
+    /// With these weights, `[features]`, and the rate η.
+    ///
+    /// # Errors
+    ///
+    /// If there are no weights, one is negative or not a number, or the rate is not at least 0 and
+    /// less than 2.
+    pub fn with_weights(weights: Tensor<1>, rate: f64) -> Result<Self, Error> {
+        init::check_size("features", weights.dims()[0])?;
+        if !(0.0..2.0).contains(&rate) {
+            return Err(Error::config("rate", rate, "at least 0 and less than 2"));
+        }
+        let weights = norm::fixed(weights);
+        dale::check(&weights)?;
+        Ok(Self {
+            weights,
+            rate,
+            waiting: Arc::default(),
+        })
+    }
+
+    /// Returns `z`; in the backward pass its error is inhibited, and collected if the module is one
+    /// with autodiff.
+    ///
+    /// # Shapes
+    ///
+    /// - `z` and the result: `[..., features]`
+    ///
+    /// # Panics
+    ///
+    /// If the last axis of `z` is not `features`.
+    pub fn forward<const D: usize>(&self, z: Tensor<D>) -> Tensor<D> {
+        let features = self.features();
+        assert_shape!(z, [.., features]);
+        let weights = self.weights.val();
+        let pass = (self.rate > 0.0 && weights.is_autodiff() && z.is_tracked()).then(|| {
+            let mut waiting = lock(&self.waiting);
+            waiting.passes += 1;
+            (waiting.passes, self.waiting.clone())
+        });
+        let weights = weights.inner();
+        map_grad(z, move |delta: Tensor<D>| {
+            if let Some((pass, waiting)) = &pass {
+                let rows = delta.dims()[..D - 1].iter().product::<usize>();
+                let errors = delta.clone().reshape([rows, features]);
+                lock(waiting).errors.insert(*pass, errors);
+            }
+            lateral(delta, weights.clone())
+        })
+    }
+
+    /// The weights after the errors that arrived since the last call, in one step of
+    /// [`lateral_update`]; unchanged if there were none.
+    ///
+    /// The errors of several uses of the module count as one batch, in the order of their forward
+    /// passes; of several backward passes through one use the last counts.
+    pub fn adapt(self) -> Self {
+        let errors = std::mem::take(&mut lock(&self.waiting).errors);
+        let errors: Vec<_> = errors.into_values().collect();
+        if errors.is_empty() {
+            return self;
+        }
+        let rate = self.rate;
+        let update = |w| lateral_update(w, Tensor::cat(errors, 0), rate);
+        Self {
+            weights: self.weights.map_value(update),
+            ..self
+        }
+    }
+
+    /// The error that leaves backward for the error `delta`, as a plain computation.
+    ///
+    /// # Shapes
+    ///
+    /// - `delta`, result: `[..., features]`
+    pub fn apply<const D: usize>(&self, delta: Tensor<D>) -> Tensor<D> {
+        lateral(delta, self.weights.value())
+    }
+
+    /// The number of features D.
+    pub fn features(&self) -> usize {
+        self.weights.dims()[0]
+    }
+
+    /// The learning rate η.
+    pub fn rate(&self) -> f64 {
+        self.rate
+    }
+}
+
+impl ModuleDisplay for LearnedLateral {
+    fn custom_settings(&self) -> Option<DisplaySettings> {
+        DisplaySettings::new()
+            .with_new_line_after_attribute(false)
+            .optional()
+    }
+
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        content
+            .add("features", &self.features())
+            .add("rate", &self.rate)
+            .optional()
+    }
+}
