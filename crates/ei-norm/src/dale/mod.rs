@@ -5,6 +5,8 @@
 //! module announces it through [`Weight`] itself, not by the names of fields or structs, so nothing
 //! else is ever touched.
 //!
+//! A [`Weight`] can also have a [`mask`], which says which connections exist.
+//!
 //! ```
 //! use burn::optim::{GradientsParams, SgdConfig};
 //! use burn::prelude::*;
@@ -19,6 +21,8 @@
 //! layer = dale::project(optimizer.step(0.1, layer, grads));
 //! assert!(dale::check(&layer).is_ok());
 //! ```
+
+pub mod mask;
 
 mod scope;
 mod weight;
