@@ -2,6 +2,7 @@
 //! [Burn](https://burn.dev).
 //!
 //! - [`EiLinear`], [`INormLinear`]: layers whose neurons excite or inhibit, never both.
+//! - [`EiRnn`], [`INormRnn`]: recurrent networks of such neurons.
 //! - [`map_grad`]: the identity in the forward pass; any function of the error in the backward pass.
 //! - [`GradNorm`]: the error normalizations of "Inhibitory normalization of error signals improves
 //!   learning in neural circuits" (Eyono et al., 2026), built on it.
@@ -47,18 +48,21 @@ mod matmul;
 mod storage;
 
 pub use error::Error;
+pub use functional::NonNegativeActivation;
 pub use grad::{GradNorm, GradNormConfig, GradNormMode, map_grad};
 pub use init::{Inhibitory, Initializer};
 pub use layer::{
-    EiCurrents, EiLinear, EiLinearConfig, EiWeights, INormCurrents, INormLinear, INormLinearConfig,
+    EiCurrents, EiLinear, EiLinearConfig, EiRnn, EiRnnCell, EiRnnConfig, EiState, EiWeights,
+    INormCurrents, INormLinear, INormLinearConfig, INormRnn, INormRnnCell, INormRnnConfig,
     INormWeights, InhibitoryPlasticity,
 };
 
 /// Everything a model needs: `use ei_norm::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        EiLinear, EiLinearConfig, GradNorm, GradNormConfig, GradNormMode, INormLinear,
-        INormLinearConfig, Inhibitory, Initializer, dale, map_grad,
+        EiLinear, EiLinearConfig, EiRnn, EiRnnConfig, EiState, GradNorm, GradNormConfig,
+        GradNormMode, INormLinear, INormLinearConfig, INormRnn, INormRnnConfig, Inhibitory,
+        Initializer, NonNegativeActivation, dale, map_grad,
     };
 }
 

@@ -3,10 +3,14 @@
 mod ei_linear;
 mod i_norm;
 mod i_norm_config;
+mod recurrent;
 
 pub use ei_linear::{EiCurrents, EiLinear, EiLinearConfig, EiWeights};
 pub use i_norm::{INormCurrents, INormLinear, INormWeights};
 pub use i_norm_config::{INormLinearConfig, InhibitoryPlasticity};
+pub use recurrent::{
+    EiRnn, EiRnnCell, EiRnnConfig, EiState, INormRnn, INormRnnCell, INormRnnConfig,
+};
 
 use burn::module::Param;
 use burn::tensor::{Device, Tensor};
