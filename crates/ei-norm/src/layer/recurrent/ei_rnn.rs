@@ -3,7 +3,7 @@ use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::tensor::{Device, Tensor, assert_shape};
 use rand::Rng;
 
-use super::{EiRnnCell, EiState, exchanged, last};
+use super::{EiRnnCell, EiState, exchanged, last, no_autapses};
 use crate::Error;
 use crate::functional::{self, NonNegativeActivation};
 use crate::init::{self, Inhibitory, Initializer, Path};
@@ -29,6 +29,12 @@ pub struct EiRnnConfig {
     /// φ.
     #[config(default = "NonNegativeActivation::Relu")]
     pub activation: NonNegativeActivation,
+    /// Whether a neuron may excite itself. Without autapses W_ex of the recurrent path has a mask, 0 on
+    /// the diagonal for good ([`dale::mask`](crate::dale::mask)). Inhibition still passes from a neuron
+    /// through the inhibitory units back to it, so the diagonal of the equivalent single matrix
+    /// W_ex − W_ix W_ei is −(W_ix W_ei)_ii then, not 0.
+    #[config(default = true)]
+    pub autapses: bool,
     /// Whether the sequences are `[batch, steps, features]`; if not, `[steps, batch, features]`.
     #[config(default = true)]
     pub batch_first: bool,
@@ -58,7 +64,7 @@ impl EiRnnConfig {
     /// U_ex and W_ex have mean and standard deviation σ, with σ² = n_e / (3 n_in (n_e − 1)) for U_ex
     /// and 1 / (3 (n_e − 1)) for W_ex, where n_in is `d_input` and n_e `d_hidden`; the rest is as in
     /// [`Initializer`], so that in both paths inhibition starts out subtracting the mean excitatory
-    /// current.
+    /// current (of the connections that exist, where there are no autapses).
     ///
     /// # Errors
     ///
@@ -76,7 +82,11 @@ impl EiRnnConfig {
             })
         };
         let input = layer(Path::into_recurrent(self.d_input, self.d_hidden), self.bias)?;
-        let recurrent = layer(Path::recurrent(self.d_hidden, true), false)?;
+        let mut recurrent = layer(Path::recurrent(self.d_hidden, self.autapses), false)?;
+        if !self.autapses {
+            let mask = no_autapses(0, self.d_hidden, device);
+            recurrent.w_ex.set_mask("recurrent.w_ex", mask)?;
+        }
         let cell = EiRnnCell::from_layers(input, recurrent, self.activation)?;
         Ok(EiRnn::new(cell, self.batch_first))
     }

@@ -3,7 +3,7 @@ use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::tensor::{Device, Tensor, assert_shape};
 use rand::Rng;
 
-use super::{EiState, INormRnnCell, exchanged, last};
+use super::{EiState, INormRnnCell, exchanged, last, no_autapses};
 use crate::functional::{self, INormStates, LocalLossOfSteps, NonNegativeActivation};
 use crate::init::{self, Inhibitory, Initializer, Path};
 use crate::layer::{INormLinearConfig, InhibitoryPlasticity};
@@ -41,6 +41,12 @@ pub struct INormRnnConfig {
     /// ε in q and in the normalization of errors.
     #[config(default = 1e-5)]
     pub epsilon: f64,
+    /// Whether a neuron may excite itself. Without autapses W_ex has a mask, 0 for good
+    /// from each neuron to itself ([`dale::mask`](crate::dale::mask)). Inhibition still passes from a neuron
+    /// through the inhibitory units back to it, so the diagonal of the equivalent single matrix
+    /// W_ex − W_ix W_ei is −(W_ix W_ei)_ii then, not 0.
+    #[config(default = true)]
+    pub autapses: bool,
     /// Whether the sequences are `[batch, steps, features]`; if not, `[steps, batch, features]`.
     #[config(default = true)]
     pub batch_first: bool,
@@ -80,7 +86,7 @@ impl INormRnnConfig {
         let n_i = self.inhibitory.units(self.d_hidden)?;
         let mut draw = |path: Path| self.initializer.draw_path(&path, n_i, rng);
         let input = draw(Path::into_recurrent(self.d_input, self.d_hidden))?;
-        let recurrent = draw(Path::recurrent(self.d_hidden, true))?;
+        let recurrent = draw(Path::recurrent(self.d_hidden, self.autapses))?;
         let i_norm = INormLinearConfig {
             d_input: self.d_input + self.d_hidden,
             d_output: self.d_hidden,
@@ -92,7 +98,11 @@ impl INormRnnConfig {
             plasticity: self.plasticity,
             epsilon: self.epsilon,
         };
-        let i_norm = i_norm.init_from(input.beside(recurrent), device, rng)?;
+        let mut i_norm = i_norm.init_from(input.beside(recurrent), device, rng)?;
+        if !self.autapses {
+            let mask = no_autapses(self.d_input, self.d_hidden, device);
+            i_norm.w_ex.set_mask("i_norm.w_ex", mask)?;
+        }
         let cell = INormRnnCell::from_layer(i_norm, self.activation)?;
         Ok(INormRnn::new(cell, self.batch_first))
     }

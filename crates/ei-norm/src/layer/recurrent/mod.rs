@@ -12,7 +12,16 @@ pub use i_norm_rnn::{INormRnn, INormRnnConfig};
 pub use i_norm_rnn_cell::INormRnnCell;
 pub use state::EiState;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Bool, Device, Tensor, TensorData};
+
+/// Everything from `d_input` inputs and `d_hidden` neurons to the neurons, but for those to themselves.
+fn no_autapses(d_input: usize, d_hidden: usize, device: &Device) -> Tensor<2, Bool> {
+    let rows = d_input + d_hidden;
+    let exists: Vec<bool> = (0..rows)
+        .flat_map(|pre| (0..d_hidden).map(move |post| pre != d_input + post))
+        .collect();
+    Tensor::from_data(TensorData::new(exists, [rows, d_hidden]), device)
+}
 
 /// `[batch, steps, features]` as `[steps, batch, features]`, and back.
 fn exchanged(sequence: Tensor<3>, batch_first: bool) -> Tensor<3> {
