@@ -11,6 +11,17 @@ pub(crate) fn associate<const D: usize, const E: usize>(
     with_strategy(tensor.inner(), like.gradient_checkpointing_strategy())
 }
 
+/// The same tensors, all with autodiff if one has it.
+pub(crate) fn together<const D: usize, const N: usize>(tensors: [Tensor<D>; N]) -> [Tensor<D>; N] {
+    let strategy = tensors
+        .iter()
+        .find_map(Tensor::gradient_checkpointing_strategy);
+    tensors.map(|tensor| match tensor.is_autodiff() {
+        true => tensor,
+        false => with_strategy(tensor, strategy),
+    })
+}
+
 /// A tensor without autodiff, with it if there is a strategy.
 pub(crate) fn with_strategy<const D: usize>(
     tensor: Tensor<D>,

@@ -88,11 +88,25 @@ impl Initializer {
         n_i: usize,
         rng: &mut impl Rng,
     ) -> Result<EiDraw, Error> {
-        check_size("d_input", d_input)?;
-        check_size("d_output", d_output)?;
-        let distribution = Positive::new(self, d_input, d_output)?;
+        self.draw_path(&Path::feed_forward(d_input, d_output), n_i, rng)
+    }
+
+    /// Draws the weights of one path into a population.
+    pub(crate) fn draw_path(
+        self,
+        path: &Path,
+        n_i: usize,
+        rng: &mut impl Rng,
+    ) -> Result<EiDraw, Error> {
+        let Path {
+            d_input, d_output, ..
+        } = *path;
+        let distribution = Positive::new(self, path)?;
         let mut sample = |n: usize| -> Vec<f64> { distribution.sample_n(n, rng) };
-        let w_ex = sample(d_input * d_output);
+        let mut w_ex = sample(d_input * d_output);
+        if !path.autapses {
+            w_ex.iter_mut().step_by(d_output + 1).for_each(|w| *w = 0.0);
+        }
         let mean_of_input = || {
             w_ex.chunks_exact(d_output)
                 .map(|row| row.iter().sum::<f64>() / d_output as f64)
@@ -123,6 +137,70 @@ impl Initializer {
     }
 }
 
+impl EiDraw {
+    /// The weights of a layer whose inputs are those of `self` and then those of `other`, with one
+    /// population of inhibitory units for both.
+    pub fn beside(self, other: Self) -> Self {
+        let joined = |mut first: Vec<f64>, second: Vec<f64>| {
+            first.extend(second);
+            first
+        };
+        Self {
+            d_input: self.d_input + other.d_input,
+            w_ex: joined(self.w_ex, other.w_ex),
+            w_ix: joined(self.w_ix, other.w_ix),
+            ..self
+        }
+    }
+}
+
+/// Where the weights of a draw lead.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Path {
+    d_input: usize,
+    d_output: usize,
+    /// Whether input i of a square W_ex may lead to output i.
+    autapses: bool,
+    /// Whether it is one of the two paths into a recurrent population.
+    is_recurrent: bool,
+}
+
+impl Path {
+    /// The only path into a population.
+    pub fn feed_forward(d_input: usize, d_output: usize) -> Self {
+        Self {
+            d_input,
+            d_output,
+            autapses: true,
+            is_recurrent: false,
+        }
+    }
+
+    /// The path of the inputs into a recurrent population.
+    pub fn into_recurrent(d_input: usize, d_hidden: usize) -> Self {
+        Self {
+            is_recurrent: true,
+            ..Self::feed_forward(d_input, d_hidden)
+        }
+    }
+
+    /// The path of a recurrent population to itself.
+    pub fn recurrent(d_hidden: usize, autapses: bool) -> Self {
+        Self {
+            autapses,
+            ..Self::into_recurrent(d_hidden, d_hidden)
+        }
+    }
+
+    /// c in the variance c n_e / (n_in (n_e − 1)) of W_ex.
+    fn variance(&self) -> f64 {
+        match self.is_recurrent {
+            true => 1.0 / 3.0,
+            false => 2.0,
+        }
+    }
+}
+
 /// The distribution of a positive weight.
 enum Positive {
     Lognormal(LogNormal<f64>),
@@ -130,22 +208,45 @@ enum Positive {
 }
 
 impl Positive {
-    fn new(initializer: Initializer, d_input: usize, d_output: usize) -> Result<Self, Error> {
-        let (n_in, n_e) = (d_input as f64, d_output as f64);
-        let balanced = || match d_output {
-            1 => Err(Error::config(
-                "d_output",
-                d_output,
-                "at least 2 with the lognormal and the exponential initialization (Iclr takes 1)",
-            )),
-            _ => Ok((2.0 * n_e / (n_in * (n_e - 1.0))).sqrt()),
+    fn new(initializer: Initializer, path: &Path) -> Result<Self, Error> {
+        let output = match path.is_recurrent {
+            true => "d_hidden",
+            false => "d_output",
         };
-        let invalid = |_| Error::config("d_input", d_input, "a size with finite initial weights");
+        check_size("d_input", path.d_input)?;
+        check_size(output, path.d_output)?;
+        let (n_in, n_e) = (path.d_input as f64, path.d_output as f64);
+        let balanced = || match path.d_output {
+            1 => Err(Error::config(
+                output,
+                path.d_output,
+                match path.is_recurrent {
+                    true => "at least 2",
+                    false => {
+                        "at least 2 with the lognormal and the exponential initialization (Iclr \
+                         takes 1)"
+                    }
+                },
+            )),
+            _ => Ok((path.variance() * n_e / (n_in * (n_e - 1.0))).sqrt()),
+        };
+        let invalid = |_| {
+            Error::config(
+                "d_input",
+                path.d_input,
+                "a size with finite initial weights",
+            )
+        };
         match initializer {
             Initializer::Lognormal => LogNormal::from_mean_cv(balanced()?, 1.0)
                 .map(Self::Lognormal)
                 .map_err(invalid),
             Initializer::Exponential => exponential(balanced()?),
+            Initializer::Iclr if path.is_recurrent => Err(Error::config(
+                "initializer",
+                "Iclr",
+                "Lognormal or Exponential in a recurrent layer",
+            )),
             Initializer::Iclr => {
                 let tau = std::f64::consts::TAU;
                 exponential((tau / (n_in * (tau - 1.0))).sqrt())

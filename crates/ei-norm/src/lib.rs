@@ -3,6 +3,7 @@
 //!
 //! - [`EiLinear`], [`INormLinear`]: layers whose neurons excite or inhibit, never both.
 //! - [`EiConv2d`], [`INormConv2d`]: the same at each position of an image.
+//! - [`EiRnn`], [`INormRnn`]: recurrent networks of such neurons.
 //! - [`map_grad`]: the identity in the forward pass; any function of the error in the backward pass.
 //! - [`GradNorm`]: the error normalizations of "Inhibitory normalization of error signals improves
 //!   learning in neural circuits" (Eyono et al., 2026), built on it.
@@ -49,22 +50,25 @@ mod matmul;
 mod storage;
 
 pub use error::Error;
+pub use functional::NonNegativeActivation;
 pub use grad::{
     GradNorm, GradNormConfig, GradNormMode, LearnedLateral, LearnedLateralConfig, map_grad,
 };
 pub use init::{Inhibitory, Initializer};
 pub use layer::{
     ConvGeometry, EiConv2d, EiConv2dConfig, EiConv2dWeights, EiCurrents, EiLinear, EiLinearConfig,
-    EiWeights, INormConv2d, INormConv2dConfig, INormConv2dWeights, INormCurrents, INormLinear,
-    INormLinearConfig, INormWeights, InhibitoryPlasticity,
+    EiRnn, EiRnnCell, EiRnnConfig, EiState, EiWeights, INormConv2d, INormConv2dConfig,
+    INormConv2dWeights, INormCurrents, INormLinear, INormLinearConfig, INormRnn, INormRnnCell,
+    INormRnnConfig, INormWeights, InhibitoryPlasticity,
 };
 
 /// Everything a model needs: `use ei_norm::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        EiConv2d, EiConv2dConfig, EiLinear, EiLinearConfig, GradNorm, GradNormConfig, GradNormMode,
-        INormConv2d, INormConv2dConfig, INormLinear, INormLinearConfig, Inhibitory, Initializer,
-        dale, map_grad,
+        EiConv2d, EiConv2dConfig, EiLinear, EiLinearConfig, EiRnn, EiRnnConfig, EiState, GradNorm,
+        GradNormConfig, GradNormMode, INormConv2d, INormConv2dConfig, INormLinear,
+        INormLinearConfig, INormRnn, INormRnnConfig, Inhibitory, Initializer,
+        NonNegativeActivation, dale, map_grad,
     };
 }
 

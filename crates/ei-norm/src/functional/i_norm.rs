@@ -37,26 +37,26 @@ pub(crate) struct INorm<const D: usize> {
 
 /// The local loss, not yet computed.
 pub(crate) struct LocalLoss {
-    operands: INormOperands,
-    inputs: Tensor<2>,
+    pub(super) operands: INormOperands,
+    pub(super) inputs: Tensor<2>,
     /// h = x W_ix.
-    subtractive: Tensor<2>,
-    divisive: Option<Divisive>,
-    z: Tensor<2>,
+    pub(super) subtractive: Tensor<2>,
+    pub(super) divisive: Option<Divisive>,
+    pub(super) z: Tensor<2>,
 }
 
 /// What is kept of the divisive inhibition of a batch.
 #[derive(Debug, Clone)]
-struct Divisive {
+pub(super) struct Divisive {
     /// x U_ix.
-    drive: Tensor<2>,
+    pub drive: Tensor<2>,
     /// `[batch, d_output]` or, if U_ei is uniform, `[batch, 1]`.
-    q: Tensor<2>,
+    pub q: Tensor<2>,
 }
 
 impl Divisive {
-    fn new(inputs: &Tensor<2>, operands: &DivisiveOperands, epsilon: f64) -> Self {
-        let drive = product(inputs.clone(), operands.u_ix.clone().inner());
+    /// From the drive x U_ix.
+    pub fn new(drive: Tensor<2>, operands: &DivisiveOperands, epsilon: f64) -> Self {
         let [_, n_d] = drive.dims();
         let power = match operands.uniform {
             Some(u) => mean_square(drive.clone()) * (u * n_d as f64),
@@ -85,7 +85,10 @@ pub(crate) fn i_norm<const D: usize>(
     let a = add_bias(product(inputs.clone(), weights.clone()), &operands.bias);
     let balance = add_product(a, -1.0, subtractive.clone(), inner(&operands.w_ei));
     let divisive = operands.divisive.as_ref();
-    let divisive = divisive.map(|divisive| Divisive::new(&inputs, divisive, epsilon));
+    let divisive = divisive.map(|divisive| {
+        let drive = product(inputs.clone(), inner(&divisive.u_ix));
+        Divisive::new(drive, divisive, epsilon)
+    });
     let q = divisive.as_ref().map(|divisive| divisive.q.clone());
     let divide = move |t: Tensor<2>| match &q {
         Some(q) => t / q.clone(),

@@ -92,13 +92,43 @@ pub fn ei_linear<const D: usize>(
     w_ei: Tensor<2>,
     bias: Option<Tensor<1>>,
 ) -> Tensor<D> {
-    let [d_input, d_output] = w_ex.dims();
-    let [_, n_i] = w_ix.dims();
-    let rows = x.shape().num_elements() / d_input.max(1);
-    if prefers_single_matrix(rows, d_input, d_output, n_i) {
-        excite(x, w_ex - w_ix.matmul(w_ei), bias)
-    } else {
-        factors(x, w_ex, w_ix, w_ei, bias)
+    let inhibition = Some((w_ix, w_ei));
+    EiMatrices { w_ex, inhibition }.apply(x, bias)
+}
+
+/// The matrices of an EI layer.
+#[derive(Debug, Clone)]
+pub(crate) struct EiMatrices {
+    pub w_ex: Tensor<2>,
+    /// W_ix and W_ei.
+    pub inhibition: Option<(Tensor<2>, Tensor<2>)>,
+}
+
+impl EiMatrices {
+    /// As they are, or as the single matrix W_ex − W_ix W_ei: whichever costs less for so many rows.
+    pub fn for_rows(self, rows: usize) -> Self {
+        let [d_input, d_output] = self.w_ex.dims();
+        match self.inhibition {
+            Some((w_ix, w_ei))
+                if prefers_single_matrix(rows, d_input, d_output, w_ix.dims()[1]) =>
+            {
+                Self {
+                    w_ex: self.w_ex - w_ix.matmul(w_ei),
+                    inhibition: None,
+                }
+            }
+            _ => self,
+        }
+    }
+
+    /// x W_ex − (x W_ix) W_ei + b, by the cheaper route.
+    pub fn apply<const D: usize>(self, x: Tensor<D>, bias: Option<Tensor<1>>) -> Tensor<D> {
+        let rows = x.shape().num_elements() / self.w_ex.dims()[0].max(1);
+        let Self { w_ex, inhibition } = self.for_rows(rows);
+        match inhibition {
+            Some((w_ix, w_ei)) => factors(x, w_ex, w_ix, w_ei, bias),
+            None => excite(x, w_ex, bias),
+        }
     }
 }
 
@@ -155,20 +185,28 @@ fn factors<const D: usize>(
     )
 }
 
-/// All axes but the last as one.
+/// All axes but the last as one, outside of any graph.
 pub(crate) fn rows<const D: usize>(x: Tensor<D>) -> Tensor<2> {
     let [count, features] = match x.dims().split_last() {
         Some((features, leading)) => [leading.iter().product(), *features],
         None => [1, 1],
     };
-    x.reshape([count, features])
+    reshaped(x, [count, features])
 }
 
-/// The axes of `shape` again, but for the last, which is that of `x`.
+/// The axes of `shape` again, but for the last, which is that of `x`, outside of any graph.
 pub(crate) fn unrows<const D: usize>(x: Tensor<2>, shape: [usize; D]) -> Tensor<D> {
     let mut shape = shape;
     shape[D - 1] = x.dims()[1];
-    x.reshape(shape)
+    reshaped(x, shape)
+}
+
+/// `x` in this shape; Burn takes a size of 0 for one that is to be kept.
+fn reshaped<const D: usize, const E: usize>(x: Tensor<D>, shape: [usize; E]) -> Tensor<E> {
+    match x.shape().num_elements() {
+        0 => Tensor::zeros(shape, (&x.device(), x.dtype())),
+        _ => x.reshape(shape),
+    }
 }
 
 /// z + b, outside of any graph.
@@ -179,7 +217,7 @@ pub(crate) fn add_bias(z: Tensor<2>, bias: &Option<Tensor<1>>) -> Tensor<2> {
     }
 }
 
-fn sum_over_rows(delta: Tensor<2>) -> Tensor<1> {
+pub(crate) fn sum_over_rows(delta: Tensor<2>) -> Tensor<1> {
     delta.sum_dim(0).squeeze_dim(0)
 }
 

@@ -5,6 +5,7 @@ use rand::Rng;
 
 use super::{bias_param, check_shape, excitatory, tensors, zero_bias};
 use crate::dale::Weight;
+use crate::functional::EiMatrices;
 use crate::init::{self, Inhibitory, Initializer};
 use crate::{Error, functional};
 
@@ -149,13 +150,16 @@ impl EiLinear {
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let [d_input, _] = self.w_ex.dims();
         assert_shape!(x, [.., d_input]);
-        let w_ex = self.w_ex.value();
         let bias = self.bias.as_ref().map(Param::val);
-        match (&self.w_ix, &self.w_ei) {
-            (Some(w_ix), Some(w_ei)) => {
-                functional::ei_linear(x, w_ex, w_ix.value(), w_ei.value(), bias)
-            }
-            _ => functional::excite(x, w_ex, bias),
+        self.matrices().apply(x, bias)
+    }
+
+    /// The matrices to compute with.
+    pub(crate) fn matrices(&self) -> EiMatrices {
+        let inhibition = self.w_ix.as_ref().zip(self.w_ei.as_ref());
+        EiMatrices {
+            w_ex: self.w_ex.value(),
+            inhibition: inhibition.map(|(w_ix, w_ei)| (w_ix.value(), w_ei.value())),
         }
     }
 

@@ -242,8 +242,13 @@ impl INormLinear {
     fn apply<const D: usize>(&self, x: Tensor<D>) -> INorm<D> {
         let [d_input, _] = self.w_ex.dims();
         assert_shape!(x, [.., d_input]);
+        functional::i_norm(x, self.operands(), self.epsilon)
+    }
+
+    /// The weights to compute with.
+    pub(crate) fn operands(&self) -> INormOperands {
         let divisive = self.u_ix.as_ref().zip(self.u_ei.as_ref());
-        let operands = INormOperands {
+        INormOperands {
             w_ex: self.w_ex.value(),
             w_ix: self.w_ix.value(),
             w_ei: self.w_ei.value(),
@@ -253,8 +258,7 @@ impl INormLinear {
                 uniform: u_ei.uniform_value(),
             }),
             bias: self.bias.as_ref().map(Param::val),
-        };
-        functional::i_norm(x, operands, self.epsilon)
+        }
     }
 
     /// The excitatory current and the two kinds of inhibition for a batch. The inhibitory ones

@@ -4,7 +4,7 @@ use rand::Rng;
 
 use super::i_norm::{INormLinear, INormWeights};
 use super::{tensors, zero_bias};
-use crate::init::{self, Inhibitory, Initializer};
+use crate::init::{self, EiDraw, Inhibitory, Initializer};
 use crate::{Error, GradNormConfig, GradNormMode};
 
 /// Which inhibitory matrices of an [`INormLinear`] learn from its local loss.
@@ -96,6 +96,16 @@ impl INormLinearConfig {
         let draw = self
             .initializer
             .draw(self.d_input, self.d_output, n_i, rng)?;
+        self.init_from(draw, device, rng)
+    }
+
+    /// A layer of these weights; the divisive ones follow from them.
+    pub(super) fn init_from(
+        &self,
+        draw: EiDraw,
+        device: &Device,
+        rng: &mut impl Rng,
+    ) -> Result<INormLinear, Error> {
         let (w_ex, inhibition) = tensors(draw, device);
         let Some((w_ix, w_ei)) = inhibition else {
             return Err(Error::config("inhibitory", 0, "at least 1 inhibitory unit"));

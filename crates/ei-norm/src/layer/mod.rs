@@ -4,6 +4,7 @@ mod conv;
 mod ei_linear;
 mod i_norm;
 mod i_norm_config;
+mod recurrent;
 
 pub use conv::{
     ConvGeometry, EiConv2d, EiConv2dConfig, EiConv2dWeights, INormConv2d, INormConv2dConfig,
@@ -12,6 +13,9 @@ pub use conv::{
 pub use ei_linear::{EiCurrents, EiLinear, EiLinearConfig, EiWeights};
 pub use i_norm::{INormCurrents, INormLinear, INormWeights};
 pub use i_norm_config::{INormLinearConfig, InhibitoryPlasticity};
+pub use recurrent::{
+    EiRnn, EiRnnCell, EiRnnConfig, EiState, INormRnn, INormRnnCell, INormRnnConfig,
+};
 
 use burn::module::Param;
 use burn::tensor::{Device, Tensor};
