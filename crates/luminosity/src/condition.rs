@@ -199,6 +199,13 @@ mod tests {
     }
 
     #[test]
+    fn a_sweep_has_the_conditions_of_the_paper_alone() {
+        let asked = crate::sweep::Request::default().conditions;
+        assert_eq!(asked, Condition::ALL[..10]);
+        assert!(!asked.contains(&Condition::INormLearnedLateral));
+    }
+
+    #[test]
     fn an_unknown_name_is_named_with_what_is_allowed() {
         let message = "inorm+ful".parse::<Condition>().unwrap_err().to_string();
         assert!(message.contains("inorm+ful"), "{message}");
