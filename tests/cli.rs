@@ -166,12 +166,31 @@ fn a_table_and_a_verdict_are_printed() {
 }
 
 #[test]
+fn lateral_weights_learn_and_how_far_is_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |condition, more: &[&str]| timeless(record(&train(condition, more, folder.path())));
+    let learned = of("inorm+learned-lateral", &[]);
+    assert_eq!(learned, of("inorm+learned-lateral", &[]));
+    let fixed = of("inorm+lateral", &[]);
+    assert_ne!(learned["train_loss"], fixed["train_loss"]);
+    let cosines = |record: &Value| record["history"][0]["lateral_cosine"].clone();
+    assert!(cosines(&fixed).is_null());
+    let found = cosines(&learned);
+    assert_eq!(found.as_array().unwrap().len(), 2);
+    for cosine in found.as_array().unwrap() {
+        // Uniform draws have about sqrt(3)/2.
+        assert!((0.75..=1.0).contains(&cosine.as_f64().unwrap()), "{found}");
+    }
+}
+
+#[test]
 fn a_saved_model_gives_its_accuracy_again() {
     let folder = tempfile::tempdir().unwrap();
     for (condition, name) in [
         ("none", "a"),
         ("inorm+lateral", "models/b"),
         ("inorm-sub", "c"),
+        ("inorm+learned-lateral", "d"),
     ] {
         let trained = record(&train(condition, &["--save", name], folder.path()));
         for name in [

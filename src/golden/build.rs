@@ -10,7 +10,7 @@ use ei_norm::{
     EiLinear, EiWeights, GradNorm, GradNormConfig, GradNormMode, INormLinear, INormWeights,
     InhibitoryPlasticity,
 };
-use luminosity::model::{Hidden, Network, NormalizedEi};
+use luminosity::model::{Hidden, LateralINorm, Network, NormalizedEi};
 
 use super::cases::Scope;
 use super::format::{Array, CaseError, Spec, Value};
@@ -150,16 +150,18 @@ pub(super) fn parameters_of_ei(layer: &EiLinear) -> LayerParameters {
 pub(super) fn parameters_of_hidden(hidden: &Hidden) -> LayerParameters {
     match hidden {
         Hidden::Ei(layer) => parameters_of_ei(&layer.linear),
-        Hidden::INorm(layer) => LayerParameters::new(
-            [
-                ("w_ex", Some(&layer.w_ex)),
-                ("w_ix", Some(&layer.w_ix)),
-                ("w_ei", Some(&layer.w_ei)),
-                ("u_ix", layer.u_ix.as_ref()),
-                ("u_ei", layer.u_ei.as_ref()),
-            ],
-            layer.bias.as_ref(),
-        ),
+        Hidden::INorm(layer) | Hidden::LateralINorm(LateralINorm { layer, .. }) => {
+            LayerParameters::new(
+                [
+                    ("w_ex", Some(&layer.w_ex)),
+                    ("w_ix", Some(&layer.w_ix)),
+                    ("w_ei", Some(&layer.w_ei)),
+                    ("u_ix", layer.u_ix.as_ref()),
+                    ("u_ei", layer.u_ei.as_ref()),
+                ],
+                layer.bias.as_ref(),
+            )
+        }
     }
 }
 

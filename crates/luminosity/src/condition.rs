@@ -39,6 +39,9 @@ pub enum Condition {
     /// ... and errors inhibit each other laterally, by fixed random weights.
     #[serde(rename = "inorm+lateral")]
     INormLateral,
+    /// ... by weights that learn to center the error; not one of the paper's.
+    #[serde(rename = "inorm+learned-lateral")]
+    INormLearnedLateral,
 }
 
 /// What a condition makes of a hidden layer.
@@ -58,11 +61,28 @@ pub enum HiddenSpec {
         /// The normalization of errors.
         error_norm: GradNormMode,
     },
+    /// The same with errors that inhibit each other by weights that learn.
+    INormLearnedLateral,
 }
 
 impl Condition {
     /// All conditions, in the order in which they are listed and drawn.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
+        Self::None,
+        Self::LnPlus,
+        Self::EOnlyLnPlus,
+        Self::INorm,
+        Self::INormSub,
+        Self::INormFull,
+        Self::INormCenter,
+        Self::INormScale,
+        Self::INormDecorrelate,
+        Self::INormLateral,
+        Self::INormLearnedLateral,
+    ];
+
+    /// Those of the paper: what a sweep runs unless told otherwise.
+    pub const PAPER: [Self; 10] = [
         Self::None,
         Self::LnPlus,
         Self::EOnlyLnPlus,
@@ -121,6 +141,11 @@ impl Condition {
                 "forward + lateral error inhibition",
                 i_norm(GradNormMode::Lateral),
             ),
+            Self::INormLearnedLateral => (
+                "inorm+learned-lateral",
+                "forward + learned lateral",
+                HiddenSpec::INormLearnedLateral,
+            ),
         }
     }
 
@@ -171,6 +196,13 @@ mod tests {
             let json = serde_json::to_string(&condition).unwrap();
             assert_eq!(json, format!("\"{}\"", condition.name()));
         }
+    }
+
+    #[test]
+    fn a_sweep_has_the_conditions_of_the_paper_alone() {
+        let asked = crate::sweep::Request::default().conditions;
+        assert_eq!(asked, Condition::ALL[..10]);
+        assert!(!asked.contains(&Condition::INormLearnedLateral));
     }
 
     #[test]

@@ -61,6 +61,11 @@ pub fn measure(network: &Network, config: &RunConfig, split: &Split, device: &De
     Measures {
         moments: moments.collect(),
         lambda_max: lambda_max.collect(),
+        lateral_cosine: network
+            .hidden
+            .iter()
+            .filter_map(Hidden::lateral_cosine)
+            .collect(),
         alignment: Alignments {
             mean: Alignment {
                 output: over_layers(|a| a.output),

@@ -5,13 +5,18 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use ei_norm::functional::{BackwardRule, Normalization, normalize};
 use ei_norm::metric::{self, Alignment};
-use ei_norm::{EiLinear, EiLinearConfig, INormLinear, INormLinearConfig, Inhibitory, Initializer};
+use ei_norm::{
+    EiLinear, EiLinearConfig, GradNorm, GradNormMode, INormLinear, INormLinearConfig, Inhibitory,
+    Initializer, LearnedLateral, LearnedLateralConfig,
+};
 use rand::Rng;
 
 use crate::condition::HiddenSpec;
 
 /// ε of every normalization in the paper.
 pub const EPSILON: f64 = 1e-5;
+/// The learning rate of lateral weights, relative to the power of the errors.
+pub const LATERAL_RATE: f64 = 0.5;
 
 /// An EI layer with a hard-coded normalization behind it, if any.
 #[derive(Module, Debug)]
@@ -23,6 +28,15 @@ pub struct NormalizedEi {
     pub normalization: Option<(Normalization, BackwardRule)>,
 }
 
+/// A layer that inhibition normalizes, behind which errors inhibit each other by weights that learn.
+#[derive(Module, Debug)]
+pub struct LateralINorm {
+    /// The layer; it leaves errors as they are.
+    pub layer: INormLinear,
+    /// The inhibition of errors.
+    pub lateral: LearnedLateral,
+}
+
 /// A hidden layer, without its ReLU.
 #[derive(Module, Debug)]
 // A network has a few of these; boxing would buy nothing.
@@ -32,6 +46,8 @@ pub enum Hidden {
     Ei(NormalizedEi),
     /// See [`HiddenSpec::INorm`].
     INorm(INormLinear),
+    /// See [`HiddenSpec::INormLearnedLateral`].
+    LateralINorm(LateralINorm),
 }
 
 /// The sizes of a network.
@@ -74,6 +90,13 @@ impl Hidden {
         device: &Device,
         rng: &mut impl Rng,
     ) -> Result<Self, ei_norm::Error> {
+        let i_norm = |divisive, error_norm| {
+            INormLinearConfig::new(d_input, d_output)
+                .with_initializer(initializer)
+                .with_divisive(divisive)
+                .with_error_norm(error_norm)
+                .with_epsilon(EPSILON)
+        };
         match spec {
             HiddenSpec::Ei {
                 inhibition,
@@ -95,13 +118,16 @@ impl Hidden {
             HiddenSpec::INorm {
                 divisive,
                 error_norm,
-            } => INormLinearConfig::new(d_input, d_output)
-                .with_initializer(initializer)
-                .with_divisive(divisive)
-                .with_error_norm(error_norm)
-                .with_epsilon(EPSILON)
+            } => i_norm(divisive, error_norm)
                 .try_init_with(device, rng)
                 .map(Self::INorm),
+            // Drawn in the order of `inorm+lateral`, so a seed gives both the same weights.
+            HiddenSpec::INormLearnedLateral => Ok(Self::LateralINorm(LateralINorm {
+                layer: i_norm(true, GradNormMode::Identity).try_init_with(device, rng)?,
+                lateral: LearnedLateralConfig::new(d_output)
+                    .with_rate(LATERAL_RATE)
+                    .try_init_with(device, rng)?,
+            })),
         }
     }
 
@@ -113,6 +139,10 @@ impl Hidden {
                 let (z, local) = layer.forward_with_local_loss(x);
                 (z, Some(local))
             }
+            Self::LateralINorm(hidden) => {
+                let (z, local) = hidden.layer.forward_with_local_loss(x);
+                (hidden.lateral.forward(z), Some(local))
+            }
         }
     }
 
@@ -121,6 +151,7 @@ impl Hidden {
         match self {
             Self::Ei(layer) => layer.forward(x),
             Self::INorm(layer) => layer.forward(x),
+            Self::LateralINorm(hidden) => hidden.lateral.forward(hidden.layer.forward(x)),
         }
     }
 
@@ -129,6 +160,34 @@ impl Hidden {
         match self {
             Self::Ei(layer) => metric::ei_alignment(&layer.linear, layer.normalization, EPSILON, x),
             Self::INorm(layer) => metric::i_norm_alignment(layer, x),
+            Self::LateralINorm(hidden) => {
+                let weights = hidden.lateral.weights.value();
+                let mut layer = hidden.layer.clone();
+                layer.grad_norm = GradNorm::with_lateral_weights(weights);
+                metric::i_norm_alignment(&layer, x)
+            }
+        }
+    }
+
+    /// The cosine between lateral weights that learn and equal ones, which center the error.
+    pub fn lateral_cosine(&self) -> Option<f64> {
+        match self {
+            Self::LateralINorm(hidden) => {
+                let weights = hidden.lateral.weights.val();
+                Some(metric::cosine(weights.clone(), weights.ones_like()))
+            }
+            Self::Ei(_) | Self::INorm(_) => None,
+        }
+    }
+
+    /// Lets what learns from errors alone learn from those of the last backward pass.
+    fn adapt(self) -> Self {
+        match self {
+            Self::LateralINorm(hidden) => Self::LateralINorm(LateralINorm {
+                lateral: hidden.lateral.adapt(),
+                ..hidden
+            }),
+            other => other,
         }
     }
 }
@@ -199,6 +258,12 @@ impl Network {
             x = relu(z);
         }
         (self.readout.forward(x), total)
+    }
+
+    /// The network after what its layers learn from errors alone; call it after each step.
+    pub fn adapt(self) -> Self {
+        let hidden = self.hidden.into_iter().map(Hidden::adapt).collect();
+        Self { hidden, ..self }
     }
 
     /// The error dL/dz that `loss` of the logits sends back to each hidden layer's output z, before

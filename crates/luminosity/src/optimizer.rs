@@ -77,6 +77,7 @@ impl Optimizer {
         };
         let gradients = GradientsParams::from_grads(total.backward(), &network);
         let network = self.sgd.step(self.rates.clone(), network, gradients);
+        let network = network.adapt();
         let task = task.inner();
         (network, StepLoss { task })
     }

@@ -40,6 +40,10 @@ pub struct Measures {
     /// The largest eigenvalue of the covariance of the error that reaches each hidden layer; none
     /// where it is not a number.
     pub lambda_max: Vec<Option<f64>>,
+    /// The cosine between the lateral weights of each hidden layer that has some that learn and equal
+    /// ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lateral_cosine: Vec<f64>,
 }
 
 /// How a hidden layer, or the mean of all, compares with LayerNorm. A cosine is missing where a layer

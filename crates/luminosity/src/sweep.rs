@@ -39,7 +39,7 @@ pub struct Request {
 impl Default for Request {
     fn default() -> Self {
         Self {
-            conditions: Condition::ALL.to_vec(),
+            conditions: Condition::PAPER.to_vec(),
             epsilons: vec![0.0, 0.25, 0.5, 0.75],
             settings: 8,
             seeds: 1,
@@ -256,7 +256,7 @@ impl Job for SweepRun {
         let products = Self::products(&self.config);
         let per_condition = match self.config.condition.hidden() {
             crate::condition::HiddenSpec::Ei { .. } => 1.0,
-            crate::condition::HiddenSpec::INorm { .. } => 1.6,
+            _ => 1.6,
         };
         self.config.epochs as f64 * products * per_condition
     }

@@ -5,8 +5,9 @@ use super::{FigureError, HUES, Look};
 /// What the colour of a series stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colour {
-    /// A condition, by its place in the list of ten: none, ln+, e-only-ln+, inorm, inorm-sub,
-    /// inorm+full, inorm+center, inorm+scale, inorm+decorrelate, inorm+lateral.
+    /// A condition, by its place in the list: none, ln+, e-only-ln+, inorm, inorm-sub,
+    /// inorm+full, inorm+center, inorm+scale, inorm+decorrelate, inorm+lateral,
+    /// inorm+learned-lateral.
     Condition(usize),
     /// One of several levels in order, from dark to light.
     Level {
@@ -18,7 +19,7 @@ pub enum Colour {
 }
 
 /// Look of each condition: kin share a hue.
-const CONDITIONS: [usize; 10] = [
+const CONDITIONS: [usize; 11] = [
     7,              // none: grey
     6,              // ln+: black
     6 + HUES.len(), // e-only-ln+: black, open
@@ -29,6 +30,7 @@ const CONDITIONS: [usize; 10] = [
     3,              // inorm+scale: orange
     4,              // inorm+decorrelate: pink
     5,              // inorm+lateral: sky blue
+    5 + HUES.len(), // inorm+learned-lateral: sky blue, open
 ];
 
 /// Largest number of levels.

@@ -136,7 +136,7 @@ pub enum FigureError {
         groups: usize,
     },
     /// A colour outside the scheme.
-    #[error("{0:?} has no colour: there are 10 conditions and up to 6 levels")]
+    #[error("{0:?} has no colour: there are 11 conditions and up to 6 levels")]
     NoColour(Colour),
     /// Bins of a histogram that are none.
     #[error("{bins} bins from {from} to {to}: at least one bin and an ascending range needed")]

@@ -80,6 +80,7 @@ pub fn with_correct(run: &SweepRun, correct: i32) -> SweepRecord {
         },
         moments: vec![moments; 2],
         lambda_max: vec![Some(1e-4 * (1.0 + small)), Some(3e-5 * (1.0 + small))],
+        lateral_cosine: Vec::new(),
     };
     let history = (1..=config.epochs).map(|epoch| Epoch {
         epoch,

@@ -1,0 +1,68 @@
+use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
+use burn::tensor::{Device, Tensor};
+
+use crate::dale::{Sign, announced_sign};
+
+/// Any of Burn's optimizers with Dale's law kept in its step: where a
+/// [`Weight`](crate::dale::Weight) is non-negative, the optimizer's result is projected to ≥ 0.
+///
+/// The parameters are those of the optimizer followed by [`dale::project`](crate::dale::project), to
+/// the bit; the optimizer's state (momentum, say) is its own. So it fits wherever there is no place for
+/// a projection after the step, such as burn-train's `Learner`. For plain descent,
+/// [`ProjectedSgd`](super::ProjectedSgd) does it in one pass. NaN stays NaN.
+///
+/// It wraps the bare optimizer, which a configuration's `build` gives; gradient clipping is set on the
+/// result of [`init`](Self::init).
+///
+/// ```
+/// use burn::optim::{AdamConfig, GradientsParams};
+/// use burn::prelude::*;
+/// use ei_norm::optim::Projected;
+/// use ei_norm::{EiLinearConfig, dale};
+///
+/// let device = Device::flex().autodiff();
+/// let mut layer = EiLinearConfig::new(8, 4).init(&device);
+/// let mut optimizer = Projected::new(AdamConfig::new().build()).init();
+/// let grads = layer.forward(Tensor::<2>::ones([2, 8], &device)).sum().backward();
+/// let grads = GradientsParams::from_grads(grads, &layer);
+/// layer = optimizer.step(10.0, layer, grads);
+/// assert!(dale::check(&layer).is_ok());
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Projected<O> {
+    optimizer: O,
+}
+
+impl<O: Optimizer> Projected<O> {
+    /// This optimizer with the projection.
+    pub fn new(optimizer: O) -> Self {
+        Self { optimizer }
+    }
+
+    /// The optimizer of a module.
+    pub fn init(self) -> ModuleOptimizer {
+        ModuleOptimizer::from(self)
+    }
+}
+
+impl<O: Optimizer> Optimizer for Projected<O> {
+    type State<const D: usize> = O::State<D>;
+
+    fn step<const D: usize>(
+        &self,
+        lr: LearningRate,
+        tensor: Tensor<D>,
+        grad: Tensor<D>,
+        state: Option<Self::State<D>>,
+    ) -> (Tensor<D>, Option<Self::State<D>>) {
+        let (tensor, state) = self.optimizer.step(lr, tensor, grad, state);
+        match announced_sign() {
+            Some(Sign::NonNegative) => (tensor.clamp_min(0.0), state),
+            _ => (tensor, state),
+        }
+    }
+
+    fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
+        O::to_device(state, device)
+    }
+}
