@@ -11,7 +11,7 @@ use crate::figure;
 use crate::record::RunRecord;
 use crate::run::{self, Progress};
 use crate::summary::{ConditionSummary, Gain};
-use crate::{Condition, DeviceName, Error, RunConfig, files, parallel};
+use crate::{Condition, DeviceName, Error, Learner, RunConfig, files, parallel};
 
 /// What to compare.
 #[derive(Debug, Clone)]
@@ -49,12 +49,12 @@ impl Plan {
         self.conditions.iter().flat_map(of_condition).collect()
     }
 
-    /// Makes all the runs, `threads` at a time. `progress` hears of each run, by its index.
+    /// Makes all the runs with networks of one kind, `threads` at a time. `progress` hears of each run, by its index.
     ///
     /// # Errors
     ///
     /// The first that any run meets.
-    pub fn execute(
+    pub fn execute<N: Learner>(
         &self,
         data: &Dataset,
         device: DeviceName,
@@ -63,15 +63,13 @@ impl Plan {
     ) -> Result<Comparison, Error> {
         let jobs: Vec<(usize, RunConfig)> = self.runs().into_iter().enumerate().collect();
         let results = parallel::map(&jobs, threads, |(index, config)| {
-            run::run(config, data, device, &mut |p| {
+            let trained = run::train::<N>(config, data, device, &mut |p| {
                 progress(*index, p);
                 ControlFlow::Continue(())
-            })
+            });
+            trained.map(|trained| trained.record)
         });
-        let runs = results
-            .into_iter()
-            .map(|result| result.map(|trained| trained.record))
-            .collect::<Result<Vec<_>, _>>()?;
+        let runs = results.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(Comparison::new(&self.conditions, runs))
     }
 }

@@ -12,6 +12,7 @@ use ei_norm::{
 use rand::Rng;
 
 use crate::condition::HiddenSpec;
+use crate::learner::add_losses;
 
 /// ε of every normalization in the paper.
 pub const EPSILON: f64 = 1e-5;
@@ -251,10 +252,7 @@ impl Network {
         let mut total: Option<Tensor<1>> = None;
         for layer in &self.hidden {
             let (z, local) = layer.forward(x);
-            total = match (total, local) {
-                (Some(total), Some(local)) => Some(total + local),
-                (total, local) => total.or(local),
-            };
+            total = add_losses(total, local);
             x = relu(z);
         }
         (self.readout.forward(x), total)

@@ -1,13 +1,13 @@
 //! Plain SGD with one learning rate per population of synapses, and Dale's law after each step.
 
-use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
+use burn::module::{ModuleVisitor, Param, ParamGroup};
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Int, Tensor};
 use ei_norm::{functional::smoothed_cross_entropy, optim::ProjectedSgd};
 use serde::{Deserialize, Serialize};
 
-use crate::model::Network;
+use crate::Learner;
 
 /// Label smoothing of the paper.
 pub const LABEL_SMOOTHING: f64 = 0.1;
@@ -41,7 +41,7 @@ pub struct StepLoss {
 
 impl Optimizer {
     /// An optimizer for `network`; the local losses weigh `lambda` against the task's.
-    pub fn new(network: &Network, rates: LearningRates, lambda: f64) -> Self {
+    pub fn new<N: Learner>(network: &N, rates: LearningRates, lambda: f64) -> Self {
         let paths_of = |names: &[&str]| {
             let mut paths = PathsNamed::new(names);
             network.visit(&mut paths);
@@ -63,13 +63,13 @@ impl Optimizer {
     /// # Shapes
     ///
     /// - `x`: `[batch, input]`, `labels`: `[batch]`
-    pub fn step(
+    pub fn step<N: Learner>(
         &mut self,
-        network: Network,
+        network: N,
         x: Tensor<2>,
         labels: Tensor<1, Int>,
-    ) -> (Network, StepLoss) {
-        let (logits, local) = network.forward_with_local_loss(x);
+    ) -> (N, StepLoss) {
+        let (logits, local) = network.logits_with_local_loss(x);
         let task = smoothed_cross_entropy(logits, labels, LABEL_SMOOTHING);
         let total = match local {
             Some(local) => task.clone() + local * self.lambda,

@@ -31,7 +31,7 @@ pub struct Epoch {
 
 /// What is measured of the hidden layers of a network, each the mean over 8 fixed batches of 32 test
 /// images.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measures {
     /// The alignment with LayerNorm.
     pub alignment: Alignments,
@@ -48,7 +48,7 @@ pub struct Measures {
 
 /// How a hidden layer, or the mean of all, compares with LayerNorm. A cosine is missing where a layer
 /// was silent for a whole batch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Alignment {
     /// Of the output.
     pub output: Option<f64>,
@@ -57,7 +57,7 @@ pub struct Alignment {
 }
 
 /// The alignments of a trained network.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Alignments {
     /// The mean over the hidden layers.
     #[serde(flatten)]

@@ -3,18 +3,16 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use rand::seq::SliceRandom;
 
 use crate::data::{CLASSES, Dataset, Split};
-use crate::measure::measure;
 use crate::model::Network;
 use crate::optimizer::Optimizer;
 use crate::random::{Purpose, generator};
 use crate::record::{Epoch, Outcome, RunRecord, Timing};
 use crate::stimulus;
-use crate::{DeviceName, Error, RunConfig, machine};
+use crate::{DeviceName, Error, Learner, RunConfig, machine};
 
 /// Images that are tested at a time: large enough to use the machine, small enough to stay in cache.
 const TEST_BATCH: usize = 500;
@@ -39,11 +37,11 @@ pub type Observer<'a> = dyn FnMut(Progress<'_>) -> ControlFlow<()> + Send + 'a;
 
 /// What a run yields.
 #[derive(Debug)]
-pub struct Trained {
+pub struct Trained<N = Network> {
     /// The record.
     pub record: RunRecord,
     /// The network after the last step, without autodiff.
-    pub network: Network,
+    pub network: N,
     /// The loss of the task before each step.
     pub losses: Vec<f32>,
 }
@@ -64,6 +62,20 @@ pub fn run(
     device: DeviceName,
     progress: &mut Observer<'_>,
 ) -> Result<Trained, Error> {
+    train(config, data, device, progress)
+}
+
+/// [`run`] for a network of another kind.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn train<N: Learner>(
+    config: &RunConfig,
+    data: &Dataset,
+    device: DeviceName,
+    progress: &mut Observer<'_>,
+) -> Result<Trained<N>, Error> {
     config.validate()?;
     let device_of_run = device.open()?;
     on_one_thread(|| Run::new(config, data, device, device_of_run)?.train(progress))?
@@ -140,17 +152,11 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn train(&self, progress: &mut Observer<'_>) -> Result<Trained, Error> {
+    fn train<N: Learner>(&self, progress: &mut Observer<'_>) -> Result<Trained<N>, Error> {
         let config = self.config;
         let train = self.data.train();
         let mut weights = generator(config.seed, Purpose::Weights);
-        let mut network = Network::init(
-            config.condition.hidden(),
-            config.sizes(),
-            config.init,
-            &self.autodiff,
-            &mut weights,
-        )?;
+        let mut network = N::create(config, &self.autodiff, &mut weights)?;
         let mut optimizer = Optimizer::new(&network, config.learning_rates(), config.lambda);
         let mut order: Vec<usize> = (0..train.len()).collect();
         let mut shuffling = generator(config.seed, Purpose::Order);
@@ -212,7 +218,7 @@ impl<'a> Run<'a> {
                 epoch,
                 train_loss: losses.iter().map(|l| f64::from(*l)).sum::<f64>() / losses.len() as f64,
                 test_accuracy: self.test(&network),
-                measures: measure(&network.valid(), self.config, self.data.test(), &self.plain),
+                measures: (network.valid()).measures(config, self.data.test(), &self.plain),
             };
             let news = Progress {
                 step: made,
@@ -236,7 +242,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn test(&self, network: &Network) -> f64 {
+    fn test(&self, network: &impl Learner) -> f64 {
         accuracy(&network.valid(), self.config, self.data.test(), &self.plain)
     }
 
@@ -276,13 +282,13 @@ impl<'a> Run<'a> {
 }
 
 /// The share of test images that are classified correctly, under the shifts that the seed fixes.
-fn accuracy(network: &Network, config: &RunConfig, split: &Split, device: &Device) -> f64 {
+fn accuracy(network: &impl Learner, config: &RunConfig, split: &Split, device: &Device) -> f64 {
     let mut shifts = generator(config.seed, Purpose::TestShifts);
     let indices: Vec<usize> = (0..split.len()).collect();
     let mut correct = 0;
     for indices in indices.chunks(TEST_BATCH) {
         let batch = stimulus::batch(split, indices, config.epsilon, &mut shifts, device);
-        let guesses = network.forward(batch.x).argmax(1).into_data();
+        let guesses = network.logits(batch.x).argmax(1).into_data();
         correct += guesses
             .iter::<i64>()
             .zip(indices)

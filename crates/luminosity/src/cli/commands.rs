@@ -13,15 +13,19 @@ use crate::compare::Plan;
 use crate::data::{Dataset, Environment, fetch, verify};
 use crate::record::Outcome;
 use crate::saved::ModelFiles;
-use crate::{Condition, Error, dump, files, run};
+use crate::{Condition, Error, Learner, dump, files, run};
 
-pub(super) fn compare(arguments: &CompareArguments) -> Result<ExitCode, Error> {
+pub(super) fn compare<N: Learner>(
+    arguments: &CompareArguments,
+    max_steps: Option<usize>,
+) -> Result<ExitCode, Error> {
     let threads = threads(arguments.threads)?;
     let first = arguments.conditions.first().copied();
-    let common =
-        arguments
-            .setting
-            .run(first.unwrap_or(Condition::INorm), arguments.epochs, None)?;
+    let common = arguments.setting.run(
+        first.unwrap_or(Condition::INorm),
+        arguments.epochs,
+        max_steps,
+    )?;
     let plan = Plan {
         conditions: distinct(&arguments.conditions)?,
         seeds: (0..arguments.seeds)
@@ -41,7 +45,7 @@ pub(super) fn compare(arguments: &CompareArguments) -> Result<ExitCode, Error> {
     ));
 
     let steps = Steps::new(runs.len());
-    let result = plan.execute(&data, device, threads, &|index, progress| {
+    let result = plan.execute::<N>(&data, device, threads, &|index, progress| {
         steps.update(index, &runs[index], progress);
     });
     steps.finish();

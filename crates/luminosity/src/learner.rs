@@ -1,0 +1,78 @@
+//! What a network must do so that a run can train it.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use rand_chacha::ChaCha8Rng;
+
+use crate::RunConfig;
+use crate::data::Split;
+use crate::measure::measure;
+use crate::model::Network;
+use crate::record::Measures;
+
+/// A network that [`run::train`](crate::run::train) trains. Its inhibitory weights have the names of
+/// the layers (`w_ix`, `w_ei`, `u_ix`, `u_ei`), by which they get their learning rates.
+pub trait Learner: Module {
+    /// A network with fresh weights from `rng`, its hidden layers as the condition says
+    /// ([`Condition::hidden`](crate::Condition::hidden)).
+    ///
+    /// # Errors
+    ///
+    /// If a number of the configuration does not allow it.
+    fn create(
+        config: &RunConfig,
+        device: &Device,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Self, ei_norm::Error>;
+
+    /// The logits of a batch.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[batch, PIXELS]`, result: `[batch, CLASSES]`
+    fn logits(&self, x: Tensor<2>) -> Tensor<2>;
+
+    /// The logits of a batch and the sum of the local losses, if the network has any.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[batch, PIXELS]`, logits: `[batch, CLASSES]`, loss: `[1]`
+    fn logits_with_local_loss(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>);
+
+    /// What is measured of the hidden layers after an epoch; nothing, if not said otherwise.
+    fn measures(&self, config: &RunConfig, split: &Split, device: &Device) -> Measures {
+        let _ = (config, split, device);
+        Measures::default()
+    }
+}
+
+impl Learner for Network {
+    fn create(
+        config: &RunConfig,
+        device: &Device,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Self, ei_norm::Error> {
+        let hidden = config.condition.hidden();
+        Self::init(hidden, config.sizes(), config.init, device, rng)
+    }
+
+    fn logits(&self, x: Tensor<2>) -> Tensor<2> {
+        self.forward(x)
+    }
+
+    fn logits_with_local_loss(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
+        self.forward_with_local_loss(x)
+    }
+
+    fn measures(&self, config: &RunConfig, split: &Split, device: &Device) -> Measures {
+        measure(self, config, split, device)
+    }
+}
+
+/// The sum of two losses that may both be missing.
+pub fn add_losses(a: Option<Tensor<1>>, b: Option<Tensor<1>>) -> Option<Tensor<1>> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a + b),
+        (a, b) => a.or(b),
+    }
+}
