@@ -51,6 +51,22 @@ pub enum Error {
         /// How many values the error has.
         values: usize,
     },
+    /// A key of a file with weights that does not fit the model.
+    #[error("`{key}`: found {found}; expected {expected}")]
+    Import {
+        /// The key in the file, or the path in the model where there is none.
+        key: String,
+        /// What was found.
+        found: String,
+        /// What would have been accepted.
+        expected: String,
+    },
+    /// A file with weights that cannot be read or written.
+    #[error("weights: {reason}")]
+    File {
+        /// Why.
+        reason: String,
+    },
 }
 
 impl Error {
@@ -59,6 +75,22 @@ impl Error {
             name,
             value: value.to_string(),
             allowed,
+        }
+    }
+
+    #[cfg(feature = "import")]
+    pub(crate) fn import(key: &str, found: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self::Import {
+            key: key.to_owned(),
+            found: found.into(),
+            expected: expected.into(),
+        }
+    }
+
+    #[cfg(feature = "import")]
+    pub(crate) fn file(reason: impl ToString) -> Self {
+        Self::File {
+            reason: reason.to_string(),
         }
     }
 }

@@ -11,6 +11,7 @@
 //! - [`grad`]: besides these, a toolbox to clip, scale, reverse and perturb errors, to read the error
 //!   of any tensor, and to find where it stops being finite.
 //! - [`dale`]: which parameters have a fixed sign, their projection after a step, and a check.
+//! - `import` (feature `import`): weights of PyTorch and safetensors files.
 //! - `optim` (feature `optim`): descent and projection in one pass.
 //!
 //! ```
@@ -37,6 +38,8 @@
 pub mod dale;
 pub mod functional;
 pub mod grad;
+#[cfg(feature = "import")]
+pub mod import;
 pub mod init;
 pub mod layer;
 pub mod metric;

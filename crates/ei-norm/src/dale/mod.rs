@@ -32,7 +32,7 @@ use burn::tensor::Tensor;
 
 use crate::{Error, context};
 
-#[cfg(feature = "optim")]
+#[cfg(any(feature = "import", feature = "optim"))]
 pub(crate) use scope::sign as announced_sign;
 pub use weight::{Plasticity, Weight};
 

@@ -1,0 +1,121 @@
+//! The parameters of a module, as a traversal meets them.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{DType, Tensor};
+
+use super::KeyMap;
+use super::key_map::Entry;
+use crate::Error;
+use crate::dale::{self, Sign};
+
+/// What a file must fit.
+pub(super) struct Parameter {
+    pub(super) path: String,
+    pub(super) shape: Vec<usize>,
+    pub(super) dtype: DType,
+    pub(super) sign: Option<Sign>,
+    /// Row by row; only where they were asked for.
+    pub(super) values: Vec<f64>,
+}
+
+/// The float parameters of `model`, without their values.
+pub(super) fn of<M: Module>(model: &M) -> Vec<Parameter> {
+    collect(model, false)
+}
+
+/// The float parameters of `model`, with their values.
+pub(super) fn with_values<M: Module>(model: &M) -> Vec<Parameter> {
+    collect(model, true)
+}
+
+/// Pairs every parameter that is not kept with its entry.
+///
+/// # Errors
+///
+/// If the table and the model do not fit each other.
+pub(super) fn pair<'a>(
+    parameters: &'a [Parameter],
+    map: &'a KeyMap,
+) -> Result<Vec<(&'a Entry, &'a Parameter, Vec<usize>)>, Error> {
+    for (index, entry) in map.entries().iter().enumerate() {
+        let known = parameters.iter().any(|p| p.path == entry.path);
+        if !known && !entry.is_optional() {
+            let found = format!("no parameter `{}` in the model", entry.path);
+            return Err(Error::import(&entry.key, found, paths(parameters)));
+        }
+        let before = &map.entries()[..index];
+        if before
+            .iter()
+            .any(|e| e.key == entry.key || e.path == entry.path)
+        {
+            let found = "it or its parameter twice in the table";
+            return Err(Error::import(&entry.key, found, "each once"));
+        }
+    }
+    let mut pairs = Vec::new();
+    for parameter in parameters {
+        let entry = map.entries().iter().find(|e| e.path == parameter.path);
+        match entry {
+            Some(entry) => {
+                let stored = entry.axes.stored(&parameter.shape).ok_or_else(|| {
+                    let found = format!("{:?} axes", entry.axes);
+                    let expected = format!("axes for `{}` {:?}", entry.path, parameter.shape);
+                    Error::import(&entry.key, found, expected)
+                })?;
+                pairs.push((entry, parameter, stored));
+            }
+            None if map.keeps(&parameter.path) => {}
+            None => {
+                let expected = "a key for every parameter of the model, or `KeyMap::keeping` it";
+                return Err(Error::import(&parameter.path, "no key", expected));
+            }
+        }
+    }
+    Ok(pairs)
+}
+
+fn paths(parameters: &[Parameter]) -> String {
+    let paths: Vec<_> = parameters.iter().map(|p| p.path.as_str()).collect();
+    format!("one of {}", paths.join(", "))
+}
+
+fn collect<M: Module>(model: &M, with_values: bool) -> Vec<Parameter> {
+    let mut visitor = Visitor {
+        path: Vec::new(),
+        with_values,
+        parameters: Vec::new(),
+    };
+    model.visit(&mut visitor);
+    visitor.parameters
+}
+
+struct Visitor {
+    path: Vec<String>,
+    with_values: bool,
+    parameters: Vec<Parameter>,
+}
+
+impl ModuleVisitor for Visitor {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let value = param.base().inner();
+        self.parameters.push(Parameter {
+            path: self.path.join("."),
+            shape: value.dims().to_vec(),
+            dtype: value.dtype(),
+            sign: dale::announced_sign(),
+            values: if self.with_values {
+                value.into_data().iter::<f64>().collect()
+            } else {
+                Vec::new()
+            },
+        });
+    }
+}
