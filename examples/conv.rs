@@ -16,7 +16,7 @@ use ei_norm::{
 use luminosity::cli::{CarryOver, carry_over};
 use luminosity::condition::HiddenSpec;
 use luminosity::data::CLASSES;
-use luminosity::learner::add_losses;
+use luminosity::learner::{add_losses, refuse};
 use luminosity::model::EPSILON;
 use luminosity::{Learner, RunConfig};
 use rand_chacha::ChaCha8Rng;
@@ -53,11 +53,9 @@ impl Hidden {
                 .with_initializer(config.init)
                 .try_init_with(device, rng)
                 .map(Self::Ei),
-            HiddenSpec::Ei { .. } => Err(Error::Config {
-                name: "conditions",
-                value: config.condition.to_string(),
-                allowed: "none and those of I-Norm",
-            }),
+            HiddenSpec::Ei { .. } | HiddenSpec::INormLearnedLateral => {
+                Err(refuse(config.condition))
+            }
             HiddenSpec::INorm {
                 divisive,
                 error_norm,

@@ -15,6 +15,7 @@ use ei_norm::{
 use luminosity::cli::{CarryOver, carry_over};
 use luminosity::condition::HiddenSpec;
 use luminosity::data::CLASSES;
+use luminosity::learner::refuse;
 use luminosity::model::EPSILON;
 use luminosity::{Learner, RunConfig};
 use rand_chacha::ChaCha8Rng;
@@ -47,12 +48,8 @@ impl Learner for Network {
                 .with_initializer(config.init)
                 .try_init_with(device, rng)
                 .map(Hidden::Ei)?,
-            HiddenSpec::Ei { .. } => {
-                return Err(Error::Config {
-                    name: "conditions",
-                    value: config.condition.to_string(),
-                    allowed: "none and those of I-Norm",
-                });
+            HiddenSpec::Ei { .. } | HiddenSpec::INormLearnedLateral => {
+                return Err(refuse(config.condition));
             }
             HiddenSpec::INorm {
                 divisive,

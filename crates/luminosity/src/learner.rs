@@ -4,11 +4,11 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 
-use crate::RunConfig;
 use crate::data::Split;
 use crate::measure::measure;
 use crate::model::Network;
 use crate::record::Measures;
+use crate::{Condition, RunConfig};
 
 /// A network that [`run::train`](crate::run::train) trains. Its inhibitory weights have the names of
 /// the layers (`w_ix`, `w_ei`, `u_ix`, `u_ei`), by which they get their learning rates.
@@ -74,5 +74,14 @@ pub fn add_losses(a: Option<Tensor<1>>, b: Option<Tensor<1>>) -> Option<Tensor<1
     match (a, b) {
         (Some(a), Some(b)) => Some(a + b),
         (a, b) => a.or(b),
+    }
+}
+
+/// The refusal of a condition for which a network has no layers.
+pub fn refuse(condition: Condition) -> ei_norm::Error {
+    ei_norm::Error::Config {
+        name: "conditions",
+        value: condition.to_string(),
+        allowed: "none and those of I-Norm without learned lateral weights",
     }
 }
