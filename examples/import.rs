@@ -45,7 +45,10 @@ impl Net {
     }
 
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let x = self.hidden.iter().fold(x, |x, layer| relu(layer.forward(x)));
+        let x = self
+            .hidden
+            .iter()
+            .fold(x, |x, layer| relu(layer.forward(x)));
         self.readout.forward(x)
     }
 }
@@ -65,7 +68,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("fc1", "hidden.1"),
         ("fc_output", "readout"),
     ]);
-    Import::new(map).with_conversion(true).apply(&weights, &mut net)?;
+    Import::new(map)
+        .with_conversion(true)
+        .apply(&weights, &mut net)?;
     println!("{net}");
     let inputs = net.hidden[0].w_ex.dims()[0];
     let outputs = net.forward(Tensor::full([1, inputs], 0.5, &device));

@@ -10,8 +10,8 @@ use burn::tensor::{DType, Device, Tensor, activation::relu};
 use common::{Setup, assert_close, setups, values};
 use ei_norm::import::{Axes, Import, KeyMap, Signs, Weights};
 use ei_norm::{
-    EiLinear, EiLinearConfig, EiWeights, Error, GradNorm, GradNormMode, INormLinear, INormLinearConfig,
-    INormWeights, Inhibitory,
+    EiLinear, EiLinearConfig, EiWeights, Error, GradNorm, GradNormMode, INormLinear,
+    INormLinearConfig, INormWeights, Inhibitory,
 };
 
 /// The network of `tests/import/fixture.py`.
@@ -45,16 +45,16 @@ impl Net {
             bias: bias(3),
         };
         Self {
-            hidden: vec![
-                hidden(7, 6, 2, 6).unwrap(),
-                hidden(6, 5, 1, 5).unwrap(),
-            ],
+            hidden: vec![hidden(7, 6, 2, 6).unwrap(), hidden(6, 5, 1, 5).unwrap()],
             readout: EiLinear::from_weights(readout).unwrap(),
         }
     }
 
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let x = self.hidden.iter().fold(x, |x, layer| relu(layer.forward(x)));
+        let x = self
+            .hidden
+            .iter()
+            .fold(x, |x, layer| relu(layer.forward(x)));
         self.readout.forward(x)
     }
 
@@ -78,7 +78,9 @@ fn published() -> KeyMap {
 }
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/import")
+        .join(name)
 }
 
 fn suffix(dtype: DType) -> &'static str {
@@ -147,7 +149,11 @@ fn pytorch_weights_give_the_outputs_of_pytorch() {
         let mut net = Net::new(&setup);
         Import::new(published()).apply(&weights, &mut net).unwrap();
         let x = setup.tensor(expected("x", setup.dtype), [4, 7]);
-        let tolerance = if setup.dtype == DType::F64 { 1e-12 } else { 1e-6 };
+        let tolerance = if setup.dtype == DType::F64 {
+            1e-12
+        } else {
+            1e-6
+        };
         assert_close(
             &values(&net.forward(x)),
             &expected("y", setup.dtype),
@@ -181,10 +187,15 @@ fn safetensors_restore_every_bit_and_learning_state() {
         };
         let (source, mut target) = (lateral(), lateral());
         let map = KeyMap::of(&source);
-        let bytes = Weights::of(&source, &map).unwrap().to_safetensors().unwrap();
+        let bytes = Weights::of(&source, &map)
+            .unwrap()
+            .to_safetensors()
+            .unwrap();
         let weights = Weights::from_safetensors(&bytes).unwrap();
         assert!(weights.keys().any(|key| key == "grad_norm.lateral_weights"));
-        Import::new(map.clone()).apply(&weights, &mut target).unwrap();
+        Import::new(map.clone())
+            .apply(&weights, &mut target)
+            .unwrap();
         assert_eq!(Weights::of(&target, &map).unwrap(), weights);
         assert!(target.w_ex.val().is_require_grad());
         assert!(!target.w_ei.val().is_require_grad());
@@ -227,10 +238,7 @@ fn what_does_not_fit_is_named_and_changes_nothing() {
     let mut case = |change, message: &str| {
         refused(&import, &altered(key, change), &mut net, message);
     };
-    case(
-        None,
-        "`fc1.Wix`: found no such key; expected F32 [1, 6]",
-    );
+    case(None, "`fc1.Wix`: found no such key; expected F32 [1, 6]");
     case(
         Some((f32s(&[1, 6], 1.0), "fc1.Wxi")),
         "`fc1.Wix`: found no such key, but fc1.Wxi; expected F32 [1, 6]",
@@ -249,10 +257,7 @@ fn what_does_not_fit_is_named_and_changes_nothing() {
          `Signs::Project`, `Signs::Allow`)",
     );
     let integers = (safetensors::Dtype::I32, vec![1, 6], vec![0; 24]);
-    case(
-        Some((integers, key)),
-        "`fc1.Wix`: found I32; expected F32",
-    );
+    case(Some((integers, key)), "`fc1.Wix`: found I32; expected F32");
     let extra = altered("", Some((f32s(&[1], 1.0), "fc9.Wex")));
     refused(
         &import,
@@ -271,7 +276,10 @@ fn what_does_not_fit_is_named_and_changes_nothing() {
         &mut net,
         "`fc0.Wex`: found F64; expected F32 (or `Import::with_conversion`)",
     );
-    import.with_conversion(true).apply(&double, &mut net).unwrap();
+    import
+        .with_conversion(true)
+        .apply(&double, &mut net)
+        .unwrap();
 }
 
 #[test]
@@ -319,6 +327,9 @@ fn damaged_files_are_errors() {
 
     let bytes = net.bits();
     for length in (0..bytes.len()).step_by(5) {
-        assert!(Weights::from_safetensors(&bytes[..length]).is_err(), "{length}");
+        assert!(
+            Weights::from_safetensors(&bytes[..length]).is_err(),
+            "{length}"
+        );
     }
 }

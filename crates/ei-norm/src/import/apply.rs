@@ -80,10 +80,7 @@ impl Import {
             let checked = self.check(&entry.key, stored, parameter, shape)?;
             let checked = entry.axes.reorder(&checked, shape);
             let data = TensorData::new(checked, parameter.shape.clone());
-            values.insert(
-                parameter.path.clone(),
-                data.convert_dtype(parameter.dtype),
-            );
+            values.insert(parameter.path.clone(), data.convert_dtype(parameter.dtype));
         }
         if let Some(key) = surplus.first() {
             let found = "a key that is for no parameter of the model";
@@ -122,7 +119,11 @@ impl Import {
         let mut values: Vec<f64> = in_model.convert_dtype(dtype).iter::<f64>().collect();
         if let Some((index, value)) = values.iter().enumerate().find(|(_, v)| !v.is_finite()) {
             let found = format!("{value} at {index}");
-            return Err(Error::import(key, found, format!("finite values of {dtype:?}")));
+            return Err(Error::import(
+                key,
+                found,
+                format!("finite values of {dtype:?}"),
+            ));
         }
         if parameter.sign == Some(Sign::NonNegative) {
             let negative = values.iter().filter(|v| **v < 0.0).count();

@@ -132,12 +132,17 @@ impl Weights {
 impl Stored {
     /// Checks that there is a value for every element.
     fn whole(self) -> Result<Self, Error> {
-        let elements = self.shape.iter().try_fold(1_usize, |n, d| n.checked_mul(*d));
+        let elements = self
+            .shape
+            .iter()
+            .try_fold(1_usize, |n, d| n.checked_mul(*d));
         if !self.dtype.is_float() || elements == Some(self.values.len()) {
             return Ok(self);
         }
         let (shape, values) = (self.shape, self.values.len());
-        Err(Error::file(format!("{values} values for the shape {shape:?}")))
+        Err(Error::file(format!(
+            "{values} values for the shape {shape:?}"
+        )))
     }
 }
 
@@ -157,7 +162,11 @@ impl View for &Stored {
 
     fn data(&self) -> Cow<'_, [u8]> {
         fn bytes<const N: usize>(values: &[f64], f: impl Fn(f64) -> [u8; N]) -> Cow<'_, [u8]> {
-            values.iter().flat_map(|v| f(*v)).collect::<Vec<u8>>().into()
+            values
+                .iter()
+                .flat_map(|v| f(*v))
+                .collect::<Vec<u8>>()
+                .into()
         }
         let values = &self.values;
         match self.dtype {
