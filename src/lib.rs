@@ -14,4 +14,6 @@ mod pages {
     struct Extending;
     #[doc = include_str!("../docs/weights.md")]
     struct WeightsPage;
+    #[doc = include_str!("../docs/layers.md")]
+    struct Layers;
 }

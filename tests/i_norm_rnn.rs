@@ -148,7 +148,8 @@ fn pass_of_steps(
             locals.push(local);
             next
         });
-        let local = Tensor::cat(locals, 0).sum() / steps as f64;
+        // Not a quotient: the way back through one rounds 1/steps to f32 in Burn.
+        let local = Tensor::cat(locals, 0).sum() * (1.0 / steps as f64);
         (states, last, local)
     })
 }
