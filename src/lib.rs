@@ -12,4 +12,6 @@ mod pages {
     struct Guide;
     #[doc = include_str!("../docs/extending.md")]
     struct Extending;
+    #[doc = include_str!("../docs/learned-lateral.md")]
+    struct LearnedLateral;
 }
