@@ -16,4 +16,6 @@ mod pages {
     struct WeightsPage;
     #[doc = include_str!("../docs/layers.md")]
     struct Layers;
+    #[doc = include_str!("../docs/learned-lateral.md")]
+    struct LearnedLateral;
 }

@@ -100,7 +100,7 @@ impl Comparison {
     /// The table for a terminal.
     pub fn table(&self) -> String {
         let mut table = format!(
-            "{:<20}{:<36}{:>16}  seeds\n",
+            "{:<22}{:<36}{:>16}  seeds\n",
             "condition", "", "accuracy (%)"
         );
         for row in &self.summary {
@@ -114,7 +114,7 @@ impl Comparison {
             // Writing to a string cannot fail.
             let _ = writeln!(
                 table,
-                "{:<20}{:<36}{accuracy:>16}  {}{diverged}",
+                "{:<22}{:<36}{accuracy:>16}  {}{diverged}",
                 row.condition.name(),
                 row.condition.description(),
                 seeds.join("  "),

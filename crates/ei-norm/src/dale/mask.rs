@@ -132,7 +132,7 @@ impl<const D: usize> Mask<D> {
         Self::from_param(param)
     }
 
-    pub fn to_device(self, device: &Device) -> Self {
+    pub fn moved_to(self, device: &Device) -> Self {
         Self::from_param(self.param.to_device(&device.clone().inner()))
     }
 }

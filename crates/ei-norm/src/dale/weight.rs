@@ -307,12 +307,12 @@ impl<const D: usize> Module for Weight<D> {
 
     fn fork(self, device: &Device) -> Self {
         self.map_param(|param| param.fork(device))
-            .map_mask(|mask| mask.to_device(device))
+            .map_mask(|mask| mask.moved_to(device))
     }
 
     fn to_device(self, device: &Device) -> Self {
         self.map_param(|param| param.to_device(device))
-            .map_mask(|mask| mask.to_device(device))
+            .map_mask(|mask| mask.moved_to(device))
     }
 
     fn valid(&self) -> Self {

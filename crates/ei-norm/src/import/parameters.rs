@@ -28,6 +28,9 @@ pub(super) fn with_values<M: Module>(model: &M) -> Vec<Parameter> {
     collect(model, true)
 }
 
+/// An entry, its parameter, and the shape that the key must have.
+pub(super) type Pair<'a> = (&'a Entry, &'a Parameter, Vec<usize>);
+
 /// Pairs every parameter that is not kept with its entry.
 ///
 /// # Errors
@@ -36,7 +39,7 @@ pub(super) fn with_values<M: Module>(model: &M) -> Vec<Parameter> {
 pub(super) fn pair<'a>(
     parameters: &'a [Parameter],
     map: &'a KeyMap,
-) -> Result<Vec<(&'a Entry, &'a Parameter, Vec<usize>)>, Error> {
+) -> Result<Vec<Pair<'a>>, Error> {
     for (index, entry) in map.entries().iter().enumerate() {
         let known = parameters.iter().any(|p| p.path == entry.path);
         if !known && !entry.is_optional() {

@@ -398,6 +398,6 @@ pub(super) fn threads(asked: Option<usize>) -> Result<usize, Error> {
 }
 
 fn conditions_help() -> String {
-    let rows = Condition::ALL.map(|c| format!("  {:<20}{}", c.name(), c.description()));
+    let rows = Condition::ALL.map(|c| format!("  {:<22}{}", c.name(), c.description()));
     format!("One of\n{}\n", rows.join("\n"))
 }

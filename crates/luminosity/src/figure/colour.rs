@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn conditions_and_levels_are_distinct() {
-        assert_eq!(distinct((0..10).map(Colour::Condition)), 10);
+        assert_eq!(distinct((0..11).map(Colour::Condition)), 11);
         for count in 1..=LEVELS {
             let levels = (0..count).map(|index| Colour::Level { index, count });
             assert_eq!(distinct(levels), count);
@@ -89,6 +89,6 @@ mod tests {
             let colour = Colour::Level { index, count };
             assert_eq!(colour.look(), Err(FigureError::NoColour(colour)));
         }
-        assert!(Colour::Condition(10).look().is_err());
+        assert!(Colour::Condition(11).look().is_err());
     }
 }

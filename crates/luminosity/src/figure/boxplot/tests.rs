@@ -128,6 +128,6 @@ fn nothing_to_draw_is_an_error() {
             ..
         })
     ));
-    b.panels[0].series[0].colour = Colour::Condition(10);
+    b.panels[0].series[0].colour = Colour::Condition(11);
     assert!(box_plots(&b).is_err());
 }
