@@ -39,6 +39,12 @@ pub trait Learner: Module {
     /// - `x`: `[batch, PIXELS]`, logits: `[batch, CLASSES]`, loss: `[1]`
     fn logits_with_local_loss(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>);
 
+    /// The network after what its layers learn from errors alone; called after each step. Nothing, if
+    /// not said otherwise.
+    fn adapt(self) -> Self {
+        self
+    }
+
     /// What is measured of the hidden layers after an epoch; nothing, if not said otherwise.
     fn measures(&self, config: &RunConfig, split: &Split, device: &Device) -> Measures {
         let _ = (config, split, device);
@@ -62,6 +68,10 @@ impl Learner for Network {
 
     fn logits_with_local_loss(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
         self.forward_with_local_loss(x)
+    }
+
+    fn adapt(self) -> Self {
+        Network::adapt(self)
     }
 
     fn measures(&self, config: &RunConfig, split: &Split, device: &Device) -> Measures {
