@@ -301,7 +301,7 @@ fn damaged_files_are_errors() {
     let path = directory.path().join("damaged.pt");
     let mut net = Net::new(&flex());
     let before = net.bits();
-    let mut read = |bytes: &[u8]| {
+    let read = |bytes: &[u8]| {
         std::fs::write(&path, bytes).unwrap();
         Weights::from_pytorch(&path, None)
     };

@@ -198,7 +198,7 @@ fn training_keeps_dales_law_and_the_missing_connections() {
     for setup in setups() {
         let device = setup.device.clone().autodiff();
         for (name, mut optimizer, rate) in [
-            ("sgd", SgdConfig::new().init(), 0.3),
+            ("sgd", SgdConfig::new().init(), 0.02),
             ("adam", AdamConfig::new().init(), 0.03),
         ] {
             let mut model = Model::new(&device, 3);
