@@ -10,4 +10,6 @@ mod pages {
     struct Readme;
     #[doc = include_str!("../docs/extending.md")]
     struct Extending;
+    #[doc = include_str!("../docs/training.md")]
+    struct Training;
 }

@@ -1,4 +1,5 @@
 use std::ops::Deref;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::module::{
@@ -7,7 +8,7 @@ use burn::module::{
 };
 use burn::tensor::{Device, Tensor};
 
-use super::{Sign, scope};
+use super::{Role, Sign, scope};
 use crate::{Error, context, storage};
 
 /// Whether a parameter learns.
@@ -30,6 +31,7 @@ pub struct Weight<const D: usize> {
     param: Param<Tensor<D>>,
     sign: Sign,
     plasticity: Plasticity,
+    role: Option<Role>,
     facts: Arc<Mutex<Option<Known<D>>>>,
 }
 
@@ -48,7 +50,7 @@ struct Known<const D: usize> {
 }
 
 impl<const D: usize> Weight<D> {
-    /// A new parameter with this value.
+    /// A new parameter with this value, without a [role](Self::with_role).
     pub fn new(value: Tensor<D>, sign: Sign, plasticity: Plasticity) -> Self {
         Self::from_param(Param::from_tensor(value.detach()), sign, plasticity)
     }
@@ -58,13 +60,14 @@ impl<const D: usize> Weight<D> {
             param,
             sign,
             plasticity,
+            role: None,
             facts: Arc::default(),
         };
         weight.enforce_plasticity()
     }
 
     /// Replaces the value; the parameter gets a new identity, so an optimizer starts afresh with it.
-    /// It keeps its autodiff association, whatever that of `value`.
+    /// It keeps its autodiff association, whatever that of `value`; a reparameterization is gone.
     ///
     /// # Errors
     ///
@@ -79,7 +82,9 @@ impl<const D: usize> Weight<D> {
             });
         }
         let value = context::associate(value, &self.param.base());
+        let role = self.role;
         *self = Self::new(value, self.sign, self.plasticity);
+        self.role = role;
         Ok(())
     }
 
@@ -93,13 +98,28 @@ impl<const D: usize> Weight<D> {
         self.plasticity
     }
 
+    /// What the parameter does in its circuit, if it has a role there.
+    pub fn role(&self) -> Option<Role> {
+        self.role
+    }
+
+    /// The same parameter with a role, by which learning rates and optimizers find it.
+    pub fn with_role(self, role: Role) -> Self {
+        let role = Some(role);
+        Self { role, ..self }
+    }
+
     /// The same parameter, learning or fixed.
     pub fn with_plasticity(self, plasticity: Plasticity) -> Self {
         let param = match plasticity {
             Plasticity::Plastic => Module::set_require_grad(self.param, true),
             Plasticity::Fixed => self.param,
         };
-        Self::from_param(param, self.sign, plasticity)
+        let role = self.role;
+        Self {
+            role,
+            ..Self::from_param(param, self.sign, plasticity)
+        }
     }
 
     /// The value to compute with: part of the graph if the parameter learns, a constant if not.
@@ -137,10 +157,32 @@ impl<const D: usize> Weight<D> {
         facts
     }
 
-    /// The sign to announce to a mapper: none where the parameter cannot break it.
-    fn announced_sign(&self) -> Option<Sign> {
+    fn announcement(&self) -> scope::Announcement {
+        let mut announcement = scope::Announcement {
+            sign: Some(self.sign),
+            plasticity: Some(self.plasticity),
+            role: self.role,
+            effective: None,
+        };
+        if self.is_reparameterized() {
+            let weight = self.clone();
+            let values: Rc<dyn Fn() -> _> = Rc::new(move || weight.value().inner().into_data());
+            announcement.sign = None;
+            announcement.effective = Some((self.sign, values));
+        }
+        announcement
+    }
+
+    /// To a mapper no sign is announced where the parameter cannot break it, and no value is held.
+    fn announcement_to_mapper(&self) -> scope::Announcement {
         let settled = self.plasticity == Plasticity::Fixed && self.facts().keeps_sign;
-        (!settled && !self.is_reparameterized()).then_some(self.sign)
+        let bound = !settled && !self.is_reparameterized();
+        scope::Announcement {
+            sign: bound.then_some(self.sign),
+            plasticity: Some(self.plasticity),
+            role: self.role,
+            effective: None,
+        }
     }
 
     /// A reparameterized weight holds a base that is not the weight: its sign is the
@@ -187,6 +229,7 @@ impl<const D: usize> std::fmt::Debug for Weight<D> {
             .field("param", &self.param)
             .field("sign", &self.sign)
             .field("plasticity", &self.plasticity)
+            .field("role", &self.role)
             .finish()
     }
 }
@@ -198,13 +241,12 @@ impl<const D: usize> Module for Weight<D> {
     }
 
     fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
-        let sign = (!self.is_reparameterized()).then_some(self.sign);
-        scope::with_sign(sign, || self.param.visit(visitor));
+        scope::with(self.announcement(), || self.param.visit(visitor));
     }
 
     fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
-        let sign = self.announced_sign();
-        self.map_param(|param| scope::with_sign(sign, || Module::map(param, mapper)))
+        let announcement = self.announcement_to_mapper();
+        self.map_param(|param| scope::with(announcement, || Module::map(param, mapper)))
     }
 
     fn fork(self, device: &Device) -> Self {
