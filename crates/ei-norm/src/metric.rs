@@ -59,7 +59,10 @@ pub fn cosine<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f64 {
 /// shape is left out.
 pub fn projection_cosine<M: Module>(before: &M, after: &M) -> f64 {
     let (before, after) = (constrained_values(before), constrained_values(after));
-    let pairs = before.iter().zip(&after).filter(|(b, a)| b.len() == a.len());
+    let pairs = before
+        .iter()
+        .zip(&after)
+        .filter(|(b, a)| b.len() == a.len());
     let (mut inner, mut whole, mut left) = (0.0, 0.0, 0.0);
     for (before, after) in pairs.flat_map(|(before, after)| before.iter().zip(after)) {
         // NaN is not projected.

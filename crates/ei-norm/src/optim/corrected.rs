@@ -6,8 +6,8 @@ use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
 
 use super::ProjectedSgd;
-use crate::dale::{Role, RoleOf, Roles, Sign, announced_sign};
 use crate::Error;
+use crate::dale::{Role, RoleOf, Roles, Sign, announced_sign};
 
 /// Configuration of descent with the corrections of Cornford et al. (2021) for layers with inhibitory
 /// units, and Dale's law after it: the gradients of W_ix are divided by √n_e, those of W_ei by d, those
@@ -84,10 +84,12 @@ impl CorrectedSgdConfig {
             }
         }
         let optimizer = ModuleOptimizer::from(with(1.0));
-        Ok(groups.into_iter().fold(optimizer, |optimizer, (bits, ids)| {
-            let optim = with(f64::from_bits(bits));
-            optimizer.with_group(ParamGroup::from_ids(ids), optim, None)
-        }))
+        Ok(groups
+            .into_iter()
+            .fold(optimizer, |optimizer, (bits, ids)| {
+                let optim = with(f64::from_bits(bits));
+                optimizer.with_group(ParamGroup::from_ids(ids), optim, None)
+            }))
     }
 }
 
