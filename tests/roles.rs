@@ -122,7 +122,7 @@ fn a_role_survives_what_happens_to_a_module() {
     let expected = Roles::of(&model);
     let device = setup.device.clone();
     let events: [fn(Model) -> Model; 5] = [
-        |m| dale::project(m),
+        dale::project,
         |m| m.valid().train(),
         |m| m.unfreeze(),
         |m| dale::reparameterize(m, NonNegative::Abs),
@@ -191,7 +191,7 @@ fn each_population_has_its_rate() {
     let refused = RoleLrSchedulerConfig::new(0.01)
         .with_bias(LinearLrSchedulerConfig::new(0.5, 0.1, 0))
         .init(&model);
-    assert!(matches!(refused.unwrap_err(), Error::Schedule(_)));
+    assert!(matches!(refused, Err(Error::Schedule(_))));
 }
 
 /// An EI layer with the parameters that a shunting layer adds.
@@ -359,7 +359,7 @@ fn corrected_descent() {
 fn corrections_without_a_layer_are_an_error() {
     let setup = &setups()[0];
     let lonely = Circuit::new(setup).shunting.alpha;
-    let error = CorrectedSgdConfig::new().init(&lonely).unwrap_err();
+    let error = CorrectedSgdConfig::new().init(&lonely).err().unwrap();
     assert!(
         error.to_string().contains("exactly one excitatory"),
         "{error}"
@@ -376,10 +376,10 @@ fn corrections_without_a_layer_are_an_error() {
         second: layer.w_ex.clone(),
         w_ix: layer.w_ix.unwrap(),
     };
-    let error = CorrectedSgdConfig::new().init(&two).unwrap_err();
+    let error = CorrectedSgdConfig::new().init(&two).err().unwrap();
     assert!(error.to_string().starts_with("`w_ix`"), "{error}");
     let config = CorrectedSgdConfig::new().with_max_projection(Some(1.0));
-    let error = config.init(&Circuit::new(setup)).unwrap_err().to_string();
+    let error = config.init(&Circuit::new(setup)).err().unwrap().to_string();
     assert!(error.starts_with("max_projection is 1"), "{error}");
     // A module without inhibition is fine.
     CorrectedSgdConfig::new().init(&layer.w_ex).unwrap();

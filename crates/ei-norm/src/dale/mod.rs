@@ -5,6 +5,8 @@
 //! module announces it through [`Weight`] itself, not by the names of fields or structs, so nothing
 //! else is ever touched.
 //!
+//! A [`Weight`] can also have a [`mask`], which says which connections exist.
+//!
 //! ```
 //! use burn::optim::{GradientsParams, SgdConfig};
 //! use burn::prelude::*;
@@ -20,6 +22,7 @@
 //! assert!(dale::check(&layer).is_ok());
 //! ```
 
+pub mod mask;
 pub mod reparameterization;
 
 mod role;

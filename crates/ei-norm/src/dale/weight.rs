@@ -6,9 +6,10 @@ use burn::module::{
     Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
     Param,
 };
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Bool, Device, Tensor};
 
-use super::{Role, Sign, scope};
+use super::mask::Mask;
+use super::{Role, Sign, on_inner, scope};
 use crate::{Error, context, storage};
 
 /// Whether a parameter learns.
@@ -26,9 +27,25 @@ pub enum Plasticity {
 ///
 /// It can be used in modules of your own: a `Weight` with [`Sign::NonNegative`] is projected by
 /// [`project`](super::project) wherever it stands. In paths and records it is an ordinary parameter.
+///
+/// # Masks
+///
+/// A mask ([`set_mask`](Self::set_mask)) says which of its elements are connections. The others are
+/// exactly 0 and stay so: no error reaches them, and whatever an optimizer or another mapper writes
+/// there is set to 0 again. A weight without a mask costs nothing more.
+///
+/// The mask is part of the record, as `<weight>.mask`. Whether there is one is not, as everywhere in
+/// Burn: a record loads into a module of the same structure. So
+///
+/// - from masked to masked, the connections are those of the record;
+/// - from unmasked to masked, Burn returns an error that names the missing `<weight>.mask`; with
+///   `allow_partial(true)` the record's weights are cut to the module's mask;
+/// - from masked to unmasked, the error names `<weight>.mask` as unused; with `allow_unused(true)`
+///   the weights are loaded, zeros where there was no connection, and all of them learn.
 #[derive(Clone)]
 pub struct Weight<const D: usize> {
     param: Param<Tensor<D>>,
+    mask: Option<Mask<D>>,
     sign: Sign,
     plasticity: Plasticity,
     role: Option<Role>,
@@ -58,6 +75,7 @@ impl<const D: usize> Weight<D> {
     fn from_param(param: Param<Tensor<D>>, sign: Sign, plasticity: Plasticity) -> Self {
         let weight = Self {
             param,
+            mask: None,
             sign,
             plasticity,
             role: None,
@@ -67,7 +85,8 @@ impl<const D: usize> Weight<D> {
     }
 
     /// Replaces the value; the parameter gets a new identity, so an optimizer starts afresh with it.
-    /// It keeps its autodiff association, whatever that of `value`; a reparameterization is gone.
+    /// It keeps its mask and its role, and its autodiff association, whatever that of `value`; a
+    /// reparameterization is gone.
     ///
     /// # Errors
     ///
@@ -82,10 +101,46 @@ impl<const D: usize> Weight<D> {
             });
         }
         let value = context::associate(value, &self.param.base());
-        let role = self.role;
-        *self = Self::new(value, self.sign, self.plasticity);
+        let (mask, role) = (self.mask.take(), self.role);
+        *self = Self::new(value, self.sign, self.plasticity).cut_to(mask);
         self.role = role;
         Ok(())
+    }
+
+    /// Lets only the connections exist where `mask` is true, in place of those of an earlier mask. The
+    /// values elsewhere are lost; the parameter keeps its identity. `name` is for the message of an
+    /// error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] if the mask has another shape than the weight.
+    pub fn set_mask(&mut self, name: &'static str, mask: Tensor<D, Bool>) -> Result<(), Error> {
+        *self = self.clone().with_mask(name, mask)?;
+        Ok(())
+    }
+
+    /// The same parameter with a mask; see [`set_mask`](Self::set_mask).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] if the mask has another shape than the weight.
+    pub fn with_mask(self, name: &'static str, mask: Tensor<D, Bool>) -> Result<Self, Error> {
+        let mask = Mask::new(name, mask, self.param.dims(), &self.param.device())?;
+        Ok(self.cut_to(Some(mask)))
+    }
+
+    /// The same parameter without a mask: the connections that were missing start at 0.
+    pub fn without_mask(self) -> Self {
+        Self { mask: None, ..self }
+    }
+
+    /// The mask, true where there is a connection; none if all exist.
+    pub fn mask(&self) -> Option<Tensor<D, Bool>> {
+        self.mask.as_ref().map(Mask::exists)
+    }
+
+    fn cut_to(self, mask: Option<Mask<D>>) -> Self {
+        Self { mask, ..self }.enforce_mask()
     }
 
     /// The sign that the parameter keeps.
@@ -115,18 +170,24 @@ impl<const D: usize> Weight<D> {
             Plasticity::Plastic => Module::set_require_grad(self.param, true),
             Plasticity::Fixed => self.param,
         };
-        let role = self.role;
+        let (mask, role) = (self.mask, self.role);
         Self {
+            mask,
             role,
             ..Self::from_param(param, self.sign, plasticity)
         }
     }
 
-    /// The value to compute with: part of the graph if the parameter learns, a constant if not.
+    /// The value to compute with: part of the graph if the parameter learns, a constant if not. No
+    /// error reaches what the mask excludes.
     pub fn value(&self) -> Tensor<D> {
-        match self.plasticity {
+        let value = match self.plasticity {
             Plasticity::Plastic => self.param.val(),
             Plasticity::Fixed => self.param.val().detach(),
+        };
+        match &self.mask {
+            Some(mask) => mask.apply(value),
+            None => value,
         }
     }
 
@@ -142,6 +203,11 @@ impl<const D: usize> Weight<D> {
 
     fn facts(&self) -> Facts {
         let value = self.param.val().inner();
+        let value = match &self.mask {
+            // Else the parameter has the zeros itself.
+            Some(mask) if self.is_reparameterized() => mask.apply(value),
+            _ => value,
+        };
         let mut known = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = known.as_ref().filter(|k| storage::is_shared(&k.of, &value)) {
             return known.facts;
@@ -208,6 +274,25 @@ impl<const D: usize> Weight<D> {
         self
     }
 
+    /// Sets to 0 what the mask excludes, so that it is 0 in the parameter too. The base of a
+    /// reparameterized weight stays: only [`value`](Self::value) is cut.
+    fn enforce_mask(self) -> Self {
+        match &self.mask {
+            Some(mask) if !self.is_reparameterized() => {
+                let param = self
+                    .param
+                    .map(|value| on_inner(value, |value| mask.apply(value)));
+                Self { param, ..self }
+            }
+            _ => self,
+        }
+    }
+
+    fn map_mask(self, f: impl FnOnce(Mask<D>) -> Mask<D>) -> Self {
+        let mask = self.mask.map(f);
+        Self { mask, ..self }
+    }
+
     /// The parameter is moved through `f`, not shared with it, so that its memory can be reused.
     fn map_param(self, f: impl FnOnce(Param<Tensor<D>>) -> Param<Tensor<D>>) -> Self {
         let param = f(self.param);
@@ -230,6 +315,7 @@ impl<const D: usize> std::fmt::Debug for Weight<D> {
             .field("sign", &self.sign)
             .field("plasticity", &self.plasticity)
             .field("role", &self.role)
+            .field("masked", &self.mask.is_some())
             .finish()
     }
 }
@@ -242,19 +328,26 @@ impl<const D: usize> Module for Weight<D> {
 
     fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
         scope::with(self.announcement(), || self.param.visit(visitor));
+        if let Some(mask) = &self.mask {
+            scope::silently(|| mask.visit(visitor));
+        }
     }
 
     fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
         let announcement = self.announcement_to_mapper();
         self.map_param(|param| scope::with(announcement, || Module::map(param, mapper)))
+            .map_mask(|mask| scope::silently(|| mask.map(mapper)))
+            .enforce_mask()
     }
 
     fn fork(self, device: &Device) -> Self {
         self.map_param(|param| param.fork(device))
+            .map_mask(|mask| mask.to_device(device))
     }
 
     fn to_device(self, device: &Device) -> Self {
         self.map_param(|param| param.to_device(device))
+            .map_mask(|mask| mask.to_device(device))
     }
 
     fn valid(&self) -> Self {
@@ -266,7 +359,7 @@ impl<const D: usize> Module for Weight<D> {
     }
 
     fn materialize(self) -> Self {
-        self.map_param(Module::materialize)
+        self.map_param(Module::materialize).enforce_mask()
     }
 }
 

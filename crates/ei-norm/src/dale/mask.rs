@@ -1,0 +1,138 @@
+//! Which connections exist: masks for [`Weight::set_mask`](super::Weight::set_mask).
+//!
+//! A mask is a boolean tensor of the weight's shape, true where there is a connection. Masks are
+//! combined with `bool_and`, `bool_or` and `bool_not`:
+//!
+//! ```
+//! use burn::prelude::*;
+//! use ei_norm::{EiLinearConfig, dale::mask};
+//! use rand::SeedableRng;
+//!
+//! # fn main() -> Result<(), ei_norm::Error> {
+//! let device = Device::flex();
+//! let rng = &mut rand_chacha::ChaCha8Rng::seed_from_u64(1);
+//! let sparse = mask::random([20, 20], 0.3, &device, rng)?;
+//! let mut layer = EiLinearConfig::new(20, 20).try_init_with(&device, rng)?;
+//! layer.w_ex.set_mask("w_ex", mask::no_autapses(20, &device).bool_and(sparse))?;
+//! let diagonal = layer.w_ex.val() * Tensor::eye(20, &device);
+//! assert_eq!(diagonal.abs().sum().into_scalar::<f32>(), 0.0);
+//! # Ok(())
+//! # }
+//! ```
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
+use rand::{Rng, RngExt};
+
+use crate::Error;
+
+/// Everything but the diagonal: no unit of a recurrent layer connects to itself.
+///
+/// # Shapes
+///
+/// - result: `[n, n]`
+pub fn no_autapses(n: usize, device: &Device) -> Tensor<2, Bool> {
+    let exists: Vec<bool> = (0..n)
+        .flat_map(|pre| (0..n).map(move |post| pre != post))
+        .collect();
+    Tensor::from_data(TensorData::new(exists, [n, n]), device)
+}
+
+/// Each connection exists with probability `density`, independently of the others.
+///
+/// # Errors
+///
+/// If the density is not in 0..=1.
+pub fn random<const D: usize>(
+    shape: [usize; D],
+    density: f64,
+    device: &Device,
+    rng: &mut impl Rng,
+) -> Result<Tensor<D, Bool>, Error> {
+    if !(0.0..=1.0).contains(&density) {
+        return Err(Error::config("density", density, "0 to 1"));
+    }
+    let count = shape.iter().product();
+    let exists: Vec<bool> = (0..count).map(|_| rng.random_bool(density)).collect();
+    Ok(Tensor::from_data(TensorData::new(exists, shape), device))
+}
+
+/// The values where there is a connection, exactly 0 elsewhere; no error comes back from there.
+///
+/// # Shapes
+///
+/// - `value`, `absent`, result: the same
+fn select<const D: usize>(value: Tensor<D>, absent: Tensor<D, Bool>) -> Tensor<D> {
+    value.mask_fill(absent, 0.0)
+}
+
+/// The mask of a weight, as a module. In records it is a tensor of 32-bit integers, 1 where there is a
+/// connection: how a backend stores booleans differs, so they would not go from one to another.
+#[derive(Debug, Clone)]
+pub(super) struct Mask<const D: usize> {
+    param: Param<Tensor<D, Int>>,
+    /// Where `param` is 0. Both are without autodiff, whatever the weight.
+    absent: Tensor<D, Bool>,
+}
+
+impl<const D: usize> Mask<D> {
+    /// The name below that of the weight.
+    const NAME: &'static str = "mask";
+
+    /// Of these connections, on this device.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] if `exists` is not of this shape.
+    pub fn new(
+        name: &'static str,
+        exists: Tensor<D, Bool>,
+        shape: [usize; D],
+        device: &Device,
+    ) -> Result<Self, Error> {
+        let found = exists.dims();
+        if found != shape {
+            return Err(Error::Shape {
+                parameter: name,
+                found: found.to_vec(),
+                expected: shape.to_vec(),
+            });
+        }
+        let data = exists.into_data();
+        let exists: Vec<i32> = data.iter::<bool>().map(i32::from).collect();
+        let options = (&device.clone().inner(), DType::I32);
+        let value = Tensor::from_data(TensorData::new(exists, shape), options);
+        let param = Param::initialized(burn::module::ParamId::new(), value);
+        Ok(Self::from_param(param))
+    }
+
+    fn from_param(param: Param<Tensor<D, Int>>) -> Self {
+        let absent = param.val().equal_elem(0);
+        Self { param, absent }
+    }
+
+    pub fn exists(&self) -> Tensor<D, Bool> {
+        self.absent.clone().bool_not()
+    }
+
+    pub fn apply(&self, value: Tensor<D>) -> Tensor<D> {
+        select(value, self.absent.clone())
+    }
+
+    pub fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
+        visitor.enter_module(Self::NAME, "Mask");
+        self.param.visit(visitor);
+        visitor.exit_module(Self::NAME, "Mask");
+    }
+
+    pub fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
+        mapper.enter_module(Self::NAME, "Mask");
+        let param = Module::map(self.param, mapper);
+        mapper.exit_module(Self::NAME, "Mask");
+        Self::from_param(param)
+    }
+
+    pub fn to_device(self, device: &Device) -> Self {
+        Self::from_param(self.param.to_device(&device.clone().inner()))
+    }
+}
