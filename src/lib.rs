@@ -18,4 +18,6 @@ mod pages {
     struct Layers;
     #[doc = include_str!("../docs/learned-lateral.md")]
     struct LearnedLateral;
+    #[doc = include_str!("../docs/training.md")]
+    struct Training;
 }

@@ -5,13 +5,14 @@
 
 mod common;
 
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::tensor::Tensor;
 use common::recurrent::{Batch, derivatives, dot, phi, times};
 use common::{
     ChaCha8Rng, Setup, assert_close, assert_same, assert_tensor_close, panic_of, rng, setups,
     values,
 };
+use ei_norm::dale::Weight;
 use ei_norm::functional::{BackwardRule, Normalization, normalize};
 use ei_norm::{
     EiState, Error, GradNormConfig, GradNormMode, INormLinear, INormRnn, INormRnnCell,
@@ -108,7 +109,7 @@ fn pass(
         add("initial", values(&initial.grad(&grads).unwrap()));
     }
     let layer = &cell.i_norm;
-    let bias = layer.bias.as_ref().map(Param::val).unwrap();
+    let bias = layer.bias.as_ref().map(Weight::value).unwrap();
     add("w_ex", values(&layer.w_ex.val().grad(&grads).unwrap()));
     add("bias", values(&bias.grad(&grads).unwrap()));
     for (name, w) in inhibitory(layer) {

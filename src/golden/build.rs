@@ -143,7 +143,7 @@ pub(super) fn parameters_of_ei(layer: &EiLinear) -> LayerParameters {
             ("u_ix", None),
             ("u_ei", None),
         ],
-        layer.bias.as_ref(),
+        layer.bias.as_deref(),
     )
 }
 
@@ -159,7 +159,7 @@ pub(super) fn parameters_of_hidden(hidden: &Hidden) -> LayerParameters {
                     ("u_ix", layer.u_ix.as_ref()),
                     ("u_ei", layer.u_ei.as_ref()),
                 ],
-                layer.bias.as_ref(),
+                layer.bias.as_deref(),
             )
         }
     }

@@ -123,7 +123,7 @@ impl<'a> Scope<'a> {
         ] {
             self.compare_gradient(&mut compare, name, weight, &grads)?;
         }
-        self.compare_bias_gradient(&mut compare, layer.bias.as_ref(), &grads)?;
+        self.compare_bias_gradient(&mut compare, layer.bias.as_deref(), &grads)?;
         compare.worst()
     }
 
@@ -156,7 +156,7 @@ impl<'a> Scope<'a> {
         ] {
             self.compare_gradient(&mut compare, name, weight, &grads)?;
         }
-        self.compare_bias_gradient(&mut compare, layer.bias.as_ref(), &grads)?;
+        self.compare_bias_gradient(&mut compare, layer.bias.as_deref(), &grads)?;
         compare.worst()
     }
 

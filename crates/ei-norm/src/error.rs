@@ -36,6 +36,23 @@ pub enum Error {
         /// The value farthest from what is allowed (NaN if any is).
         worst: f64,
     },
+    /// A parameter whose role an optimizer cannot serve.
+    #[error("`{path}`: {problem}")]
+    Role {
+        /// The path of the parameter in its module, as in a record.
+        path: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// A schedule of learning rates that Burn refuses, with its message.
+    #[error("the schedule of learning rates: {0}")]
+    Schedule(String),
+    /// A record of an optimizer that does not fit.
+    #[error("the record of the optimizer does not fit: {problem}")]
+    Record {
+        /// What is wrong, with the name of the parameter if it is about one.
+        problem: String,
+    },
     /// A back-propagated error that is not finite, as a
     /// [`GradSentinel`](crate::grad::GradSentinel) finds it.
     #[error(

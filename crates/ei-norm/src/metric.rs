@@ -1,7 +1,9 @@
 //! Measures of activity and of errors, as in the figures of Eyono et al. (2026).
 
+use burn::module::Module;
 use burn::tensor::{Tensor, activation::relu};
 
+use crate::dale::constrained_values;
 use crate::functional::{
     BackwardRule, Normalization, mean, normalize, normalize_backward, variance,
 };
@@ -46,6 +48,31 @@ pub fn cosine<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f64 {
     let (a, b) = (a.inner(), b.inner());
     let sum = |t: Tensor<D>| -> f64 { t.sum().into_scalar() };
     sum(a.clone() * b.clone()) / (sum(a.square()) * sum(b.square())).sqrt()
+}
+
+/// The cosine of the angle between an optimizer's step and what is left of it after the projection onto
+/// Dale's law, over all constrained parameters of a module: 1 where the projection changes nothing, NaN
+/// where no such parameter moved.
+///
+/// `before` is the module before the step, `after` the same after the step and before
+/// [`dale::project`](crate::dale::project). A parameter that `after` does not have in the same place and
+/// shape is left out.
+pub fn projection_cosine<M: Module>(before: &M, after: &M) -> f64 {
+    let (before, after) = (constrained_values(before), constrained_values(after));
+    let pairs = before
+        .iter()
+        .zip(&after)
+        .filter(|(b, a)| b.len() == a.len());
+    let (mut inner, mut whole, mut left) = (0.0, 0.0, 0.0);
+    for (before, after) in pairs.flat_map(|(before, after)| before.iter().zip(after)) {
+        // NaN is not projected.
+        let projected = if *after <= 0.0 { 0.0 } else { *after };
+        let (step, kept) = (after - before, projected - before);
+        inner += step * kept;
+        whole += step * step;
+        left += kept * kept;
+    }
+    inner / (whole.sqrt() * left.sqrt())
 }
 
 /// λ_max: the largest eigenvalue of the covariance of the rows of `delta` (divisor batch − 1), the

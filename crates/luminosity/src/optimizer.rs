@@ -1,9 +1,9 @@
 //! Plain SGD with one learning rate per population of synapses, and Dale's law after each step.
 
-use burn::module::{ModuleVisitor, Param, ParamGroup};
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Int, Tensor};
+use ei_norm::dale::{Role, Roles};
 use ei_norm::{functional::smoothed_cross_entropy, optim::ProjectedSgd};
 use serde::{Deserialize, Serialize};
 
@@ -42,15 +42,11 @@ pub struct StepLoss {
 impl Optimizer {
     /// An optimizer for `network`; the local losses weigh `lambda` against the task's.
     pub fn new<N: Learner>(network: &N, rates: LearningRates, lambda: f64) -> Self {
-        let paths_of = |names: &[&str]| {
-            let mut paths = PathsNamed::new(names);
-            network.visit(&mut paths);
-            ParamGroup::from_paths(paths.found)
-        };
+        let roles = Roles::of(network);
         let mut scheduler = ModuleLrScheduler::new(rates.excitatory)
-            .with_group(paths_of(&["bias"]), rates.bias)
-            .with_group(paths_of(&["w_ix", "u_ix"]), rates.inhibitory_in)
-            .with_group(paths_of(&["w_ei", "u_ei"]), rates.inhibitory_out);
+            .with_group(roles.group(&[Role::Bias]), rates.bias)
+            .with_group(roles.group(&Role::INTO_INHIBITION), rates.inhibitory_in)
+            .with_group(roles.group(&Role::OUT_OF_INHIBITION), rates.inhibitory_out);
         Self {
             sgd: ProjectedSgd.init(),
             rates: scheduler.step(),
@@ -80,39 +76,5 @@ impl Optimizer {
         let network = network.adapt();
         let task = task.inner();
         (network, StepLoss { task })
-    }
-}
-
-/// Collects the exact paths of the parameters with one of these names.
-struct PathsNamed<'a> {
-    names: &'a [&'a str],
-    path: Vec<String>,
-    found: Vec<String>,
-}
-
-impl<'a> PathsNamed<'a> {
-    fn new(names: &'a [&'a str]) -> Self {
-        Self {
-            names,
-            path: Vec::new(),
-            found: Vec::new(),
-        }
-    }
-}
-
-impl ModuleVisitor for PathsNamed<'_> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, _param: &Param<Tensor<D>>) {
-        let name = self.path.last().map(String::as_str);
-        if name.is_some_and(|name| self.names.contains(&name)) {
-            self.found.push(self.path.join("."));
-        }
     }
 }

@@ -23,7 +23,9 @@
 //! ```
 
 pub mod mask;
+pub mod reparameterization;
 
+mod role;
 mod scope;
 mod weight;
 
@@ -32,6 +34,8 @@ use burn::tensor::Tensor;
 
 use crate::{Error, context};
 
+pub use reparameterization::{NonNegative, reparameterize};
+pub use role::{Role, RoleOf, Roles};
 #[cfg(any(feature = "import", feature = "optim"))]
 pub(crate) use scope::sign as announced_sign;
 pub use weight::{Plasticity, Weight};
@@ -61,8 +65,7 @@ impl std::fmt::Display for Sign {
 /// diverged network is not hidden. Reparameterized parameters are left alone: their sign is the
 /// business of the reparameterization.
 pub fn project<M: Module>(module: M) -> M {
-    // None: this may run inside the visit of a weight, by another mapper.
-    scope::with_sign(None, || module.map(&mut Projection))
+    scope::silently(|| module.map(&mut Projection))
 }
 
 /// Checks that every constrained parameter of `module` keeps its sign.
@@ -70,11 +73,28 @@ pub fn project<M: Module>(module: M) -> M {
 /// # Errors
 ///
 /// [`Error::Dale`] with the path of the first parameter that does not; NaN is a violation.
-/// Reparameterized parameters are not looked at.
+/// Of a reparameterized parameter the effective values count, those that the layer computes with.
 pub fn check<M: Module>(module: &M) -> Result<(), Error> {
     let mut check = Check::default();
-    scope::with_sign(None, || module.visit(&mut check));
+    scope::silently(|| module.visit(&mut check));
     check.violation.map_or(Ok(()), Err)
+}
+
+/// The values of every parameter that [`project`] would look at, in f64, in the order of a traversal.
+pub(crate) fn constrained_values<M: Module>(module: &M) -> Vec<Vec<f64>> {
+    #[derive(Default)]
+    struct Collect(Vec<Vec<f64>>);
+    impl ModuleVisitor for Collect {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if scope::sign() == Some(Sign::NonNegative) {
+                let data = param.base().inner().into_data();
+                self.0.push(data.iter::<f64>().collect());
+            }
+        }
+    }
+    let mut collect = Collect::default();
+    scope::silently(|| module.visit(&mut collect));
+    collect.0
 }
 
 struct Projection;
@@ -120,13 +140,18 @@ impl ModuleVisitor for Check {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let Some(sign @ Sign::NonNegative) = scope::sign() else {
-            return;
-        };
         if self.violation.is_some() {
             return;
         }
-        let values = param.base().inner().into_data();
+        let announced = scope::announced();
+        let (sign, values) = match announced.effective {
+            // The visit of its base; the reparameterization's own parameters come after it.
+            Some((sign @ Sign::NonNegative, values)) => (sign, values()),
+            _ if announced.sign == Some(Sign::NonNegative) => {
+                (Sign::NonNegative, param.base().inner().into_data())
+            }
+            _ => return,
+        };
         let wrong = values.iter::<f64>().filter(|v| *v < 0.0 || v.is_nan());
         let (count, worst) = wrong.fold((0, 0.0_f64), |(count, worst), v| {
             let worst = if worst.is_nan() || worst < v {

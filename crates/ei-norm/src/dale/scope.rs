@@ -1,30 +1,64 @@
-//! How [`Weight`](super::Weight) tells a traversal of ours the sign of the parameter that it visits.
+//! How [`Weight`](super::Weight) tells a traversal of ours what it knows of the parameter that is
+//! visited.
 //!
 //! Burn's traversal hands a visitor a parameter and the names around it, and a name can be anyone's.
-//! So the sign is put where only this crate can: in the thread, for the length of the visit.
+//! So what a weight knows is put where only this crate can: in the thread, for the length of the
+//! visit.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::rc::Rc;
 
-use super::Sign;
+use burn::tensor::TensorData;
+
+use super::{Plasticity, Role, Sign};
+
+/// What a weight says of its parameter.
+#[derive(Clone, Default)]
+pub(crate) struct Announcement {
+    /// The sign that the stored values keep.
+    pub sign: Option<Sign>,
+    /// None outside of weights.
+    pub plasticity: Option<Plasticity>,
+    pub role: Option<Role>,
+    /// Of a reparameterized weight, whose stored values are not the weight: the sign of the weight
+    /// and its values.
+    pub effective: Option<(Sign, Rc<dyn Fn() -> TensorData>)>,
+}
 
 thread_local! {
-    static SIGN: Cell<Option<Sign>> = const { Cell::new(None) };
+    static CURRENT: RefCell<Announcement> = RefCell::default();
+}
+
+/// What is known of the parameter that is being visited.
+pub(crate) fn announced() -> Announcement {
+    CURRENT.with_borrow(Announcement::clone)
 }
 
 /// The sign of the parameter that is being visited, if it is a weight of this crate.
 pub(crate) fn sign() -> Option<Sign> {
-    SIGN.get()
+    CURRENT.with_borrow(|current| current.sign)
 }
 
-/// Runs a visit of a parameter of sign `sign`.
-pub(super) fn with_sign<T>(sign: Option<Sign>, visit: impl FnOnce() -> T) -> T {
+/// The role of the parameter that is being visited, if it is a weight that has one.
+pub(super) fn role() -> Option<Role> {
+    CURRENT.with_borrow(|current| current.role)
+}
+
+/// Runs a visit of a parameter.
+pub(super) fn with<T>(announcement: Announcement, visit: impl FnOnce() -> T) -> T {
     /// Restores what was before, also if the visitor panics.
-    struct Restore(Option<Sign>);
+    struct Restore(Announcement);
     impl Drop for Restore {
         fn drop(&mut self) {
-            SIGN.set(self.0);
+            CURRENT.set(std::mem::take(&mut self.0));
         }
     }
-    let _restore = Restore(SIGN.replace(sign));
+    let _restore = Restore(CURRENT.replace(announcement));
     visit()
+}
+
+/// Runs a traversal that may be within the visit of a weight, by another mapper, or a visit of what is
+/// no weight.
+pub(super) fn silently<T>(visit: impl FnOnce() -> T) -> T {
+    with(Announcement::default(), visit)
 }

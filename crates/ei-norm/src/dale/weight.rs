@@ -1,4 +1,5 @@
 use std::ops::Deref;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::module::{
@@ -8,7 +9,7 @@ use burn::module::{
 use burn::tensor::{Bool, Device, Tensor};
 
 use super::mask::Mask;
-use super::{Sign, on_inner, scope};
+use super::{Role, Sign, on_inner, scope};
 use crate::{Error, context, storage};
 
 /// Whether a parameter learns.
@@ -47,6 +48,7 @@ pub struct Weight<const D: usize> {
     mask: Option<Mask<D>>,
     sign: Sign,
     plasticity: Plasticity,
+    role: Option<Role>,
     facts: Arc<Mutex<Option<Known<D>>>>,
 }
 
@@ -65,7 +67,7 @@ struct Known<const D: usize> {
 }
 
 impl<const D: usize> Weight<D> {
-    /// A new parameter with this value.
+    /// A new parameter with this value, without a [role](Self::with_role).
     pub fn new(value: Tensor<D>, sign: Sign, plasticity: Plasticity) -> Self {
         Self::from_param(Param::from_tensor(value.detach()), sign, plasticity)
     }
@@ -76,13 +78,15 @@ impl<const D: usize> Weight<D> {
             mask: None,
             sign,
             plasticity,
+            role: None,
             facts: Arc::default(),
         };
         weight.enforce_plasticity()
     }
 
     /// Replaces the value; the parameter gets a new identity, so an optimizer starts afresh with it.
-    /// It keeps its mask, and its autodiff association, whatever that of `value`.
+    /// It keeps its mask and its role, and its autodiff association, whatever that of `value`; a
+    /// reparameterization is gone.
     ///
     /// # Errors
     ///
@@ -97,8 +101,9 @@ impl<const D: usize> Weight<D> {
             });
         }
         let value = context::associate(value, &self.param.base());
-        let mask = self.mask.take();
+        let (mask, role) = (self.mask.take(), self.role);
         *self = Self::new(value, self.sign, self.plasticity).cut_to(mask);
+        self.role = role;
         Ok(())
     }
 
@@ -153,14 +158,27 @@ impl<const D: usize> Weight<D> {
         self.plasticity
     }
 
+    /// What the parameter does in its circuit, if it has a role there.
+    pub fn role(&self) -> Option<Role> {
+        self.role
+    }
+
+    /// The same parameter with a role, by which learning rates and optimizers find it.
+    pub fn with_role(self, role: Role) -> Self {
+        let role = Some(role);
+        Self { role, ..self }
+    }
+
     /// The same parameter, learning or fixed.
     pub fn with_plasticity(self, plasticity: Plasticity) -> Self {
         let param = match plasticity {
             Plasticity::Plastic => Module::set_require_grad(self.param, true),
             Plasticity::Fixed => self.param,
         };
+        let (mask, role) = (self.mask, self.role);
         Self {
-            mask: self.mask,
+            mask,
+            role,
             ..Self::from_param(param, self.sign, plasticity)
         }
     }
@@ -210,10 +228,32 @@ impl<const D: usize> Weight<D> {
         facts
     }
 
-    /// The sign to announce to a mapper: none where the parameter cannot break it.
-    fn announced_sign(&self) -> Option<Sign> {
+    fn announcement(&self) -> scope::Announcement {
+        let mut announcement = scope::Announcement {
+            sign: Some(self.sign),
+            plasticity: Some(self.plasticity),
+            role: self.role,
+            effective: None,
+        };
+        if self.is_reparameterized() {
+            let weight = self.clone();
+            let values: Rc<dyn Fn() -> _> = Rc::new(move || weight.value().inner().into_data());
+            announcement.sign = None;
+            announcement.effective = Some((self.sign, values));
+        }
+        announcement
+    }
+
+    /// To a mapper no sign is announced where the parameter cannot break it, and no value is held.
+    fn announcement_to_mapper(&self) -> scope::Announcement {
         let settled = self.plasticity == Plasticity::Fixed && self.facts().keeps_sign;
-        (!settled && !self.is_reparameterized()).then_some(self.sign)
+        let bound = !settled && !self.is_reparameterized();
+        scope::Announcement {
+            sign: bound.then_some(self.sign),
+            plasticity: Some(self.plasticity),
+            role: self.role,
+            effective: None,
+        }
     }
 
     /// A reparameterized weight holds a base that is not the weight: its sign is the
@@ -279,6 +319,7 @@ impl<const D: usize> std::fmt::Debug for Weight<D> {
             .field("param", &self.param)
             .field("sign", &self.sign)
             .field("plasticity", &self.plasticity)
+            .field("role", &self.role)
             .field("masked", &self.mask.is_some())
             .finish()
     }
@@ -291,17 +332,16 @@ impl<const D: usize> Module for Weight<D> {
     }
 
     fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
-        let sign = (!self.is_reparameterized()).then_some(self.sign);
-        scope::with_sign(sign, || self.param.visit(visitor));
+        scope::with(self.announcement(), || self.param.visit(visitor));
         if let Some(mask) = &self.mask {
-            scope::with_sign(None, || mask.visit(visitor));
+            scope::silently(|| mask.visit(visitor));
         }
     }
 
     fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
-        let sign = self.announced_sign();
-        self.map_param(|param| scope::with_sign(sign, || Module::map(param, mapper)))
-            .map_mask(|mask| scope::with_sign(None, || mask.map(mapper)))
+        let announcement = self.announcement_to_mapper();
+        self.map_param(|param| scope::with(announcement, || Module::map(param, mapper)))
+            .map_mask(|mask| scope::silently(|| mask.map(mapper)))
             .enforce_mask()
     }
 

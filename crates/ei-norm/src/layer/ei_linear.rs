@@ -1,9 +1,11 @@
 use burn::config::Config;
-use burn::module::{Content, DisplaySettings, Module, ModuleDisplay, Param};
+use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::tensor::{Device, Tensor, assert_shape};
 use rand::Rng;
 
-use super::{bias_param, check_shape, excitatory, tensors, zero_bias};
+use super::{
+    bias_param, check_shape, excitatory, inhibitory_in, inhibitory_out, tensors, zero_bias,
+};
 use crate::dale::Weight;
 use crate::functional::EiMatrices;
 use crate::init::{self, Inhibitory, Initializer};
@@ -99,7 +101,7 @@ pub struct EiLinear {
     /// Weights W_ei from the inhibitory units to the outputs, `[n_i, d_output]`, ≥ 0.
     pub w_ei: Option<Weight<2>>,
     /// Bias b, `[d_output]`.
-    pub bias: Option<Param<Tensor<1>>>,
+    pub bias: Option<Weight<1>>,
 }
 
 /// The two currents that an [`EiLinear`] adds up: z = excitatory − inhibitory.
@@ -130,8 +132,8 @@ impl EiLinear {
         let (w_ix, w_ei) = weights.inhibition.unzip();
         Ok(Self {
             w_ex: excitatory(weights.w_ex),
-            w_ix: w_ix.map(excitatory),
-            w_ei: w_ei.map(excitatory),
+            w_ix: w_ix.map(inhibitory_in),
+            w_ei: w_ei.map(inhibitory_out),
             bias: bias_param(weights.bias),
         })
     }
@@ -150,7 +152,7 @@ impl EiLinear {
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let [d_input, _] = self.w_ex.dims();
         assert_shape!(x, [.., d_input]);
-        let bias = self.bias.as_ref().map(Param::val);
+        let bias = self.bias.as_ref().map(Weight::value);
         self.matrices().apply(x, bias)
     }
 
@@ -177,7 +179,7 @@ impl EiLinear {
     pub fn currents<const D: usize>(&self, x: Tensor<D>) -> EiCurrents<D> {
         let [d_input, _] = self.w_ex.dims();
         assert_shape!(x, [.., d_input]);
-        let bias = self.bias.as_ref().map(Param::val);
+        let bias = self.bias.as_ref().map(Weight::value);
         let excitatory = functional::excite(x.clone(), self.w_ex.value(), bias);
         let inhibitory = match (&self.w_ix, &self.w_ei) {
             (Some(w_ix), Some(w_ei)) => functional::inhibit(x, w_ix.value(), w_ei.value()),

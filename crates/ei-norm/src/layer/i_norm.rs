@@ -1,10 +1,10 @@
 use burn::linalg::svd;
-use burn::module::{Content, DisplaySettings, Module, ModuleDisplay, Param};
+use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::tensor::{Tensor, assert_shape};
 
 use super::i_norm_config::InhibitoryPlasticity;
 use super::{bias_param, check_shape, excitatory};
-use crate::dale::{Plasticity, Sign, Weight};
+use crate::dale::{Plasticity, Role, Sign, Weight};
 use crate::functional::{self, DivisiveOperands, INorm, INormOperands, mean_square};
 use crate::{Error, GradNorm, context, init};
 
@@ -107,7 +107,7 @@ pub struct INormLinear {
     /// Weights U_ei from those to the outputs, `[n_d, d_output]`, ≥ 0.
     pub u_ei: Option<Weight<2>>,
     /// Bias b, `[d_output]`.
-    pub bias: Option<Param<Tensor<1>>>,
+    pub bias: Option<Weight<1>>,
     /// Normalizes the error that arrives at the output.
     pub grad_norm: GradNorm,
     #[module(skip)]
@@ -188,20 +188,21 @@ impl INormLinear {
         }
         let learns = plasticity
             .unwrap_or_else(|| InhibitoryPlasticity::of_paper(weights.divisive.is_some()));
-        let weight = |value, sign, plastic| {
+        let weight = |value, sign, role, plastic| {
             let plasticity = match plastic {
                 true => Plasticity::Plastic,
                 false => Plasticity::Fixed,
             };
-            Weight::new(value, sign, plasticity)
+            Weight::new(value, sign, plasticity).with_role(role)
         };
+        const POSITIVE: Sign = Sign::NonNegative;
         let (u_ix, u_ei) = weights.divisive.unzip();
         Ok(Self {
             w_ex: excitatory(weights.w_ex),
-            w_ix: weight(weights.w_ix, Sign::NonNegative, learns.w_ix),
-            w_ei: weight(weights.w_ei, Sign::NonNegative, learns.w_ei),
-            u_ix: u_ix.map(|u_ix| weight(u_ix, Sign::Free, learns.u_ix)),
-            u_ei: u_ei.map(|u_ei| weight(u_ei, Sign::NonNegative, learns.u_ei)),
+            w_ix: weight(weights.w_ix, POSITIVE, Role::InhibitoryIn, learns.w_ix),
+            w_ei: weight(weights.w_ei, POSITIVE, Role::InhibitoryOut, learns.w_ei),
+            u_ix: u_ix.map(|u_ix| weight(u_ix, Sign::Free, Role::DivisiveIn, learns.u_ix)),
+            u_ei: u_ei.map(|u_ei| weight(u_ei, POSITIVE, Role::DivisiveOut, learns.u_ei)),
             bias: bias_param(weights.bias),
             grad_norm,
             epsilon,
@@ -257,7 +258,7 @@ impl INormLinear {
                 u_ei: u_ei.value(),
                 uniform: u_ei.uniform_value(),
             }),
-            bias: self.bias.as_ref().map(Param::val),
+            bias: self.bias.as_ref().map(Weight::value),
         }
     }
 
@@ -276,7 +277,7 @@ impl INormLinear {
         let [d_input, _] = self.w_ex.dims();
         assert_shape!(x, [.., d_input]);
         let constant = x.clone().detach();
-        let bias = self.bias.as_ref().map(Param::val);
+        let bias = self.bias.as_ref().map(Weight::value);
         let divisive = self.u_ix.as_ref().zip(self.u_ei.as_ref());
         INormCurrents {
             excitatory: functional::excite(x, self.w_ex.value(), bias),

@@ -17,15 +17,35 @@ pub use recurrent::{
     EiRnn, EiRnnCell, EiRnnConfig, EiState, INormRnn, INormRnnCell, INormRnnConfig,
 };
 
-use burn::module::Param;
 use burn::tensor::{Device, Tensor};
 
 use crate::Error;
-use crate::dale::{Plasticity, Sign, Weight};
+use crate::dale::{Plasticity, Role, Sign, Weight};
 use crate::init::EiDraw;
 
-fn excitatory(value: Tensor<2>) -> Weight<2> {
-    Weight::new(value, Sign::NonNegative, Plasticity::Plastic)
+/// W_ex, ≥ 0.
+fn excitatory<const D: usize>(value: Tensor<D>) -> Weight<D> {
+    non_negative(value, Role::Excitatory)
+}
+
+/// W_ix, ≥ 0.
+fn inhibitory_in<const D: usize>(value: Tensor<D>) -> Weight<D> {
+    non_negative(value, Role::InhibitoryIn)
+}
+
+/// W_ei, ≥ 0.
+fn inhibitory_out<const D: usize>(value: Tensor<D>) -> Weight<D> {
+    non_negative(value, Role::InhibitoryOut)
+}
+
+/// A parameter ≥ 0 that learns.
+fn non_negative<const D: usize>(value: Tensor<D>, role: Role) -> Weight<D> {
+    Weight::new(value, Sign::NonNegative, Plasticity::Plastic).with_role(role)
+}
+
+/// A parameter of any sign that learns.
+fn free<const D: usize>(value: Tensor<D>, role: Role) -> Weight<D> {
+    Weight::new(value, Sign::Free, Plasticity::Plastic).with_role(role)
 }
 
 /// The three matrices of a draw, as tensors: W_ex, and W_ix with W_ei if there is inhibition.
@@ -46,8 +66,8 @@ fn zero_bias(bias: bool, d_output: usize, device: &Device) -> Option<Tensor<1>> 
     bias.then(|| Tensor::zeros([d_output], device))
 }
 
-fn bias_param(bias: Option<Tensor<1>>) -> Option<Param<Tensor<1>>> {
-    bias.map(|bias| Param::from_tensor(bias.detach()))
+fn bias_param(bias: Option<Tensor<1>>) -> Option<Weight<1>> {
+    bias.map(|bias| free(bias, Role::Bias))
 }
 
 /// Checks the shape of a weight that a user supplies.

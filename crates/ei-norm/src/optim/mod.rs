@@ -1,7 +1,20 @@
-//! Optimizers that know Dale's law, for Burn's [`ModuleOptimizer`](burn::optim::ModuleOptimizer).
+//! Optimizers that know Dale's law, for Burn's [`ModuleOptimizer`](burn::optim::ModuleOptimizer),
+//! learning rates by the role of a parameter, and records that fit.
 
+mod corrected;
+mod exponentiated;
 mod projected;
+mod record;
+mod schedule;
 mod sgd;
+mod state;
 
+pub use corrected::{CorrectedSgd, CorrectedSgdConfig};
+pub use exponentiated::{
+    Exponentiated, ExponentiatedAdam, ExponentiatedAdamConfig, ExponentiatedSgd,
+    ExponentiatedSgdConfig, ExponentiatedState, Memory, Moments, Rule, Unconstrained, Velocity,
+};
 pub use projected::Projected;
+pub use record::CheckedRecord;
+pub use schedule::RoleLrSchedulerConfig;
 pub use sgd::ProjectedSgd;

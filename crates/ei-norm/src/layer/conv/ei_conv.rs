@@ -1,15 +1,17 @@
 use burn::config::Config;
-use burn::module::{Content, DisplaySettings, Module, ModuleDisplay, Param};
+use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::nn::PaddingConfig2d;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
-use super::super::{bias_param, check_shape, tensors, zero_bias};
+use super::super::{
+    bias_param, check_shape, excitatory, inhibitory_in, inhibitory_out, tensors, zero_bias,
+};
 use super::{ConvGeometry, assert_channels, check_sizes, kernels};
 use crate::Error;
-use crate::dale::{Plasticity, Sign, Weight};
+use crate::dale::Weight;
 use crate::functional::{flatten, unflatten};
 use crate::init::{self, Inhibitory, Initializer};
 
@@ -134,7 +136,7 @@ pub struct EiConv2d {
     /// Weights W_ei from the inhibitory maps to the outputs, `[n_i, channels_out]`, ≥ 0.
     pub w_ei: Option<Weight<2>>,
     /// Bias b, `[channels_out]`.
-    pub bias: Option<Param<Tensor<1>>>,
+    pub bias: Option<Weight<1>>,
     #[module(skip)]
     geometry: ConvGeometry,
 }
@@ -160,9 +162,9 @@ impl EiConv2d {
         }
         let (w_ix, w_ei) = weights.inhibition.unzip();
         Ok(Self {
-            w_ex: Weight::new(weights.w_ex, Sign::NonNegative, Plasticity::Plastic),
-            w_ix: w_ix.map(|w| Weight::new(w, Sign::NonNegative, Plasticity::Plastic)),
-            w_ei: w_ei.map(|w| Weight::new(w, Sign::NonNegative, Plasticity::Plastic)),
+            w_ex: excitatory(weights.w_ex),
+            w_ix: w_ix.map(inhibitory_in),
+            w_ei: w_ei.map(inhibitory_out),
             bias: bias_param(weights.bias),
             geometry,
         })
@@ -189,7 +191,7 @@ impl EiConv2d {
             let options = (&x.device(), x.dtype());
             return Tensor::zeros([0, channels_out, rows, columns], options);
         }
-        let bias = self.bias.as_ref().map(Param::val);
+        let bias = self.bias.as_ref().map(Weight::value);
         let options =
             ConvOptions::new_with_padding(windows.stride, windows.padding, windows.dilation, 1);
         conv2d(x, self.effective_kernels(), bias, options)

@@ -1,4 +1,4 @@
-use burn::module::{Content, DisplaySettings, Module, ModuleDisplay, Param};
+use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::tensor::Tensor;
 
 use super::super::{INormLinear, INormWeights, InhibitoryPlasticity, check_shape};
@@ -53,7 +53,7 @@ pub struct INormConv2d {
     /// Weights U_ei from those to the outputs, `[n_d, channels_out]`, ≥ 0.
     pub u_ei: Option<Weight<2>>,
     /// Bias b, `[channels_out]`.
-    pub bias: Option<Param<Tensor<1>>>,
+    pub bias: Option<Weight<1>>,
     /// Normalizes the error that arrives at the output, over the channels.
     pub grad_norm: GradNorm,
     #[module(skip)]
@@ -166,7 +166,7 @@ impl INormConv2d {
                 u_ei: u_ei.value(),
                 uniform: u_ei.uniform_value(),
             }),
-            bias: self.bias.as_ref().map(Param::val),
+            bias: self.bias.as_ref().map(Weight::value),
         };
         functional::i_norm(patches(x, windows), operands, self.epsilon)
     }

@@ -23,13 +23,14 @@ fn kernels(matrix: Tensor<2>, size: [usize; 2]) -> Tensor<4> {
     context::associate(contiguous, &matrix)
 }
 
-/// The same for a weight, which keeps its sign and its plasticity.
+/// The same for a weight, which keeps its sign, plasticity and role.
 fn kernel_weight(weight: &Weight<2>, size: [usize; 2]) -> Weight<4> {
-    Weight::new(
-        kernels(weight.val(), size),
-        weight.sign(),
-        weight.plasticity(),
-    )
+    let kernels = kernels(weight.val(), size);
+    let kernels = Weight::new(kernels, weight.sign(), weight.plasticity());
+    match weight.role() {
+        Some(role) => kernels.with_role(role),
+        None => kernels,
+    }
 }
 
 /// Checks the sizes of a convolution; what a patch has of features.

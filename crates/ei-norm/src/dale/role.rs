@@ -1,0 +1,141 @@
+//! What a parameter does in its circuit, for learning rates and optimizers that differ by it.
+
+use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
+use burn::tensor::Tensor;
+
+use super::scope;
+
+/// What a parameter does in an excitatory/inhibitory circuit.
+///
+/// The layers of this crate give each of their parameters a role; in a module of your own,
+/// [`Weight::with_role`](super::Weight::with_role) does. A traversal hears of it from the
+/// [`Weight`](super::Weight) alone, so no name of a field or a struct can be mistaken for one.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[non_exhaustive]
+pub enum Role {
+    /// W_ex, from the inputs to the outputs; in a layer with a single matrix, that one.
+    Excitatory,
+    /// W_ix, from the inputs to the inhibitory units that subtract.
+    InhibitoryIn,
+    /// W_ei, from those to the outputs.
+    InhibitoryOut,
+    /// U_ix of I-Norm, from the inputs to the inhibitory units that divide.
+    DivisiveIn,
+    /// U_ei of I-Norm, from those to the outputs.
+    DivisiveOut,
+    /// α, the exponents of the inhibitory units in shunting inhibition.
+    Shunting,
+    /// g, a gain of the outputs.
+    Gain,
+    /// b.
+    Bias,
+}
+
+impl Role {
+    /// Into the inhibitory units: W_ix and U_ix.
+    pub const INTO_INHIBITION: [Self; 2] = [Self::InhibitoryIn, Self::DivisiveIn];
+    /// Out of the inhibitory units: W_ei and U_ei.
+    pub const OUT_OF_INHIBITION: [Self; 2] = [Self::InhibitoryOut, Self::DivisiveOut];
+}
+
+/// A parameter with a role, as it was when it was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleOf {
+    /// The role.
+    pub role: Role,
+    /// The identity of the parameter.
+    pub id: ParamId,
+    /// Its path in the module, as in a record.
+    pub path: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+}
+
+impl RoleOf {
+    /// The path of the layer that the parameter is a field of; empty at the root.
+    pub fn layer(&self) -> &str {
+        self.path.rsplit_once('.').map_or("", |(layer, _)| layer)
+    }
+}
+
+/// The parameters of a module that have a role.
+///
+/// ```
+/// use burn::prelude::*;
+/// use ei_norm::EiLinearConfig;
+/// use ei_norm::dale::{Role, Roles};
+///
+/// let layer = EiLinearConfig::new(8, 4).init(&Device::flex());
+/// let roles = Roles::of(&layer);
+/// let group = roles.group(&Role::INTO_INHIBITION); // for Burn's `with_group`
+/// assert!(group.matches(&layer.w_ix.as_ref().unwrap().id, None));
+/// assert!(!group.matches(&layer.w_ex.id, None));
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Roles {
+    parameters: Vec<RoleOf>,
+}
+
+impl Roles {
+    /// Those of `module`, however deep they lie, in the order of a traversal.
+    pub fn of<M: Module>(module: &M) -> Self {
+        let mut collect = Collect::default();
+        scope::silently(|| module.visit(&mut collect));
+        let parameters = collect.found;
+        Self { parameters }
+    }
+
+    /// The parameters.
+    pub fn iter(&self) -> impl Iterator<Item = &RoleOf> {
+        self.parameters.iter()
+    }
+
+    /// The identities of the parameters with one of these roles.
+    pub fn ids(&self, roles: &[Role]) -> Vec<ParamId> {
+        let members = self.iter().filter(|p| roles.contains(&p.role));
+        members.map(|p| p.id).collect()
+    }
+
+    /// The parameters with one of these roles as a group for Burn's `ModuleOptimizer::with_group` or
+    /// `ModuleLrScheduler::with_group`, by identity: nothing else matches, whatever its name.
+    ///
+    /// Loading a record into a module gives its parameters the identities of the record, so make the
+    /// groups after that.
+    pub fn group(&self, roles: &[Role]) -> ParamGroup {
+        ParamGroup::from_ids(self.ids(roles))
+    }
+}
+
+#[derive(Default)]
+struct Collect {
+    path: Vec<String>,
+    /// How many levels of a reparameterization's own parameters we are in.
+    inside: usize,
+    found: Vec<RoleOf>,
+}
+
+impl ModuleVisitor for Collect {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.path.push(name.to_owned());
+        self.inside += usize::from(container_type == "Reparameterization");
+    }
+
+    fn exit_module(&mut self, _name: &str, container_type: &str) {
+        self.path.pop();
+        self.inside -= usize::from(container_type == "Reparameterization");
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let Some(role) = scope::role().filter(|_| self.inside == 0) else {
+            return;
+        };
+        self.found.push(RoleOf {
+            role,
+            id: param.id,
+            path: self.path.join("."),
+            shape: param.lazy_shape().to_vec(),
+        });
+    }
+}

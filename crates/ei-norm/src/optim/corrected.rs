@@ -1,0 +1,158 @@
+use std::collections::BTreeMap;
+
+use burn::config::Config;
+use burn::module::{Module, ParamGroup, ParamId};
+use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
+use burn::tensor::{Device, Tensor};
+
+use super::ProjectedSgd;
+use crate::Error;
+use crate::dale::{Role, RoleOf, Roles, Sign, announced_sign};
+
+/// Configuration of descent with the corrections of Cornford et al. (2021) for layers with inhibitory
+/// units, and Dale's law after it: the gradients of W_ix are divided by √n_e, those of W_ei by d, those
+/// of α by d √n_e, with d the inputs and n_e the outputs of the layer. So inhibition moves the output
+/// about as much as excitation does, although a few inhibitory units act on all of it. The others are
+/// as they are: W_ex, biases, gains, and U_ix and U_ei of I-Norm.
+///
+/// Which parameter is which is known from its [`Role`], and d and n_e from the one
+/// [`Role::Excitatory`] parameter among the fields of the same layer: `[d, n_e]`, or
+/// `[n_e, inputs, height, width]` of a convolution, where d = inputs · height · width. The optimizer
+/// knows parameters by identity, so make it after a record has been loaded.
+///
+/// ```
+/// use burn::optim::GradientsParams;
+/// use burn::prelude::*;
+/// use ei_norm::optim::CorrectedSgdConfig;
+/// use ei_norm::{EiLinearConfig, dale};
+///
+/// # fn main() -> Result<(), ei_norm::Error> {
+/// let device = Device::flex().autodiff();
+/// let mut layer = EiLinearConfig::new(8, 4).init(&device);
+/// let mut optimizer = CorrectedSgdConfig::new().init(&layer)?;
+/// let grads = layer.forward(Tensor::<2>::ones([2, 8], &device)).sum().backward();
+/// let grads = GradientsParams::from_grads(grads, &layer);
+/// layer = optimizer.step(0.1, layer, grads);
+/// dale::check(&layer)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Config, Debug)]
+pub struct CorrectedSgdConfig {
+    /// c: the step of a parameter θ ≥ 0 is halved until ‖max(θ', 0)‖/‖θ'‖ ≥ 1 − c, θ' being the
+    /// parameter after the step and before the projection, so that the projection takes little of it.
+    /// None: the step is made as it is. Each look at the ratio waits for the device.
+    #[config(default = "None")]
+    pub max_projection: Option<f64>,
+}
+
+/// See [`CorrectedSgdConfig`].
+#[derive(Debug, Clone)]
+pub struct CorrectedSgd {
+    /// What the gradient is multiplied with.
+    correction: f64,
+    max_projection: Option<f64>,
+}
+
+/// A step is not halved more often than this.
+const HALVINGS: usize = 40;
+
+impl CorrectedSgdConfig {
+    /// The optimizer of this module.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Role`] if the layer of a parameter that is to be corrected has none or several
+    /// excitatory parameters; [`Error::Config`] if c is not in 0..1.
+    pub fn init<M: Module>(&self, module: &M) -> Result<ModuleOptimizer, Error> {
+        if let Some(c) = self.max_projection.filter(|c| !(0.0..1.0).contains(c)) {
+            let allowed = "0 up to, but not including, 1";
+            return Err(Error::config("max_projection", c, allowed));
+        }
+        let with = |correction| CorrectedSgd {
+            correction,
+            max_projection: self.max_projection,
+        };
+        let roles = Roles::of(module);
+        // By the bits of the correction, so that each is one group.
+        let mut groups = BTreeMap::<u64, Vec<ParamId>>::new();
+        for parameter in roles.iter() {
+            let correction = correction(parameter, &roles)?;
+            if correction != 1.0 {
+                let group = groups.entry(correction.to_bits()).or_default();
+                group.push(parameter.id);
+            }
+        }
+        let optimizer = ModuleOptimizer::from(with(1.0));
+        Ok(groups
+            .into_iter()
+            .fold(optimizer, |optimizer, (bits, ids)| {
+                let optim = with(f64::from_bits(bits));
+                optimizer.with_group(ParamGroup::from_ids(ids), optim, None)
+            }))
+    }
+}
+
+/// What the gradient of a parameter is multiplied with.
+fn correction(parameter: &RoleOf, roles: &Roles) -> Result<f64, Error> {
+    let of_layer: fn(f64, f64) -> f64 = match parameter.role {
+        Role::InhibitoryIn => |_, n_e| 1.0 / n_e.sqrt(),
+        Role::InhibitoryOut => |d, _| 1.0 / d,
+        Role::Shunting => |d, n_e| 1.0 / (d * n_e.sqrt()),
+        _ => return Ok(1.0),
+    };
+    let mut excitatory = roles
+        .iter()
+        .filter(|other| other.role == Role::Excitatory && other.layer() == parameter.layer());
+    let (Some(w_ex), None) = (excitatory.next(), excitatory.next()) else {
+        return Err(Error::Role {
+            path: parameter.path.clone(),
+            problem: "the correction needs exactly one excitatory parameter in the same layer",
+        });
+    };
+    let (d, n_e) = match w_ex.shape[..] {
+        [d, n_e] => (d, n_e),
+        [n_e, ref inputs @ ..] if inputs.len() > 1 => (inputs.iter().product(), n_e),
+        _ => {
+            return Err(Error::Role {
+                path: w_ex.path.clone(),
+                problem: "an excitatory parameter needs two axes or those of a convolution",
+            });
+        }
+    };
+    Ok(of_layer(d as f64, n_e as f64))
+}
+
+impl Optimizer for CorrectedSgd {
+    type State<const D: usize> = ();
+
+    fn step<const D: usize>(
+        &self,
+        lr: LearningRate,
+        tensor: Tensor<D>,
+        grad: Tensor<D>,
+        state: Option<()>,
+    ) -> (Tensor<D>, Option<()>) {
+        let mut lr = lr * self.correction;
+        if let Some(c) = self.max_projection
+            && announced_sign() == Some(Sign::NonNegative)
+        {
+            let halve = |lr: &f64| kept(tensor.clone() - grad.clone() * *lr) < 1.0 - c;
+            for _ in 0..HALVINGS {
+                if !halve(&lr) {
+                    break;
+                }
+                lr /= 2.0;
+            }
+        }
+        ProjectedSgd.step(lr, tensor, grad, state)
+    }
+
+    fn to_device<const D: usize>(_state: (), _device: &Device) {}
+}
+
+/// ‖max(θ, 0)‖/‖θ‖; NaN of zeros.
+fn kept<const D: usize>(theta: Tensor<D>) -> f64 {
+    let norm = |t: Tensor<D>| t.square().sum().sqrt().into_scalar::<f64>();
+    norm(theta.clone().clamp_min(0.0)) / norm(theta)
+}

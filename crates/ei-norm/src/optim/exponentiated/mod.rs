@@ -1,0 +1,199 @@
+//! Exponentiated gradient: multiplicative steps, which keep every sign.
+
+mod adam;
+mod sgd;
+
+pub use adam::{ExponentiatedAdam, ExponentiatedAdamConfig, Moments};
+pub use sgd::{ExponentiatedSgd, ExponentiatedSgdConfig, Velocity};
+
+use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
+use burn::tensor::{Device, Tensor};
+
+use super::state::{nested, put, take};
+use crate::dale::{Sign, announced_sign};
+use crate::{Error, init};
+
+/// What becomes of a parameter that may have any sign: everything that is not a
+/// [`Weight`](crate::dale::Weight) ≥ 0, biases above all. A multiplicative step alone would never
+/// change its sign.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+pub enum Unconstrained {
+    /// EG±: w = w₊ − w₋ with two parts > 0, each of which makes multiplicative steps, w₊ with the
+    /// gradient of w and w₋ with its negative. So w changes its sign where it needs to. At the start
+    /// w₊ w₋ = `scale`². Near 0 a step is `2 scale` times that of plain descent; far from 0 it is
+    /// proportional to |w|.
+    ///
+    /// The parts are part of the optimizer's state. A value that is changed from outside between two
+    /// steps does not reach them: load the optimizer's record together with the model's.
+    Split {
+        /// The geometric mean of the parts at the start, > 0.
+        scale: f64,
+    },
+    /// Each value keeps the sign that it has, as in a network of a random sign for each weight. A
+    /// value of 0 stays 0.
+    KeepSign,
+}
+
+impl Default for Unconstrained {
+    fn default() -> Self {
+        Self::Split { scale: 0.5 }
+    }
+}
+
+impl Unconstrained {
+    fn check(self) -> Result<(), Error> {
+        match self {
+            Self::Split { scale } if !(scale.is_finite() && scale > 0.0) => Err(Error::config(
+                "the scale of Split",
+                scale,
+                "a finite number above 0",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A multiplicative step of values that keep their signs.
+pub trait Rule: Clone + Send + Sync + 'static {
+    /// What the rule remembers of earlier gradients.
+    type Memory<const D: usize>: Memory<D>;
+
+    /// The values after a step, and what to remember.
+    fn step<const D: usize>(
+        &self,
+        lr: LearningRate,
+        values: Tensor<D>,
+        grad: Tensor<D>,
+        memory: Option<Self::Memory<D>>,
+    ) -> (Tensor<D>, Self::Memory<D>);
+}
+
+/// What a [`Rule`] remembers.
+pub trait Memory<const D: usize>: Clone + RecordState {
+    /// The same on a device.
+    fn to_device(self, device: &Device) -> Self;
+}
+
+/// An optimizer of multiplicative steps: [`ExponentiatedSgd`] or [`ExponentiatedAdam`].
+#[derive(Debug, Clone)]
+pub struct Exponentiated<R> {
+    rule: R,
+    unconstrained: Unconstrained,
+}
+
+/// The state of one parameter.
+#[derive(Debug, Clone)]
+pub struct ExponentiatedState<const D: usize, M> {
+    /// Of the parameter, or of its positive part.
+    memory: M,
+    /// Where the parameter is split: its parts w₊ and w₋, and the memory of the second.
+    split: Option<(Tensor<D>, Tensor<D>, M)>,
+}
+
+impl<R: Rule> Optimizer for Exponentiated<R> {
+    type State<const D: usize> = ExponentiatedState<D, R::Memory<D>>;
+
+    fn step<const D: usize>(
+        &self,
+        lr: LearningRate,
+        tensor: Tensor<D>,
+        grad: Tensor<D>,
+        state: Option<Self::State<D>>,
+    ) -> (Tensor<D>, Option<Self::State<D>>) {
+        let constrained = announced_sign() == Some(Sign::NonNegative);
+        let scale = match self.unconstrained {
+            Unconstrained::Split { scale } if !constrained => scale,
+            _ => {
+                let memory = state.map(|state| state.memory);
+                let (tensor, memory) = self.rule.step(lr, tensor, grad, memory);
+                let split = None;
+                return (tensor, Some(ExponentiatedState { memory, split }));
+            }
+        };
+        let (memory, split) = match state {
+            Some(state) => (Some(state.memory), state.split),
+            None => (None, None),
+        };
+        let (positive, negative, opposite) = match split {
+            Some((positive, negative, opposite)) => (positive, negative, Some(opposite)),
+            None => {
+                let (positive, negative) = parts(tensor, scale);
+                (positive, negative, None)
+            }
+        };
+        let (positive, memory) = self.rule.step(lr, positive, grad.clone(), memory);
+        let (negative, opposite) = self.rule.step(lr, negative, grad.neg(), opposite);
+        let tensor = positive.clone() - negative.clone();
+        let split = Some((positive, negative, opposite));
+        (tensor, Some(ExponentiatedState { memory, split }))
+    }
+
+    fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
+        ExponentiatedState {
+            memory: state.memory.to_device(device),
+            split: state.split.map(|(positive, negative, opposite)| {
+                (
+                    positive.to_device(device),
+                    negative.to_device(device),
+                    opposite.to_device(device),
+                )
+            }),
+        }
+    }
+}
+
+/// w₊ and w₋ > 0 with w₊ − w₋ = w and w₊ w₋ = `scale`²: (√(w² + 4 scale²) ± w)/2, the smaller one by way
+/// of the product, because the difference would cancel.
+fn parts<const D: usize>(w: Tensor<D>, scale: f64) -> (Tensor<D>, Tensor<D>) {
+    let size = (w.clone().square() + 4.0 * scale * scale).sqrt();
+    let large = (size + w.clone().abs()) / 2.0;
+    let small = large.clone().recip() * (scale * scale);
+    let negative = w.lower_elem(0.0);
+    (
+        large.clone().mask_where(negative.clone(), small.clone()),
+        small.mask_where(negative, large),
+    )
+}
+
+/// values · exp(−exponent · sgn(values)); 0 stays 0 for every finite exponent.
+fn multiply<const D: usize>(values: Tensor<D>, exponent: Tensor<D>) -> Tensor<D> {
+    let factor = (exponent * values.clone().sign()).neg().exp();
+    values * factor
+}
+
+/// A decay rate of a running mean.
+fn check_rate(name: &'static str, rate: f64) -> Result<(), Error> {
+    match (0.0..1.0).contains(&rate) {
+        true => Ok(()),
+        false => Err(Error::config(name, rate, "0 up to, but not including, 1")),
+    }
+}
+
+impl<const D: usize, M: Memory<D>> RecordState for ExponentiatedState<D, M> {
+    fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
+        self.memory.state_flatten(prefix, out);
+        if let Some((positive, negative, opposite)) = &self.split {
+            put(out, prefix, "positive", positive);
+            put(out, prefix, "negative", negative);
+            opposite.state_flatten(&nested(prefix, "opposite"), out);
+        }
+    }
+
+    fn state_unflatten(prefix: &str, source: &mut StateSource, device: &Device) -> Option<Self> {
+        let memory = M::state_unflatten(prefix, source, device)?;
+        let split = match take(source, prefix, "positive", device) {
+            None => None,
+            Some(positive) => Some((
+                positive,
+                take(source, prefix, "negative", device)?,
+                M::state_unflatten(&nested(prefix, "opposite"), source, device)?,
+            )),
+        };
+        Some(Self { memory, split })
+    }
+}
+
+// Of a decay that shrinks weights, the same in both rules.
+fn check_decay(decay: f64) -> Result<(), Error> {
+    init::check_not_negative("weight_decay", decay)
+}

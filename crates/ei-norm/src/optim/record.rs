@@ -1,0 +1,235 @@
+use std::fmt::Write;
+
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::optim::{ModuleOptimizer, OptimizerRecord};
+use burn::tensor::{Bytes, Tensor};
+
+use crate::Error;
+
+/// The record of an optimizer together with the parameters that it belongs to, so that it is never
+/// loaded beside another model. Burn's own `ModuleOptimizer::load_record` takes whatever fits and
+/// begins anew with the rest, without a word.
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::optim::{AdamConfig, GradientsParams};
+/// use burn::prelude::*;
+/// use ei_norm::EiLinearConfig;
+/// use ei_norm::optim::CheckedRecord;
+///
+/// # fn main() -> Result<(), ei_norm::Error> {
+/// let device = Device::flex().autodiff();
+/// let mut layer = EiLinearConfig::new(8, 4).init(&device);
+/// let mut optimizer = AdamConfig::new().init();
+/// let grads = layer.forward(Tensor::<2>::ones([2, 8], &device)).sum().backward();
+/// let grads = GradientsParams::from_grads(grads, &layer);
+/// layer = optimizer.step(0.1, layer, grads);
+/// let bytes = CheckedRecord::of(&optimizer, &layer).into_bytes()?;
+/// let weights = layer.into_record();
+///
+/// // Later: first the model, then its optimizer.
+/// let layer = EiLinearConfig::new(8, 4).init(&device).load_record(weights);
+/// let mut optimizer = AdamConfig::new().init();
+/// CheckedRecord::from_bytes(bytes)?.load_into(&mut optimizer, &layer)?;
+///
+/// // Not into another model.
+/// let bytes = CheckedRecord::of(&optimizer, &layer);
+/// let other = EiLinearConfig::new(8, 5).init(&device);
+/// let error = bytes.load_into(&mut optimizer, &other).unwrap_err();
+/// assert!(error.to_string().contains("`w_ex`"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct CheckedRecord {
+    parameters: Vec<Parameter>,
+    record: OptimizerRecord,
+}
+
+/// A floating-point parameter of a model.
+#[derive(Debug, PartialEq)]
+struct Parameter {
+    path: String,
+    id: ParamId,
+    shape: Vec<usize>,
+}
+
+/// The first line of the bytes.
+const FORMAT: &str = "ei-norm optimizer record 1";
+
+impl CheckedRecord {
+    /// The state of `optimizer`, which trains `module`.
+    pub fn of<M: Module>(optimizer: &ModuleOptimizer, module: &M) -> Self {
+        Self {
+            parameters: parameters(module),
+            record: optimizer.to_record(),
+        }
+    }
+
+    /// Everything in one piece of memory: a line with the format, one with the number of parameters, a
+    /// line `identity shape path` for each of them, and Burn's own bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Record`] if Burn cannot write its part.
+    pub fn into_bytes(self) -> Result<Bytes, Error> {
+        let mut head = format!("{FORMAT}\n{}\n", self.parameters.len());
+        for Parameter { path, id, shape } in &self.parameters {
+            let shape: Vec<_> = shape.iter().map(usize::to_string).collect();
+            let (id, shape) = (id.val(), shape.join("x"));
+            // Writing to a string cannot fail.
+            let _ = writeln!(head, "{id} {shape} {path}");
+        }
+        let mut bytes = head.into_bytes();
+        let state = self.record.into_bytes().map_err(unreadable)?;
+        bytes.extend_from_slice(&state);
+        Ok(Bytes::from_bytes_vec(bytes))
+    }
+
+    /// What [`into_bytes`](Self::into_bytes) wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Record`] if the bytes are something else or damaged.
+    pub fn from_bytes(bytes: Bytes) -> Result<Self, Error> {
+        let mut rest: &[u8] = &bytes;
+        if next_line(&mut rest) != Some(FORMAT) {
+            return Err(unreadable("it does not begin as one"));
+        }
+        let damaged = || unreadable("the list of parameters is damaged");
+        let count: usize = next_line(&mut rest)
+            .and_then(|line| line.parse().ok())
+            .ok_or_else(damaged)?;
+        // Collected one by one: the count may be anything.
+        let mut parameters = Vec::new();
+        for _ in 0..count {
+            let line = next_line(&mut rest).ok_or_else(damaged)?;
+            parameters.push(Parameter::parse(line).ok_or_else(damaged)?);
+        }
+        let state = Bytes::from_bytes_vec(rest.to_vec());
+        let record = OptimizerRecord::from_bytes(state).map_err(unreadable)?;
+        Ok(Self { parameters, record })
+    }
+
+    /// Loads the state into `optimizer`, which is to go on training `module`. On an error the optimizer
+    /// is as it was.
+    ///
+    /// The module has to have the identities of the record: load its own record first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Record`] that names the first parameter of the module that the record does not have,
+    /// has in another shape or under another identity, or the first one that the module does not have;
+    /// or if the state is that of another kind of optimizer.
+    pub fn load_into<M: Module>(
+        self,
+        optimizer: &mut ModuleOptimizer,
+        module: &M,
+    ) -> Result<(), Error> {
+        compare(&parameters(module), &self.parameters)?;
+        let written = self.record.len();
+        let loaded = optimizer.clone().load_record(self.record);
+        // What Burn could not use is left out of what it has loaded.
+        let used = loaded.to_record().len();
+        if used != written {
+            return Err(Error::Record {
+                problem: format!(
+                    "another kind of optimizer wrote it: of its {written} tensors {used} fit"
+                ),
+            });
+        }
+        *optimizer = loaded;
+        Ok(())
+    }
+}
+
+impl Parameter {
+    fn parse(line: &str) -> Option<Self> {
+        let mut words = line.splitn(3, ' ');
+        let id: u64 = words.next()?.parse().ok()?;
+        let shape = match words.next()? {
+            "" => Vec::new(),
+            shape => shape
+                .split('x')
+                .map(|size| size.parse().ok())
+                .collect::<Option<_>>()?,
+        };
+        Some(Self {
+            path: words.next()?.to_owned(),
+            id: ParamId::from(id),
+            shape,
+        })
+    }
+}
+
+/// Fails at the first difference.
+fn compare(module: &[Parameter], record: &[Parameter]) -> Result<(), Error> {
+    let differs = |problem| Err(Error::Record { problem });
+    for wanted in module {
+        let path = &wanted.path;
+        let Some(found) = record.iter().find(|found| found.path == *path) else {
+            return differs(format!("`{path}` is missing in it"));
+        };
+        if found.shape != wanted.shape {
+            return differs(format!(
+                "`{path}` has shape {:?} in it, and {:?} in the model",
+                found.shape, wanted.shape
+            ));
+        }
+        if found.id != wanted.id {
+            return differs(format!(
+                "`{path}` has another identity in it than in the model; load the model's record first"
+            ));
+        }
+    }
+    match record
+        .iter()
+        .find(|found| !module.iter().any(|wanted| wanted.path == found.path))
+    {
+        Some(extra) => differs(format!("the model has no `{}`", extra.path)),
+        None => Ok(()),
+    }
+}
+
+fn unreadable(problem: impl ToString) -> Error {
+    Error::Record {
+        problem: format!("it cannot be read or written: {}", problem.to_string()),
+    }
+}
+
+/// The next line of UTF-8.
+fn next_line<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
+    let end = rest.iter().position(|byte| *byte == b'\n')?;
+    let (line, after) = (rest.get(..end)?, rest.get(end + 1..)?);
+    *rest = after;
+    std::str::from_utf8(line).ok()
+}
+
+/// The floating-point parameters of a module, in the order of a traversal.
+fn parameters<M: Module>(module: &M) -> Vec<Parameter> {
+    #[derive(Default)]
+    struct Collect {
+        path: Vec<String>,
+        found: Vec<Parameter>,
+    }
+    impl ModuleVisitor for Collect {
+        fn enter_module(&mut self, name: &str, _container_type: &str) {
+            self.path.push(name.to_owned());
+        }
+
+        fn exit_module(&mut self, _name: &str, _container_type: &str) {
+            self.path.pop();
+        }
+
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.found.push(Parameter {
+                path: self.path.join("."),
+                id: param.id,
+                shape: param.lazy_shape().to_vec(),
+            });
+        }
+    }
+    let mut collect = Collect::default();
+    module.visit(&mut collect);
+    collect.found
+}

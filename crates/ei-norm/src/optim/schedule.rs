@@ -1,0 +1,85 @@
+use burn::module::Module;
+use burn::optim::lr_scheduler::LrSchedulerConfig;
+use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLrScheduler, ModuleLrSchedulerConfig};
+
+use crate::Error;
+use crate::dale::{Role, Roles};
+
+/// Configuration of learning rates by [`Role`]: one rate or schedule for everything, and others for
+/// populations of synapses.
+///
+/// ```
+/// use burn::optim::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
+/// use burn::prelude::*;
+/// use ei_norm::EiLinearConfig;
+/// use ei_norm::optim::RoleLrSchedulerConfig;
+///
+/// # fn main() -> Result<(), ei_norm::Error> {
+/// let layer = EiLinearConfig::new(8, 4).init(&Device::flex());
+/// let mut scheduler = RoleLrSchedulerConfig::new(0.01)
+///     .with_inhibitory_in(0.6)
+///     .with_inhibitory_out(CosineAnnealingLrSchedulerConfig::new(0.003, 1000))
+///     .init(&layer)?;
+/// let rates = scheduler.step(); // for `ModuleOptimizer::step`
+/// assert_eq!(rates.lr_from_param(layer.w_ex.id, None), 0.01);
+/// assert_eq!(rates.lr_from_param(layer.w_ix.unwrap().id, None), 0.6);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct RoleLrSchedulerConfig {
+    base: LrSchedulerConfig,
+    roles: Vec<(Vec<Role>, LrSchedulerConfig)>,
+}
+
+impl RoleLrSchedulerConfig {
+    /// This rate or schedule for every parameter that gets no other.
+    pub fn new(base: impl Into<LrSchedulerConfig>) -> Self {
+        Self {
+            base: base.into(),
+            roles: Vec::new(),
+        }
+    }
+
+    /// Another one for the parameters with one of these roles. The last one that fits counts.
+    pub fn with(mut self, roles: &[Role], scheduler: impl Into<LrSchedulerConfig>) -> Self {
+        self.roles.push((roles.to_vec(), scheduler.into()));
+        self
+    }
+
+    /// Another one for W_ex.
+    pub fn with_excitatory(self, scheduler: impl Into<LrSchedulerConfig>) -> Self {
+        self.with(&[Role::Excitatory], scheduler)
+    }
+
+    /// Another one for W_ix and U_ix, into the inhibitory units.
+    pub fn with_inhibitory_in(self, scheduler: impl Into<LrSchedulerConfig>) -> Self {
+        self.with(&Role::INTO_INHIBITION, scheduler)
+    }
+
+    /// Another one for W_ei and U_ei, out of the inhibitory units.
+    pub fn with_inhibitory_out(self, scheduler: impl Into<LrSchedulerConfig>) -> Self {
+        self.with(&Role::OUT_OF_INHIBITION, scheduler)
+    }
+
+    /// Another one for biases.
+    pub fn with_bias(self, scheduler: impl Into<LrSchedulerConfig>) -> Self {
+        self.with(&[Role::Bias], scheduler)
+    }
+
+    /// The scheduler of this module. It knows its parameters by identity: make it after a record has
+    /// been loaded, see [`Roles::group`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Schedule`] if Burn refuses a schedule.
+    pub fn init<M: Module>(&self, module: &M) -> Result<ModuleLrScheduler, Error> {
+        let found = Roles::of(module);
+        let config = ModuleLrSchedulerConfig::new(self.base.clone());
+        let add = |config: ModuleLrSchedulerConfig, (roles, scheduler): &(Vec<Role>, _)| {
+            config.with_group(found.group(roles), LrSchedulerConfig::clone(scheduler))
+        };
+        let config = self.roles.iter().fold(config, add);
+        config.init().map_err(Error::Schedule)
+    }
+}
