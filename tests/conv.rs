@@ -429,7 +429,7 @@ fn i_norm_matches(mode: GradNormMode, divisive: bool) {
                 kernel("u_ix", u_ix, linear.u_ix.as_ref().unwrap());
                 matrix("u_ei", u_ei.val(), linear.u_ei.as_ref().unwrap().val());
             }
-            let bias = |b: &Option<burn::module::Param<Tensor<1>>>| b.as_ref().unwrap().val();
+            let bias = |b: &Option<ei_norm::dale::Weight<1>>| b.as_ref().unwrap().val();
             let found = values(&bias(&conv.bias).grad(&grads).unwrap());
             let expected = values(&bias(&linear.bias).grad(&expected_grads).unwrap());
             assert_close(&found, &expected, tolerance, &at("bias"));
