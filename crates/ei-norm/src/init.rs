@@ -3,6 +3,16 @@
 //! Everything is drawn on the host in f64 from one generator, so a seed gives the same weights on
 //! every backend, up to the rounding of its dtype.
 
+mod column;
+mod iclr;
+mod signed;
+mod spectral;
+
+pub(crate) use column::Column;
+pub(crate) use iclr::Iclr;
+pub use signed::SignedLognormal;
+pub use spectral::{rescale_to_norm, rescale_to_radius, spectral_norm, spectral_radius};
+
 use burn::tensor::{Device, Distribution as TensorDistribution, Int, Tensor, TensorData};
 use rand::Rng;
 use rand::SeedableRng;
@@ -90,28 +100,17 @@ impl Initializer {
     ) -> Result<EiDraw, Error> {
         check_size("d_input", d_input)?;
         check_size("d_output", d_output)?;
-        let distribution = Positive::new(self, d_input, d_output)?;
-        let mut sample = |n: usize| -> Vec<f64> { distribution.sample_n(n, rng) };
-        let w_ex = sample(d_input * d_output);
-        let mean_of_input = || {
-            w_ex.chunks_exact(d_output)
-                .map(|row| row.iter().sum::<f64>() / d_output as f64)
+        let distribution = match self {
+            Self::Lognormal => lognormal(balanced_scale(d_input, d_output)?)?,
+            Self::Exponential => exponential(balanced_scale(d_input, d_output)?)?,
+            Self::Iclr => return Iclr::default().draw(d_input, d_output, n_i, rng),
         };
-        let (w_ix, w_ei) = match self {
-            Self::Iclr if n_i == 1 => (mean_of_input().collect(), vec![1.0; d_output]),
-            Self::Iclr => (
-                sample(d_input * n_i),
-                vec![1.0 / n_i as f64; n_i * d_output],
-            ),
-            Self::Lognormal | Self::Exponential => {
-                let mut w_ei = sample(n_i * d_output);
-                normalize_columns(&mut w_ei, d_output);
-                let w_ix = mean_of_input()
-                    .flat_map(|mean| std::iter::repeat_n(mean, n_i))
-                    .collect();
-                (w_ix, w_ei)
-            }
-        };
+        let w_ex = distribution.sample_n(d_input * d_output, rng);
+        let mut w_ei = distribution.sample_n(n_i * d_output, rng);
+        normalize_columns(&mut w_ei, d_output);
+        let w_ix = input_means(&w_ex, d_output)
+            .flat_map(|mean| std::iter::repeat_n(mean, n_i))
+            .collect();
         Ok(EiDraw {
             d_input,
             d_output,
@@ -123,6 +122,25 @@ impl Initializer {
     }
 }
 
+/// σ* of the balanced initializations.
+fn balanced_scale(d_input: usize, d_output: usize) -> Result<f64, Error> {
+    let (n_in, n_e) = (d_input as f64, d_output as f64);
+    match d_output {
+        1 => Err(Error::config(
+            "d_output",
+            d_output,
+            "at least 2 with the lognormal and the exponential initialization (Iclr takes 1)",
+        )),
+        _ => Ok((2.0 * n_e / (n_in * (n_e - 1.0))).sqrt()),
+    }
+}
+
+/// The mean weight of each input over the outputs.
+fn input_means(w_ex: &[f64], d_output: usize) -> impl Iterator<Item = f64> {
+    w_ex.chunks_exact(d_output)
+        .map(move |row| row.iter().sum::<f64>() / d_output as f64)
+}
+
 /// The distribution of a positive weight.
 enum Positive {
     Lognormal(LogNormal<f64>),
@@ -130,35 +148,19 @@ enum Positive {
 }
 
 impl Positive {
-    fn new(initializer: Initializer, d_input: usize, d_output: usize) -> Result<Self, Error> {
-        let (n_in, n_e) = (d_input as f64, d_output as f64);
-        let balanced = || match d_output {
-            1 => Err(Error::config(
-                "d_output",
-                d_output,
-                "at least 2 with the lognormal and the exponential initialization (Iclr takes 1)",
-            )),
-            _ => Ok((2.0 * n_e / (n_in * (n_e - 1.0))).sqrt()),
-        };
-        let invalid = |_| Error::config("d_input", d_input, "a size with finite initial weights");
-        match initializer {
-            Initializer::Lognormal => LogNormal::from_mean_cv(balanced()?, 1.0)
-                .map(Self::Lognormal)
-                .map_err(invalid),
-            Initializer::Exponential => exponential(balanced()?),
-            Initializer::Iclr => {
-                let tau = std::f64::consts::TAU;
-                exponential((tau / (n_in * (tau - 1.0))).sqrt())
-            }
-        }
-    }
-
     fn sample_n(&self, n: usize, rng: &mut impl Rng) -> Vec<f64> {
         match self {
             Self::Lognormal(d) => d.sample_iter(rng).take(n).collect(),
             Self::Exponential(d) => d.sample_iter(rng).take(n).collect(),
         }
     }
+}
+
+/// Lognormal with this mean and standard deviation.
+fn lognormal(scale: f64) -> Result<Positive, Error> {
+    LogNormal::from_mean_cv(scale, 1.0)
+        .map(Positive::Lognormal)
+        .map_err(|_| Error::config("the scale of the lognormal", scale, "a positive number"))
 }
 
 fn exponential(scale: f64) -> Result<Positive, Error> {
@@ -226,4 +228,11 @@ pub(crate) fn check_not_negative(name: &'static str, value: f64) -> Result<(), E
         return Ok(());
     }
     Err(Error::config(name, value, "a finite number of at least 0"))
+}
+
+pub(crate) fn check_positive(name: &'static str, value: f64) -> Result<(), Error> {
+    if value.is_finite() && value > 0.0 {
+        return Ok(());
+    }
+    Err(Error::config(name, value, "a finite number above 0"))
 }

@@ -2,6 +2,8 @@
 //! [Burn](https://burn.dev).
 //!
 //! - [`EiLinear`], [`INormLinear`]: layers whose neurons excite or inhibit, never both.
+//! - [`ShuntingLinear`], whose inhibition also divides, and [`ColumnEiLinear`], whose inputs excite or
+//!   inhibit; any [`dale::Weight`] can have a mask of the connections that exist.
 //! - [`map_grad`]: the identity in the forward pass; any function of the error in the backward pass.
 //! - [`GradNorm`]: the error normalizations of "Inhibitory normalization of error signals improves
 //!   learning in neural circuits" (Eyono et al., 2026), built on it.
@@ -50,15 +52,17 @@ pub use error::Error;
 pub use grad::{GradNorm, GradNormConfig, GradNormMode, map_grad};
 pub use init::{Inhibitory, Initializer};
 pub use layer::{
-    EiCurrents, EiLinear, EiLinearConfig, EiWeights, INormCurrents, INormLinear, INormLinearConfig,
-    INormWeights, InhibitoryPlasticity,
+    ColumnEiLinear, ColumnEiLinearConfig, ColumnEiWeights, EiCurrents, EiLinear, EiLinearConfig,
+    EiWeights, INormCurrents, INormLinear, INormLinearConfig, INormWeights, InhibitoryPlasticity,
+    InputCheck, ShuntingCurrents, ShuntingLinear, ShuntingLinearConfig, ShuntingWeights,
 };
 
 /// Everything a model needs: `use ei_norm::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        EiLinear, EiLinearConfig, GradNorm, GradNormConfig, GradNormMode, INormLinear,
-        INormLinearConfig, Inhibitory, Initializer, dale, map_grad,
+        ColumnEiLinear, ColumnEiLinearConfig, EiLinear, EiLinearConfig, GradNorm, GradNormConfig,
+        GradNormMode, INormLinear, INormLinearConfig, Inhibitory, Initializer, ShuntingLinear,
+        ShuntingLinearConfig, dale, map_grad,
     };
 }
 

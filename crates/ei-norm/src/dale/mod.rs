@@ -28,7 +28,7 @@ mod scope;
 mod weight;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 
 use crate::{Error, context};
 
@@ -127,15 +127,7 @@ impl ModuleVisitor for Check {
             return;
         }
         let values = param.base().inner().into_data();
-        let wrong = values.iter::<f64>().filter(|v| *v < 0.0 || v.is_nan());
-        let (count, worst) = wrong.fold((0, 0.0_f64), |(count, worst), v| {
-            let worst = if worst.is_nan() || worst < v {
-                worst
-            } else {
-                v
-            };
-            (count + 1, worst)
-        });
+        let (count, worst) = below_zero(&values);
         if count > 0 {
             self.violation = Some(Error::Dale {
                 path: self.path.join("."),
@@ -145,4 +137,17 @@ impl ModuleVisitor for Check {
             });
         }
     }
+}
+
+/// How many values are negative or NaN, and the worst of them (NaN if any is).
+pub(crate) fn below_zero(values: &TensorData) -> (usize, f64) {
+    let wrong = values.iter::<f64>().filter(|v| *v < 0.0 || v.is_nan());
+    wrong.fold((0, 0.0_f64), |(count, worst), v| {
+        let worst = if worst.is_nan() || worst < v {
+            worst
+        } else {
+            v
+        };
+        (count + 1, worst)
+    })
 }

@@ -3,7 +3,7 @@ use burn::module::{Content, DisplaySettings, Module, ModuleDisplay, Param};
 use burn::tensor::{Device, Tensor, assert_shape};
 use rand::Rng;
 
-use super::{bias_param, check_shape, excitatory, tensors, zero_bias};
+use super::{InputCheck, bias_param, check_shape, excitatory, tensors, zero_bias};
 use crate::dale::Weight;
 use crate::init::{self, Inhibitory, Initializer};
 use crate::{Error, functional};
@@ -99,6 +99,9 @@ pub struct EiLinear {
     pub w_ei: Option<Weight<2>>,
     /// Bias b, `[d_output]`.
     pub bias: Option<Param<Tensor<1>>>,
+    /// Whether inputs are checked; off by default.
+    #[module(skip)]
+    pub input_check: InputCheck,
 }
 
 /// The two currents that an [`EiLinear`] adds up: z = excitatory − inhibitory.
@@ -132,7 +135,16 @@ impl EiLinear {
             w_ix: w_ix.map(excitatory),
             w_ei: w_ei.map(excitatory),
             bias: bias_param(weights.bias),
+            input_check: InputCheck::default(),
         })
+    }
+
+    /// The same layer, with a check that its inputs are ≥ 0; `name` is what an error calls it.
+    pub fn with_input_check(self, name: &str) -> Self {
+        Self {
+            input_check: InputCheck::named(name),
+            ..self
+        }
     }
 
     /// Applies the layer. The inhibition is applied as two thin products or as one matrix
@@ -145,10 +157,11 @@ impl EiLinear {
     ///
     /// # Panics
     ///
-    /// If the last axis of `x` is not `d_input`.
+    /// If the last axis of `x` is not `d_input`, or a [check](InputCheck) finds a negative input.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let [d_input, _] = self.w_ex.dims();
         assert_shape!(x, [.., d_input]);
+        self.input_check.assert(&x);
         let w_ex = self.w_ex.value();
         let bias = self.bias.as_ref().map(Param::val);
         match (&self.w_ix, &self.w_ei) {
@@ -169,10 +182,11 @@ impl EiLinear {
     ///
     /// # Panics
     ///
-    /// If the last axis of `x` is not `d_input`.
+    /// If the last axis of `x` is not `d_input`, or a [check](InputCheck) finds a negative input.
     pub fn currents<const D: usize>(&self, x: Tensor<D>) -> EiCurrents<D> {
         let [d_input, _] = self.w_ex.dims();
         assert_shape!(x, [.., d_input]);
+        self.input_check.assert(&x);
         let bias = self.bias.as_ref().map(Param::val);
         let excitatory = functional::excite(x.clone(), self.w_ex.value(), bias);
         let inhibitory = match (&self.w_ix, &self.w_ei) {

@@ -1,12 +1,20 @@
 //! Layers that obey Dale's law, one a file.
 
+mod column_ei_linear;
 mod ei_linear;
 mod i_norm;
 mod i_norm_config;
+mod input_check;
+mod shunting_linear;
 
+pub use column_ei_linear::{ColumnEiLinear, ColumnEiLinearConfig, ColumnEiWeights};
 pub use ei_linear::{EiCurrents, EiLinear, EiLinearConfig, EiWeights};
 pub use i_norm::{INormCurrents, INormLinear, INormWeights};
 pub use i_norm_config::{INormLinearConfig, InhibitoryPlasticity};
+pub use input_check::InputCheck;
+pub use shunting_linear::{
+    ShuntingCurrents, ShuntingLinear, ShuntingLinearConfig, ShuntingWeights,
+};
 
 use burn::module::Param;
 use burn::tensor::{Device, Tensor};
@@ -15,7 +23,7 @@ use crate::Error;
 use crate::dale::{Plasticity, Sign, Weight};
 use crate::init::EiDraw;
 
-fn excitatory(value: Tensor<2>) -> Weight<2> {
+fn excitatory<const D: usize>(value: Tensor<D>) -> Weight<D> {
     Weight::new(value, Sign::NonNegative, Plasticity::Plastic)
 }
 
