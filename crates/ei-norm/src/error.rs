@@ -53,6 +53,21 @@ pub enum Error {
         /// What is wrong, with the name of the parameter if it is about one.
         problem: String,
     },
+    /// An input of a layer that is negative, as an [`InputCheck`](crate::InputCheck) finds it.
+    #[error(
+        "the input of `{place}` must be non-negative, but {count} of its {values} values are not; \
+         the worst is {worst}"
+    )]
+    NegativeInput {
+        /// The name that the layer was given.
+        place: String,
+        /// How many values are negative or NaN.
+        count: usize,
+        /// How many values the input has.
+        values: usize,
+        /// The lowest value (NaN if any is).
+        worst: f64,
+    },
     /// A back-propagated error that is not finite, as a
     /// [`GradSentinel`](crate::grad::GradSentinel) finds it.
     #[error(

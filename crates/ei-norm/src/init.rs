@@ -3,6 +3,16 @@
 //! Everything is drawn on the host in f64 from one generator, so a seed gives the same weights on
 //! every backend, up to the rounding of its dtype.
 
+mod column;
+mod iclr;
+mod signed;
+mod spectral;
+
+pub(crate) use column::Column;
+pub(crate) use iclr::Iclr;
+pub use signed::SignedLognormal;
+pub use spectral::{rescale_to_norm, rescale_to_radius, spectral_norm, spectral_radius};
+
 use burn::tensor::{Device, Distribution as TensorDistribution, Int, Tensor, TensorData};
 use rand::Rng;
 use rand::SeedableRng;
@@ -88,10 +98,13 @@ impl Initializer {
         n_i: usize,
         rng: &mut impl Rng,
     ) -> Result<EiDraw, Error> {
-        self.draw_path(&Path::feed_forward(d_input, d_output), n_i, rng)
+        match self {
+            Self::Iclr => Iclr::default().draw(d_input, d_output, n_i, rng),
+            _ => self.draw_path(&Path::feed_forward(d_input, d_output), n_i, rng),
+        }
     }
 
-    /// Draws the weights of one path into a population.
+    /// Draws the weights of one balanced path into a population.
     pub(crate) fn draw_path(
         self,
         path: &Path,
@@ -101,31 +114,27 @@ impl Initializer {
         let Path {
             d_input, d_output, ..
         } = *path;
-        let distribution = Positive::new(self, path)?;
-        let mut sample = |n: usize| -> Vec<f64> { distribution.sample_n(n, rng) };
-        let mut w_ex = sample(d_input * d_output);
+        let scale = path.scale()?;
+        let distribution = match self {
+            Self::Lognormal => lognormal(scale)?,
+            Self::Exponential => exponential(scale)?,
+            Self::Iclr => {
+                return Err(Error::config(
+                    "initializer",
+                    "Iclr",
+                    "Lognormal or Exponential in a recurrent layer",
+                ));
+            }
+        };
+        let mut w_ex = distribution.sample_n(d_input * d_output, rng);
         if !path.autapses {
             w_ex.iter_mut().step_by(d_output + 1).for_each(|w| *w = 0.0);
         }
-        let mean_of_input = || {
-            w_ex.chunks_exact(d_output)
-                .map(|row| row.iter().sum::<f64>() / d_output as f64)
-        };
-        let (w_ix, w_ei) = match self {
-            Self::Iclr if n_i == 1 => (mean_of_input().collect(), vec![1.0; d_output]),
-            Self::Iclr => (
-                sample(d_input * n_i),
-                vec![1.0 / n_i as f64; n_i * d_output],
-            ),
-            Self::Lognormal | Self::Exponential => {
-                let mut w_ei = sample(n_i * d_output);
-                normalize_columns(&mut w_ei, d_output);
-                let w_ix = mean_of_input()
-                    .flat_map(|mean| std::iter::repeat_n(mean, n_i))
-                    .collect();
-                (w_ix, w_ei)
-            }
-        };
+        let mut w_ei = distribution.sample_n(n_i * d_output, rng);
+        normalize_columns(&mut w_ei, d_output);
+        let w_ix = input_means(&w_ex, d_output)
+            .flat_map(|mean| std::iter::repeat_n(mean, n_i))
+            .collect();
         Ok(EiDraw {
             d_input,
             d_output,
@@ -192,13 +201,31 @@ impl Path {
         }
     }
 
-    /// c in the variance c n_e / (n_in (n_e − 1)) of W_ex.
-    fn variance(&self) -> f64 {
-        match self.is_recurrent {
-            true => 1.0 / 3.0,
-            false => 2.0,
+    /// The mean and standard deviation of W_ex, σ* = sqrt(c n_e / (n_in (n_e − 1))), c = 2 or, for a
+    /// path into a recurrent population, 1/3.
+    fn scale(&self) -> Result<f64, Error> {
+        let (output, c, at_least) = match self.is_recurrent {
+            true => ("d_hidden", 1.0 / 3.0, "at least 2"),
+            false => (
+                "d_output",
+                2.0,
+                "at least 2 with the lognormal and the exponential initialization (Iclr takes 1)",
+            ),
+        };
+        check_size("d_input", self.d_input)?;
+        check_size(output, self.d_output)?;
+        let (n_in, n_e) = (self.d_input as f64, self.d_output as f64);
+        match self.d_output {
+            1 => Err(Error::config(output, self.d_output, at_least)),
+            _ => Ok((c * n_e / (n_in * (n_e - 1.0))).sqrt()),
         }
     }
+}
+
+/// The mean weight of each input over the outputs.
+fn input_means(w_ex: &[f64], d_output: usize) -> impl Iterator<Item = f64> {
+    w_ex.chunks_exact(d_output)
+        .map(move |row| row.iter().sum::<f64>() / d_output as f64)
 }
 
 /// The distribution of a positive weight.
@@ -208,58 +235,19 @@ enum Positive {
 }
 
 impl Positive {
-    fn new(initializer: Initializer, path: &Path) -> Result<Self, Error> {
-        let output = match path.is_recurrent {
-            true => "d_hidden",
-            false => "d_output",
-        };
-        check_size("d_input", path.d_input)?;
-        check_size(output, path.d_output)?;
-        let (n_in, n_e) = (path.d_input as f64, path.d_output as f64);
-        let balanced = || match path.d_output {
-            1 => Err(Error::config(
-                output,
-                path.d_output,
-                match path.is_recurrent {
-                    true => "at least 2",
-                    false => {
-                        "at least 2 with the lognormal and the exponential initialization (Iclr \
-                         takes 1)"
-                    }
-                },
-            )),
-            _ => Ok((path.variance() * n_e / (n_in * (n_e - 1.0))).sqrt()),
-        };
-        let invalid = |_| {
-            Error::config(
-                "d_input",
-                path.d_input,
-                "a size with finite initial weights",
-            )
-        };
-        match initializer {
-            Initializer::Lognormal => LogNormal::from_mean_cv(balanced()?, 1.0)
-                .map(Self::Lognormal)
-                .map_err(invalid),
-            Initializer::Exponential => exponential(balanced()?),
-            Initializer::Iclr if path.is_recurrent => Err(Error::config(
-                "initializer",
-                "Iclr",
-                "Lognormal or Exponential in a recurrent layer",
-            )),
-            Initializer::Iclr => {
-                let tau = std::f64::consts::TAU;
-                exponential((tau / (n_in * (tau - 1.0))).sqrt())
-            }
-        }
-    }
-
     fn sample_n(&self, n: usize, rng: &mut impl Rng) -> Vec<f64> {
         match self {
             Self::Lognormal(d) => d.sample_iter(rng).take(n).collect(),
             Self::Exponential(d) => d.sample_iter(rng).take(n).collect(),
         }
     }
+}
+
+/// Lognormal with this mean and standard deviation.
+fn lognormal(scale: f64) -> Result<Positive, Error> {
+    LogNormal::from_mean_cv(scale, 1.0)
+        .map(Positive::Lognormal)
+        .map_err(|_| Error::config("the scale of the lognormal", scale, "a positive number"))
 }
 
 fn exponential(scale: f64) -> Result<Positive, Error> {
@@ -327,4 +315,11 @@ pub(crate) fn check_not_negative(name: &'static str, value: f64) -> Result<(), E
         return Ok(());
     }
     Err(Error::config(name, value, "a finite number of at least 0"))
+}
+
+pub(crate) fn check_positive(name: &'static str, value: f64) -> Result<(), Error> {
+    if value.is_finite() && value > 0.0 {
+        return Ok(());
+    }
+    Err(Error::config(name, value, "a finite number above 0"))
 }

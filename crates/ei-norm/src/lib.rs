@@ -4,6 +4,8 @@
 //! - [`EiLinear`], [`INormLinear`]: layers whose neurons excite or inhibit, never both.
 //! - [`EiConv2d`], [`INormConv2d`]: the same at each position of an image.
 //! - [`EiRnn`], [`INormRnn`]: recurrent networks of such neurons.
+//! - [`ShuntingLinear`], whose inhibition also divides, and [`ColumnEiLinear`], whose inputs excite or
+//!   inhibit; any [`dale::Weight`] can have a mask of the connections that exist.
 //! - [`map_grad`]: the identity in the forward pass; any function of the error in the backward pass.
 //! - [`GradNorm`]: the error normalizations of "Inhibitory normalization of error signals improves
 //!   learning in neural circuits" (Eyono et al., 2026), built on it.
@@ -59,19 +61,20 @@ pub use grad::{
 };
 pub use init::{Inhibitory, Initializer};
 pub use layer::{
-    ConvGeometry, EiConv2d, EiConv2dConfig, EiConv2dWeights, EiCurrents, EiLinear, EiLinearConfig,
-    EiRnn, EiRnnCell, EiRnnConfig, EiState, EiWeights, INormConv2d, INormConv2dConfig,
-    INormConv2dWeights, INormCurrents, INormLinear, INormLinearConfig, INormRnn, INormRnnCell,
-    INormRnnConfig, INormWeights, InhibitoryPlasticity,
+    ColumnEiLinear, ColumnEiLinearConfig, ColumnEiWeights, ConvGeometry, EiConv2d, EiConv2dConfig,
+    EiConv2dWeights, EiCurrents, EiLinear, EiLinearConfig, EiRnn, EiRnnCell, EiRnnConfig, EiState,
+    EiWeights, INormConv2d, INormConv2dConfig, INormConv2dWeights, INormCurrents, INormLinear,
+    INormLinearConfig, INormRnn, INormRnnCell, INormRnnConfig, INormWeights, InhibitoryPlasticity,
+    InputCheck, ShuntingCurrents, ShuntingLinear, ShuntingLinearConfig, ShuntingWeights,
 };
 
 /// Everything a model needs: `use ei_norm::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        EiConv2d, EiConv2dConfig, EiLinear, EiLinearConfig, EiRnn, EiRnnConfig, EiState, GradNorm,
-        GradNormConfig, GradNormMode, INormConv2d, INormConv2dConfig, INormLinear,
-        INormLinearConfig, INormRnn, INormRnnConfig, Inhibitory, Initializer,
-        NonNegativeActivation, dale, map_grad,
+        ColumnEiLinear, ColumnEiLinearConfig, EiConv2d, EiConv2dConfig, EiLinear, EiLinearConfig,
+        EiRnn, EiRnnConfig, EiState, GradNorm, GradNormConfig, GradNormMode, INormConv2d,
+        INormConv2dConfig, INormLinear, INormLinearConfig, INormRnn, INormRnnConfig, Inhibitory,
+        Initializer, NonNegativeActivation, ShuntingLinear, ShuntingLinearConfig, dale, map_grad,
     };
 }
 

@@ -30,7 +30,7 @@ mod scope;
 mod weight;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 
 use crate::{Error, context};
 
@@ -152,15 +152,7 @@ impl ModuleVisitor for Check {
             }
             _ => return,
         };
-        let wrong = values.iter::<f64>().filter(|v| *v < 0.0 || v.is_nan());
-        let (count, worst) = wrong.fold((0, 0.0_f64), |(count, worst), v| {
-            let worst = if worst.is_nan() || worst < v {
-                worst
-            } else {
-                v
-            };
-            (count + 1, worst)
-        });
+        let (count, worst) = below_zero(&values);
         if count > 0 {
             self.violation = Some(Error::Dale {
                 path: self.path.join("."),
@@ -170,4 +162,17 @@ impl ModuleVisitor for Check {
             });
         }
     }
+}
+
+/// How many values are negative or NaN, and the worst of them (NaN if any is).
+pub(crate) fn below_zero(values: &TensorData) -> (usize, f64) {
+    let wrong = values.iter::<f64>().filter(|v| *v < 0.0 || v.is_nan());
+    wrong.fold((0, 0.0_f64), |(count, worst), v| {
+        let worst = if worst.is_nan() || worst < v {
+            worst
+        } else {
+            v
+        };
+        (count + 1, worst)
+    })
 }

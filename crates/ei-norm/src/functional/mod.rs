@@ -13,6 +13,7 @@ mod loss;
 mod patches;
 mod product;
 mod recurrence;
+mod shunting;
 mod statistics;
 
 pub use activation::NonNegativeActivation;
@@ -27,4 +28,5 @@ pub use patches::ConvGeometry;
 pub(crate) use patches::{flatten, patches, unflatten};
 pub(crate) use product::EiMatrices;
 pub use product::{ei_linear, excite, inhibit};
+pub use shunting::{shunt, shunting_current};
 pub use statistics::{mean, mean_square, row_std, variance};

@@ -4,7 +4,8 @@ use burn::tensor::{Device, Tensor, assert_shape};
 use rand::Rng;
 
 use super::{
-    bias_param, check_shape, excitatory, inhibitory_in, inhibitory_out, tensors, zero_bias,
+    InputCheck, bias_param, check_shape, excitatory, inhibitory_in, inhibitory_out, tensors,
+    zero_bias,
 };
 use crate::dale::Weight;
 use crate::functional::EiMatrices;
@@ -102,6 +103,9 @@ pub struct EiLinear {
     pub w_ei: Option<Weight<2>>,
     /// Bias b, `[d_output]`.
     pub bias: Option<Weight<1>>,
+    /// Whether inputs are checked; off by default.
+    #[module(skip)]
+    pub input_check: InputCheck,
 }
 
 /// The two currents that an [`EiLinear`] adds up: z = excitatory − inhibitory.
@@ -135,7 +139,16 @@ impl EiLinear {
             w_ix: w_ix.map(inhibitory_in),
             w_ei: w_ei.map(inhibitory_out),
             bias: bias_param(weights.bias),
+            input_check: InputCheck::default(),
         })
+    }
+
+    /// The same layer, with a check that its inputs are ≥ 0; `name` is what an error calls it.
+    pub fn with_input_check(self, name: &str) -> Self {
+        Self {
+            input_check: InputCheck::named(name),
+            ..self
+        }
     }
 
     /// Applies the layer. The inhibition is applied as two thin products or as one matrix
@@ -148,10 +161,11 @@ impl EiLinear {
     ///
     /// # Panics
     ///
-    /// If the last axis of `x` is not `d_input`.
+    /// If the last axis of `x` is not `d_input`, or a [check](InputCheck) finds a negative input.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let [d_input, _] = self.w_ex.dims();
         assert_shape!(x, [.., d_input]);
+        self.input_check.assert(&x);
         let bias = self.bias.as_ref().map(Weight::value);
         self.matrices().apply(x, bias)
     }
@@ -175,10 +189,11 @@ impl EiLinear {
     ///
     /// # Panics
     ///
-    /// If the last axis of `x` is not `d_input`.
+    /// If the last axis of `x` is not `d_input`, or a [check](InputCheck) finds a negative input.
     pub fn currents<const D: usize>(&self, x: Tensor<D>) -> EiCurrents<D> {
         let [d_input, _] = self.w_ex.dims();
         assert_shape!(x, [.., d_input]);
+        self.input_check.assert(&x);
         let bias = self.bias.as_ref().map(Weight::value);
         let excitatory = functional::excite(x.clone(), self.w_ex.value(), bias);
         let inhibitory = match (&self.w_ix, &self.w_ei) {

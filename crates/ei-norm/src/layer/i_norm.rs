@@ -3,7 +3,7 @@ use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::tensor::{Tensor, assert_shape};
 
 use super::i_norm_config::InhibitoryPlasticity;
-use super::{bias_param, check_shape, excitatory};
+use super::{InputCheck, bias_param, check_shape, excitatory};
 use crate::dale::{Plasticity, Role, Sign, Weight};
 use crate::functional::{self, DivisiveOperands, INorm, INormOperands, mean_square};
 use crate::{Error, GradNorm, context, init};
@@ -108,6 +108,9 @@ pub struct INormLinear {
     pub u_ei: Option<Weight<2>>,
     /// Bias b, `[d_output]`.
     pub bias: Option<Weight<1>>,
+    /// Whether inputs are checked; off by default.
+    #[module(skip)]
+    pub input_check: InputCheck,
     /// Normalizes the error that arrives at the output.
     pub grad_norm: GradNorm,
     #[module(skip)]
@@ -204,9 +207,18 @@ impl INormLinear {
             u_ix: u_ix.map(|u_ix| weight(u_ix, Sign::Free, Role::DivisiveIn, learns.u_ix)),
             u_ei: u_ei.map(|u_ei| weight(u_ei, POSITIVE, Role::DivisiveOut, learns.u_ei)),
             bias: bias_param(weights.bias),
+            input_check: InputCheck::default(),
             grad_norm,
             epsilon,
         })
+    }
+
+    /// The same layer, with a check that its inputs are ≥ 0; `name` is what an error calls it.
+    pub fn with_input_check(self, name: &str) -> Self {
+        Self {
+            input_check: InputCheck::named(name),
+            ..self
+        }
     }
 
     /// Applies the layer. Inhibition does not learn from this alone; see
@@ -219,7 +231,7 @@ impl INormLinear {
     ///
     /// # Panics
     ///
-    /// If the last axis of `x` is not `d_input`.
+    /// If the last axis of `x` is not `d_input`, or a [check](InputCheck) finds a negative input.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         self.grad_norm.forward(self.apply(x).output)
     }
@@ -234,7 +246,7 @@ impl INormLinear {
     ///
     /// # Panics
     ///
-    /// If the last axis of `x` is not `d_input`.
+    /// If the last axis of `x` is not `d_input`, or a [check](InputCheck) finds a negative input.
     pub fn forward_with_local_loss<const D: usize>(&self, x: Tensor<D>) -> (Tensor<D>, Tensor<1>) {
         let INorm { output, local } = self.apply(x);
         (self.grad_norm.forward(output), local.compute())
@@ -243,6 +255,7 @@ impl INormLinear {
     fn apply<const D: usize>(&self, x: Tensor<D>) -> INorm<D> {
         let [d_input, _] = self.w_ex.dims();
         assert_shape!(x, [.., d_input]);
+        self.input_check.assert(&x);
         functional::i_norm(x, self.operands(), self.epsilon)
     }
 
@@ -272,10 +285,11 @@ impl INormLinear {
     ///
     /// # Panics
     ///
-    /// If the last axis of `x` is not `d_input`.
+    /// If the last axis of `x` is not `d_input`, or a [check](InputCheck) finds a negative input.
     pub fn currents<const D: usize>(&self, x: Tensor<D>) -> INormCurrents<D> {
         let [d_input, _] = self.w_ex.dims();
         assert_shape!(x, [.., d_input]);
+        self.input_check.assert(&x);
         let constant = x.clone().detach();
         let bias = self.bias.as_ref().map(Weight::value);
         let divisive = self.u_ix.as_ref().zip(self.u_ei.as_ref());

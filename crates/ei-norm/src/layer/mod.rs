@@ -1,11 +1,15 @@
 //! Layers that obey Dale's law, one a file.
 
+mod column_ei_linear;
 mod conv;
 mod ei_linear;
 mod i_norm;
 mod i_norm_config;
+mod input_check;
 mod recurrent;
+mod shunting_linear;
 
+pub use column_ei_linear::{ColumnEiLinear, ColumnEiLinearConfig, ColumnEiWeights};
 pub use conv::{
     ConvGeometry, EiConv2d, EiConv2dConfig, EiConv2dWeights, INormConv2d, INormConv2dConfig,
     INormConv2dWeights,
@@ -13,8 +17,12 @@ pub use conv::{
 pub use ei_linear::{EiCurrents, EiLinear, EiLinearConfig, EiWeights};
 pub use i_norm::{INormCurrents, INormLinear, INormWeights};
 pub use i_norm_config::{INormLinearConfig, InhibitoryPlasticity};
+pub use input_check::InputCheck;
 pub use recurrent::{
     EiRnn, EiRnnCell, EiRnnConfig, EiState, INormRnn, INormRnnCell, INormRnnConfig,
+};
+pub use shunting_linear::{
+    ShuntingCurrents, ShuntingLinear, ShuntingLinearConfig, ShuntingWeights,
 };
 
 use burn::tensor::{Device, Tensor};

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
 use super::super::{
-    bias_param, check_shape, excitatory, inhibitory_in, inhibitory_out, tensors, zero_bias,
+    InputCheck, bias_param, check_shape, excitatory, inhibitory_in, inhibitory_out, tensors, zero_bias,
 };
 use super::{ConvGeometry, assert_channels, check_sizes, kernels};
 use crate::Error;
@@ -137,6 +137,9 @@ pub struct EiConv2d {
     pub w_ei: Option<Weight<2>>,
     /// Bias b, `[channels_out]`.
     pub bias: Option<Weight<1>>,
+    /// Whether inputs are checked; off by default.
+    #[module(skip)]
+    pub input_check: InputCheck,
     #[module(skip)]
     geometry: ConvGeometry,
 }
@@ -166,6 +169,7 @@ impl EiConv2d {
             w_ix: w_ix.map(inhibitory_in),
             w_ei: w_ei.map(inhibitory_out),
             bias: bias_param(weights.bias),
+            input_check: InputCheck::default(),
             geometry,
         })
     }
@@ -184,6 +188,7 @@ impl EiConv2d {
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [channels_out, _, height, width] = self.w_ex.dims();
         assert_channels(&x, self.w_ex.dims());
+        self.input_check.assert(&x);
         let [batch, _, rows, columns] = x.dims();
         let windows = self.geometry.windows([height, width], [rows, columns]);
         if batch == 0 {
@@ -217,6 +222,14 @@ impl EiConv2d {
     /// The number of inhibitory maps.
     pub fn inhibitory_maps(&self) -> usize {
         self.w_ix.as_ref().map_or(0, |w_ix| w_ix.dims()[0])
+    }
+
+    /// The same layer, with a check that its inputs are ≥ 0; `name` is what an error calls it.
+    pub fn with_input_check(self, name: &str) -> Self {
+        Self {
+            input_check: InputCheck::named(name),
+            ..self
+        }
     }
 
     /// Where the windows lie.

@@ -1,7 +1,7 @@
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::tensor::Tensor;
 
-use super::super::{INormLinear, INormWeights, InhibitoryPlasticity, check_shape};
+use super::super::{InputCheck, INormLinear, INormWeights, InhibitoryPlasticity, check_shape};
 use super::{ConvGeometry, assert_channels, check_sizes, kernel_weight};
 use crate::dale::Weight;
 use crate::functional::{self, DivisiveOperands, INorm, INormOperands, flatten, patches};
@@ -58,6 +58,9 @@ pub struct INormConv2d {
     pub grad_norm: GradNorm,
     #[module(skip)]
     epsilon: f64,
+    /// Whether inputs are checked; off by default.
+    #[module(skip)]
+    pub input_check: InputCheck,
     #[module(skip)]
     geometry: ConvGeometry,
 }
@@ -110,6 +113,7 @@ impl INormConv2d {
             bias: layer.bias,
             grad_norm: layer.grad_norm,
             epsilon,
+            input_check: InputCheck::default(),
             geometry,
         })
     }
@@ -154,6 +158,7 @@ impl INormConv2d {
     fn apply(&self, x: Tensor<4>) -> INorm<4> {
         let [_, _, height, width] = self.w_ex.dims();
         assert_channels(&x, self.w_ex.dims());
+        self.input_check.assert(&x);
         let [_, _, rows, columns] = x.dims();
         let windows = self.geometry.windows([height, width], [rows, columns]);
         let divisive = self.u_ix.as_ref().zip(self.u_ei.as_ref());
@@ -174,6 +179,14 @@ impl INormConv2d {
     /// ε.
     pub fn epsilon(&self) -> f64 {
         self.epsilon
+    }
+
+    /// The same layer, with a check that its inputs are ≥ 0; `name` is what an error calls it.
+    pub fn with_input_check(self, name: &str) -> Self {
+        Self {
+            input_check: InputCheck::named(name),
+            ..self
+        }
     }
 
     /// Where the windows lie.

@@ -3,6 +3,7 @@ use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::tensor::{Device, Tensor, assert_shape};
 use rand::Rng;
 
+use crate::InputCheck;
 use super::{EiRnnCell, EiState, exchanged, last, no_autapses};
 use crate::Error;
 use crate::functional::{self, NonNegativeActivation};
@@ -129,6 +130,12 @@ impl EiRnn {
     /// `batch_first`, or `[steps, batch, features]` if not.
     pub fn new(cell: EiRnnCell, batch_first: bool) -> Self {
         Self { cell, batch_first }
+    }
+
+    /// The same layer, with a check that its inputs are ≥ 0; `name` is what an error calls it.
+    pub fn with_input_check(mut self, name: &str) -> Self {
+        self.cell.input.input_check = InputCheck::named(name);
+        self
     }
 
     /// Applies the layer from `state` (0 if none) on; returns the states of all steps, and the last.

@@ -3,6 +3,7 @@ use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::tensor::{Device, Tensor, assert_shape};
 use rand::Rng;
 
+use crate::InputCheck;
 use super::{EiState, INormRnnCell, exchanged, last, no_autapses};
 use crate::functional::{self, INormStates, LocalLossOfSteps, NonNegativeActivation};
 use crate::init::{self, Inhibitory, Initializer, Path};
@@ -145,6 +146,12 @@ impl INormRnn {
         Self { cell, batch_first }
     }
 
+    /// The same layer, with a check that its inputs are ≥ 0; `name` is what an error calls it.
+    pub fn with_input_check(mut self, name: &str) -> Self {
+        self.cell.i_norm.input_check = InputCheck::named(name);
+        self
+    }
+
     /// Applies the layer from `state` (0 if none) on; returns the states of all steps, and the last.
     /// An empty sequence leaves the state as it is. Inhibition does not learn from this alone; see
     /// [`forward_with_local_loss`](Self::forward_with_local_loss).
@@ -195,6 +202,7 @@ impl INormRnn {
         let x = exchanged(x, self.batch_first);
         let [steps, batch, _] = x.dims();
         assert_shape!(x, [steps, batch, d_input]);
+        i_norm.input_check.assert(&x);
         let initial = state.clone().map(|state| state.of_batch(batch, d_hidden));
         let grad_norm = i_norm.grad_norm.valid();
         let INormStates { states, local } = functional::i_norm_recurrence(

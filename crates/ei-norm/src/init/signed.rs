@@ -1,0 +1,80 @@
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::{Rng, RngExt};
+use rand_distr::{Distribution, LogNormal};
+
+use super::{check_positive, check_size};
+use crate::Error;
+
+/// Initial weights of networks whose weights have both signs and keep them, as under exponentiated
+/// gradient: lognormal × random sign.
+///
+/// With a fan-in n, the absolute values have the standard deviation gain/√n/√(1 + r²) and the mean
+/// r times that, so that the mean square of a weight is gain²/n.
+///
+/// ```
+/// use burn::module::Param;
+/// use burn::nn::LinearConfig;
+/// use burn::prelude::*;
+/// use ei_norm::init::SignedLognormal;
+/// use rand::SeedableRng;
+///
+/// # fn main() -> Result<(), ei_norm::Error> {
+/// let device = Device::flex();
+/// let rng = &mut rand_chacha::ChaCha8Rng::seed_from_u64(1);
+/// let mut linear = LinearConfig::new(64, 32).init(&device);
+/// let weight = SignedLognormal::default().draw([64, 32], 64, &device, rng)?;
+/// linear.weight = Param::from_tensor(weight);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct SignedLognormal {
+    /// Factor of all weights; 1 keeps the variance of activity.
+    pub gain: f64,
+    /// r, the mean of the absolute values in standard deviations: the larger, the more alike.
+    pub ratio: f64,
+}
+
+impl Default for SignedLognormal {
+    /// gain 1, r = 1.5.
+    fn default() -> Self {
+        Self {
+            gain: 1.0,
+            ratio: 1.5,
+        }
+    }
+}
+
+impl SignedLognormal {
+    /// A tensor of such weights, in the device's default float dtype. `fan_in` is the number of inputs
+    /// of a unit: `d_input` for Burn's `Linear`, channels × kernel size for a convolution.
+    ///
+    /// # Shapes
+    ///
+    /// - result: `shape`
+    ///
+    /// # Errors
+    ///
+    /// If the fan-in is 0, or the gain or the ratio is not positive.
+    pub fn draw<const D: usize>(
+        &self,
+        shape: [usize; D],
+        fan_in: usize,
+        device: &Device,
+        rng: &mut impl Rng,
+    ) -> Result<Tensor<D>, Error> {
+        check_size("fan_in", fan_in)?;
+        check_positive("gain", self.gain)?;
+        check_positive("ratio", self.ratio)?;
+        let std = self.gain / (fan_in as f64).sqrt() / self.ratio.hypot(1.0);
+        let size = LogNormal::from_mean_cv(self.ratio * std, self.ratio.recip())
+            .map_err(|_| Error::config("ratio", self.ratio, "a ratio with finite weights"))?;
+        let mut weight = || {
+            let size = size.sample(rng);
+            if rng.random_bool(0.5) { size } else { -size }
+        };
+        let count = shape.iter().product();
+        let values: Vec<f64> = (0..count).map(|_| weight()).collect();
+        Ok(Tensor::from_data(TensorData::new(values, shape), device))
+    }
+}

@@ -1,0 +1,83 @@
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+
+use crate::{Error, dale, init};
+
+/// A check that the input of a layer is ≥ 0, to be switched on layer by layer; off by default, and
+/// then it costs nothing.
+///
+/// Dale's law is about neurons only as long as activity is not negative: a negative input turns
+/// excitation into inhibition without a word. That happens with data that is standardized, or where a
+/// ReLU was forgotten. NaN counts as wrong too.
+///
+/// `layer.with_input_check("fc0")` makes the layer panic with an error that names it. Where an error
+/// is wanted in place of a panic, ask before the layer is applied:
+///
+/// ```
+/// use burn::prelude::*;
+/// use ei_norm::EiLinearConfig;
+///
+/// let device = Device::flex();
+/// let layer = EiLinearConfig::new(2, 3).init(&device).with_input_check("fc0");
+/// let x = Tensor::<2>::from_floats([[0.5, -0.25], [1.0, -2.0]], &device);
+/// let error = layer.input_check.check(&x).unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "the input of `fc0` must be non-negative, but 2 of its 4 values are not; the worst is -2"
+/// );
+/// ```
+///
+/// A check waits for the values: on a GPU it takes time. It is no part of a record.
+#[derive(Debug, Clone, Default)]
+pub struct InputCheck {
+    name: Option<Arc<str>>,
+}
+
+impl InputCheck {
+    /// A check that calls the layer by this name.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: Some(name.into()),
+        }
+    }
+
+    /// Whether it is switched on.
+    pub fn is_on(&self) -> bool {
+        self.name.is_some()
+    }
+
+    /// Checks an input, if the check is on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NegativeInput`] if a value is negative or NaN.
+    pub fn check<const D: usize>(&self, x: &Tensor<D>) -> Result<(), Error> {
+        let Some(name) = &self.name else {
+            return Ok(());
+        };
+        let values = x.shape().num_elements();
+        let input = x.clone().inner();
+        // One boolean is read, and the values only where it is bad news.
+        if values == 0 || input.clone().greater_equal_elem(0.0).all().into_scalar() {
+            return Ok(());
+        }
+        let (count, worst) = dale::below_zero(&input.into_data());
+        Err(Error::NegativeInput {
+            place: name.to_string(),
+            count,
+            values,
+            worst,
+        })
+    }
+
+    /// [`check`](Self::check), for a forward pass.
+    ///
+    /// # Panics
+    ///
+    /// With the message of the error.
+    #[track_caller]
+    pub(crate) fn assert<const D: usize>(&self, x: &Tensor<D>) {
+        init::or_panic(self.check(x));
+    }
+}
