@@ -183,14 +183,15 @@ fn train(setup: &Setup, layer: EiLinear, optimizer: &mut ModuleOptimizer, lr: f6
 fn training_keeps_the_law_and_projection_changes_nothing() {
     for setup in setups() {
         for form in FORMS {
-            for (name, optimizer) in [
-                ("sgd", SgdConfig::new().init()),
-                ("adam", AdamConfig::new().init()),
-                ("projected", ProjectedSgd.init()),
+            // The loss has no minimum: the steps of plain descent stay small, so that none diverges.
+            for (name, optimizer, lr) in [
+                ("sgd", SgdConfig::new().init(), 0.02),
+                ("adam", AdamConfig::new().init(), 0.5),
+                ("projected", ProjectedSgd.init(), 0.02),
             ] {
                 let at = setup.at((form, name));
                 let before = dale::reparameterize(layer(&setup, 1), form);
-                let after = train(&setup, before.clone(), &mut optimizer.clone(), 0.5);
+                let after = train(&setup, before.clone(), &mut optimizer.clone(), lr);
                 assert_ne!(
                     values(&after.w_ex.base()),
                     values(&before.w_ex.base()),
@@ -225,8 +226,8 @@ fn the_steps_of_projected_descent_are_those_of_burns_sgd() {
     for setup in setups() {
         for form in FORMS {
             let start = dale::reparameterize(layer(&setup, 2), form);
-            let projected = train(&setup, start.clone(), &mut ProjectedSgd.init(), 0.1);
-            let plain = train(&setup, start, &mut SgdConfig::new().init(), 0.1);
+            let projected = train(&setup, start.clone(), &mut ProjectedSgd.init(), 0.02);
+            let plain = train(&setup, start, &mut SgdConfig::new().init(), 0.02);
             assert_same(&projected.w_ex.base(), &plain.w_ex.base(), &setup.at(form));
             assert_same(
                 &projected.bias.unwrap().val(),
@@ -298,7 +299,7 @@ fn records_hold_bases_and_say_so() {
         for form in FORMS {
             let at = setup.at(form);
             let trained = dale::reparameterize(layer(&setup, 3), form);
-            let trained = train(&setup, trained, &mut SgdConfig::new().init(), 0.1);
+            let trained = train(&setup, trained, &mut SgdConfig::new().init(), 0.02);
             let bytes = trained.clone().into_record().into_bytes().unwrap();
             let record = || ModuleRecord::from_bytes(bytes.clone()).unwrap();
 

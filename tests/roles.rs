@@ -309,7 +309,7 @@ fn expected_factor(path: &str) -> (f64, bool) {
 
 #[test]
 fn corrected_descent() {
-    let lr = 0.2;
+    let lr = 1.0;
     for setup in setups() {
         for c in [None, Some(0.05)] {
             let at = setup.at(c);

@@ -45,7 +45,8 @@ impl NonNegativeActivation {
         const LINEAR: f64 = 40.0;
         match self {
             Self::Relu => activation::relu(x),
-            Self::Sigmoid => activation::sigmoid(x),
+            // Burn's own is single precision on some backends, whatever the dtype.
+            Self::Sigmoid => (x * 0.5).tanh() * 0.5 + 0.5,
             Self::Softplus => activation::softplus_with_threshold(x, 1.0, LINEAR),
             Self::RectifiedTanh => activation::relu(x).tanh(),
         }

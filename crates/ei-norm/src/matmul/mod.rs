@@ -22,7 +22,7 @@ pub(crate) fn product(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
     if let Some(product) = flex::product(&a, &b) {
         return product;
     }
-    a.matmul(b)
+    plain(a, b)
 }
 
 /// `sum` + `factor` a b, in the memory of `sum` if nobody else holds it.
@@ -36,5 +36,15 @@ pub(crate) fn add_product(sum: Tensor<2>, factor: f64, a: Tensor<2>, b: Tensor<2
         Ok(sum) => return sum,
         Err(sum) => sum,
     };
-    sum + a.matmul(b) * factor
+    sum + plain(a, b) * factor
+}
+
+/// Burn's product; NdArray's panics where an axis is empty.
+fn plain(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
+    let ([m, k], [_, n]) = (a.dims(), b.dims());
+    if m * k * n == 0 {
+        let options = (&a.device(), a.dtype());
+        return Tensor::zeros([m, n], options);
+    }
+    a.matmul(b)
 }

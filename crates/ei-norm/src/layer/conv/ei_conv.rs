@@ -7,7 +7,8 @@ use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
 use super::super::{
-    InputCheck, bias_param, check_shape, excitatory, inhibitory_in, inhibitory_out, tensors, zero_bias,
+    InputCheck, bias_param, check_shape, excitatory, inhibitory_in, inhibitory_out, tensors,
+    zero_bias,
 };
 use super::{ConvGeometry, assert_channels, check_sizes, kernels};
 use crate::Error;

@@ -1,7 +1,7 @@
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::tensor::Tensor;
 
-use super::super::{InputCheck, INormLinear, INormWeights, InhibitoryPlasticity, check_shape};
+use super::super::{INormLinear, INormWeights, InhibitoryPlasticity, InputCheck, check_shape};
 use super::{ConvGeometry, assert_channels, check_sizes, kernel_weight};
 use crate::dale::Weight;
 use crate::functional::{self, DivisiveOperands, INorm, INormOperands, flatten, patches};

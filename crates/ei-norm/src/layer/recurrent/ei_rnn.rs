@@ -3,9 +3,9 @@ use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::tensor::{Device, Tensor, assert_shape};
 use rand::Rng;
 
-use crate::InputCheck;
 use super::{EiRnnCell, EiState, exchanged, last, no_autapses};
 use crate::Error;
+use crate::InputCheck;
 use crate::functional::{self, NonNegativeActivation};
 use crate::init::{self, Inhibitory, Initializer, Path};
 use crate::layer::{EiLinear, EiWeights, tensors, zero_bias};

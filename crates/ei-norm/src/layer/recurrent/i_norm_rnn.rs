@@ -3,8 +3,8 @@ use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::tensor::{Device, Tensor, assert_shape};
 use rand::Rng;
 
-use crate::InputCheck;
 use super::{EiState, INormRnnCell, exchanged, last, no_autapses};
+use crate::InputCheck;
 use crate::functional::{self, INormStates, LocalLossOfSteps, NonNegativeActivation};
 use crate::init::{self, Inhibitory, Initializer, Path};
 use crate::layer::{INormLinearConfig, InhibitoryPlasticity};
