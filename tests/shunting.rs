@@ -193,7 +193,8 @@ type Pass = Vec<(&'static str, Vec<f64>)>;
 #[test]
 fn output_and_gradients_match_the_reference_and_plain_autodiff() {
     for setup in setups() {
-        for sizes in [[1, 1, 2, 1], [5, 7, 3, 2], [4, 3, 11, 5], [32, 20, 17, 1]] {
+        // With a single input z does not depend on it: there is no gradient to compare.
+        for sizes in [[1, 2, 2, 1], [5, 7, 3, 2], [4, 3, 11, 5], [32, 20, 17, 1]] {
             let case = Case::random(&mut rng(sizes[1] as u64), sizes);
             let found = case.of_layer(&setup);
             for expected in [case.reference(), case.plain(&setup)] {

@@ -46,7 +46,7 @@ impl NonNegativeActivation {
         match self {
             Self::Relu => activation::relu(x),
             // Burn's own is single precision on some backends, whatever the dtype.
-            Self::Sigmoid => (x * 0.5).tanh() * 0.5 + 0.5,
+            Self::Sigmoid => (-activation::softplus_with_threshold(-x, 1.0, LINEAR)).exp(),
             Self::Softplus => activation::softplus_with_threshold(x, 1.0, LINEAR),
             Self::RectifiedTanh => activation::relu(x).tanh(),
         }
