@@ -326,3 +326,34 @@ fn lambda_max_of_a_few_or_equal_or_infinite_errors() {
         );
     }
 }
+
+#[test]
+fn the_cosine_of_a_step_and_its_projection() {
+    for setup in setups() {
+        // A layer with these W_ex and this bias, which is free.
+        let layer = |w_ex: Vec<f64>, bias: f64| {
+            EiLinear::from_weights(EiWeights {
+                w_ex: setup.tensor(w_ex, [2, 2]).autodiff(),
+                inhibition: None,
+                bias: Some(setup.tensor(vec![bias; 2], [2]).autodiff()),
+            })
+            .unwrap()
+        };
+        let before = layer(vec![1.0, 2.0, 0.5, 0.0], 0.0);
+        let at = |what: &str| setup.at(what);
+        let cosine = |after: Vec<f64>| metric::projection_cosine(&before, &layer(after, -9.0));
+        // Nothing to project, the bias apart.
+        let found = cosine(vec![0.5, 3.0, 0.0, 0.25]);
+        assert_close(&[found], &[1.0], setup.tolerance, &at("kept"));
+        // Steps (-2, 1, 0, -1), of which (-1, 1, 0, 0) is left: cosine 3/sqrt(6 · 2).
+        let found = cosine(vec![-1.0, 3.0, 0.5, -1.0]);
+        assert_close(
+            &[found],
+            &[3.0 / 12_f64.sqrt()],
+            setup.tolerance,
+            &at("cut"),
+        );
+        assert!(cosine(vec![1.0, 2.0, 0.5, 0.0]).is_nan(), "no step");
+        assert!(cosine(vec![f64::NAN, 2.0, 0.5, 0.0]).is_nan(), "diverged");
+    }
+}

@@ -62,9 +62,12 @@ fn assert_same_models(found: &Model, expected: &Model, at: &str) {
     assert_same(&bias(found), &bias(expected), at);
 }
 
+/// A name, and what makes such an optimizer.
+type Make = (&'static str, fn() -> ModuleOptimizer);
+
 #[test]
 fn training_goes_on_to_the_bit() {
-    let optimizers: [(&str, fn() -> ModuleOptimizer); 3] = [
+    let optimizers: [Make; 3] = [
         ("sgd", || {
             ExponentiatedSgdConfig::new()
                 .with_momentum(momentum())
