@@ -295,6 +295,25 @@ fn divergence_is_an_outcome() {
 }
 
 #[test]
+fn a_comparison_whose_runs_all_diverged_has_numbers_and_no_figure() {
+    let folder = tempfile::tempdir().unwrap();
+    let compare = |lr: &str| {
+        let mut arguments = vec!["--conditions", "inorm", "--seeds", "1", "--epochs", "1"];
+        arguments.extend(["--width", "24", "--out", "out", "--lr", lr]);
+        stdout(&luminosity(&arguments, folder.path()))
+    };
+    let exists = |ending: &str| {
+        let path = folder.path().join(format!("out/comparison.{ending}"));
+        path.exists()
+    };
+    assert!(!compare("0.001").contains("diverged"));
+    assert!(exists("svg") && exists("png"));
+    assert!(compare("1e30").contains("Every run diverged"));
+    assert!(!exists("svg") && !exists("png"), "a figure of other runs");
+    assert!(exists("csv") && exists("json"));
+}
+
+#[test]
 fn what_is_not_allowed_is_refused_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();

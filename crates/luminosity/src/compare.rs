@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::data::Dataset;
-use crate::figure;
-use crate::record::RunRecord;
+use crate::figure::{self, FigureError};
+use crate::record::{Outcome, RunRecord};
 use crate::run::{self, Progress};
 use crate::summary::{ConditionSummary, Gain};
 use crate::{Condition, DeviceName, Error, Learner, RunConfig, files, parallel};
@@ -125,6 +125,9 @@ impl Comparison {
 
     /// What it shows, in words.
     pub fn verdict(&self) -> String {
+        if self.runs.iter().all(|run| run.outcome == Outcome::Diverged) {
+            return "Every run diverged, so there is nothing to draw.".to_owned();
+        }
         let Some(main) = self.gains.iter().find(|gain| gain.over == Condition::INorm) else {
             return self.sentences();
         };
@@ -143,7 +146,8 @@ impl Comparison {
         sentences.collect::<Vec<_>>().join("\n")
     }
 
-    /// Writes `comparison.svg`, `.png`, `.csv` and `.json` into `folder`, and returns their paths.
+    /// Writes `comparison.svg`, `.png`, `.csv` and `.json` into `folder`, and returns their paths. If
+    /// every run diverged there is no figure, nor one of an earlier comparison.
     ///
     /// # Errors
     ///
@@ -154,7 +158,14 @@ impl Comparison {
         // The numbers before the drawing, should the one fit on the disk and not the other.
         files::write(&json, &self.json(&json)?)?;
         files::write(&csv, &self.csv()?)?;
-        let figure = figure::comparison(&self.figure())?;
+        let figure = match figure::comparison(&self.figure()) {
+            Err(FigureError::NoFiniteValue) => {
+                files::remove(&svg)?;
+                files::remove(&png)?;
+                return Ok(vec![csv, json]);
+            }
+            drawn => drawn?,
+        };
         files::write(&svg, figure.svg.as_bytes())?;
         files::write(&png, &figure.png)?;
         Ok(vec![svg, png, csv, json])

@@ -1,6 +1,6 @@
 //! Files are written whole or not at all.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
@@ -42,6 +42,18 @@ pub fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
 /// [`Error::Io`] that names the file.
 pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(|e| Error::io("read", path, e))
+}
+
+/// Removes a file, if it is there.
+///
+/// # Errors
+///
+/// [`Error::Io`] that names the file.
+pub fn remove(path: &Path) -> Result<(), Error> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io("remove", path, e)),
+        _ => Ok(()),
+    }
 }
 
 fn temporary(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {

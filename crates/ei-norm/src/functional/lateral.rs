@@ -7,11 +7,13 @@ use super::statistics::mean;
 /// One step of the rule by which the weights w of [`lateral`](super::lateral) learn to center errors:
 /// a normalized delta rule (NLMS) on the rows δ_b of a batch.
 ///
-/// ```text
-/// p_b = w·δ_b                                   the inhibition
-/// m_b = mean(δ_b − p_b)                         what is left of the mean, after inhibition
-/// w'  = max(w + η Σ_b m_b δ_b / Σ_b ‖δ_b‖², 0)  Dale's law: inhibition keeps its sign
-/// ```
+// p_b = w·δ_b                                   the inhibition
+// m_b = mean(δ_b − p_b)                         what is left of the mean, after inhibition
+// w'  = max(w + η Σ_b m_b δ_b / Σ_b ‖δ_b‖², 0)  Dale's law: inhibition keeps its sign
+#[doc = include_str!("../../equations/lateral_update.html")]
+///
+/// with p the inhibition and m what is left of the mean after it; Dale's law keeps the sign of
+/// inhibition.
 ///
 /// It descends ½ Σ_b m_b²: each synapse needs its own presynaptic error δ_j and one postsynaptic
 /// number, m. With 0 < η < 2 the distance of w from 1/D never grows in a step, whatever the errors.

@@ -2,9 +2,12 @@ use burn::tensor::{Int, Tensor, activation::log_softmax, assert_shape};
 
 use super::statistics::{mean, variance};
 
-/// The local loss that teaches inhibition to normalize: the batch mean of
-/// mean(ẑ)² + (var(ẑ) − 1)², or of mean(ẑ)² alone when inhibition only subtracts
-/// (Eyono et al. 2026, "I-Norm").
+/// The local loss that teaches inhibition to normalize (Eyono et al. 2026, "I-Norm"):
+///
+// the batch mean of mean(ẑ)² + (var(ẑ) − 1)², ẑ = (sg(a) − s)/q
+#[doc = include_str!("../../equations/inhibitory_loss.html")]
+///
+/// or the batch mean of mean(ẑ)² alone when inhibition only subtracts.
 ///
 /// # Shapes
 ///

@@ -13,7 +13,9 @@ use crate::{
 
 /// How [`GradNorm`] changes the error δ that arrives at a layer's output z (Eyono et al. 2026).
 ///
-/// D is the number of features and σ = sqrt(var(z) + ε).
+#[doc = include_str!("../../equations/grad_norm.html")]
+///
+/// D is the number of features and w are fixed random weights that sum to 1.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
 )]

@@ -81,7 +81,10 @@ pub struct ColumnEiWeights {
 
 /// A linear layer whose inputs excite or inhibit ("column EI", Cornford et al. 2021):
 ///
-/// z = x D W₊ + b, with W₊ ≥ 0 and D = diag(+1, …, +1, −1, …, −1) fixed.
+// z = x D W₊ + b, with W₊ ≥ 0 and D = diag(+1, …, +1, −1, …, −1) fixed.
+#[doc = include_str!("../../equations/column_ei.html")]
+///
+/// with W₊ ≥ 0 and D fixed.
 ///
 /// It is what most other code calls a network with Dale's law, and the control of the layers with
 /// inhibitory units of their own, next to which it learns badly. Its inputs must be ≥ 0, else an

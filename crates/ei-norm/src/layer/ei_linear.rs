@@ -85,7 +85,10 @@ pub struct EiWeights {
 /// A linear layer of excitatory neurons with feed-forward inhibition (a DANN layer, Cornford et al.
 /// 2021):
 ///
-/// z = x W_ex − (x W_ix) W_ei + b, with W_ex, W_ix, W_ei ≥ 0.
+// z = x W_ex − (x W_ix) W_ei + b, with W_ex, W_ix, W_ei ≥ 0.
+#[doc = include_str!("../../equations/ei_linear.html")]
+///
+/// with W_ex, W_ix, W_ei ≥ 0.
 ///
 /// The signs hold after initialization and after [`dale::project`](crate::dale::project); the bias
 /// is free.

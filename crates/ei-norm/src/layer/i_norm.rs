@@ -78,7 +78,8 @@ impl INormWeights {
 
 /// A linear layer of excitatory neurons that inhibition normalizes (Eyono et al. 2026, "I-Norm"):
 ///
-/// a = x W_ex + b, s = (x W_ix) W_ei, q = sqrt((x U_ix)² U_ei + ε), z = (a − s)/q,
+// a = x W_ex + b, s = (x W_ix) W_ei, q = sqrt((x U_ix)² U_ei + ε), z = (a − s)/q
+#[doc = include_str!("../../equations/i_norm.html")]
 ///
 /// and the error that arrives at z is changed by the layer's [`GradNorm`].
 ///

@@ -112,7 +112,8 @@ pub struct ShuntingWeights {
 /// A linear layer of excitatory neurons whose inhibition subtracts and divides (the DANN layer with
 /// shunting inhibition of Cornford et al. 2021):
 ///
-/// h = x W_ix, γ = (h ⊙ e^α) W_ei + ε, z = g ⊙ (x W_ex − h W_ei)/γ + b,
+// h = x W_ix, γ = (h ⊙ e^α) W_ei + ε, z = g ⊙ (x W_ex − h W_ei)/γ + b
+#[doc = include_str!("../../equations/shunting.html")]
 ///
 /// with W_ex, W_ix, W_ei, g ≥ 0; α, one for each inhibitory unit, and b are free. All of it learns
 /// from the task's error.

@@ -106,7 +106,10 @@ pub struct EiConv2dWeights {
 /// A convolution of excitatory maps with feed-forward inhibition: at each position an
 /// [`EiLinear`](crate::EiLinear) of the patch (a DANN layer, Cornford et al. 2021),
 ///
-/// z = W_ex ∗ x − W_ei (W_ix ∗ x) + b, with W_ex, W_ix, W_ei ≥ 0.
+// z = W_ex ∗ x − W_ei (W_ix ∗ x) + b, with W_ex, W_ix, W_ei ≥ 0.
+#[doc = include_str!("../../../equations/ei_conv.html")]
+///
+/// with W_ex, W_ix, W_ei ≥ 0.
 ///
 /// The inhibitory maps W_ix ∗ x have the excitatory kernels' size, stride and padding; W_ei mixes
 /// them at each position. The signs hold after initialization and after

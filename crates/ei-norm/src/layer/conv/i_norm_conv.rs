@@ -26,7 +26,8 @@ pub struct INormConv2dWeights {
 /// A convolution of excitatory maps that inhibition normalizes over the channels of each position: an
 /// [`INormLinear`] of the patch (Eyono et al. 2026, "I-Norm"),
 ///
-/// a = W_ex ∗ x + b, s = W_ei (W_ix ∗ x), q = sqrt(U_ei (U_ix ∗ x)² + ε), z = (a − s)/q,
+// a = W_ex ∗ x + b, s = W_ei (W_ix ∗ x), q = sqrt(U_ei (U_ix ∗ x)² + ε), z = (a − s)/q
+#[doc = include_str!("../../../equations/i_norm_conv.html")]
 ///
 /// and the error that arrives at z is changed by the layer's [`GradNorm`], over the channels too.
 ///

@@ -96,6 +96,9 @@ impl EiRnnConfig {
 /// A recurrent network of excitatory neurons with feed-forward and recurrent inhibition, over a
 /// sequence: [`EiRnnCell`] at each step.
 ///
+// h_t = φ(x_t U_ex − (x_t U_ix) U_ei + b + h_{t−1} W_ex − (h_{t−1} W_ix) W_ei)
+#[doc = include_str!("../../../equations/ei_rnn.html")]
+///
 /// The currents of the inputs of all steps are one product, and the recurrence is one autodiff node:
 /// errors go back through time in it, and each weight gets its gradient from all steps at once.
 ///

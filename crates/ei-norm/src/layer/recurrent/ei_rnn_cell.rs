@@ -9,9 +9,8 @@ use crate::{Error, layer::check_shape};
 /// One step of a recurrent network of excitatory neurons with feed-forward and recurrent inhibition
 /// (the recurrent DANN, Cornford et al. 2021):
 ///
-/// ```text
-/// h_t = φ(x_t U_ex − (x_t U_ix) U_ei + b + h_{t−1} W_ex − (h_{t−1} W_ix) W_ei)
-/// ```
+// h_t = φ(x_t U_ex − (x_t U_ix) U_ei + b + h_{t−1} W_ex − (h_{t−1} W_ix) W_ei)
+#[doc = include_str!("../../../equations/ei_rnn.html")]
 ///
 /// with all of U and W ≥ 0 and φ ≥ 0. Both paths have inhibitory units of their own. U are the
 /// weights of the field [`input`](Self::input), with the bias b, W those of

@@ -112,6 +112,10 @@ impl INormRnnConfig {
 /// A recurrent network that inhibition normalizes at every step, over a sequence: [`INormRnnCell`] at
 /// each step.
 ///
+// a_t = v_t W_ex + b, s_t = (v_t W_ix) W_ei, q_t = sqrt((v_t U_ix)² U_ei + ε)
+// z_t = (a_t − sg(s_t))/sg(q_t), h_t = φ(N(z_t))
+#[doc = include_str!("../../../equations/i_norm_rnn.html")]
+///
 /// The local losses of the steps are averaged. Of each sequence, the inputs of all steps go through
 /// one product for each matrix, and errors go back through time in one autodiff node.
 ///

@@ -9,10 +9,9 @@ use crate::{Error, context};
 /// One step of a recurrent network that inhibition normalizes: an [`INormLinear`] that sees the
 /// inputs of the step and the state before it, v_t = [x_t, h_{t−1}]:
 ///
-/// ```text
-/// a_t = v_t W_ex + b, s_t = (v_t W_ix) W_ei, q_t = sqrt((v_t U_ix)² U_ei + ε),
-/// z_t = (a_t − sg(s_t))/sg(q_t), h_t = φ(N(z_t))
-/// ```
+// a_t = v_t W_ex + b, s_t = (v_t W_ix) W_ei, q_t = sqrt((v_t U_ix)² U_ei + ε)
+// z_t = (a_t − sg(s_t))/sg(q_t), h_t = φ(N(z_t))
+#[doc = include_str!("../../../equations/i_norm_rnn.html")]
 ///
 /// where N is the layer's [`GradNorm`](crate::GradNorm), the identity but for errors, sg stops
 /// gradients, and φ ≥ 0. The first `d_input` rows of W_ex, W_ix and U_ix belong to x, the others to h;
