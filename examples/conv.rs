@@ -16,7 +16,7 @@ use ei_norm::{
 use luminosity::cli::{CarryOver, carry_over};
 use luminosity::condition::HiddenSpec;
 use luminosity::data::CLASSES;
-use luminosity::learner::{add_losses, refuse};
+use luminosity::learner::{add_losses, clip_errors, refuse};
 use luminosity::model::EPSILON;
 use luminosity::{Learner, RunConfig};
 use rand_chacha::ChaCha8Rng;
@@ -86,6 +86,8 @@ struct Network {
     first: Hidden,
     second: Hidden,
     readout: EiLinear,
+    #[module(skip)]
+    clip: Option<f64>,
 }
 
 impl Learner for Network {
@@ -99,6 +101,7 @@ impl Learner for Network {
                 .with_inhibitory(Inhibitory::Count(1))
                 .with_initializer(config.init)
                 .try_init_with(device, rng)?,
+            clip: config.clip_errors,
         })
     }
 
@@ -109,8 +112,9 @@ impl Learner for Network {
     fn logits_with_local_loss(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
         let [batch, _] = x.dims();
         let (z, of_first) = self.first.forward(x.reshape([batch, 1, SIDE, SIDE]));
-        let (z, of_second) = self.second.forward(relu(z));
-        let logits = self.readout.forward(relu(z).flatten(1, 3));
+        let (z, of_second) = self.second.forward(relu(clip_errors(z, self.clip)));
+        let features = relu(clip_errors(z, self.clip)).flatten(1, 3);
+        let logits = self.readout.forward(features);
         (logits, add_losses(of_first, of_second))
     }
 }

@@ -10,12 +10,13 @@ use std::process::ExitCode;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use ei_norm::{
-    EiLinear, EiLinearConfig, EiRnn, EiRnnConfig, Error, INormRnn, INormRnnConfig, Inhibitory,
+    EiLinear, EiLinearConfig, EiRnnCell, EiRnnConfig, EiState, Error, INormRnnCell, INormRnnConfig,
+    Inhibitory,
 };
 use luminosity::cli::{CarryOver, carry_over};
 use luminosity::condition::HiddenSpec;
 use luminosity::data::CLASSES;
-use luminosity::learner::refuse;
+use luminosity::learner::{add_losses, clip_errors, refuse};
 use luminosity::model::EPSILON;
 use luminosity::{Learner, RunConfig};
 use rand_chacha::ChaCha8Rng;
@@ -28,28 +29,22 @@ const SIDE: usize = 28;
 #[derive(Module, Debug)]
 #[allow(clippy::large_enum_variant)] // A network has one of these.
 enum Hidden {
-    Ei(EiRnn),
-    INorm(INormRnn),
+    Ei(EiRnnCell),
+    INorm(INormRnnCell),
 }
 
-#[derive(Module, Debug)]
-struct Network {
-    hidden: Hidden,
-    readout: EiLinear,
-}
-
-impl Learner for Network {
+impl Hidden {
     fn create(config: &RunConfig, device: &Device, rng: &mut ChaCha8Rng) -> Result<Self, Error> {
-        let hidden = match config.condition.hidden() {
+        match config.condition.hidden() {
             HiddenSpec::Ei {
                 inhibition: true,
                 normalization: None,
             } => EiRnnConfig::new(SIDE, config.width)
                 .with_initializer(config.init)
                 .try_init_with(device, rng)
-                .map(Hidden::Ei)?,
+                .map(|layer| Self::Ei(layer.cell)),
             HiddenSpec::Ei { .. } | HiddenSpec::INormLearnedLateral => {
-                return Err(refuse(config.condition));
+                Err(refuse(config.condition))
             }
             HiddenSpec::INorm {
                 divisive,
@@ -60,30 +55,60 @@ impl Learner for Network {
                 .with_error_norm(error_norm)
                 .with_epsilon(EPSILON)
                 .try_init_with(device, rng)
-                .map(Hidden::INorm)?,
-        };
-        let readout = EiLinearConfig::new(config.width, CLASSES)
-            .with_inhibitory(Inhibitory::Count(1))
-            .with_initializer(config.init)
-            .try_init_with(device, rng)?;
-        Ok(Self { hidden, readout })
+                .map(|layer| Self::INorm(layer.cell)),
+        }
+    }
+
+    fn step(&self, x: Tensor<2>, state: Option<EiState>) -> (EiState, Option<Tensor<1>>) {
+        match self {
+            Self::Ei(cell) => (cell.forward(x, state), None),
+            Self::INorm(cell) => {
+                let (state, local) = cell.forward_with_local_loss(x, state);
+                (state, Some(local))
+            }
+        }
+    }
+}
+
+#[derive(Module, Debug)]
+struct Network {
+    hidden: Hidden,
+    readout: EiLinear,
+    #[module(skip)]
+    clip: Option<f64>,
+}
+
+impl Learner for Network {
+    fn create(config: &RunConfig, device: &Device, rng: &mut ChaCha8Rng) -> Result<Self, Error> {
+        Ok(Self {
+            hidden: Hidden::create(config, device, rng)?,
+            readout: EiLinearConfig::new(config.width, CLASSES)
+                .with_inhibitory(Inhibitory::Count(1))
+                .with_initializer(config.init)
+                .try_init_with(device, rng)?,
+            clip: config.clip_errors,
+        })
     }
 
     fn logits(&self, x: Tensor<2>) -> Tensor<2> {
         self.logits_with_local_loss(x).0
     }
 
+    /// Cell by cell, and not as one layer, so that errors can be clipped between the steps.
     fn logits_with_local_loss(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
         let [batch, _] = x.dims();
         let rows = x.reshape([batch, SIDE, SIDE]);
-        let (last, local) = match &self.hidden {
-            Hidden::Ei(layer) => (layer.forward(rows, None).1, None),
-            Hidden::INorm(layer) => {
-                let (_, last, local) = layer.forward_with_local_loss(rows, None);
-                (last, Some(local))
-            }
-        };
-        (self.readout.forward(last.into_hidden()), local)
+        let row = |index| rows.clone().narrow(1, index, 1).squeeze_dim(1);
+        let (mut state, mut losses) = self.hidden.step(row(0), None);
+        for index in 1..SIDE {
+            let clipped = clip_errors(state.into_hidden(), self.clip);
+            let (next, local) = self.hidden.step(row(index), Some(EiState::new(clipped)));
+            state = next;
+            losses = add_losses(losses, local);
+        }
+        let last = clip_errors(state.into_hidden(), self.clip);
+        let mean = losses.map(|sum| sum / SIDE as f64);
+        (self.readout.forward(last), mean)
     }
 }
 
@@ -102,6 +127,7 @@ fn main() -> ExitCode {
             ("conditions", "none,inorm,inorm+full"),
             ("width", "64"),
             ("epochs", "10"),
+            ("clip_errors", "0.03"),
             ("out", "rnn-results"),
         ],
     };

@@ -53,6 +53,7 @@ impl<'a> Scope<'a> {
         Ok(Network {
             hidden,
             readout: self.build_ei(&|name| readout.get(name))?,
+            clip_errors: None,
         })
     }
 

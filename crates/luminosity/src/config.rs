@@ -36,6 +36,10 @@ pub struct RunConfig {
     pub lr_ix: f64,
     /// The weight of the local losses.
     pub lambda: f64,
+    /// The largest norm of an example's error at the output of a hidden layer, and at every step of a
+    /// recurrent one; none: errors are not clipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_errors: Option<f64>,
     /// Whether every epoch has an order of its own.
     pub shuffle: bool,
     /// The distribution of the initial weights.
@@ -58,6 +62,7 @@ impl RunConfig {
             lr_ei: 0.00294,
             lr_ix: 0.646,
             lambda: 0.01,
+            clip_errors: None,
             shuffle: true,
             init: Initializer::Lognormal,
         }
@@ -81,6 +86,15 @@ impl RunConfig {
             if !(value.is_finite() && value >= 0.0) {
                 return Err(Error::usage(name, value, "a finite number of at least 0"));
             }
+        }
+        if let Some(norm) = self.clip_errors
+            && !(norm.is_finite() && norm > 0.0)
+        {
+            return Err(Error::usage(
+                "clip-errors",
+                norm,
+                "none, or a finite number above 0",
+            ));
         }
         for (name, value, most) in [
             ("steps", self.max_steps.unwrap_or(1), 1_000_000_000),

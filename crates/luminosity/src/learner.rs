@@ -2,6 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use ei_norm::grad::clip_grad_norm;
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::Split;
@@ -59,7 +60,8 @@ impl Learner for Network {
         rng: &mut ChaCha8Rng,
     ) -> Result<Self, ei_norm::Error> {
         let hidden = config.condition.hidden();
-        Self::init(hidden, config.sizes(), config.init, device, rng)
+        let network = Self::init(hidden, config.sizes(), config.init, device, rng)?;
+        Ok(network.with_clipped_errors(config.clip_errors))
     }
 
     fn logits(&self, x: Tensor<2>) -> Tensor<2> {
@@ -84,6 +86,15 @@ pub fn add_losses(a: Option<Tensor<1>>, b: Option<Tensor<1>>) -> Option<Tensor<1
     match (a, b) {
         (Some(a), Some(b)) => Some(a + b),
         (a, b) => a.or(b),
+    }
+}
+
+/// `x`, whose errors are clipped to this norm, example by example, if there is one
+/// ([`RunConfig::clip_errors`]).
+pub fn clip_errors<const D: usize>(x: Tensor<D>, norm: Option<f64>) -> Tensor<D> {
+    match norm {
+        Some(norm) => clip_grad_norm(x, norm),
+        None => x,
     }
 }
 

@@ -12,7 +12,7 @@ use ei_norm::{
 use rand::Rng;
 
 use crate::condition::HiddenSpec;
-use crate::learner::add_losses;
+use crate::learner::{add_losses, clip_errors};
 
 /// ε of every normalization in the paper.
 pub const EPSILON: f64 = 1e-5;
@@ -71,6 +71,9 @@ pub struct Network {
     pub hidden: Vec<Hidden>,
     /// The last layer, with one inhibitory unit.
     pub readout: EiLinear,
+    /// The largest norm of an example's error at the output of a hidden layer, if it has one.
+    #[module(skip)]
+    pub clip_errors: Option<f64>,
 }
 
 /// What one hidden layer did with a batch.
@@ -230,7 +233,19 @@ impl Network {
             .with_inhibitory(Inhibitory::Count(1))
             .with_initializer(initializer)
             .try_init_with(device, rng)?;
-        Ok(Self { hidden, readout })
+        Ok(Self {
+            hidden,
+            readout,
+            clip_errors: None,
+        })
+    }
+
+    /// The same network, whose hidden layers get errors of this norm at most.
+    pub fn with_clipped_errors(self, norm: Option<f64>) -> Self {
+        Self {
+            clip_errors: norm,
+            ..self
+        }
     }
 
     /// The logits of a batch.
@@ -253,7 +268,7 @@ impl Network {
         for layer in &self.hidden {
             let (z, local) = layer.forward(x);
             total = add_losses(total, local);
-            x = relu(z);
+            x = relu(clip_errors(z, self.clip_errors));
         }
         (self.readout.forward(x), total)
     }

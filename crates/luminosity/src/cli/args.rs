@@ -1,6 +1,8 @@
 //! What can be said on the command line.
 
+use std::num::ParseFloatError;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ei_norm::Initializer;
@@ -308,6 +310,15 @@ pub(super) struct Setting {
     /// Weight of the local losses that teach inhibition to normalize.
     #[arg(long, default_value_t = 0.01, allow_hyphen_values = true)]
     pub lambda: f64,
+    /// Largest norm of an example's error at the output of a hidden layer, and at every step of a
+    /// recurrent one; none: errors are not clipped.
+    #[arg(
+        long,
+        value_name = "NORM",
+        default_value = "none",
+        allow_hyphen_values = true
+    )]
+    pub clip_errors: Clip,
     /// Images in a batch.
     #[arg(long, default_value_t = 32)]
     pub batch_size: usize,
@@ -317,6 +328,21 @@ pub(super) struct Setting {
     /// Keep the images in the order of the files, as the published code does.
     #[arg(long)]
     pub no_shuffle: bool,
+}
+
+/// A norm, or none.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clip(Option<f64>);
+
+impl FromStr for Clip {
+    type Err = ParseFloatError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "none" => Ok(Self(None)),
+            number => number.parse().map(Some).map(Self),
+        }
+    }
 }
 
 /// The initial weights, by the names of the command line.
@@ -365,6 +391,7 @@ impl Setting {
             lr_ei: self.lr_ei,
             lr_ix: self.lr_ix,
             lambda: self.lambda,
+            clip_errors: self.clip_errors.0,
             shuffle: !self.no_shuffle,
             init: match self.init {
                 Init::Lognormal => Initializer::Lognormal,
