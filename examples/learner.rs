@@ -6,7 +6,8 @@
 //!   does whatever else follows a step (`LearnedLateral::adapt`).
 //! - If only the sign is wanted, `ei_norm::optim::Projected` around the optimizer is enough.
 //!
-//! This example does the first with `adapt`, and takes the second for the projection.
+//! This example does the first with `adapt`, and takes the second for the projection; with
+//! `--reparameterize` there is nothing to project.
 
 use std::path::PathBuf;
 
@@ -18,11 +19,11 @@ use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn::train::metric::{AccuracyMetric, LossMetric};
-use burn::train::renderer::CliMetricsRenderer;
 use burn::train::{
     ClassificationOutput, InferenceStep, Learner, SupervisedTraining, TrainOutput, TrainStep,
 };
 use clap::Parser;
+use ei_norm::dale::NonNegative;
 use ei_norm::functional::smoothed_cross_entropy;
 use ei_norm::optim::Projected;
 use ei_norm::prelude::*;
@@ -34,7 +35,13 @@ const FEATURES: usize = 20;
 const HIDDEN: usize = 30;
 
 #[derive(Parser)]
-#[command(about = "EI layers under burn-train's Learner")]
+#[command(
+    about = "EI layers under burn-train's Learner",
+    after_help = "Examples:
+  learner
+  learner --reparameterize --epochs 10 --out logs
+  learner --smoke"
+)]
 struct Args {
     /// Passes over the examples
     #[arg(long, default_value_t = 5)]
@@ -42,6 +49,9 @@ struct Args {
     /// Where logs go; a temporary folder if not given
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Weights that are positive by what they are made of (softplus), in place of a projection
+    #[arg(long)]
+    reparameterize: bool,
     /// A few examples only
     #[arg(long)]
     smoke: bool,
@@ -147,7 +157,7 @@ impl Batcher<Example, Batch> for Stack {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args = Args::parse();
     let (epochs, count) = if args.smoke {
-        (1, 64)
+        (2, 64)
     } else {
         (args.epochs, 2000)
     };
@@ -168,10 +178,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         loader(count / 4, 2, device.clone().inner()),
     )
     .metrics((LossMetric::new(), AccuracyMetric::new()))
-    .renderer(Box::new(CliMetricsRenderer::new()))
-    .num_epochs(epochs);
-    let optimizer = Projected::new(AdamConfig::new().build()).init();
-    let result = training.launch(Learner::new(Classifier::new(&device)?, optimizer, 1e-2));
+    .num_epochs(epochs)
+    .summary();
+    let fresh = Classifier::new(&device)?;
+    let (model, optimizer) = if args.reparameterize {
+        let model = dale::reparameterize(fresh, NonNegative::Softplus);
+        (model, AdamConfig::new().init())
+    } else {
+        (fresh, Projected::new(AdamConfig::new().build()).init())
+    };
+    let result = training.launch(Learner::new(model, optimizer, 1e-2));
     if let Some(error) = result.error {
         return Err(error.to_string().into());
     }
