@@ -135,7 +135,8 @@ impl INormConv2d {
     }
 
     /// Applies the layer and returns, beside the output, the loss that its inhibitory weights learn
-    /// from, to be added to the task's: `loss = task + lambda * local`.
+    /// from, to be added to the task's: `loss = task + lambda * local`. It is 0 if there are no
+    /// examples.
     ///
     /// # Shapes
     ///

@@ -1,0 +1,220 @@
+//! `EiConv2d` and `INormConv2d` in training: Dale's law in every way of keeping it, what must not
+//! learn, and records.
+
+#![cfg(feature = "flex")]
+
+mod common;
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::nn::PaddingConfig2d;
+use burn::tensor::Tensor;
+use common::convolution::{Case, case, cases};
+use common::training::{Way, keeps_dales_law};
+use common::{ChaCha8Rng, Setup, assert_same, rng, setups, values};
+use ei_norm::dale::{self, NonNegative, Roles};
+use ei_norm::{
+    ConvGeometry, EiConv2d, EiConv2dWeights, GradNormConfig, INormConv2d, INormConv2dWeights,
+    INormWeights,
+};
+
+fn training_case() -> Case {
+    let geometry = ([1, 2], [1, 1], PaddingConfig2d::Explicit(1, 0, 1, 0));
+    let sizes = (6, [2, 5], [5, 4], [3, 2]);
+    case(sizes, geometry, [[1, 1], [0, 0]], [2, 3])
+}
+
+fn ei_layer(setup: &Setup, rng: &mut ChaCha8Rng, case: &Case) -> EiConv2d {
+    let ([_, n_e], [n_i, _]) = (case.channels, case.inhibitory);
+    let weights = EiConv2dWeights {
+        w_ex: case.kernels(setup, rng, n_e),
+        inhibition: Some((
+            case.kernels(setup, rng, n_i),
+            setup.positive(rng, [n_i, n_e]).autodiff(),
+        )),
+        bias: Some(setup.random(rng, [n_e]).autodiff()),
+    };
+    EiConv2d::from_weights(weights, case.geometry.clone()).unwrap()
+}
+
+/// With the plasticity of the paper, and balanced divisive inhibition where it divides.
+fn i_norm_layer(setup: &Setup, rng: &mut ChaCha8Rng, case: &Case, divisive: bool) -> INormConv2d {
+    let ([channels, n_e], [n_i, n_d]) = (case.channels, case.inhibitory);
+    let [height, width] = case.kernel;
+    let weights = INormConv2dWeights {
+        w_ex: case.kernels(setup, rng, n_e),
+        w_ix: case.kernels(setup, rng, n_i),
+        w_ei: setup.positive(rng, [n_i, n_e]).autodiff(),
+        divisive: divisive.then(|| {
+            let u_ix = setup.random(rng, [n_d, channels, height, width]);
+            (u_ix.autodiff(), setup.positive(rng, [n_d, n_e]).autodiff())
+        }),
+        bias: Some(setup.random(rng, [n_e]).autodiff()),
+    };
+    let norm = GradNormConfig::new(n_e).init(&weights.w_ex.device());
+    INormConv2d::from_weights(weights, case.geometry.clone(), norm, None, 1e-5).unwrap()
+}
+
+/// The values of all parameters by path, those that are computed with.
+fn effective(module: &impl Module) -> Vec<(String, Vec<f64>)> {
+    #[derive(Default)]
+    struct Collect(Vec<String>, Vec<(String, Vec<f64>)>);
+    impl ModuleVisitor for Collect {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.0.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.0.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.1.push((self.0.join("."), values(&param.val())));
+        }
+    }
+    let mut collect = Collect::default();
+    module.visit(&mut collect);
+    collect.1
+}
+
+/// Fails unless exactly the parameters with these names are the same in both.
+#[track_caller]
+fn assert_unchanged(before: &impl Module, after: &impl Module, fixed: &[&str], at: &str) {
+    let (before, after) = (effective(before), effective(after));
+    assert_eq!(before.len(), after.len(), "{at}");
+    for ((name, before), (_, after)) in before.iter().zip(&after) {
+        let same = before == after;
+        assert_eq!(same, fixed.contains(&name.as_str()), "{at} {name}");
+    }
+}
+
+fn rate(way: Way) -> f64 {
+    match way {
+        Way::ProjectedSgd => 0.1,
+        _ => 0.03,
+    }
+}
+
+#[test]
+fn dales_law_holds_in_an_ei_convolution() {
+    let case = training_case();
+    for setup in setups() {
+        let mut rng = rng(1);
+        let before = ei_layer(&setup, &mut rng, &case);
+        let x = setup.positive(&mut rng, case.input()).autodiff();
+        let target = setup.random(&mut rng, case.output()).autodiff();
+        for way in Way::ALL {
+            let at = setup.at(way);
+            let loss = |layer: &EiConv2d| {
+                let z = layer.forward(x.clone());
+                (z - target.clone()).square().mean()
+            };
+            let after = keeps_dales_law(before.clone(), way, rate(way), 0.8, loss, &at);
+            assert_unchanged(&before, &after, &[], &at);
+        }
+    }
+}
+
+#[test]
+fn dales_law_and_what_does_not_learn_hold_in_an_i_norm_convolution() {
+    let case = training_case();
+    for setup in setups() {
+        for divisive in [true, false] {
+            let mut rng = rng(2);
+            let before = i_norm_layer(&setup, &mut rng, &case, divisive);
+            let x = setup.positive(&mut rng, case.input()).autodiff();
+            let target = setup.random(&mut rng, case.output()).autodiff();
+            // As in the paper: of what only subtracts, W_ei learns too.
+            let fixed: &[&str] = if divisive { &["w_ei", "u_ei"] } else { &[] };
+            for way in Way::ALL {
+                let at = setup.at((way, divisive));
+                let loss = |layer: &INormConv2d| {
+                    let (z, local) = layer.forward_with_local_loss(x.clone());
+                    (z - target.clone()).square().mean() + local
+                };
+                let after = keeps_dales_law(before.clone(), way, rate(way), 0.8, loss, &at);
+                assert_unchanged(&before, &after, fixed, &at);
+            }
+        }
+    }
+}
+
+/// A record of `saved` makes `other` compute the same, whether it holds weights or bases.
+fn record_carries<M: Module>(saved: M, other: M, forward: impl Fn(&M) -> Tensor<4>, at: &str) {
+    let pairs = effective(&saved).into_iter().zip(effective(&other));
+    for ((name, saved), (_, other)) in pairs {
+        assert_ne!(saved, other, "{at} {name}");
+    }
+    let forms = [None, Some(NonNegative::Softplus), Some(NonNegative::Abs)];
+    for form in forms {
+        let [saved, other] = [saved.clone(), other.clone()].map(|module| match form {
+            Some(form) => dale::reparameterize(module, form),
+            None => module,
+        });
+        let loaded = other.load_record(saved.clone().into_record());
+        let at = format!("{at} {form:?}");
+        assert_same(&forward(&loaded), &forward(&saved), &at);
+        assert_eq!(effective(&loaded), effective(&saved), "{at}");
+        assert_eq!(Roles::of(&loaded), Roles::of(&saved), "{at}");
+    }
+}
+
+#[test]
+fn a_record_carries_all_of_it() {
+    for setup in setups() {
+        for case in cases() {
+            let mut rng = rng(3);
+            let at = setup.at(&case);
+            let x = setup.positive(&mut rng, case.input()).autodiff();
+            let mut ei = || ei_layer(&setup, &mut rng, &case);
+            let forward = |layer: &EiConv2d| layer.forward(x.clone()).inner();
+            record_carries(ei(), ei(), forward, &at);
+            for divisive in [true, false] {
+                let mut i_norm = || i_norm_layer(&setup, &mut rng, &case, divisive);
+                let forward = |layer: &INormConv2d| layer.forward(x.clone()).inner();
+                record_carries(i_norm(), i_norm(), forward, &at);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_record_of_uniform_divisive_weights_replaces_what_was_known_of_them() {
+    for setup in setups() {
+        let case = training_case();
+        let mut rng = rng(4);
+        let mut balanced = || {
+            let [_, n_e] = case.channels;
+            let mut matrix = |n, m| setup.positive(&mut rng, [n, m]).autodiff();
+            let (w_ex, w_ix) = (matrix(case.features(), n_e), matrix(case.features(), 2));
+            let of_patches = INormWeights::balanced(w_ex, w_ix, matrix(2, n_e), None);
+            let kernels = |w: Tensor<2>| {
+                let [_, outputs] = w.dims();
+                let [height, width] = case.kernel;
+                w.transpose()
+                    .reshape([outputs, case.channels[0], height, width])
+            };
+            let weights = INormConv2dWeights {
+                w_ex: kernels(of_patches.w_ex),
+                w_ix: kernels(of_patches.w_ix),
+                w_ei: of_patches.w_ei,
+                divisive: of_patches
+                    .divisive
+                    .map(|(u_ix, u_ei)| (kernels(u_ix), u_ei)),
+                bias: None,
+            };
+            let norm = GradNormConfig::new(n_e).init(&weights.w_ex.device());
+            INormConv2d::from_weights(weights, ConvGeometry::default(), norm, None, 1e-5).unwrap()
+        };
+        let uniform = balanced();
+        let mut mixed = balanced();
+        let x = setup.positive(&mut common::rng(5), case.input()).autodiff();
+        let [n_d, n_e] = mixed.u_ei.as_ref().unwrap().dims();
+        let u_ei = setup.positive(&mut common::rng(6), [n_d, n_e]);
+        mixed.u_ei.as_mut().unwrap().set("u_ei", u_ei).unwrap();
+        let forward = |layer: &INormConv2d| layer.forward(x.clone()).inner();
+        // Both have been looked at before the record comes.
+        let (of_uniform, of_mixed) = (forward(&uniform), forward(&mixed));
+        let loaded = uniform.clone().load_record(mixed.clone().into_record());
+        assert_same(&forward(&loaded), &of_mixed, &setup.at("mixed"));
+        let loaded = mixed.load_record(uniform.into_record());
+        assert_same(&forward(&loaded), &of_uniform, &setup.at("uniform"));
+    }
+}
