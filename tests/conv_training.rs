@@ -12,10 +12,7 @@ use common::convolution::{Case, case, cases};
 use common::training::{Way, keeps_dales_law};
 use common::{ChaCha8Rng, Setup, assert_same, rng, setups, values};
 use ei_norm::dale::{self, NonNegative, Roles};
-use ei_norm::{
-    ConvGeometry, EiConv2d, EiConv2dWeights, GradNormConfig, INormConv2d, INormConv2dWeights,
-    INormWeights,
-};
+use ei_norm::{EiConv2d, EiConv2dWeights, GradNormConfig, INormConv2d, INormConv2dWeights};
 
 fn training_case() -> Case {
     let geometry = ([1, 2], [1, 1], PaddingConfig2d::Explicit(1, 0, 1, 0));
@@ -36,7 +33,7 @@ fn ei_layer(setup: &Setup, rng: &mut ChaCha8Rng, case: &Case) -> EiConv2d {
     EiConv2d::from_weights(weights, case.geometry.clone()).unwrap()
 }
 
-/// With the plasticity of the paper, and balanced divisive inhibition where it divides.
+/// With the plasticity of the paper.
 fn i_norm_layer(setup: &Setup, rng: &mut ChaCha8Rng, case: &Case, divisive: bool) -> INormConv2d {
     let ([channels, n_e], [n_i, n_d]) = (case.channels, case.inhibitory);
     let [height, width] = case.kernel;
@@ -176,39 +173,14 @@ fn a_record_carries_all_of_it() {
 }
 
 #[test]
-fn a_record_of_uniform_divisive_weights_replaces_what_was_known_of_them() {
+fn a_record_replaces_what_was_known_of_the_divisive_weights() {
     for setup in setups() {
-        let case = training_case();
-        let mut rng = rng(4);
-        let mut balanced = || {
-            let [_, n_e] = case.channels;
-            let mut matrix = |n, m| setup.positive(&mut rng, [n, m]).autodiff();
-            let (w_ex, w_ix) = (matrix(case.features(), n_e), matrix(case.features(), 2));
-            let of_patches = INormWeights::balanced(w_ex, w_ix, matrix(2, n_e), None);
-            let kernels = |w: Tensor<2>| {
-                let [_, outputs] = w.dims();
-                let [height, width] = case.kernel;
-                w.transpose()
-                    .reshape([outputs, case.channels[0], height, width])
-            };
-            let weights = INormConv2dWeights {
-                w_ex: kernels(of_patches.w_ex),
-                w_ix: kernels(of_patches.w_ix),
-                w_ei: of_patches.w_ei,
-                divisive: of_patches
-                    .divisive
-                    .map(|(u_ix, u_ei)| (kernels(u_ix), u_ei)),
-                bias: None,
-            };
-            let norm = GradNormConfig::new(n_e).init(&weights.w_ex.device());
-            INormConv2d::from_weights(weights, ConvGeometry::default(), norm, None, 1e-5).unwrap()
-        };
-        let uniform = balanced();
-        let mut mixed = balanced();
-        let x = setup.positive(&mut common::rng(5), case.input()).autodiff();
-        let [n_d, n_e] = mixed.u_ei.as_ref().unwrap().dims();
-        let u_ei = setup.positive(&mut common::rng(6), [n_d, n_e]);
-        mixed.u_ei.as_mut().unwrap().set("u_ei", u_ei).unwrap();
+        let (case, mut rng) = (training_case(), rng(4));
+        let mixed = i_norm_layer(&setup, &mut rng, &case, true);
+        let mut uniform = i_norm_layer(&setup, &mut rng, &case, true);
+        let u_ei = uniform.u_ei.as_mut().unwrap();
+        u_ei.set("u_ei", u_ei.val().full_like(0.3)).unwrap();
+        let x = setup.positive(&mut rng, case.input()).autodiff();
         let forward = |layer: &INormConv2d| layer.forward(x.clone()).inner();
         // Both have been looked at before the record comes.
         let (of_uniform, of_mixed) = (forward(&uniform), forward(&mixed));
