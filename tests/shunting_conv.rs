@@ -293,7 +293,7 @@ fn training_keeps_dales_law_and_everything_learns() {
         for way in Way::ALL {
             let before = case.layer(&setup);
             let lr = match way {
-                Way::ProjectedSgd => 0.3,
+                Way::ProjectedSgd => 1.0,
                 _ => 0.03,
             };
             let at = setup.at(way);
@@ -301,7 +301,8 @@ fn training_keeps_dales_law_and_everything_learns() {
                 let z = layer.forward(x.clone().autodiff());
                 (z - target.clone().autodiff()).square().mean()
             };
-            let after = keeps_dales_law(before.clone(), way, lr, 0.8, loss, &at);
+            let (after, left) = keeps_dales_law(before.clone(), way, lr, loss, &at);
+            assert!(left < 0.8, "{at}: {left}");
             assert_ne!(values(&before.w_ex.val()), values(&after.w_ex.value()));
             assert_ne!(values(&before.w_ix.val()), values(&after.w_ix.value()));
             assert_ne!(values(&before.w_ei.val()), values(&after.w_ei.value()));
@@ -411,7 +412,7 @@ fn what_does_not_fit_is_refused() {
         (config().with_inhibitory(Inhibitory::Count(0)), "inhibitory"),
         (
             config().with_inhibitory(Inhibitory::Fraction(1.5)),
-            "inhibitory",
+            "the fraction of inhibitory units",
         ),
         (config().with_epsilon(-1.0), "epsilon"),
         (config().with_epsilon(f64::NAN), "epsilon"),

@@ -37,17 +37,16 @@ impl Way {
     }
 }
 
-/// Trains and fails unless Dale's law holds after every step, a step would have broken it where there
-/// is a projection, and the loss falls to less than `share` of what it was.
+/// Trains and fails unless Dale's law holds after every step and, where there is a projection, a step
+/// would have broken it. Also returns which share of the loss is left.
 #[track_caller]
 pub fn keeps_dales_law<M: Module>(
     model: M,
     way: Way,
     lr: f64,
-    share: f64,
     loss: impl Fn(&M) -> Tensor<1>,
     at: &str,
-) -> M {
+) -> (M, f64) {
     const STEPS: usize = 60;
     let mut model = match way {
         Way::Reparameterized(form) => dale::reparameterize(model, form),
@@ -74,9 +73,7 @@ pub fn keeps_dales_law<M: Module>(
     }
     let has_projection = !matches!(way, Way::Reparameterized(_));
     assert_eq!(broken, has_projection, "{at}: was anything projected?");
-    let (first, last) = (losses[0], losses[STEPS - 1]);
-    assert!(last < share * first, "{at}: {first} to {last}");
-    model
+    (model, losses[STEPS - 1] / losses[0])
 }
 
 /// How many values of all parameters are 0.
