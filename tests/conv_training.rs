@@ -5,12 +5,12 @@
 
 mod common;
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::tensor::Tensor;
 use common::convolution::{Case, case, cases};
-use common::training::{Way, keeps_dales_law};
-use common::{ChaCha8Rng, Setup, assert_same, rng, setups, values};
+use common::training::{Way, assert_unchanged, keeps_dales_law, parameters};
+use common::{ChaCha8Rng, Setup, assert_same, rng, setups};
 use ei_norm::dale::{self, NonNegative, Roles};
 use ei_norm::{
     EiConv2d, EiConv2dWeights, GradNormConfig, GradNormMode, INormConv2d, INormConv2dWeights,
@@ -51,37 +51,6 @@ fn i_norm_layer(setup: &Setup, rng: &mut ChaCha8Rng, case: &Case, divisive: bool
     };
     let norm = GradNormConfig::new(n_e).init(&weights.w_ex.device());
     INormConv2d::from_weights(weights, case.geometry.clone(), norm, None, 1e-5).unwrap()
-}
-
-/// The values of all parameters by path, those that are computed with.
-fn effective(module: &impl Module) -> Vec<(String, Vec<f64>)> {
-    #[derive(Default)]
-    struct Collect(Vec<String>, Vec<(String, Vec<f64>)>);
-    impl ModuleVisitor for Collect {
-        fn enter_module(&mut self, name: &str, _: &str) {
-            self.0.push(name.to_owned());
-        }
-        fn exit_module(&mut self, _: &str, _: &str) {
-            self.0.pop();
-        }
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.1.push((self.0.join("."), values(&param.val())));
-        }
-    }
-    let mut collect = Collect::default();
-    module.visit(&mut collect);
-    collect.1
-}
-
-/// Fails unless exactly the parameters with these names are the same in both.
-#[track_caller]
-fn assert_unchanged(before: &impl Module, after: &impl Module, fixed: &[&str], at: &str) {
-    let (before, after) = (effective(before), effective(after));
-    assert_eq!(before.len(), after.len(), "{at}");
-    for ((name, before), (_, after)) in before.iter().zip(&after) {
-        let same = before == after;
-        assert_eq!(same, fixed.contains(&name.as_str()), "{at} {name}");
-    }
 }
 
 fn rate(way: Way) -> f64 {
@@ -147,7 +116,7 @@ fn dales_law_and_what_does_not_learn_hold_in_an_i_norm_convolution() {
 
 /// A record of `saved` makes `other` compute the same, whether it holds weights or bases.
 fn record_carries<M: Module>(saved: M, other: M, forward: impl Fn(&M) -> Tensor<4>, at: &str) {
-    let pairs = effective(&saved).into_iter().zip(effective(&other));
+    let pairs = parameters(&saved).into_iter().zip(parameters(&other));
     for ((name, saved), (_, other)) in pairs {
         assert_ne!(saved, other, "{at} {name}");
     }
@@ -160,7 +129,7 @@ fn record_carries<M: Module>(saved: M, other: M, forward: impl Fn(&M) -> Tensor<
         let loaded = other.load_record(saved.clone().into_record());
         let at = format!("{at} {form:?}");
         assert_same(&forward(&loaded), &forward(&saved), &at);
-        assert_eq!(effective(&loaded), effective(&saved), "{at}");
+        assert_eq!(parameters(&loaded), parameters(&saved), "{at}");
         assert_eq!(Roles::of(&loaded), Roles::of(&saved), "{at}");
     }
 }

@@ -37,7 +37,10 @@ impl Way {
     }
 }
 
-/// Trains and fails unless Dale's law holds after every step and, where there is a projection, a step
+/// The parameters of the layers that may have any sign.
+const FREE: [&str; 3] = ["bias", "u_ix", "alpha"];
+
+/// Trains a layer without zeros and fails unless Dale's law holds after every step and, where there is a projection, a step
 /// would have broken it. Also returns which share of the loss is left.
 #[track_caller]
 pub fn keeps_dales_law<M: Module>(
@@ -53,7 +56,6 @@ pub fn keeps_dales_law<M: Module>(
         _ => model,
     };
     let mut optimizer = way.optimizer();
-    let zeros_before = zeros(&model);
     let mut losses = Vec::new();
     let mut broken = false;
     for _ in 0..STEPS {
@@ -66,27 +68,46 @@ pub fn keeps_dales_law<M: Module>(
             model = dale::project(model);
         }
         dale::check(&model).unwrap_or_else(|error| panic!("{at}: {error}"));
-    }
-    if way == Way::ProjectedSgd {
-        // What descent alone would have made negative is exactly 0.
-        broken = zeros(&model) > zeros_before;
+        for (name, values) in parameters(&model) {
+            let is_free = FREE.contains(&name.as_str());
+            assert!(is_free || values.iter().all(|v| *v >= 0.0), "{at} {name}");
+            // What descent alone would have made negative is exactly 0.
+            broken |= way == Way::ProjectedSgd && values.contains(&0.0);
+        }
     }
     let has_projection = !matches!(way, Way::Reparameterized(_));
     assert_eq!(broken, has_projection, "{at}: was anything projected?");
     (model, losses[STEPS - 1] / losses[0])
 }
 
-/// How many values of all parameters are 0.
-fn zeros(model: &impl Module) -> usize {
+/// Every parameter by path; weights, not the bases of reparameterized ones.
+pub fn parameters(module: &impl Module) -> Vec<(String, Vec<f64>)> {
     #[derive(Default)]
-    struct Count(usize);
-    impl ModuleVisitor for Count {
+    struct Collect(Vec<String>, Vec<(String, Vec<f64>)>);
+    impl ModuleVisitor for Collect {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.0.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.0.pop();
+        }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let values = values(&param.base());
-            self.0 += values.iter().filter(|v| **v == 0.0).count();
+            self.1.push((self.0.join("."), values(&param.val())));
         }
     }
-    let mut count = Count::default();
-    model.visit(&mut count);
-    count.0
+    let mut collect = Collect::default();
+    // A visitor would see the bases.
+    module.valid().materialize().visit(&mut collect);
+    collect.1
+}
+
+/// Fails unless exactly the parameters with these names are the same in both.
+#[track_caller]
+pub fn assert_unchanged(before: &impl Module, after: &impl Module, fixed: &[&str], at: &str) {
+    let (before, after) = (parameters(before), parameters(after));
+    assert_eq!(before.len(), after.len(), "{at}");
+    for ((name, before), (_, after)) in before.iter().zip(&after) {
+        let same = before == after;
+        assert_eq!(same, fixed.contains(&name.as_str()), "{at} {name}");
+    }
 }
