@@ -119,7 +119,8 @@ pub struct ShuntingConv2dWeights {
 /// A convolution of excitatory maps whose inhibition subtracts and divides: at each position a
 /// [`ShuntingLinear`] of the patch (the DANN layer with shunting inhibition, Cornford et al. 2021),
 ///
-/// h = W_ix ∗ x, γ = W_ei (e^α ⊙ h) + ε, z = g ⊙ (W_ex ∗ x − W_ei h)/γ + b,
+// h = W_ix ∗ x, γ = W_ei (e^α ⊙ h) + ε, z = g ⊙ (W_ex ∗ x − W_ei h)/γ + b
+#[doc = include_str!("../../../equations/shunting_conv.html")]
 ///
 /// with W_ex, W_ix, W_ei, g ≥ 0; α, one for each inhibitory map, and b are free. All of it learns from
 /// the task's error.
