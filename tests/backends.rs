@@ -184,6 +184,13 @@ fn convolutions() {
             (z, Some(local))
         },
     );
+    let shunting = ShuntingConv2dConfig::new(channels, kernel).with_stride(stride);
+    layer(
+        "ShuntingConv2d",
+        [3, 2, 7, 6],
+        |device, rng| shunting.try_init_with(device, rng).unwrap(),
+        |layer, x| (layer.forward(x), None),
+    );
 }
 
 #[test]

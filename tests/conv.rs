@@ -7,8 +7,8 @@ mod common;
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::Conv2dConfig;
-use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor};
+use common::convolution::{Case, cases, turned};
 use common::{
     ChaCha8Rng, Setup, assert_close, assert_same, assert_tensor_close, leaf, panic_of, rng, setups,
     values,
@@ -26,171 +26,6 @@ const EVERYTHING: InhibitoryPlasticity = InhibitoryPlasticity {
     u_ix: true,
     u_ei: true,
 };
-
-/// A convolution and an image to apply it to.
-#[derive(Debug, Clone)]
-struct Case {
-    batch: usize,
-    /// In and out.
-    channels: [usize; 2],
-    image: [usize; 2],
-    kernel: [usize; 2],
-    geometry: ConvGeometry,
-    /// Zeros before and after: top, bottom; left, right.
-    pads: [[usize; 2]; 2],
-    /// n_i, n_d.
-    inhibitory: [usize; 2],
-}
-
-fn case(
-    (batch, channels, image, kernel): (usize, [usize; 2], [usize; 2], [usize; 2]),
-    (stride, dilation, padding): ([usize; 2], [usize; 2], PaddingConfig2d),
-    pads: [[usize; 2]; 2],
-    inhibitory: [usize; 2],
-) -> Case {
-    let geometry = ConvGeometry {
-        stride,
-        dilation,
-        padding,
-    };
-    Case {
-        batch,
-        channels,
-        image,
-        kernel,
-        geometry,
-        pads,
-        inhibitory,
-    }
-}
-
-fn cases() -> Vec<Case> {
-    use PaddingConfig2d::{Explicit, Same, Valid};
-    let none = [[0, 0]; 2];
-    let ones = [1, 1];
-    vec![
-        case(
-            (2, [3, 4], [5, 6], [2, 3]),
-            (ones, ones, Valid),
-            none,
-            [2, 3],
-        ),
-        case(
-            (1, [1, 3], [7, 5], [3, 2]),
-            ([2, 3], ones, Explicit(1, 0, 2, 1)),
-            [[1, 2], [0, 1]],
-            [1, 1],
-        ),
-        case(
-            (3, [2, 2], [6, 7], [3, 3]),
-            ([2, 1], [1, 2], Explicit(1, 1, 1, 1)),
-            [[1, 1], [1, 1]],
-            [3, 7],
-        ),
-        case(
-            (2, [4, 5], [3, 3], [1, 1]),
-            (ones, ones, Valid),
-            none,
-            [1, 4],
-        ),
-        case(
-            (2, [2, 3], [5, 6], [4, 3]),
-            ([2, 1], ones, Same),
-            [[1, 2], [1, 1]],
-            [2, 2],
-        ),
-        case(
-            (4, [2, 6], [3, 2], [3, 2]),
-            ([5, 1], ones, Valid),
-            none,
-            [1, 6],
-        ),
-        // Pixels that no window sees.
-        case(
-            (2, [1, 3], [6, 8], [2, 2]),
-            ([3, 3], ones, Valid),
-            none,
-            [1, 2],
-        ),
-    ]
-}
-
-impl Case {
-    fn features(&self) -> usize {
-        self.channels[0] * self.kernel[0] * self.kernel[1]
-    }
-
-    fn input(&self) -> [usize; 4] {
-        [self.batch, self.channels[0], self.image[0], self.image[1]]
-    }
-
-    fn count(&self) -> [usize; 2] {
-        [0, 1].map(|axis| {
-            let padded = self.image[axis] + self.pads[axis][0] + self.pads[axis][1];
-            let extent = (self.kernel[axis] - 1) * self.geometry.dilation[axis] + 1;
-            (padded - extent) / self.geometry.stride[axis] + 1
-        })
-    }
-
-    fn output(&self) -> [usize; 4] {
-        let [rows, columns] = self.count();
-        [self.batch, self.channels[1], rows, columns]
-    }
-
-    /// For each patch, in the order example, row, column, and each of its features, in the order of
-    /// Burn's kernels (channel, row, column): where it lies in the image, or none in the padding.
-    fn patches(&self) -> Vec<Option<usize>> {
-        let [rows, columns] = self.count();
-        let [height, width] = self.image;
-        let mut all = Vec::new();
-        for example in 0..self.batch {
-            for (row, column) in (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))) {
-                for channel in 0..self.channels[0] {
-                    for (i, j) in
-                        (0..self.kernel[0]).flat_map(|i| (0..self.kernel[1]).map(move |j| (i, j)))
-                    {
-                        let place = |axis: usize, window: usize, element: usize| {
-                            (window * self.geometry.stride[axis]
-                                + element * self.geometry.dilation[axis])
-                                .checked_sub(self.pads[axis][0])
-                                .filter(|at| *at < self.image[axis])
-                        };
-                        let at = place(0, row, i).zip(place(1, column, j));
-                        let image = example * self.channels[0] + channel;
-                        all.push(at.map(|(y, x)| (image * height + y) * width + x));
-                    }
-                }
-            }
-        }
-        all
-    }
-
-    fn unfold(&self, x: &[f64]) -> Vec<f64> {
-        let patches = self.patches().into_iter();
-        patches.map(|at| at.map_or(0.0, |at| x[at])).collect()
-    }
-
-    fn fold(&self, patches: &[f64]) -> Vec<f64> {
-        let mut x = vec![0.0; self.input().iter().product()];
-        for (at, value) in self.patches().into_iter().zip(patches) {
-            if let Some(at) = at {
-                x[at] += value;
-            }
-        }
-        x
-    }
-
-    /// `[batch, channels, rows, columns]` as a row a position, and back.
-    fn to_rows(&self, maps: &[f64]) -> Vec<f64> {
-        let [batch, channels, rows, columns] = self.output();
-        let positions = rows * columns;
-        let index = (0..batch).flat_map(|b| {
-            (0..positions)
-                .flat_map(move |p| (0..channels).map(move |c| (b * channels + c) * positions + p))
-        });
-        index.map(|i| maps[i]).collect()
-    }
-}
 
 /// A × B, A `[n, m]`, B `[m, p]`, each possibly given transposed.
 fn product(
@@ -214,25 +49,13 @@ fn product(
     c
 }
 
-fn turned(w: &[f64], [rows, columns]: [usize; 2]) -> Vec<f64> {
-    let index = (0..columns).flat_map(|c| (0..rows).map(move |r| r * columns + c));
-    index.map(|i| w[i]).collect()
-}
-
-fn kernels(setup: &Setup, rng: &mut ChaCha8Rng, case: &Case, outputs: usize) -> Tensor<4> {
-    let [height, width] = case.kernel;
-    setup
-        .positive(rng, [outputs, case.channels[0], height, width])
-        .autodiff()
-}
-
 fn ei_layer(setup: &Setup, rng: &mut ChaCha8Rng, case: &Case, inhibition: bool) -> EiConv2d {
     let [_, outputs] = case.channels;
     let [n_i, _] = case.inhibitory;
     let weights = EiConv2dWeights {
-        w_ex: kernels(setup, rng, case, outputs),
+        w_ex: case.kernels(setup, rng, outputs),
         inhibition: inhibition.then(|| {
-            let w_ix = kernels(setup, rng, case, n_i);
+            let w_ix = case.kernels(setup, rng, n_i);
             (w_ix, setup.positive(rng, [n_i, outputs]).autodiff())
         }),
         bias: Some(setup.random(rng, [outputs]).autodiff()),
@@ -344,11 +167,11 @@ fn i_norm_pair(
     let (d, n_e) = (case.features(), case.channels[1]);
     let [n_i, n_d] = case.inhibitory;
     let weights = INormConv2dWeights {
-        w_ex: kernels(setup, rng, case, n_e),
-        w_ix: kernels(setup, rng, case, n_i),
+        w_ex: case.kernels(setup, rng, n_e),
+        w_ix: case.kernels(setup, rng, n_i),
         w_ei: setup.positive(rng, [n_i, n_e]).autodiff(),
         divisive: divisive.then(|| {
-            let u_ix = kernels(setup, rng, case, n_d);
+            let u_ix = case.kernels(setup, rng, n_d);
             (u_ix, setup.positive(rng, [n_d, n_e]).autodiff())
         }),
         bias: Some(setup.random(rng, [n_e]).autodiff()),
@@ -514,48 +337,6 @@ fn an_i_norm_convolution_starts_out_as_layer_norm_over_channels() {
         let expected = deviation / (variance + 1e-5).sqrt();
         assert_tensor_close(&layer.forward(x), &expected, 1e-3, "layer norm");
     }
-}
-
-#[test]
-fn dales_law_and_what_does_not_learn_hold_in_training() {
-    let device = Device::flex().autodiff();
-    let mut layer = INormConv2dConfig::new([2, 6], [3, 3])
-        .try_init_with(&device, &mut rng(8))
-        .unwrap();
-    let (w_ei, u_ei) = (
-        values(&layer.w_ei.val()),
-        values(&layer.u_ei.as_ref().unwrap().val()),
-    );
-    let u_ix = values(&layer.u_ix.as_ref().unwrap().val());
-    let x = common::uniform(&mut rng(9), [4, 2, 5, 5], 0.0, 1.0);
-    let x = Tensor::<4>::from_data(burn::tensor::TensorData::new(x, [4, 2, 5, 5]), &device);
-    let target = common::uniform(&mut rng(10), [4, 6, 3, 3], -1.0, 1.0);
-    let target =
-        Tensor::<4>::from_data(burn::tensor::TensorData::new(target, [4, 6, 3, 3]), &device);
-    let mut sgd = SgdConfig::new().init();
-    let mut broken = false;
-    for _ in 0..20 {
-        let (z, local) = layer.forward_with_local_loss(x.clone());
-        let loss = (z - target.clone()).square().mean() + local;
-        let grads = GradientsParams::from_grads(loss.backward(), &layer);
-        layer = sgd.step(1.0, layer, grads);
-        broken |= dale::check(&layer).is_err();
-        layer = dale::project(layer);
-        dale::check(&layer).unwrap();
-    }
-    assert!(broken, "nothing was ever projected");
-    assert_eq!(values(&layer.w_ei.val()), w_ei);
-    assert_eq!(values(&layer.u_ei.as_ref().unwrap().val()), u_ei);
-    assert_ne!(values(&layer.u_ix.as_ref().unwrap().val()), u_ix);
-
-    let fresh = INormConv2dConfig::new([2, 6], [3, 3]);
-    let fresh = fresh.try_init_with(&device, &mut rng(11)).unwrap();
-    let loaded = fresh.load_record(layer.clone().into_record());
-    assert_same(
-        &loaded.forward(x.clone()).inner(),
-        &layer.forward(x).inner(),
-        "record",
-    );
 }
 
 #[test]

@@ -292,6 +292,26 @@ fn the_leading_axes_are_a_batch() {
 }
 
 #[test]
+fn a_batch_of_nothing_has_no_loss_and_teaches_nothing() {
+    for setup in setups() {
+        for divisive in [Divisive::Mixed, Divisive::Uniform, Divisive::None] {
+            let weights = weights(&setup, &mut rng(6), SIZES[0], divisive);
+            let layer = layer(&weights, GradNormMode::Full, Some(EVERYTHING));
+            let x = setup.tensor::<2>(vec![], [0, 6]).autodiff();
+            let (out, local) = layer.forward_with_local_loss(x.clone());
+            let at = setup.at(divisive);
+            assert_eq!((out.dims(), out.dtype()), ([0, 5], setup.dtype), "{at}");
+            let found = (values(&local), local.dtype());
+            assert_eq!(found, (vec![0.0], setup.dtype), "{at}");
+            assert_eq!(values(&layer.currents(x).local_loss()), [0.0], "{at}");
+            let grads = (out.sum() + local).backward();
+            let w_ex = values(&layer.w_ex.val().grad(&grads).unwrap());
+            assert!(w_ex.iter().all(|g| *g == 0.0), "{at}");
+        }
+    }
+}
+
+#[test]
 fn the_currents_in_plain_autodiff_give_the_same_however_the_losses_are_weighed() {
     for setup in setups() {
         for divisive in [Divisive::Mixed, Divisive::Uniform, Divisive::None] {

@@ -58,6 +58,10 @@ fn every_layer_names_itself() {
         .with_input_check("here");
     refuses([1, 1, 3, 4], d, |x| drop(layer.forward(x)));
     refuses([1, 1, 3, 4], d, |x| drop(layer.forward_with_local_loss(x)));
+    let layer = ShuntingConv2dConfig::new([1, 3], [2, 2])
+        .init(d)
+        .with_input_check("here");
+    refuses([1, 1, 3, 4], d, |x| drop(layer.forward(x)));
     let layer = EiRnnConfig::new(4, 3).init(d).with_input_check("here");
     refuses([1, 3, 4], d, |x| drop(layer.forward(x, None)));
     let layer = INormRnnConfig::new(4, 3).init(d).with_input_check("here");

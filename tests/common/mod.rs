@@ -2,8 +2,11 @@
 
 #![allow(dead_code)] // No test file uses all of it.
 
+pub mod convolution;
 pub mod formulas;
 pub mod recurrent;
+pub mod shunting;
+pub mod training;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};

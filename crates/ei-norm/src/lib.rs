@@ -2,7 +2,7 @@
 //! [Burn](https://burn.dev).
 //!
 //! - [`EiLinear`], [`INormLinear`]: layers whose neurons excite or inhibit, never both.
-//! - [`EiConv2d`], [`INormConv2d`]: the same at each position of an image.
+//! - [`EiConv2d`], [`INormConv2d`], [`ShuntingConv2d`]: such layers at each position of an image.
 //! - [`EiRnn`], [`INormRnn`]: recurrent networks of such neurons.
 //! - [`ShuntingLinear`], whose inhibition also divides, and [`ColumnEiLinear`], whose inputs excite or
 //!   inhibit; any [`dale::Weight`] can have a mask of the connections that exist.
@@ -65,7 +65,8 @@ pub use layer::{
     EiConv2dWeights, EiCurrents, EiLinear, EiLinearConfig, EiRnn, EiRnnCell, EiRnnConfig, EiState,
     EiWeights, INormConv2d, INormConv2dConfig, INormConv2dWeights, INormCurrents, INormLinear,
     INormLinearConfig, INormRnn, INormRnnCell, INormRnnConfig, INormWeights, InhibitoryPlasticity,
-    InputCheck, ShuntingCurrents, ShuntingLinear, ShuntingLinearConfig, ShuntingWeights,
+    InputCheck, ShuntingConv2d, ShuntingConv2dConfig, ShuntingConv2dWeights, ShuntingCurrents,
+    ShuntingLinear, ShuntingLinearConfig, ShuntingWeights,
 };
 
 /// Everything a model needs: `use ei_norm::prelude::*;`.
@@ -74,7 +75,8 @@ pub mod prelude {
         ColumnEiLinear, ColumnEiLinearConfig, EiConv2d, EiConv2dConfig, EiLinear, EiLinearConfig,
         EiRnn, EiRnnConfig, EiState, GradNorm, GradNormConfig, GradNormMode, INormConv2d,
         INormConv2dConfig, INormLinear, INormLinearConfig, INormRnn, INormRnnConfig, Inhibitory,
-        Initializer, NonNegativeActivation, ShuntingLinear, ShuntingLinearConfig, dale, map_grad,
+        Initializer, NonNegativeActivation, ShuntingConv2d, ShuntingConv2dConfig, ShuntingLinear,
+        ShuntingLinearConfig, dale, map_grad,
     };
 }
 

@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use super::loss::no_loss;
 use super::product::{Affine, add_bias, rows, unrows};
 use super::statistics::{mean, mean_square, variance};
 use crate::grad::attach;
@@ -123,7 +124,7 @@ pub(crate) fn i_norm<const D: usize>(
 
 impl LocalLoss {
     /// The batch mean of m² + (v − 1)², m and v the mean and variance of an example's ẑ, or of m²
-    /// where nothing divides. It reaches the inhibitory weights only.
+    /// where nothing divides; 0 if there are no examples. It reaches the inhibitory weights only.
     ///
     /// With D outputs, B examples and an upstream error λ, dL/dẑ = α + β ẑ where
     /// β = 4 λ (v − 1)/(B D) and α = 2 λ m/(B D) − β m. From there it goes to s by −1/q and to q by
@@ -140,6 +141,9 @@ impl LocalLoss {
             divisive,
             z,
         } = self;
+        if z.dims()[0] == 0 {
+            return no_loss(&operands.w_ix);
+        }
         let (first, second) = (mean(z.clone()), variance(z.clone()));
         let loss = first.clone().square();
         let loss = match divisive {

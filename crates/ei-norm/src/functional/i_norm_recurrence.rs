@@ -4,9 +4,9 @@ use burn::tensor::Tensor;
 
 use super::activation::NonNegativeActivation;
 use super::i_norm::{Divisive, INormOperands, LocalLoss};
+use super::loss::no_loss;
 use super::product::{add_bias, excite, rows, sum_over_rows, unrows};
 use super::recurrence::{errors_of, previous};
-use crate::context;
 use crate::grad::attach;
 use crate::matmul::{add_product, product};
 
@@ -173,8 +173,7 @@ impl LocalLossOfSteps {
             z,
         } = self.steps;
         if z.is_empty() {
-            let zero = Tensor::zeros([1], (&self.states.device(), self.states.dtype()));
-            return context::associate(zero, &self.operands.w_ix);
+            return no_loss(&self.operands.w_ix);
         }
         let joined = |steps: Vec<Tensor<2>>| Tensor::cat(steps, 0);
         let (drive, q): (Vec<_>, Vec<_>) = divisive.into_iter().map(|d| (d.drive, d.q)).unzip();

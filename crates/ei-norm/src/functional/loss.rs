@@ -1,25 +1,35 @@
 use burn::tensor::{Int, Tensor, activation::log_softmax, assert_shape};
 
 use super::statistics::{mean, variance};
+use crate::context;
 
 /// The local loss that teaches inhibition to normalize (Eyono et al. 2026, "I-Norm"):
 ///
 // the batch mean of mean(ẑ)² + (var(ẑ) − 1)², ẑ = (sg(a) − s)/q
 #[doc = include_str!("../../equations/inhibitory_loss.html")]
 ///
-/// or the batch mean of mean(ẑ)² alone when inhibition only subtracts.
+/// or the batch mean of mean(ẑ)² alone when inhibition only subtracts. It is 0 if there are
+/// no examples.
 ///
 /// # Shapes
 ///
 /// - `z_hat`: `[..., features]`, the activity as the inhibitory weights see it: ẑ = (sg(a) − s)/q
 /// - result: `[1]`
 pub fn inhibitory_loss<const D: usize>(z_hat: Tensor<D>, divisive: bool) -> Tensor<1> {
+    if z_hat.shape().num_elements() == 0 {
+        return no_loss(&z_hat);
+    }
     let first = mean(z_hat.clone()).square();
     if divisive {
         (first + (variance(z_hat) - 1.0).square()).mean()
     } else {
         first.mean()
     }
+}
+
+/// The loss where there is nothing to learn from: 0, not the mean of nothing.
+pub(super) fn no_loss<const D: usize>(like: &Tensor<D>) -> Tensor<1> {
+    context::associate(Tensor::zeros([1], (&like.device(), like.dtype())), like)
 }
 
 /// Cross-entropy of logits against class indices with label smoothing: the target distribution is

@@ -238,7 +238,8 @@ impl INormLinear {
     }
 
     /// Applies the layer and returns, beside the output, the loss that its inhibitory weights learn
-    /// from, to be added to the task's: `loss = task + lambda * local`.
+    /// from, to be added to the task's: `loss = task + lambda * local`. It is 0 if there are no
+    /// examples.
     ///
     /// # Shapes
     ///

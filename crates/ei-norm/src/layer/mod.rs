@@ -12,7 +12,7 @@ mod shunting_linear;
 pub use column_ei_linear::{ColumnEiLinear, ColumnEiLinearConfig, ColumnEiWeights};
 pub use conv::{
     ConvGeometry, EiConv2d, EiConv2dConfig, EiConv2dWeights, INormConv2d, INormConv2dConfig,
-    INormConv2dWeights,
+    INormConv2dWeights, ShuntingConv2d, ShuntingConv2dConfig, ShuntingConv2dWeights,
 };
 pub use ei_linear::{EiCurrents, EiLinear, EiLinearConfig, EiWeights};
 pub use i_norm::{INormCurrents, INormLinear, INormWeights};

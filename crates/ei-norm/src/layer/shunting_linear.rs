@@ -167,6 +167,44 @@ pub struct ShuntingCurrents<const D: usize> {
     pub divisive: Tensor<D>,
 }
 
+/// What the currents are made with; matrices as in [`ShuntingWeights`].
+pub(super) struct ShuntingOperands {
+    pub w_ex: Tensor<2>,
+    pub w_ix: Tensor<2>,
+    pub w_ei: Tensor<2>,
+    pub alpha: Tensor<1>,
+    pub epsilon: f64,
+}
+
+impl<const D: usize> ShuntingCurrents<D> {
+    /// The currents of inputs `[..., d_input]`.
+    pub(super) fn new(x: Tensor<D>, operands: ShuntingOperands) -> Self {
+        let ShuntingOperands {
+            w_ex,
+            w_ix,
+            w_ei,
+            alpha,
+            epsilon,
+        } = operands;
+        let h = functional::excite(x.clone(), w_ix, None);
+        Self {
+            excitatory: functional::excite(x, w_ex, None),
+            subtractive: functional::excite(h.clone(), w_ei.clone(), None),
+            divisive: functional::shunting_current(h, w_ei, alpha, epsilon),
+        }
+    }
+
+    /// z = g ⊙ (excitatory − subtractive)/divisive + b.
+    ///
+    /// # Shapes
+    ///
+    /// - `gain`, `bias`: `[d_output]`
+    /// - result: `[..., d_output]`
+    pub(super) fn output(self, gain: Tensor<1>, bias: Option<Tensor<1>>) -> Tensor<D> {
+        functional::shunt(self.excitatory, self.subtractive, self.divisive, gain, bias)
+    }
+}
+
 impl ShuntingLinear {
     /// A layer with these weights, signs unchecked (see [`dale::check`](crate::dale::check)).
     ///
@@ -215,13 +253,8 @@ impl ShuntingLinear {
     ///
     /// If the last axis of `x` is not `d_input`, or a [check](InputCheck) finds a negative input.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let ShuntingCurrents {
-            excitatory,
-            subtractive,
-            divisive,
-        } = self.currents(x);
         let bias = self.bias.as_ref().map(Weight::value);
-        functional::shunt(excitatory, subtractive, divisive, self.gain.value(), bias)
+        self.currents(x).output(self.gain.value(), bias)
     }
 
     /// The excitatory current of a batch and the two kinds of inhibition.
@@ -238,12 +271,17 @@ impl ShuntingLinear {
         let [d_input, _] = self.w_ex.dims();
         assert_shape!(x, [.., d_input]);
         self.input_check.assert(&x);
-        let w_ei = self.w_ei.value();
-        let h = functional::excite(x.clone(), self.w_ix.value(), None);
-        ShuntingCurrents {
-            excitatory: functional::excite(x, self.w_ex.value(), None),
-            subtractive: functional::excite(h.clone(), w_ei.clone(), None),
-            divisive: functional::shunting_current(h, w_ei, self.alpha.value(), self.epsilon),
+        ShuntingCurrents::new(x, self.operands())
+    }
+
+    /// The weights to compute with.
+    fn operands(&self) -> ShuntingOperands {
+        ShuntingOperands {
+            w_ex: self.w_ex.value(),
+            w_ix: self.w_ix.value(),
+            w_ei: self.w_ei.value(),
+            alpha: self.alpha.value(),
+            epsilon: self.epsilon,
         }
     }
 

@@ -10,7 +10,7 @@ use super::super::{
     InputCheck, bias_param, check_shape, excitatory, inhibitory_in, inhibitory_out, tensors,
     zero_bias,
 };
-use super::{ConvGeometry, assert_channels, check_sizes, kernels};
+use super::{ConvGeometry, assert_channels, check_sizes, display_windows, kernels};
 use crate::Error;
 use crate::dale::Weight;
 use crate::functional::{flatten, unflatten};
@@ -250,15 +250,12 @@ impl ModuleDisplay for EiConv2d {
     }
 
     fn custom_content(&self, content: Content) -> Option<Content> {
-        let [ch_out, ch_in, height, width] = self.w_ex.dims();
-        content
+        let [ch_out, ch_in, ..] = self.w_ex.dims();
+        let content = content
             .add("ch_in", &ch_in)
             .add("ch_out", &ch_out)
-            .add("inhibitory", &self.inhibitory_maps())
-            .add_debug_attribute("kernel_size", &[height, width])
-            .add_debug_attribute("stride", &self.geometry.stride)
-            .add_debug_attribute("dilation", &self.geometry.dilation)
-            .add_debug_attribute("padding", &self.geometry.padding)
+            .add("inhibitory", &self.inhibitory_maps());
+        display_windows(content, self.w_ex.dims(), &self.geometry)
             .add("bias", &self.bias.is_some())
             .optional()
     }

@@ -2,7 +2,7 @@ use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::tensor::Tensor;
 
 use super::super::{INormLinear, INormWeights, InhibitoryPlasticity, InputCheck, check_shape};
-use super::{ConvGeometry, assert_channels, check_sizes, kernel_weight};
+use super::{ConvGeometry, assert_channels, check_sizes, display_windows, kernel_weight};
 use crate::dale::Weight;
 use crate::functional::{self, DivisiveOperands, INorm, INormOperands, flatten, patches};
 use crate::{Error, GradNorm};
@@ -135,7 +135,8 @@ impl INormConv2d {
     }
 
     /// Applies the layer and returns, beside the output, the loss that its inhibitory weights learn
-    /// from, to be added to the task's: `loss = task + lambda * local`.
+    /// from, to be added to the task's: `loss = task + lambda * local`. It is 0 if there are no
+    /// examples.
     ///
     /// # Shapes
     ///
@@ -204,18 +205,15 @@ impl ModuleDisplay for INormConv2d {
     }
 
     fn custom_content(&self, content: Content) -> Option<Content> {
-        let [ch_out, ch_in, height, width] = self.w_ex.dims();
+        let [ch_out, ch_in, ..] = self.w_ex.dims();
         let divisive = self.u_ix.as_ref().map_or(0, |u_ix| u_ix.dims()[0]);
-        content
+        let content = content
             .add("ch_in", &ch_in)
             .add("ch_out", &ch_out)
             .add("subtractive", &self.w_ix.dims()[0])
             .add("divisive", &divisive)
-            .add("error_norm", self.grad_norm.mode().name())
-            .add_debug_attribute("kernel_size", &[height, width])
-            .add_debug_attribute("stride", &self.geometry.stride)
-            .add_debug_attribute("dilation", &self.geometry.dilation)
-            .add_debug_attribute("padding", &self.geometry.padding)
+            .add("error_norm", self.grad_norm.mode().name());
+        display_windows(content, self.w_ex.dims(), &self.geometry)
             .add("bias", &self.bias.is_some())
             .optional()
     }

@@ -3,12 +3,15 @@
 mod ei_conv;
 mod i_norm_conv;
 mod i_norm_conv_config;
+mod shunting_conv;
 
 pub use crate::functional::ConvGeometry;
 pub use ei_conv::{EiConv2d, EiConv2dConfig, EiConv2dWeights};
 pub use i_norm_conv::{INormConv2d, INormConv2dWeights};
 pub use i_norm_conv_config::INormConv2dConfig;
+pub use shunting_conv::{ShuntingConv2d, ShuntingConv2dConfig, ShuntingConv2dWeights};
 
+use burn::module::Content;
 use burn::tensor::Tensor;
 
 use crate::dale::Weight;
@@ -42,6 +45,16 @@ fn check_sizes(channels: [usize; 2], kernel_size: [usize; 2]) -> Result<usize, E
         init::check_size("kernel_size", size)?;
     }
     Ok(channels[0] * kernel_size.iter().product::<usize>())
+}
+
+/// Adds the size of the kernels and where the windows lie to what a layer displays.
+fn display_windows(content: Content, kernels: [usize; 4], geometry: &ConvGeometry) -> Content {
+    let [_, _, height, width] = kernels;
+    content
+        .add_debug_attribute("kernel_size", &[height, width])
+        .add_debug_attribute("stride", &geometry.stride)
+        .add_debug_attribute("dilation", &geometry.dilation)
+        .add_debug_attribute("padding", &geometry.padding)
 }
 
 /// Panics unless `x` has as many channels as the kernels.
