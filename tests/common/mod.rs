@@ -3,6 +3,7 @@
 #![allow(dead_code)] // No test file uses all of it.
 
 pub mod formulas;
+pub mod published;
 pub mod recurrent;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};

@@ -9,7 +9,7 @@ use burn::module::{
 use burn::tensor::{Bool, Device, Tensor};
 
 use super::mask::Mask;
-use super::{Role, Sign, on_inner, scope};
+use super::{NonNegative, Role, Sign, on_inner, scope};
 use crate::{Error, context, storage};
 
 /// Whether a parameter learns.
@@ -234,12 +234,19 @@ impl<const D: usize> Weight<D> {
             plasticity: Some(self.plasticity),
             role: self.role,
             effective: None,
+            exists: self
+                .mask
+                .clone()
+                .map(|mask| -> Rc<dyn Fn() -> _> { Rc::new(move || mask.exists().into_data()) }),
         };
         if self.is_reparameterized() {
             let weight = self.clone();
-            let values: Rc<dyn Fn() -> _> = Rc::new(move || weight.value().inner().into_data());
             announcement.sign = None;
-            announcement.effective = Some((self.sign, values));
+            announcement.effective = Some(scope::Effective {
+                sign: self.sign,
+                values: Rc::new(move || weight.value().inner().into_data()),
+                form: NonNegative::of(&self.param),
+            });
         }
         announcement
     }
@@ -252,7 +259,7 @@ impl<const D: usize> Weight<D> {
             sign: bound.then_some(self.sign),
             plasticity: Some(self.plasticity),
             role: self.role,
-            effective: None,
+            ..scope::Announcement::default()
         }
     }
 
