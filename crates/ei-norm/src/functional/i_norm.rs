@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::product::{Affine, add_bias, rows, unrows};
-use super::statistics::{mean, mean_square, variance};
+use super::statistics::{mean, mean_or_zero, mean_square, variance};
 use crate::grad::attach;
 use crate::matmul::{add_product, product};
 
@@ -123,7 +123,7 @@ pub(crate) fn i_norm<const D: usize>(
 
 impl LocalLoss {
     /// The batch mean of m² + (v − 1)², m and v the mean and variance of an example's ẑ, or of m²
-    /// where nothing divides. It reaches the inhibitory weights only.
+    /// where nothing divides; 0 for an empty batch. It reaches the inhibitory weights only.
     ///
     /// With D outputs, B examples and an upstream error λ, dL/dẑ = α + β ẑ where
     /// β = 4 λ (v − 1)/(B D) and α = 2 λ m/(B D) − β m. From there it goes to s by −1/q and to q by
@@ -157,48 +157,57 @@ impl LocalLoss {
         ];
         let w_ei = operands.w_ei.inner();
         let divisive_operands = operands.divisive.map(|d| (d.u_ei.inner(), d.uniform));
-        attach(loss.mean(), parents, move |upstream: Tensor<1>, wanted| {
-            let [batch, features] = z.dims();
-            let scale = upstream.unsqueeze::<2>() / (batch * features) as f64;
-            let alpha = first.clone() * scale.clone() * 2.0;
-            let back = Back {
-                inputs: inputs.clone(),
-                wanted: [wanted[0], wanted[1], wanted[2], wanted[3]],
-            };
-            match divisive.clone().zip(divisive_operands.clone()) {
-                None => {
-                    let to_s = -alpha.expand([batch, features]);
-                    let [dw_ix, dw_ei] = back.subtractive(&subtractive, &w_ei, to_s);
-                    [dw_ix, dw_ei, None, None]
+        attach(
+            mean_or_zero(loss),
+            parents,
+            move |upstream: Tensor<1>, wanted| {
+                let [batch, features] = z.dims();
+                let scale = upstream.unsqueeze::<2>() / (batch * features) as f64;
+                let alpha = first.clone() * scale.clone() * 2.0;
+                let back = Back {
+                    inputs: inputs.clone(),
+                    wanted: [wanted[0], wanted[1], wanted[2], wanted[3]],
+                };
+                match divisive.clone().zip(divisive_operands.clone()) {
+                    None => {
+                        // Burn cannot expand to a batch of 0.
+                        let to_s = match batch {
+                            0 => z.zeros_like(),
+                            _ => -alpha.expand([batch, features]),
+                        };
+                        let [dw_ix, dw_ei] = back.subtractive(&subtractive, &w_ei, to_s);
+                        [dw_ix, dw_ei, None, None]
+                    }
+                    Some((Divisive { drive, q }, (u_ei, uniform))) => {
+                        let beta = (second.clone() - 1.0) * scale * 4.0;
+                        let alpha = alpha - beta.clone() * first.clone();
+                        let to_s = match uniform {
+                            // q is as narrow as α and β: one pass over ẑ less.
+                            Some(_) => {
+                                -(z.clone() * (beta.clone() / q.clone())
+                                    + alpha.clone() / q.clone())
+                            }
+                            None => -(z.clone() * beta.clone() + alpha.clone()) / q.clone(),
+                        };
+                        let [du_ix, du_ei] = match uniform {
+                            Some(u) => {
+                                let second_moment = second.clone() + first.clone().square();
+                                let along = alpha * first.clone() + beta * second_moment;
+                                let to_power = -along * features as f64 / q.square() * 0.5;
+                                back.uniform(drive, u, to_power)
+                            }
+                            None => {
+                                let to_power = to_s.clone() * z.clone() / q * 0.5;
+                                back.general(drive, u_ei, to_power)
+                            }
+                        };
+                        let [dw_ix, dw_ei] = back.subtractive(&subtractive, &w_ei, to_s);
+                        [dw_ix, dw_ei, du_ix, du_ei]
+                    }
                 }
-                Some((Divisive { drive, q }, (u_ei, uniform))) => {
-                    let beta = (second.clone() - 1.0) * scale * 4.0;
-                    let alpha = alpha - beta.clone() * first.clone();
-                    let to_s = match uniform {
-                        // q is as narrow as α and β: one pass over ẑ less.
-                        Some(_) => {
-                            -(z.clone() * (beta.clone() / q.clone()) + alpha.clone() / q.clone())
-                        }
-                        None => -(z.clone() * beta.clone() + alpha.clone()) / q.clone(),
-                    };
-                    let [du_ix, du_ei] = match uniform {
-                        Some(u) => {
-                            let second_moment = second.clone() + first.clone().square();
-                            let along = alpha * first.clone() + beta * second_moment;
-                            let to_power = -along * features as f64 / q.square() * 0.5;
-                            back.uniform(drive, u, to_power)
-                        }
-                        None => {
-                            let to_power = to_s.clone() * z.clone() / q * 0.5;
-                            back.general(drive, u_ei, to_power)
-                        }
-                    };
-                    let [dw_ix, dw_ei] = back.subtractive(&subtractive, &w_ei, to_s);
-                    [dw_ix, dw_ei, du_ix, du_ei]
-                }
-            }
-            .map(|error| error.map(Tensor::into_dispatch))
-        })
+                .map(|error| error.map(Tensor::into_dispatch))
+            },
+        )
     }
 }
 

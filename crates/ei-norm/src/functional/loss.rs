@@ -1,10 +1,10 @@
 use burn::tensor::{Int, Tensor, activation::log_softmax, assert_shape};
 
-use super::statistics::{mean, variance};
+use super::statistics::{mean, mean_or_zero, variance};
 
 /// The local loss that teaches inhibition to normalize: the batch mean of
 /// mean(ẑ)² + (var(ẑ) − 1)², or of mean(ẑ)² alone when inhibition only subtracts
-/// (Eyono et al. 2026, "I-Norm").
+/// (Eyono et al. 2026, "I-Norm"). 0 for an empty batch.
 ///
 /// # Shapes
 ///
@@ -13,14 +13,15 @@ use super::statistics::{mean, variance};
 pub fn inhibitory_loss<const D: usize>(z_hat: Tensor<D>, divisive: bool) -> Tensor<1> {
     let first = mean(z_hat.clone()).square();
     if divisive {
-        (first + (variance(z_hat) - 1.0).square()).mean()
+        mean_or_zero(first + (variance(z_hat) - 1.0).square())
     } else {
-        first.mean()
+        mean_or_zero(first)
     }
 }
 
 /// Cross-entropy of logits against class indices with label smoothing: the target distribution is
-/// (1 − s) on the class plus s/C on each of the C classes; the mean over the batch is returned.
+/// (1 − s) on the class plus s/C on each of the C classes; the mean over the batch is returned,
+/// 0 for an empty one.
 ///
 /// Unlike Burn's `CrossEntropyLoss` it keeps the dtype of the logits throughout.
 ///
@@ -41,9 +42,9 @@ pub fn smoothed_cross_entropy(
     let [batch, _] = logits.dims();
     assert_shape!(targets, [batch]);
     let log_p = log_softmax(logits, 1);
-    let of_class = log_p.clone().gather(1, targets.unsqueeze_dim(1)).mean();
+    let of_class = mean_or_zero(log_p.clone().gather(1, targets.unsqueeze_dim(1)));
     if smoothing == 0.0 {
         return -of_class;
     }
-    -(of_class * (1.0 - smoothing) + log_p.mean() * smoothing)
+    -(of_class * (1.0 - smoothing) + mean_or_zero(log_p) * smoothing)
 }
