@@ -107,9 +107,11 @@ impl<const D: usize> Weight<D> {
         Ok(())
     }
 
-    /// Replaces the value by `f` of it, outside of any graph; identity and association stay.
+    /// Replaces the value by `f` of it, outside of any graph; identity, association and
+    /// mask stay.
     pub(crate) fn map_value(self, f: impl FnOnce(Tensor<D>) -> Tensor<D>) -> Self {
         self.map_param(|param| param.map(|value| super::on_inner(value, f)))
+            .enforce_mask()
     }
 
     /// Lets only the connections exist where `mask` is true, in place of those of an earlier mask. The
