@@ -1,8 +1,12 @@
-//! Published weights in a Burn model: `cargo run --release --example import -- FILE.pt [KEY]`.
+//! Published weights in a Burn model:
+//! `cargo run --release --example import -- FILE [KEY] [--save OUT.safetensors]`.
 //!
 //! Reads a 3-layer network under the published names (`fc0`, `fc1`, `fc_output`), prints its sizes and
-//! its outputs for a constant input. KEY is the entry of a checkpoint that holds the `state_dict`.
-//! `--smoke` takes the file of the tests.
+//! its outputs for a constant input, and writes it back as safetensors if asked. FILE ends in
+//! `.safetensors` or is one of PyTorch; KEY is the entry of a PyTorch checkpoint that holds the
+//! `state_dict`. `--smoke` takes the file of the tests.
+
+use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::activation::relu;
@@ -54,13 +58,21 @@ impl Net {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let file = match arguments.next().as_deref() {
-        Some("--smoke") => concat!(env!("CARGO_MANIFEST_DIR"), "/tests/import/f32.pt").to_owned(),
-        Some(file) => file.to_owned(),
-        None => return Err("usage: import FILE.pt [KEY], or import --smoke".into()),
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let save = match arguments.iter().position(|a| a == "--save") {
+        Some(at) if at + 1 < arguments.len() => arguments.drain(at..at + 2).last(),
+        Some(_) => return Err("--save needs a file".into()),
+        None => None,
     };
-    let weights = Weights::from_pytorch(&file, arguments.next().as_deref())?;
+    let file = match arguments.first().map(String::as_str) {
+        Some("--smoke") => concat!(env!("CARGO_MANIFEST_DIR"), "/tests/import/f32.pt"),
+        Some(file) => file,
+        None => return Err("usage: import FILE [KEY] [--save OUT.safetensors]".into()),
+    };
+    let weights = match Path::new(file).extension() {
+        Some(ending) if ending == "safetensors" => Weights::from_safetensors_file(file)?,
+        _ => Weights::from_pytorch(file, arguments.get(1).map(String::as_str))?,
+    };
     let device = Device::flex();
     let mut net = Net::like(&weights, &device)?;
     let map = KeyMap::published([
@@ -68,12 +80,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("fc1", "hidden.1"),
         ("fc_output", "readout"),
     ]);
-    Import::new(map)
+    Import::new(map.clone())
         .with_conversion(true)
         .apply(&weights, &mut net)?;
     println!("{net}");
     let inputs = net.hidden[0].w_ex.dims()[0];
     let outputs = net.forward(Tensor::full([1, inputs], 0.5, &device));
     println!("outputs for 0.5 everywhere: {}", outputs.into_data());
+    if let Some(path) = save {
+        std::fs::write(&path, Weights::of(&net, &map)?.to_safetensors()?)?;
+        println!("saved: {path}");
+    }
     Ok(())
 }

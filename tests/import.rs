@@ -3,101 +3,11 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
-
-use burn::module::Module;
-use burn::tensor::{DType, Device, Tensor, activation::relu};
+use burn::tensor::{DType, Device};
+use common::published::{Net, expected, fixture, published, torch_file};
 use common::{Setup, assert_close, setups, values};
 use ei_norm::import::{Axes, Import, KeyMap, Signs, Weights};
-use ei_norm::{
-    EiLinear, EiLinearConfig, EiWeights, Error, GradNorm, GradNormMode, INormLinear,
-    INormLinearConfig, INormWeights, Inhibitory,
-};
-
-/// The network of `tests/import/fixture.py`.
-#[derive(Module, Debug)]
-struct Net {
-    hidden: Vec<INormLinear>,
-    readout: EiLinear,
-}
-
-impl Net {
-    fn new(setup: &Setup) -> Self {
-        let zeros = |shape| setup.tensor(vec![0.25; shape_size(shape)], shape);
-        let bias = |n| Some(setup.tensor(vec![0.5; n], [n]));
-        let hidden = |n_in, n_e, n_i, n_d| {
-            INormLinear::from_weights(
-                INormWeights {
-                    w_ex: zeros([n_in, n_e]),
-                    w_ix: zeros([n_in, n_i]),
-                    w_ei: zeros([n_i, n_e]),
-                    divisive: Some((zeros([n_in, n_d]), zeros([n_d, n_e]))),
-                    bias: bias(n_e),
-                },
-                GradNorm::identity(n_e),
-                None,
-                1e-5,
-            )
-        };
-        let readout = EiWeights {
-            w_ex: zeros([5, 3]),
-            inhibition: Some((zeros([5, 1]), zeros([1, 3]))),
-            bias: bias(3),
-        };
-        Self {
-            hidden: vec![hidden(7, 6, 2, 6).unwrap(), hidden(6, 5, 1, 5).unwrap()],
-            readout: EiLinear::from_weights(readout).unwrap(),
-        }
-    }
-
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let x = self
-            .hidden
-            .iter()
-            .fold(x, |x, layer| relu(layer.forward(x)));
-        self.readout.forward(x)
-    }
-
-    /// Every value, as bytes.
-    fn bits(&self) -> Vec<u8> {
-        let map = KeyMap::of(self);
-        Weights::of(self, &map).unwrap().to_safetensors().unwrap()
-    }
-}
-
-fn shape_size(shape: [usize; 2]) -> usize {
-    shape.iter().product()
-}
-
-fn published() -> KeyMap {
-    KeyMap::published([
-        ("fc0", "hidden.0"),
-        ("fc1", "hidden.1"),
-        ("fc_output", "readout"),
-    ])
-}
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/import")
-        .join(name)
-}
-
-fn suffix(dtype: DType) -> &'static str {
-    if dtype == DType::F64 { "f64" } else { "f32" }
-}
-
-fn torch_file(dtype: DType) -> PathBuf {
-    fixture(&format!("{}.pt", suffix(dtype)))
-}
-
-fn expected(what: &str, dtype: DType) -> Vec<f64> {
-    let text = std::fs::read_to_string(fixture("expected.txt")).unwrap();
-    let name = format!("{what}_{} ", suffix(dtype));
-    let line = text.lines().find_map(|line| line.strip_prefix(&name));
-    let numbers = line.unwrap().split(' ');
-    numbers.map(|number| number.parse().unwrap()).collect()
-}
+use ei_norm::{EiLinear, EiLinearConfig, Error, GradNormMode, INormLinearConfig, Inhibitory};
 
 fn flex() -> Setup {
     setups().remove(0)

@@ -4,6 +4,7 @@
 
 pub mod convolution;
 pub mod formulas;
+pub mod published;
 pub mod recurrent;
 pub mod shunting;
 pub mod training;

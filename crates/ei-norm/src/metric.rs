@@ -30,7 +30,7 @@ pub struct Alignment {
     pub gradient: f64,
 }
 
-/// The moments of the rows of `z`.
+/// The moments of the rows of `z`; NaN if there are none.
 ///
 /// # Shapes
 ///
@@ -85,9 +85,12 @@ pub fn projection_cosine<M: Module>(before: &M, after: &M) -> f64 {
 pub fn largest_covariance_eigenvalue(delta: Tensor<2>) -> f64 {
     let delta = delta.inner();
     let [batch, features] = delta.dims();
+    if batch < 2 || features == 0 {
+        return f64::NAN;
+    }
     let centered = delta.clone() - delta.mean_dim(0);
     let size: f64 = centered.clone().abs().max().into_scalar();
-    if batch < 2 || !size.is_finite() {
+    if !size.is_finite() {
         return f64::NAN;
     }
     if size == 0.0 {

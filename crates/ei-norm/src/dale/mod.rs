@@ -36,6 +36,8 @@ use crate::{Error, context};
 
 pub use reparameterization::{NonNegative, reparameterize};
 pub use role::{Role, RoleOf, Roles};
+#[cfg(feature = "import")]
+pub(crate) use scope::announced;
 #[cfg(any(feature = "import", feature = "optim"))]
 pub(crate) use scope::sign as announced_sign;
 pub use weight::{Plasticity, Weight};
@@ -146,7 +148,9 @@ impl ModuleVisitor for Check {
         let announced = scope::announced();
         let (sign, values) = match announced.effective {
             // The visit of its base; the reparameterization's own parameters come after it.
-            Some((sign @ Sign::NonNegative, values)) => (sign, values()),
+            Some(effective) if effective.sign == Sign::NonNegative => {
+                (Sign::NonNegative, (effective.values)())
+            }
             _ if announced.sign == Some(Sign::NonNegative) => {
                 (Sign::NonNegative, param.base().inner().into_data())
             }

@@ -58,8 +58,21 @@ impl NonNegative {
     /// [`Abs`](Self::Abs), under which they stay exactly 0 and learn.
     pub const ZERO: f64 = 1e-8;
 
+    /// The form of a reparameterized parameter, if it is one of these.
+    pub(super) fn of<const D: usize>(param: &Param<Tensor<D>>) -> Option<Self> {
+        let has = [
+            (
+                Self::Softplus,
+                param.reparameterization::<Softplus>().is_some(),
+            ),
+            (Self::Square, param.reparameterization::<Square>().is_some()),
+            (Self::Abs, param.reparameterization::<Abs>().is_some()),
+        ];
+        has.iter().find(|(_, has)| *has).map(|(form, _)| *form)
+    }
+
     /// The base of a weight.
-    fn base(self, weight: f64) -> f64 {
+    pub(crate) fn base(self, weight: f64) -> f64 {
         let weight = match self {
             Self::Abs if weight <= 0.0 => 0.0,
             Self::Softplus | Self::Square if weight <= 0.0 => Self::ZERO,

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use burn::tensor::TensorData;
 
-use super::{Plasticity, Role, Sign};
+use super::{NonNegative, Plasticity, Role, Sign};
 
 /// What a weight says of its parameter.
 #[derive(Clone, Default)]
@@ -20,9 +20,21 @@ pub(crate) struct Announcement {
     /// None outside of weights.
     pub plasticity: Option<Plasticity>,
     pub role: Option<Role>,
-    /// Of a reparameterized weight, whose stored values are not the weight: the sign of the weight
-    /// and its values.
-    pub effective: Option<(Sign, Rc<dyn Fn() -> TensorData>)>,
+    /// Of a reparameterized weight, whose stored values are not the weight.
+    pub effective: Option<Effective>,
+    /// Of a masked weight: whether there is a connection, as booleans.
+    #[cfg_attr(not(feature = "import"), allow(dead_code))]
+    pub exists: Option<Rc<dyn Fn() -> TensorData>>,
+}
+
+/// The weight that a reparameterization makes of the stored values.
+#[derive(Clone)]
+pub(crate) struct Effective {
+    pub sign: Sign,
+    pub values: Rc<dyn Fn() -> TensorData>,
+    /// None if it is not one of this crate.
+    #[cfg_attr(not(feature = "import"), allow(dead_code))]
+    pub form: Option<NonNegative>,
 }
 
 thread_local! {

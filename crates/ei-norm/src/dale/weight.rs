@@ -9,7 +9,7 @@ use burn::module::{
 use burn::tensor::{Bool, Device, Tensor};
 
 use super::mask::Mask;
-use super::{Role, Sign, on_inner, scope};
+use super::{NonNegative, Role, Sign, on_inner, scope};
 use crate::{Error, context, storage};
 
 /// Whether a parameter learns.
@@ -107,9 +107,11 @@ impl<const D: usize> Weight<D> {
         Ok(())
     }
 
-    /// Replaces the value by `f` of it, outside of any graph; identity and association stay.
+    /// Replaces the value by `f` of it, outside of any graph; identity, association and
+    /// mask stay.
     pub(crate) fn map_value(self, f: impl FnOnce(Tensor<D>) -> Tensor<D>) -> Self {
         self.map_param(|param| param.map(|value| super::on_inner(value, f)))
+            .enforce_mask()
     }
 
     /// Lets only the connections exist where `mask` is true, in place of those of an earlier mask. The
@@ -234,12 +236,19 @@ impl<const D: usize> Weight<D> {
             plasticity: Some(self.plasticity),
             role: self.role,
             effective: None,
+            exists: self
+                .mask
+                .clone()
+                .map(|mask| -> Rc<dyn Fn() -> _> { Rc::new(move || mask.exists().into_data()) }),
         };
         if self.is_reparameterized() {
             let weight = self.clone();
-            let values: Rc<dyn Fn() -> _> = Rc::new(move || weight.value().inner().into_data());
             announcement.sign = None;
-            announcement.effective = Some((self.sign, values));
+            announcement.effective = Some(scope::Effective {
+                sign: self.sign,
+                values: Rc::new(move || weight.value().inner().into_data()),
+                form: NonNegative::of(&self.param),
+            });
         }
         announcement
     }
@@ -252,7 +261,7 @@ impl<const D: usize> Weight<D> {
             sign: bound.then_some(self.sign),
             plasticity: Some(self.plasticity),
             role: self.role,
-            effective: None,
+            ..scope::Announcement::default()
         }
     }
 

@@ -1,6 +1,6 @@
 use burn::tensor::{Int, Tensor, activation::log_softmax, assert_shape};
 
-use super::statistics::{mean, variance};
+use super::statistics::{mean, mean_or_zero, variance};
 use crate::context;
 
 /// The local loss that teaches inhibition to normalize (Eyono et al. 2026, "I-Norm"):
@@ -33,7 +33,8 @@ pub(super) fn no_loss<const D: usize>(like: &Tensor<D>) -> Tensor<1> {
 }
 
 /// Cross-entropy of logits against class indices with label smoothing: the target distribution is
-/// (1 − s) on the class plus s/C on each of the C classes; the mean over the batch is returned.
+/// (1 − s) on the class plus s/C on each of the C classes; the mean over the batch is returned,
+/// 0 for an empty one.
 ///
 /// Unlike Burn's `CrossEntropyLoss` it keeps the dtype of the logits throughout.
 ///
@@ -54,9 +55,9 @@ pub fn smoothed_cross_entropy(
     let [batch, _] = logits.dims();
     assert_shape!(targets, [batch]);
     let log_p = log_softmax(logits, 1);
-    let of_class = log_p.clone().gather(1, targets.unsqueeze_dim(1)).mean();
+    let of_class = mean_or_zero(log_p.clone().gather(1, targets.unsqueeze_dim(1)));
     if smoothing == 0.0 {
         return -of_class;
     }
-    -(of_class * (1.0 - smoothing) + log_p.mean() * smoothing)
+    -(of_class * (1.0 - smoothing) + mean_or_zero(log_p) * smoothing)
 }

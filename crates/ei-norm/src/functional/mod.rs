@@ -26,7 +26,7 @@ pub use lateral::lateral_update;
 pub use loss::{inhibitory_loss, smoothed_cross_entropy};
 pub use patches::ConvGeometry;
 pub(crate) use patches::{flatten, patches, unflatten};
-pub(crate) use product::EiMatrices;
+pub(crate) use product::{EiMatrices, rows};
 pub use product::{ei_linear, excite, inhibit};
 pub use shunting::{shunt, shunting_current};
 pub use statistics::{mean, mean_square, row_std, variance};

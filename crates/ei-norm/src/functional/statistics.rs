@@ -39,3 +39,11 @@ pub fn variance<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 pub fn row_std<const D: usize>(x: Tensor<D>, epsilon: f64) -> Tensor<D> {
     (variance(x) + epsilon).sqrt()
 }
+
+/// The mean of all values; 0, not 0/0, if there are none.
+pub(crate) fn mean_or_zero<const D: usize>(x: Tensor<D>) -> Tensor<1> {
+    match x.shape().num_elements() {
+        0 => x.sum(),
+        _ => x.mean(),
+    }
+}

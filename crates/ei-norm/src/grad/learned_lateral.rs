@@ -8,7 +8,7 @@ use rand::Rng;
 
 use super::{lock, map_grad, norm};
 use crate::dale::{self, Weight};
-use crate::functional::{lateral, lateral_update};
+use crate::functional::{lateral, lateral_update, rows};
 use crate::{Error, init};
 
 /// Configuration of [`LearnedLateral`].
@@ -81,7 +81,8 @@ impl LearnedLateralConfig {
 /// ```
 ///
 /// The weights are part of the record; errors that wait for `adapt` are not, so save after it. Clones
-/// share the waiting errors. A module without autodiff (after `valid`) inhibits errors but does not
+/// share the waiting errors. If `adapt` is not called, 16 million values (2²⁴) wait at most: beyond
+/// that those of the oldest uses are dropped, though the latest use always counts. A module without autodiff (after `valid`) inhibits errors but does not
 /// collect them, so measuring a network does not change its training.
 #[derive(Module, Debug)]
 #[module(custom_display)]
@@ -99,6 +100,30 @@ pub struct LearnedLateral {
 struct Waiting {
     passes: u64,
     errors: BTreeMap<u64, Tensor<2>>,
+    /// In all of them.
+    values: usize,
+}
+
+impl Waiting {
+    /// How many values wait for a call that may never come.
+    const LIMIT: usize = 1 << 24;
+
+    fn keep(&mut self, pass: u64, errors: Tensor<2>) {
+        let values = |errors: &Tensor<2>| errors.shape().num_elements();
+        self.values += values(&errors);
+        if let Some(earlier) = self.errors.insert(pass, errors) {
+            self.values -= values(&earlier);
+        }
+        while self.values > Self::LIMIT && self.errors.len() > 1 {
+            let oldest = self.errors.pop_first();
+            self.values -= oldest.map_or(0, |(_, errors)| values(&errors));
+        }
+    }
+
+    fn take(&mut self) -> Vec<Tensor<2>> {
+        self.values = 0;
+        std::mem::take(&mut self.errors).into_values().collect()
+    }
 }
 
 impl LearnedLateral {
@@ -144,9 +169,7 @@ impl LearnedLateral {
         let weights = weights.inner();
         map_grad(z, move |delta: Tensor<D>| {
             if let Some((pass, waiting)) = &pass {
-                let rows = delta.dims()[..D - 1].iter().product::<usize>();
-                let errors = delta.clone().reshape([rows, features]);
-                lock(waiting).errors.insert(*pass, errors);
+                lock(waiting).keep(*pass, rows(delta.clone()));
             }
             lateral(delta, weights.clone())
         })
@@ -156,10 +179,10 @@ impl LearnedLateral {
     /// [`lateral_update`]; unchanged if there were none.
     ///
     /// The errors of several uses of the module count as one batch, in the order of their forward
-    /// passes; of several backward passes through one use the last counts.
+    /// passes; of several backward passes through one use the last counts. Of more than 16 million
+    /// values (2²⁴) the oldest uses are left out.
     pub fn adapt(self) -> Self {
-        let errors = std::mem::take(&mut lock(&self.waiting).errors);
-        let errors: Vec<_> = errors.into_values().collect();
+        let errors = lock(&self.waiting).take();
         if errors.is_empty() {
             return self;
         }

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
 
-use super::parameters::{self, Parameter};
+use super::parameters::{self, Holds, Parameter};
 use super::weights::Stored;
 use super::{KeyMap, Weights};
 use crate::dale::Sign;
@@ -17,7 +17,8 @@ pub enum Signs {
     Check,
     /// They become 0, as after [`dale::project`](crate::dale::project).
     Project,
-    /// They are taken as they are.
+    /// They are taken as they are, but for weights that are reparameterized
+    /// ([`dale::reparameterize`](crate::dale::reparameterize)): those cannot be negative.
     Allow,
 }
 
@@ -27,6 +28,7 @@ pub struct Import {
     map: KeyMap,
     signs: Signs,
     convert: bool,
+    cut: bool,
 }
 
 impl Import {
@@ -36,6 +38,7 @@ impl Import {
             map,
             signs: Signs::default(),
             convert: false,
+            cut: false,
         }
     }
 
@@ -52,14 +55,26 @@ impl Import {
         self
     }
 
-    /// Checks every weight, then sets every parameter. Parameters keep their identity, device, type
-    /// and whether they learn.
+    /// Whether weights become 0 where the model's mask has no connection
+    /// ([`Weight::set_mask`](crate::dale::Weight::set_mask)). If not, others than 0 there are an error.
+    pub fn with_cut(mut self, cut: bool) -> Self {
+        self.cut = cut;
+        self
+    }
+
+    /// Checks every weight, then sets every parameter. Parameters keep their identity, device, type,
+    /// mask, reparameterization and whether they learn.
+    ///
+    /// A weight that is [reparameterized](crate::dale::reparameterize) gets the base that makes the
+    /// value of the file, up to the rounding of the base; for a value of 0 see
+    /// [`NonNegative::ZERO`](crate::dale::NonNegative::ZERO).
     ///
     /// # Errors
     ///
     /// [`Error::Import`] with the key, if a key is missing or unknown, has another shape or type, or
-    /// holds values that are not finite in the type of the model or (see [`Signs`]) break Dale's
-    /// law; also if the table does not fit the model. The model is then unchanged.
+    /// holds values that are not finite in the type of the model, break Dale's law (see [`Signs`]) or
+    /// are where the model has no connection; also if the table does not fit the model, or a weight
+    /// has a reparameterization that is not of this crate. The model is then unchanged.
     pub fn apply<M: Module>(&self, weights: &Weights, model: &mut M) -> Result<(), Error> {
         let parameters = parameters::of(model);
         let pairs = parameters::pair(&parameters, &self.map)?;
@@ -78,7 +93,20 @@ impl Import {
                 return Err(Error::import(&entry.key, found, expected));
             };
             let checked = self.check(&entry.key, stored, parameter, shape)?;
-            let checked = entry.axes.reorder(&checked, shape);
+            let mut checked = entry.axes.reorder(&checked, shape);
+            self.check_mask(&entry.key, &mut checked, parameter)?;
+            match parameter.holds {
+                Holds::Weight => {}
+                Holds::Base(form) => checked.iter_mut().for_each(|v| *v = form.base(*v)),
+                Holds::UnknownBase => {
+                    let found = "a weight whose reparameterization cannot be inverted";
+                    return Err(Error::import(
+                        &entry.key,
+                        found,
+                        "to `materialize` it first",
+                    ));
+                }
+            }
             let data = TensorData::new(checked, parameter.shape.clone());
             values.insert(parameter.path.clone(), data.convert_dtype(parameter.dtype));
         }
@@ -127,18 +155,56 @@ impl Import {
         }
         if parameter.sign == Some(Sign::NonNegative) {
             let negative = values.iter().filter(|v| **v < 0.0).count();
-            match self.signs {
-                Signs::Check if negative > 0 => {
-                    let worst = values.iter().copied().fold(0.0, f64::min);
-                    let found = format!("{negative} negative values, the worst {worst}");
-                    let expected = "non-negative values (or `Signs::Project`, `Signs::Allow`)";
-                    return Err(Error::import(key, found, expected));
+            let is_base = matches!(parameter.holds, Holds::Base(_));
+            let expected = match self.signs {
+                Signs::Check => "non-negative values (or `Signs::Project`, `Signs::Allow`)",
+                Signs::Allow if is_base => "non-negative values: the weight is reparameterized",
+                Signs::Allow => return Ok(values),
+                Signs::Project => {
+                    values.iter_mut().for_each(|v| *v = v.max(0.0));
+                    return Ok(values);
                 }
-                Signs::Project => values.iter_mut().for_each(|v| *v = v.max(0.0)),
-                _ => {}
+            };
+            if negative > 0 {
+                let worst = values.iter().copied().fold(0.0, f64::min);
+                let found = format!("{negative} negative values, the worst {worst}");
+                return Err(Error::import(key, found, expected));
             }
         }
         Ok(values)
+    }
+
+    /// Of values in the order of the parameter.
+    fn check_mask(
+        &self,
+        key: &str,
+        values: &mut [f64],
+        parameter: &Parameter,
+    ) -> Result<(), Error> {
+        let Some(exists) = &parameter.exists else {
+            return Ok(());
+        };
+        let absent = || exists.iter().map(|exists| !exists);
+        let wrong = || {
+            values
+                .iter()
+                .zip(absent())
+                .filter(|(v, absent)| *absent && **v != 0.0)
+        };
+        if let Some((first, _)) = wrong().next().filter(|_| !self.cut) {
+            let count = wrong().count();
+            let found = format!("{count} values other than 0 outside of the mask, such as {first}");
+            let expected = "0 where there is no connection (or `Import::with_cut`)";
+            return Err(Error::import(key, found, expected));
+        }
+        for (value, _) in values
+            .iter_mut()
+            .zip(absent())
+            .filter(|(_, absent)| *absent)
+        {
+            *value = 0.0;
+        }
+        Ok(())
     }
 }
 

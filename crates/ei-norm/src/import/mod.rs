@@ -23,6 +23,7 @@
 //! ```
 
 mod apply;
+mod file;
 mod key_map;
 mod parameters;
 mod weights;

@@ -6,7 +6,7 @@ use burn::tensor::{DType, Tensor};
 use super::KeyMap;
 use super::key_map::Entry;
 use crate::Error;
-use crate::dale::{self, Sign};
+use crate::dale::{self, NonNegative, Sign};
 
 /// What a file must fit.
 pub(super) struct Parameter {
@@ -14,8 +14,22 @@ pub(super) struct Parameter {
     pub(super) shape: Vec<usize>,
     pub(super) dtype: DType,
     pub(super) sign: Option<Sign>,
-    /// Row by row; only where they were asked for.
+    pub(super) holds: Holds,
+    /// Row by row, whether there is a connection; none where all exist.
+    pub(super) exists: Option<Vec<bool>>,
+    /// Those that the model computes with, row by row; only where they were asked for.
     pub(super) values: Vec<f64>,
+}
+
+/// What the parameter holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Holds {
+    /// The weight itself.
+    Weight,
+    /// The base of a weight of this form.
+    Base(NonNegative),
+    /// The base of a weight that a reparameterization from elsewhere makes.
+    UnknownBase,
 }
 
 /// The float parameters of `model`, without their values.
@@ -85,6 +99,7 @@ fn paths(parameters: &[Parameter]) -> String {
 fn collect<M: Module>(model: &M, with_values: bool) -> Vec<Parameter> {
     let mut visitor = Visitor {
         path: Vec::new(),
+        inside: 0,
         with_values,
         parameters: Vec::new(),
     };
@@ -94,28 +109,56 @@ fn collect<M: Module>(model: &M, with_values: bool) -> Vec<Parameter> {
 
 struct Visitor {
     path: Vec<String>,
+    /// How many reparameterizations deep.
+    inside: usize,
     with_values: bool,
     parameters: Vec<Parameter>,
 }
 
+/// What Burn calls the level of a reparameterization's own parameters.
+const REPARAMETERIZATION: &str = "Reparameterization";
+
 impl ModuleVisitor for Visitor {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
         self.path.push(name.to_owned());
+        self.inside += usize::from(container_type == REPARAMETERIZATION);
     }
 
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+    fn exit_module(&mut self, _name: &str, container_type: &str) {
         self.path.pop();
+        self.inside -= usize::from(container_type == REPARAMETERIZATION);
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let value = param.base().inner();
+        let announced = dale::announced();
+        if self.inside > 0 && announced.effective.is_some() {
+            // Part of what makes the weight, which came before.
+            return;
+        }
+        let base = param.base().inner();
+        let (shape, dtype) = (base.dims().to_vec(), base.dtype());
+        let values = || match &announced.effective {
+            Some(effective) => (effective.values)(),
+            None => base.into_data(),
+        };
         self.parameters.push(Parameter {
             path: self.path.join("."),
-            shape: value.dims().to_vec(),
-            dtype: value.dtype(),
-            sign: dale::announced_sign(),
+            shape,
+            dtype,
+            sign: announced
+                .effective
+                .as_ref()
+                .map(|e| e.sign)
+                .or(announced.sign),
+            holds: match &announced.effective {
+                None => Holds::Weight,
+                Some(effective) => effective.form.map_or(Holds::UnknownBase, Holds::Base),
+            },
+            exists: announced
+                .exists
+                .map(|exists| exists().iter::<bool>().collect()),
             values: if self.with_values {
-                value.into_data().iter::<f64>().collect()
+                values().iter::<f64>().collect()
             } else {
                 Vec::new()
             },

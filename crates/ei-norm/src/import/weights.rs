@@ -8,6 +8,7 @@ use burn::tensor::{DType, bf16, f16};
 use pytorch_reader::{DType as TorchType, PytorchReader};
 use safetensors::{Dtype as SafeType, SafeTensors, View};
 
+use super::file::{Format, locate};
 use super::{KeyMap, parameters};
 use crate::Error;
 
@@ -32,7 +33,7 @@ impl Weights {
     ///
     /// # Errors
     ///
-    /// [`Error::File`] if the file cannot be read.
+    /// [`Error::File`] with the path, if the file cannot be read or holds no tensors.
     pub fn from_pytorch(path: impl AsRef<Path>, within: Option<&str>) -> Result<Self, Error> {
         let path = path.as_ref();
         let read = || match within {
@@ -40,7 +41,7 @@ impl Weights {
             None => PytorchReader::new(path),
         };
         // Files come from anywhere, and the parser of their pickles is not ours to vouch for.
-        guarded(|| {
+        let weights = guarded(|| {
             let reader = read().map_err(Error::file)?;
             let mut tensors = BTreeMap::new();
             for (key, tensor) in reader.into_tensors() {
@@ -52,8 +53,25 @@ impl Weights {
                 };
                 tensors.insert(key, stored.whole()?);
             }
+            if tensors.is_empty() {
+                return Err(Error::file("it holds no tensors"));
+            }
             Ok(Self { tensors })
-        })
+        });
+        weights.map_err(|error| locate(path, Format::PyTorch, error))
+    }
+
+    /// Reads a safetensors file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] with the path, if the file cannot be read, is not one, or holds a type that
+    /// Burn does not have.
+    pub fn from_safetensors_file(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(Error::file);
+        let weights = bytes.and_then(|bytes| Self::from_safetensors(&bytes));
+        weights.map_err(|error| locate(path, Format::Safetensors, error))
     }
 
     /// Reads the bytes of a safetensors file.
@@ -78,7 +96,9 @@ impl Weights {
         Ok(Self { tensors })
     }
 
-    /// The weights of a model, under the keys of a table.
+    /// The weights of a model, under the keys of a table: the values that the model computes with,
+    /// also where a weight is [reparameterized](crate::dale::reparameterize), and 0 where it has no
+    /// connection. Masks and reparameterizations themselves are not among them.
     ///
     /// # Errors
     ///

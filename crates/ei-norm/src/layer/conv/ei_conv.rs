@@ -13,7 +13,7 @@ use super::super::{
 use super::{ConvGeometry, assert_channels, check_sizes, display_windows, kernels};
 use crate::Error;
 use crate::dale::Weight;
-use crate::functional::{flatten, unflatten};
+use crate::functional::{excite, flatten, patches, unflatten};
 use crate::init::{self, Inhibitory, Initializer};
 
 /// Configuration of [`EiConv2d`]; the options of Burn's `Conv2dConfig`, without groups.
@@ -190,17 +190,17 @@ impl EiConv2d {
     ///
     /// If the channels differ, or the kernel does not fit into the padded image.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let [channels_out, _, height, width] = self.w_ex.dims();
+        let [_, _, height, width] = self.w_ex.dims();
         assert_channels(&x, self.w_ex.dims());
         self.input_check.assert(&x);
         let [batch, _, rows, columns] = x.dims();
         let windows = self.geometry.windows([height, width], [rows, columns]);
-        if batch == 0 {
-            let [rows, columns] = windows.count;
-            let options = (&x.device(), x.dtype());
-            return Tensor::zeros([0, channels_out, rows, columns], options);
-        }
         let bias = self.bias.as_ref().map(Weight::value);
+        if batch == 0 {
+            // Burn's convolution needs an image.
+            let kernels = flatten(self.effective_kernels());
+            return excite(patches(x, windows), kernels, bias).permute([0, 3, 1, 2]);
+        }
         let options =
             ConvOptions::new_with_padding(windows.stride, windows.padding, windows.dilation, 1);
         conv2d(x, self.effective_kernels(), bias, options)

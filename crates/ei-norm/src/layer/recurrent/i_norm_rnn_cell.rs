@@ -2,7 +2,7 @@ use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::tensor::{Tensor, assert_shape};
 
 use super::EiState;
-use crate::functional::NonNegativeActivation;
+use crate::functional::{NonNegativeActivation, excite};
 use crate::layer::INormLinear;
 use crate::{Error, context};
 
@@ -101,6 +101,15 @@ impl INormRnnCell {
             }
         };
         let [x, state] = context::together([x, state]);
+        if batch == 0 {
+            // Flex has no way back through the parts of an empty tensor.
+            let options = (&x.device(), x.dtype());
+            let widen = |t: Tensor<2>| {
+                let zeros = Tensor::zeros([t.dims()[1], d_input + d_hidden], options);
+                excite(t, zeros, None)
+            };
+            return widen(x) + widen(state);
+        }
         Tensor::cat(vec![x, state], 1)
     }
 
