@@ -134,6 +134,9 @@ fn main() -> ExitCode {
             ("conditions", "none,inorm,inorm+full"),
             ("width", "12"),
             ("epochs", "10"),
+            ("lr", "0.01"),
+            ("lr_ix", "0.001"),
+            ("lr_ei", "0.0001"),
             ("out", "conv-results"),
         ],
     };
