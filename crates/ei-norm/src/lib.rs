@@ -30,6 +30,14 @@
 //! # }
 //! ```
 //!
+//! The [guide] leads from an ordinary model to one with these layers; [training] compares ways to keep
+//! signs, optimizers and rates, [extending] shows the toolbox, and [backends] says what runs where.
+//!
+//! [guide]: https://github.com/ei-norm/ei-norm/blob/main/docs/guide.md
+//! [training]: https://github.com/ei-norm/ei-norm/blob/main/docs/training.md
+//! [extending]: https://github.com/ei-norm/ei-norm/blob/main/docs/extending.md
+//! [backends]: https://github.com/ei-norm/ei-norm/blob/main/docs/backends.md
+//!
 //! Shapes follow Burn's `Linear`: a weight from `n` inputs to `m` outputs is `[n, m]`, the transpose
 //! of the paper's post × pre matrices.
 
