@@ -17,7 +17,7 @@ use crate::context;
 /// - result: `[1]`
 pub fn inhibitory_loss<const D: usize>(z_hat: Tensor<D>, divisive: bool) -> Tensor<1> {
     if z_hat.shape().num_elements() == 0 {
-        return no_loss(&z_hat);
+        return mean_or_zero(z_hat);
     }
     let first = mean(z_hat.clone()).square();
     if divisive {
@@ -27,7 +27,7 @@ pub fn inhibitory_loss<const D: usize>(z_hat: Tensor<D>, divisive: bool) -> Tens
     }
 }
 
-/// The loss where there is nothing to learn from: 0, not the mean of nothing.
+/// The loss of a layer where there is nothing to learn from: 0, not the mean of nothing.
 pub(super) fn no_loss<const D: usize>(like: &Tensor<D>) -> Tensor<1> {
     context::associate(Tensor::zeros([1], (&like.device(), like.dtype())), like)
 }
