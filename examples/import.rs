@@ -6,11 +6,13 @@
 //! `.safetensors` or is one of PyTorch; KEY is the entry of a PyTorch checkpoint that holds the
 //! `state_dict`. `--smoke` takes the file of the tests.
 
-use std::path::Path;
+use std::path::PathBuf;
+use std::process::ExitCode;
 
 use burn::module::Module;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+use clap::Parser;
 use ei_norm::import::{Import, KeyMap, Weights};
 use ei_norm::prelude::*;
 
@@ -57,21 +59,46 @@ impl Net {
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    let save = match arguments.iter().position(|a| a == "--save") {
-        Some(at) if at + 1 < arguments.len() => arguments.drain(at..at + 2).last(),
-        Some(_) => return Err("--save needs a file".into()),
-        None => None,
-    };
-    let file = match arguments.first().map(String::as_str) {
-        Some("--smoke") => concat!(env!("CARGO_MANIFEST_DIR"), "/tests/import/f32.pt"),
-        Some(file) => file,
-        None => return Err("usage: import FILE [KEY] [--save OUT.safetensors]".into()),
-    };
-    let weights = match Path::new(file).extension() {
-        Some(ending) if ending == "safetensors" => Weights::from_safetensors_file(file)?,
-        _ => Weights::from_pytorch(file, arguments.get(1).map(String::as_str))?,
+#[derive(Parser)]
+#[command(
+    about = "Reads the weights of a published network into EI and I-Norm layers",
+    after_help = "Examples:
+  import model.pt
+  import checkpoint.pt state_dict --save model.safetensors
+  import model.safetensors
+  import --smoke"
+)]
+struct Arguments {
+    /// A PyTorch or safetensors file
+    #[arg(required_unless_present = "smoke")]
+    file: Option<PathBuf>,
+    /// Where a PyTorch file has the weights, if they are in a dictionary within it
+    key: Option<String>,
+    /// Write the weights to this safetensors file
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+    /// Read a small file that is part of the tests
+    #[arg(long, conflicts_with = "file")]
+    smoke: bool,
+}
+
+const SMOKE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/import/f32.pt");
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    let file = arguments.file.unwrap_or_else(|| SMOKE.into());
+    let weights = match file.extension() {
+        Some(ending) if ending == "safetensors" => Weights::from_safetensors_file(&file)?,
+        _ => Weights::from_pytorch(&file, arguments.key.as_deref())?,
     };
     let device = Device::flex();
     let mut net = Net::like(&weights, &device)?;
@@ -87,9 +114,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let inputs = net.hidden[0].w_ex.dims()[0];
     let outputs = net.forward(Tensor::full([1, inputs], 0.5, &device));
     println!("outputs for 0.5 everywhere: {}", outputs.into_data());
-    if let Some(path) = save {
+    if let Some(path) = arguments.save {
         std::fs::write(&path, Weights::of(&net, &map)?.to_safetensors()?)?;
-        println!("saved: {path}");
+        println!("saved: {}", path.display());
     }
     Ok(())
 }
