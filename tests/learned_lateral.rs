@@ -358,3 +358,28 @@ fn what_does_not_fit_is_named() {
     let message = panic_of(|| drop(lateral_update(w, Tensor::<2>::ones([2, 4], &device), 1.0)));
     assert!(message.contains("[2, 4]"), "{message}");
 }
+
+#[test]
+fn errors_that_nobody_collects_are_bounded() {
+    let setup = &setups()[0];
+    // Two uses of 2²³ values are as many as wait; the third drops the first.
+    let (rows, features) = (1 << 21, 4);
+    let error = |of: usize| {
+        let row: Vec<f64> = (0..features).map(|j| f64::from(j == of)).collect();
+        setup.tensor(row, [1, features]).expand([rows, features])
+    };
+    let collected = |uses: &[usize]| {
+        let lateral = module(setup, vec![0.7, 0.1, 0.1, 0.1], 1.0);
+        for &of in uses {
+            let delta = error(of);
+            gradient(&delta.zeros_like(), &delta, |z| lateral.forward(z));
+        }
+        weights_of(&lateral.adapt())
+    };
+    assert_same(
+        &collected(&[0, 1, 2]),
+        &collected(&[1, 2]),
+        "the oldest is left out",
+    );
+    assert_ne!(values(&collected(&[1, 2])), values(&collected(&[2])));
+}

@@ -15,7 +15,9 @@ use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData, activation::softplus};
 use common::{ChaCha8Rng, Setup, assert_close, assert_same, leaf, rng, setups, uniform, values};
 use ei_norm::dale::{self, Plasticity, Sign, Weight, mask};
-use ei_norm::optim::ProjectedSgd;
+use ei_norm::optim::{
+    CorrectedSgdConfig, ExponentiatedAdamConfig, ExponentiatedSgdConfig, Projected, ProjectedSgd,
+};
 use ei_norm::{
     EiLinear, EiWeights, Error, GradNorm, INormLinear, INormWeights, InhibitoryPlasticity,
 };
@@ -268,32 +270,62 @@ fn an_error_that_is_not_finite_reaches_no_absent_connection() {
     }
 }
 
-fn optimizers() -> [(&'static str, ModuleOptimizer, f64); 5] {
-    let momentum = MomentumConfig::new().with_momentum(0.9);
-    let sgd = SgdConfig::new();
-    let decay = WeightDecayConfig::new(0.1);
-    [
-        ("sgd", sgd.clone().init(), 0.05),
-        (
-            "momentum",
-            sgd.clone().with_momentum(Some(momentum)).init(),
-            0.02,
-        ),
-        ("decay", sgd.with_weight_decay(Some(decay)).init(), 0.05),
-        ("adam", AdamConfig::new().init(), 0.02),
-        ("projected", ProjectedSgd.init(), 0.05),
-    ]
-}
+/// An optimizer for a layer.
+type Optimizer = fn(&EiLinear) -> ModuleOptimizer;
+
+/// Name, optimizer and learning rate.
+const OPTIMIZERS: [(&str, Optimizer, f64); 9] = [
+    ("sgd", |_| SgdConfig::new().init(), 0.05),
+    (
+        "momentum",
+        |_| {
+            let momentum = MomentumConfig::new().with_momentum(0.9);
+            SgdConfig::new().with_momentum(Some(momentum)).init()
+        },
+        0.02,
+    ),
+    (
+        "decay",
+        |_| {
+            let decay = WeightDecayConfig::new(0.1);
+            SgdConfig::new().with_weight_decay(Some(decay)).init()
+        },
+        0.05,
+    ),
+    ("adam", |_| AdamConfig::new().init(), 0.02),
+    ("projected", |_| ProjectedSgd.init(), 0.05),
+    (
+        "projected adam",
+        |_| Projected::new(AdamConfig::new().build()).init(),
+        0.02,
+    ),
+    (
+        "corrected",
+        |layer| CorrectedSgdConfig::new().init(layer).unwrap(),
+        0.05,
+    ),
+    (
+        "exponentiated",
+        |_| ExponentiatedSgdConfig::new().init(),
+        0.05,
+    ),
+    (
+        "exponentiated adam",
+        |_| ExponentiatedAdamConfig::new().init(),
+        0.02,
+    ),
+];
 
 #[test]
 fn no_optimizer_revives_a_connection() {
     for setup in setups() {
-        for (name, mut optimizer, rate) in optimizers() {
+        for (name, optimizer, rate) in OPTIMIZERS {
             let rng = &mut rng(6);
             let masks = masks();
             // The optimizer has state of every connection when the masks come.
             let all = [35, 15, 21].map(|count| vec![true; count]);
             let mut layer = layer(&setup, rng, &all);
+            let mut optimizer = optimizer(&layer);
             let x = setup.positive(rng, [8, SIZES[0]]).autodiff();
             let target = setup.random(rng, [8, SIZES[2]]).autodiff();
             let shapes = [[5, 7], [5, 3], [3, 7]];
