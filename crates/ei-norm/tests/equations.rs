@@ -1,13 +1,14 @@
-//! The equations of the documentation: `crates/ei-norm/equations/*.tex`, rendered as MathML, which
-//! browsers show without a script. To render after a change: `EI_NORM_RENDER=1 cargo test --release --test equations`.
+//! The equations of the documentation: `equations/*.tex`, rendered as MathML, which browsers show
+//! without a script. To render after a change:
+//! `EI_NORM_RENDER=1 cargo test --release --workspace --test equations`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use math_core::{LatexToMathML, MathCoreConfig, MathDisplay};
 
-fn library() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/ei-norm")
+fn library() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// The files under `folder` with this extension.
