@@ -37,8 +37,12 @@ fn rendered_equations_are_those_of_their_sources() {
             .convert_with_local_state(tex.trim(), MathDisplay::Block)
             .unwrap_or_else(|error| panic!("{}: {error}", source.display()));
         let rendered = source.with_extension("html");
-        // No blank line may stand in HTML within Markdown.
-        let html = format!("<div>{}</div>\n", rendering.mathml.trim());
+        // In one line, for no blank one may stand in HTML within Markdown. With room below: rustdoc gives
+        // what is taller than its line a scroll bar.
+        let html = format!(
+            "<div style=\"padding: 0.2em 0 0.4em\">{}</div>\n",
+            rendering.mathml.trim()
+        );
         if std::env::var_os("EI_NORM_RENDER").is_some() {
             fs::write(&rendered, &html).unwrap();
         }
