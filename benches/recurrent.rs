@@ -42,12 +42,12 @@ fn bench(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("EiRnn", &id), |b| {
             b.iter(|| loss(ei.forward(x.clone(), None).0).backward());
         });
-        group.bench_function(BenchmarkId::new("EiRnnCell, step by step", &id), |b| {
+        group.bench_function(BenchmarkId::new("EiRnn, step by step", &id), |b| {
             b.iter(|| {
                 let mut state = None;
                 let mut states = Vec::with_capacity(steps);
                 for index in 0..steps {
-                    let next = ei.cell.forward(step(index), state);
+                    let next = ei.step(step(index), state);
                     states.push(next.hidden());
                     state = Some(next);
                 }
@@ -61,13 +61,12 @@ fn bench(criterion: &mut Criterion) {
                 (loss(states) + local).backward()
             });
         });
-        group.bench_function(BenchmarkId::new("INormRnnCell, step by step", &id), |b| {
+        group.bench_function(BenchmarkId::new("INormRnn, step by step", &id), |b| {
             b.iter(|| {
                 let mut state = None;
                 let (mut states, mut locals) = (Vec::new(), Vec::new());
                 for index in 0..steps {
-                    let cell = &i_norm.cell;
-                    let (next, local) = cell.forward_with_local_loss(step(index), state);
+                    let (next, local) = i_norm.step_with_local_loss(step(index), state);
                     states.push(next.hidden());
                     locals.push(local);
                     state = Some(next);

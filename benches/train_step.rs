@@ -8,7 +8,7 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
-use ei_norm::Initializer;
+use ei_norm::EiInitializer;
 use ei_norm::functional::smoothed_cross_entropy;
 use ei_norm_suite::bench::{one_thread, random};
 use luminosity::model::Network;
@@ -72,7 +72,7 @@ fn bench(criterion: &mut Criterion) {
         let network = Network::init(
             condition.hidden(),
             config.sizes(),
-            Initializer::Lognormal,
+            EiInitializer::Lognormal,
             &device,
             &mut generator(0, Purpose::Weights),
         );

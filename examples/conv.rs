@@ -63,7 +63,7 @@ impl Hidden {
                 .with_stride(STRIDE)
                 .with_initializer(config.init)
                 .with_divisive(divisive)
-                .with_error_norm(error_norm)
+                .with_grad_norm(error_norm)
                 .with_epsilon(EPSILON)
                 .try_init_with(device, rng)
                 .map(Self::INorm),

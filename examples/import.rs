@@ -1,10 +1,11 @@
 //! Published weights in a Burn model:
-//! `cargo run --release --example import -- FILE [KEY] [--save OUT.safetensors]`.
+//! `cargo run --release --example import -- FILE [KEY] [--prefix PREFIX] [--save OUT.safetensors]`.
 //!
 //! Reads a 3-layer network under the published names (`fc0`, `fc1`, `fc_output`), prints its sizes and
 //! its outputs for a constant input, and writes it back as safetensors if asked. FILE ends in
-//! `.safetensors` or is one of PyTorch; KEY is the entry of a PyTorch checkpoint that holds the
-//! `state_dict`. `--smoke` takes the file of the tests.
+//! `.safetensors`, or in `.json` if it is an index of such files, or is one of PyTorch; KEY is the entry
+//! of a PyTorch checkpoint that holds the `state_dict`; PREFIX is what stands before the names.
+//! `--smoke` takes the file of the tests.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,10 +26,11 @@ struct Net {
 impl Net {
     /// A network of the sizes of the file.
     fn like(weights: &Weights, device: &Device) -> Result<Self, ei_norm::Error> {
-        // Of the published matrices [outputs, inputs].
+        // Of the published matrices [outputs, inputs]; for one that is missing any size will do, as the
+        // import says so.
         let size = |key: &str, axis: usize| {
             let shape = weights.shape(key).unwrap_or_default();
-            shape.get(axis).copied().unwrap_or(1)
+            shape.get(axis).copied().unwrap_or(2)
         };
         let sizes = |layer: &str| {
             let (w_ex, w_ix) = (format!("{layer}.Wex"), format!("{layer}.Wix"));
@@ -66,14 +68,19 @@ impl Net {
   import model.pt
   import checkpoint.pt state_dict --save model.safetensors
   import model.safetensors
+  import model.safetensors.index.json
+  import checkpoint.pt state_dict --prefix module.
   import --smoke"
 )]
 struct Arguments {
-    /// A PyTorch or safetensors file
+    /// A PyTorch or safetensors file, or an index of several safetensors files
     #[arg(required_unless_present = "smoke")]
     file: Option<PathBuf>,
     /// Where a PyTorch file has the weights, if they are in a dictionary within it
     key: Option<String>,
+    /// What stands before each name, such as `module.`, `_orig_mod.` or `model.`
+    #[arg(long)]
+    prefix: Option<String>,
     /// Write the weights to this safetensors file
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
@@ -96,10 +103,15 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let file = arguments.file.unwrap_or_else(|| SMOKE.into());
-    let weights = match file.extension() {
-        Some(ending) if ending == "safetensors" => Weights::from_safetensors_file(&file)?,
+    let mut weights = match file.extension() {
+        Some(ending) if ending == "safetensors" || ending == "json" => {
+            Weights::from_safetensors_file(&file)?
+        }
         _ => Weights::from_pytorch(&file, arguments.key.as_deref())?,
     };
+    if let Some(prefix) = arguments.prefix {
+        weights = weights.without_prefix(&prefix)?;
+    }
     let device = Device::flex();
     let mut net = Net::like(&weights, &device)?;
     let map = KeyMap::published([

@@ -75,7 +75,7 @@ impl Classifier {
     fn new(device: &Device) -> Result<Self, ei_norm::Error> {
         Ok(Self {
             hidden: INormLinearConfig::new(FEATURES, HIDDEN)
-                .with_error_norm(GradNormMode::Identity)
+                .with_grad_norm(GradNormMode::Identity)
                 .try_init(device)?,
             lateral: LearnedLateralConfig::new(HIDDEN).try_init(device)?,
             readout: EiLinearConfig::new(HIDDEN, 2)

@@ -21,7 +21,7 @@ impl Classifier {
     fn new(device: &Device) -> Result<Self, ei_norm::Error> {
         Ok(Self {
             hidden: INormLinearConfig::new(20, 30)
-                .with_error_norm(GradNormMode::Full)
+                .with_grad_norm(GradNormMode::Full)
                 .try_init(device)?,
             readout: EiLinearConfig::new(30, 2)
                 .with_inhibitory(Inhibitory::Count(1))

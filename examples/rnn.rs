@@ -10,8 +10,8 @@ use std::process::ExitCode;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use ei_norm::{
-    EiLinear, EiLinearConfig, EiRnnCell, EiRnnConfig, EiState, Error, INormRnnCell, INormRnnConfig,
-    Inhibitory,
+    EiLinear, EiLinearConfig, EiRnn, EiRnnConfig, Error, INormRnn, INormRnnConfig, Inhibitory,
+    RnnState,
 };
 use luminosity::cli::{CarryOver, carry_over};
 use luminosity::condition::HiddenSpec;
@@ -29,8 +29,8 @@ const SIDE: usize = 28;
 #[derive(Module, Debug)]
 #[allow(clippy::large_enum_variant)] // A network has one of these.
 enum Hidden {
-    Ei(EiRnnCell),
-    INorm(INormRnnCell),
+    Ei(EiRnn),
+    INorm(INormRnn),
 }
 
 impl Hidden {
@@ -42,7 +42,7 @@ impl Hidden {
             } => EiRnnConfig::new(SIDE, config.width)
                 .with_initializer(config.init)
                 .try_init_with(device, rng)
-                .map(|layer| Self::Ei(layer.cell)),
+                .map(Self::Ei),
             HiddenSpec::Ei { .. } | HiddenSpec::INormLearnedLateral => {
                 Err(refuse(config.condition))
             }
@@ -52,18 +52,18 @@ impl Hidden {
             } => INormRnnConfig::new(SIDE, config.width)
                 .with_initializer(config.init)
                 .with_divisive(divisive)
-                .with_error_norm(error_norm)
+                .with_grad_norm(error_norm)
                 .with_epsilon(EPSILON)
                 .try_init_with(device, rng)
-                .map(|layer| Self::INorm(layer.cell)),
+                .map(Self::INorm),
         }
     }
 
-    fn step(&self, x: Tensor<2>, state: Option<EiState>) -> (EiState, Option<Tensor<1>>) {
+    fn step(&self, x: Tensor<2>, state: Option<RnnState>) -> (RnnState, Option<Tensor<1>>) {
         match self {
-            Self::Ei(cell) => (cell.forward(x, state), None),
-            Self::INorm(cell) => {
-                let (state, local) = cell.forward_with_local_loss(x, state);
+            Self::Ei(rnn) => (rnn.step(x, state), None),
+            Self::INorm(rnn) => {
+                let (state, local) = rnn.step_with_local_loss(x, state);
                 (state, Some(local))
             }
         }
@@ -94,7 +94,7 @@ impl Learner for Network {
         self.logits_with_local_loss(x).0
     }
 
-    /// Cell by cell, and not as one layer, so that errors can be clipped between the steps.
+    /// Step by step, and not as one sequence, so that errors can be clipped between the steps.
     fn logits_with_local_loss(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
         let [batch, _] = x.dims();
         let rows = x.reshape([batch, SIDE, SIDE]);
@@ -102,7 +102,7 @@ impl Learner for Network {
         let (mut state, mut losses) = self.hidden.step(row(0), None);
         for index in 1..SIDE {
             let clipped = clip_errors(state.into_hidden(), self.clip);
-            let (next, local) = self.hidden.step(row(index), Some(EiState::new(clipped)));
+            let (next, local) = self.hidden.step(row(index), Some(RnnState::new(clipped)));
             state = next;
             losses = add_losses(losses, local);
         }

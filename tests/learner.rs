@@ -2,6 +2,8 @@
 
 #![cfg(feature = "learner")]
 
+#[path = "library/common/mod.rs"]
+#[allow(dead_code)] // Of what the tests share this one uses little.
 mod common;
 
 use burn::data::dataloader::{DataLoaderBuilder, batcher::Batcher};
@@ -137,12 +139,12 @@ fn as_in_a_loop_of_ones_own(
     }
     let (start, end) = (fresh().layer, model.layer);
     assert_ne!(
-        values(&end.w_ex.value()),
-        values(&start.w_ex.value()),
+        values(&end.w_ex.val()),
+        values(&start.w_ex.val()),
         "nothing was learned"
     );
-    assert_eq!(values(&found.w_ex.value()), values(&end.w_ex.value()));
-    let inhibition = |layer: &EiLinear| values(&layer.w_ix.as_ref().unwrap().value());
+    assert_eq!(values(&found.w_ex.val()), values(&end.w_ex.val()));
+    let inhibition = |layer: &EiLinear| values(&layer.w_ix.as_ref().unwrap().val());
     assert_eq!(inhibition(&found), inhibition(&end));
 }
 

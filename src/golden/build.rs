@@ -79,19 +79,18 @@ impl<'a> Scope<'a> {
             Ok::<_, CaseError>(self.matrix(array))
         };
         let divisive = parameter("u_ix").zip(parameter("u_ei"));
-        let weights = INormWeights {
+        let learns = InhibitoryPlasticity::of_paper(divisive.is_some());
+        Ok(INormLinear::from_weights(INormWeights {
             w_ex: matrix("w_ex")?,
             w_ix: matrix("w_ix")?,
             w_ei: matrix("w_ei")?,
             divisive: divisive.map(|(u_ix, u_ei)| (self.matrix(u_ix), self.matrix(u_ei))),
             bias: parameter("bias").map(|bias| self.tensor(bias, &self.autodiff)),
-        };
-        Ok(INormLinear::from_weights(
-            weights,
             grad_norm,
-            plasticity,
-            self.epsilon,
-        )?)
+            plasticity: plasticity.unwrap_or(learns),
+            epsilon: self.epsilon,
+            over: Default::default(),
+        })?)
     }
 
     pub(super) fn build_grad_norm(&self, mode: Option<&str>) -> Result<GradNorm, CaseError> {

@@ -6,9 +6,9 @@ use burn::module::Param;
 use burn::tensor::{DType, Device, Gradients, Int, Tensor, TensorData};
 use ei_norm::dale::Weight;
 use ei_norm::functional::normalize;
-use ei_norm::grad::grad_norm;
+use ei_norm::grad::normalize_grad;
 use ei_norm::metric::i_norm_alignment;
-use ei_norm::{GradNorm, GradNormMode, INormLinear, INormWeights, InhibitoryPlasticity};
+use ei_norm::{GradNormMode, INormLinear, INormWeights, InhibitoryPlasticity};
 use luminosity::optimizer::{LearningRates, Optimizer};
 
 use super::build::{
@@ -88,7 +88,7 @@ impl<'a> Scope<'a> {
             .input("lateral_weights")
             .map(|w| self.tensor(w, self.plain));
         let z = self.leaf::<D>("z")?;
-        let out = grad_norm(z.clone(), mode, weights, self.epsilon);
+        let out = normalize_grad(z.clone(), mode, weights, self.epsilon);
         let grads = self.backward(out.clone())?;
         let mut compare = Comparison::default();
         compare.tensor("out", out, self.expected("out")?)?;
@@ -165,14 +165,15 @@ impl<'a> Scope<'a> {
         let w_ex = self.matrix(self.require_input("w_ex")?);
         let w_ix = self.matrix(self.require_input("w_ix")?);
         let w_ei = self.matrix(self.require_input("w_ei")?);
-        let [_, n_e] = w_ex.dims();
-        let weights = INormWeights::balanced(w_ex, w_ix, w_ei, None);
+        let weights = INormWeights {
+            epsilon: self.epsilon,
+            ..INormWeights::balanced(w_ex, w_ix, w_ei, None)
+        };
         let (u_ix, _) = weights
             .divisive
             .clone()
             .ok_or_else(|| CaseError::missing("divisive"))?;
-        let layer =
-            INormLinear::from_weights(weights, GradNorm::identity(n_e), None, self.epsilon)?;
+        let layer = INormLinear::from_weights(weights)?;
         let x = self.tensor::<2>(self.require_input("x")?, self.plain);
         let (out, local) = layer.forward_with_local_loss(x);
         let mut compare = Comparison::default();

@@ -14,10 +14,10 @@ pub enum Error {
         /// What would have been accepted.
         allowed: &'static str,
     },
-    /// A weight whose shape does not fit the layer.
+    /// A tensor whose shape does not fit.
     #[error("`{parameter}` has shape {found:?}, expected {expected:?}")]
     Shape {
-        /// The parameter.
+        /// The parameter or the argument.
         parameter: &'static str,
         /// The shape that was given.
         found: Vec<usize>,
@@ -113,16 +113,51 @@ impl Error {
     #[cfg(feature = "import")]
     pub(crate) fn import(key: &str, found: impl Into<String>, expected: impl Into<String>) -> Self {
         Self::Import {
-            key: key.to_owned(),
-            found: found.into(),
-            expected: expected.into(),
+            key: on_one_line(key),
+            found: on_one_line(&found.into()),
+            expected: on_one_line(&expected.into()),
         }
     }
 
     #[cfg(feature = "import")]
     pub(crate) fn file(reason: impl ToString) -> Self {
         Self::File {
-            reason: reason.to_string(),
+            reason: on_one_line(&reason.to_string()),
         }
     }
+}
+
+/// Checks the shape of a tensor that a user supplies.
+pub(crate) fn check_shape<const D: usize>(
+    parameter: &'static str,
+    found: [usize; D],
+    expected: [usize; D],
+) -> Result<(), Error> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::Shape {
+        parameter,
+        found: found.to_vec(),
+        expected: expected.to_vec(),
+    })
+}
+
+/// Checks the last axis of a tensor that a user supplies.
+pub(crate) fn check_last<const D: usize>(
+    parameter: &'static str,
+    found: [usize; D],
+    last: usize,
+) -> Result<(), Error> {
+    let mut expected = found;
+    if let Some(size) = expected.last_mut() {
+        *size = last;
+    }
+    check_shape(parameter, found, expected)
+}
+
+/// What comes from a file may have line breaks in it.
+#[cfg(feature = "import")]
+fn on_one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
 }

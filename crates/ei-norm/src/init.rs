@@ -20,10 +20,12 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp, LogNormal};
 
 use crate::Error;
+use crate::circuit::Wiring;
 
 /// How many inhibitory units a layer has.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Inhibitory {
     /// This many.
     Count(usize),
@@ -62,7 +64,8 @@ impl Inhibitory {
 /// The distribution of the initial weights. In each, inhibition starts out balancing excitation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Initializer {
+#[non_exhaustive]
+pub enum EiInitializer {
     /// W_ex and W_ei lognormal with mean and standard deviation σ* = sqrt(2 n_e / (n_in (n_e − 1))),
     /// W_ei then normalized to sum 1 for each output, W_ix the mean excitatory weights of an input
     /// (Eyono et al. 2026). Needs at least 2 outputs.
@@ -89,19 +92,31 @@ pub(crate) struct EiDraw {
     pub w_ei: Vec<f64>,
 }
 
-impl Initializer {
-    /// Draws the weights of a layer.
+impl EiInitializer {
+    /// Draws the weights of a circuit: of each path into it, of which a recurrent layer has two.
     pub(crate) fn draw(
         self,
-        d_input: usize,
-        d_output: usize,
+        wiring: &Wiring,
         n_i: usize,
         rng: &mut impl Rng,
-    ) -> Result<EiDraw, Error> {
-        match self {
-            Self::Iclr => Iclr::default().draw(d_input, d_output, n_i, rng),
-            _ => self.draw_path(&Path::feed_forward(d_input, d_output), n_i, rng),
-        }
+    ) -> Result<Draws, Error> {
+        let (inputs, outputs) = (wiring.inputs(), wiring.outputs);
+        let Some(recurrence) = &wiring.recurrence else {
+            let draw = match self {
+                Self::Iclr => Iclr::default().draw(inputs, outputs, n_i, rng)?,
+                _ => self.draw_path(&Path::feed_forward(inputs, outputs), n_i, rng)?,
+            };
+            return Ok(Draws {
+                input: draw,
+                recurrent: None,
+            });
+        };
+        let input = Path::into_recurrent(wiring.external(), outputs);
+        let recurrent = Path::recurrent(outputs, recurrence.autapses);
+        Ok(Draws {
+            input: self.draw_path(&input, n_i, rng)?,
+            recurrent: Some(self.draw_path(&recurrent, n_i, rng)?),
+        })
     }
 
     /// Draws the weights of one balanced path into a population.
@@ -146,19 +161,52 @@ impl Initializer {
     }
 }
 
-impl EiDraw {
-    /// The weights of a layer whose inputs are those of `self` and then those of `other`, with one
-    /// population of inhibitory units for both.
-    pub fn beside(self, other: Self) -> Self {
-        let joined = |mut first: Vec<f64>, second: Vec<f64>| {
-            first.extend(second);
-            first
+/// The draws of the paths into a circuit.
+pub(crate) struct Draws {
+    input: EiDraw,
+    recurrent: Option<EiDraw>,
+}
+
+impl Draws {
+    /// Whether there is more than one path.
+    pub fn are_several(&self) -> bool {
+        self.recurrent.is_some()
+    }
+
+    /// One population of inhibitory units that reads the inputs of all paths.
+    pub fn with_shared_inhibition(self) -> EiDraw {
+        let Some(recurrent) = self.recurrent else {
+            return self.input;
         };
-        Self {
-            d_input: self.d_input + other.d_input,
-            w_ex: joined(self.w_ex, other.w_ex),
-            w_ix: joined(self.w_ix, other.w_ix),
-            ..self
+        let input = self.input;
+        EiDraw {
+            d_input: input.d_input + recurrent.d_input,
+            w_ex: [input.w_ex, recurrent.w_ex].concat(),
+            w_ix: [input.w_ix, recurrent.w_ix].concat(),
+            ..input
+        }
+    }
+
+    /// A population of inhibitory units for each path: 0 from the inputs of the other.
+    pub fn with_own_inhibition(self) -> EiDraw {
+        let Some(recurrent) = self.recurrent else {
+            return self.input;
+        };
+        let input = self.input;
+        let n_i = input.n_i;
+        let none = vec![0.0; n_i];
+        let before = |row: &[f64]| [&none[..], row].concat();
+        let behind = |row: &[f64]| [row, &none[..]].concat();
+        let rows = |w: &[f64], widened: &dyn Fn(&[f64]) -> Vec<f64>| -> Vec<f64> {
+            w.chunks_exact(n_i.max(1)).flat_map(widened).collect()
+        };
+        EiDraw {
+            d_input: input.d_input + recurrent.d_input,
+            d_output: input.d_output,
+            n_i: 2 * n_i,
+            w_ex: [input.w_ex, recurrent.w_ex].concat(),
+            w_ix: [rows(&input.w_ix, &behind), rows(&recurrent.w_ix, &before)].concat(),
+            w_ei: [input.w_ei, recurrent.w_ei].concat(),
         }
     }
 }

@@ -1,34 +1,48 @@
 //! Excitatory/inhibitory layers (Dale's law) and control over back-propagated errors, for
 //! [Burn](https://burn.dev).
 //!
-//! - [`EiLinear`], [`INormLinear`]: layers whose neurons excite or inhibit, never both.
-//! - [`EiConv2d`], [`INormConv2d`], [`ShuntingConv2d`]: such layers at each position of an image.
-//! - [`EiRnn`], [`INormRnn`]: recurrent networks of such neurons.
-//! - [`ShuntingLinear`], whose inhibition also divides, and [`ColumnEiLinear`], whose inputs excite or
-//!   inhibit; any [`dale::Weight`] can have a mask of the connections that exist.
+//! - [`EiLinear`], [`INormLinear`], [`ShuntingLinear`], [`ColumnEiLinear`]: layers whose neurons excite or
+//!   inhibit, never both. Each is a [`circuit`], and each circuit comes as a convolution and
+//!   as a recurrent network too: [`layer`] has the table.
 //! - [`map_grad`]: the identity in the forward pass; any function of the error in the backward pass.
 //! - [`GradNorm`]: the error normalizations of "Inhibitory normalization of error signals improves
 //!   learning in neural circuits" (Eyono et al., 2026), built on it.
 //! - [`LearnedLateral`]: lateral inhibition of errors that learns to center them.
 //! - [`grad`]: besides these, a toolbox to clip, scale, reverse and perturb errors, to read the error
 //!   of any tensor, and to find where it stops being finite.
-//! - [`dale`]: which parameters have a fixed sign, their projection after a step, and a check.
+//! - [`dale`]: which parameters have a fixed sign, their projection after a step, a check, and masks of the
+//!   connections that exist.
 //! - `import` (feature `import`): weights of PyTorch and safetensors files.
 //! - `optim` (feature `optim`): descent and projection in one pass.
 //!
 //! ```
 //! use burn::prelude::*;
-//! use ei_norm::{EiLinear, EiLinearConfig};
+//! use burn::optim::{GradientsParams, SgdConfig};
+//! use ei_norm::{EiLinearConfig, GradNormConfig, dale};
 //!
 //! # fn main() -> Result<(), ei_norm::Error> {
-//! let device = Device::flex();
-//! let layer: EiLinear = EiLinearConfig::new(784, 100).try_init(&device)?;
-//! let z = layer.forward(Tensor::<2>::ones([32, 784], &device));
-//! assert_eq!(z.dims(), [32, 100]);
-//! ei_norm::dale::check(&layer)?;
+//! let device = Device::flex().autodiff();
+//! let mut layer = EiLinearConfig::new(784, 100).try_init(&device)?;
+//! let norm = GradNormConfig::new(100).try_init(&device)?;
+//! let mut optimizer = SgdConfig::new().init();
+//!
+//! let x = Tensor::<2>::ones([32, 784], &device);
+//! let z = norm.forward(layer.forward(x)); // the error that comes back through here is normalized
+//! let grads = GradientsParams::from_grads(z.square().mean().backward(), &layer);
+//! layer = dale::project(optimizer.step(0.01, layer, grads)); // weights excite or inhibit, never both
+//! dale::check(&layer)?;
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Backends
+//!
+//! No backend is on by default. An application enables one in Burn and the feature of the same name here
+//! (`flex`, `ndarray`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cuda`, `rocm`, `cpu`):
+//! `ei-norm = { …, features = ["flex"] }`. Without it layers compute in plain tensor operations, and
+//! [`map_grad`] and what is built on it panic with the name of the feature.
+//!
+//! # More
 //!
 //! The [guide] leads from an ordinary model to one with these layers; [training] compares ways to keep
 //! signs, optimizers and rates, [extending] shows the toolbox, and [backends] says what runs where.
@@ -45,6 +59,7 @@
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod circuit;
 pub mod dale;
 pub mod functional;
 pub mod grad;
@@ -56,35 +71,46 @@ pub mod metric;
 #[cfg(feature = "optim")]
 pub mod optim;
 
+mod activation;
+mod autodiff;
 mod context;
 mod error;
-mod kernel;
+mod error_norm;
+mod map_grad;
 mod matmul;
+mod row_function;
+mod statistics;
+#[cfg(feature = "flex")]
 mod storage;
 
+pub use activation::NonNegativeActivation;
+pub use circuit::{
+    ColumnEiWeights, Currents, EiWeights, INormWeights, InhibitoryPlasticity, ShuntingWeights,
+};
 pub use error::Error;
-pub use functional::NonNegativeActivation;
 pub use grad::{
     GradNorm, GradNormConfig, GradNormMode, LearnedLateral, LearnedLateralConfig, map_grad,
 };
-pub use init::{Inhibitory, Initializer};
+pub use init::{EiInitializer, Inhibitory};
 pub use layer::{
-    ColumnEiLinear, ColumnEiLinearConfig, ColumnEiWeights, ConvGeometry, EiConv2d, EiConv2dConfig,
-    EiConv2dWeights, EiCurrents, EiLinear, EiLinearConfig, EiRnn, EiRnnCell, EiRnnConfig, EiState,
-    EiWeights, INormConv2d, INormConv2dConfig, INormConv2dWeights, INormCurrents, INormLinear,
-    INormLinearConfig, INormRnn, INormRnnCell, INormRnnConfig, INormWeights, InhibitoryPlasticity,
-    InputCheck, ShuntingConv2d, ShuntingConv2dConfig, ShuntingConv2dWeights, ShuntingCurrents,
-    ShuntingLinear, ShuntingLinearConfig, ShuntingWeights,
+    ColumnEiConv2d, ColumnEiConv2dConfig, ColumnEiLinear, ColumnEiLinearConfig, ColumnEiRnn,
+    ColumnEiRnnConfig, EiConv2d, EiConv2dConfig, EiLinear, EiLinearConfig, EiRnn, EiRnnConfig,
+    INormConv2d, INormConv2dConfig, INormLinear, INormLinearConfig, INormRnn, INormRnnConfig,
+    InputCheck, RnnState, ShuntingConv2d, ShuntingConv2dConfig, ShuntingLinear,
+    ShuntingLinearConfig, ShuntingRnn, ShuntingRnnConfig,
 };
+/// The crate whose generators `try_init_with` takes.
+pub use rand;
 
 /// Everything a model needs: `use ei_norm::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        ColumnEiLinear, ColumnEiLinearConfig, EiConv2d, EiConv2dConfig, EiLinear, EiLinearConfig,
-        EiRnn, EiRnnConfig, EiState, GradNorm, GradNormConfig, GradNormMode, INormConv2d,
-        INormConv2dConfig, INormLinear, INormLinearConfig, INormRnn, INormRnnConfig, Inhibitory,
-        Initializer, NonNegativeActivation, ShuntingConv2d, ShuntingConv2dConfig, ShuntingLinear,
-        ShuntingLinearConfig, dale, map_grad,
+        ColumnEiConv2d, ColumnEiConv2dConfig, ColumnEiLinear, ColumnEiLinearConfig, ColumnEiRnn,
+        ColumnEiRnnConfig, EiConv2d, EiConv2dConfig, EiInitializer, EiLinear, EiLinearConfig,
+        EiRnn, EiRnnConfig, GradNorm, GradNormConfig, GradNormMode, INormConv2d, INormConv2dConfig,
+        INormLinear, INormLinearConfig, INormRnn, INormRnnConfig, Inhibitory,
+        NonNegativeActivation, RnnState, ShuntingConv2d, ShuntingConv2dConfig, ShuntingLinear,
+        ShuntingLinearConfig, ShuntingRnn, ShuntingRnnConfig, dale, map_grad,
     };
 }
 

@@ -145,7 +145,7 @@ pub fn i_norm_alignment(layer: &INormLinear, x: Tensor<2>) -> Alignment {
     };
     alignment(
         x,
-        currents.output().inner(),
+        layer.output(&currents).inner(),
         &layer.grad_norm,
         layer.epsilon(),
         to_drive,

@@ -1,6 +1,6 @@
 //! What one run is asked to do.
 
-use ei_norm::Initializer;
+use ei_norm::EiInitializer;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{CLASSES, PIXELS};
@@ -43,7 +43,7 @@ pub struct RunConfig {
     /// Whether every epoch has an order of its own.
     pub shuffle: bool,
     /// The distribution of the initial weights.
-    pub init: Initializer,
+    pub init: EiInitializer,
 }
 
 impl RunConfig {
@@ -64,7 +64,7 @@ impl RunConfig {
             lambda: 0.01,
             clip_errors: None,
             shuffle: true,
-            init: Initializer::Lognormal,
+            init: EiInitializer::Lognormal,
         }
     }
 
@@ -106,7 +106,7 @@ impl RunConfig {
                 return Err(Error::usage(name, value, &format!("1 to {most}")));
             }
         }
-        if self.width == 1 && self.init != Initializer::Iclr {
+        if self.width == 1 && self.init != EiInitializer::Iclr {
             return Err(Error::usage(
                 "width",
                 1,

@@ -6,8 +6,8 @@ use burn::tensor::{Device, Tensor};
 use ei_norm::functional::{BackwardRule, Normalization, normalize};
 use ei_norm::metric::{self, Alignment};
 use ei_norm::{
-    EiLinear, EiLinearConfig, GradNorm, GradNormMode, INormLinear, INormLinearConfig, Inhibitory,
-    Initializer, LearnedLateral, LearnedLateralConfig,
+    EiInitializer, EiLinear, EiLinearConfig, GradNorm, GradNormMode, INormLinear,
+    INormLinearConfig, Inhibitory, LearnedLateral, LearnedLateralConfig,
 };
 use rand::Rng;
 
@@ -90,7 +90,7 @@ impl Hidden {
         spec: HiddenSpec,
         d_input: usize,
         d_output: usize,
-        initializer: Initializer,
+        initializer: EiInitializer,
         device: &Device,
         rng: &mut impl Rng,
     ) -> Result<Self, ei_norm::Error> {
@@ -98,7 +98,7 @@ impl Hidden {
             INormLinearConfig::new(d_input, d_output)
                 .with_initializer(initializer)
                 .with_divisive(divisive)
-                .with_error_norm(error_norm)
+                .with_grad_norm(error_norm)
                 .with_epsilon(EPSILON)
         };
         match spec {
@@ -165,7 +165,7 @@ impl Hidden {
             Self::Ei(layer) => metric::ei_alignment(&layer.linear, layer.normalization, EPSILON, x),
             Self::INorm(layer) => metric::i_norm_alignment(layer, x),
             Self::LateralINorm(hidden) => {
-                let weights = hidden.lateral.weights.value();
+                let weights = hidden.lateral.weights.val();
                 let mut layer = hidden.layer.clone();
                 layer.grad_norm = GradNorm::with_lateral_weights(weights);
                 metric::i_norm_alignment(&layer, x)
@@ -215,7 +215,7 @@ impl Network {
     pub fn init(
         spec: HiddenSpec,
         sizes: Sizes,
-        initializer: Initializer,
+        initializer: EiInitializer,
         device: &Device,
         rng: &mut impl Rng,
     ) -> Result<Self, ei_norm::Error> {

@@ -13,7 +13,7 @@
 //! let rng = &mut rand_chacha::ChaCha8Rng::seed_from_u64(1);
 //! let sparse = mask::random([20, 20], 0.3, &device, rng)?;
 //! let mut layer = EiLinearConfig::new(20, 20).try_init_with(&device, rng)?;
-//! layer.w_ex.set_mask("w_ex", mask::no_autapses(20, &device).bool_and(sparse))?;
+//! layer.w_ex.set_mask(mask::no_autapses(20, &device).bool_and(sparse))?;
 //! let diagonal = layer.w_ex.val() * Tensor::eye(20, &device);
 //! assert_eq!(diagonal.abs().sum().into_scalar::<f32>(), 0.0);
 //! # Ok(())
@@ -32,10 +32,22 @@ use crate::Error;
 ///
 /// - result: `[n, n]`
 pub fn no_autapses(n: usize, device: &Device) -> Tensor<2, Bool> {
-    let exists: Vec<bool> = (0..n)
-        .flat_map(|pre| (0..n).map(move |post| pre != post))
-        .collect();
-    Tensor::from_data(TensorData::new(exists, [n, n]), device)
+    from_fn([n, n], |(pre, post)| pre != post, device)
+}
+
+/// The connections from each `pre` to each `post` for which `exists` says so.
+///
+/// # Shapes
+///
+/// - result: `shape`
+pub fn from_fn(
+    [rows, columns]: [usize; 2],
+    exists: impl Fn((usize, usize)) -> bool,
+    device: &Device,
+) -> Tensor<2, Bool> {
+    let pairs = (0..rows).flat_map(|pre| (0..columns).map(move |post| (pre, post)));
+    let exists: Vec<bool> = pairs.map(exists).collect();
+    Tensor::from_data(TensorData::new(exists, [rows, columns]), device)
 }
 
 /// Each connection exists with probability `density`, independently of the others.
@@ -80,30 +92,14 @@ impl<const D: usize> Mask<D> {
     const NAME: &'static str = "mask";
 
     /// Of these connections, on this device.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Shape`] if `exists` is not of this shape.
-    pub fn new(
-        name: &'static str,
-        exists: Tensor<D, Bool>,
-        shape: [usize; D],
-        device: &Device,
-    ) -> Result<Self, Error> {
-        let found = exists.dims();
-        if found != shape {
-            return Err(Error::Shape {
-                parameter: name,
-                found: found.to_vec(),
-                expected: shape.to_vec(),
-            });
-        }
+    pub fn new(exists: Tensor<D, Bool>, device: &Device) -> Self {
+        let shape = exists.dims();
         let data = exists.into_data();
         let exists: Vec<i32> = data.iter::<bool>().map(i32::from).collect();
         let options = (&device.clone().inner(), DType::I32);
         let value = Tensor::from_data(TensorData::new(exists, shape), options);
         let param = Param::initialized(burn::module::ParamId::new(), value);
-        Ok(Self::from_param(param))
+        Self::from_param(param)
     }
 
     fn from_param(param: Param<Tensor<D, Int>>) -> Self {

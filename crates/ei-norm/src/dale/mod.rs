@@ -38,7 +38,7 @@ pub use reparameterization::{NonNegative, reparameterize};
 pub use role::{Role, RoleOf, Roles};
 #[cfg(feature = "import")]
 pub(crate) use scope::announced;
-#[cfg(any(feature = "import", feature = "optim"))]
+#[cfg(feature = "optim")]
 pub(crate) use scope::sign as announced_sign;
 pub use weight::{Plasticity, Weight};
 
@@ -66,6 +66,7 @@ impl std::fmt::Display for Sign {
 /// Identity, gradient tracking and everything else about a parameter stay; NaN stays NaN, so that a
 /// diverged network is not hidden. Reparameterized parameters are left alone: their sign is the
 /// business of the reparameterization.
+#[must_use]
 pub fn project<M: Module>(module: M) -> M {
     scope::silently(|| module.map(&mut Projection))
 }
@@ -74,8 +75,8 @@ pub fn project<M: Module>(module: M) -> M {
 ///
 /// # Errors
 ///
-/// [`Error::Dale`] with the path of the first parameter that does not; NaN is a violation.
-/// Of a reparameterized parameter the effective values count, those that the layer computes with.
+/// [`Error::Dale`] with the path of the first parameter that does not; a value that is NaN or infinite is
+/// a violation too. Of a reparameterized parameter the values count that the layer computes with.
 pub fn check<M: Module>(module: &M) -> Result<(), Error> {
     let mut check = Check::default();
     scope::silently(|| module.visit(&mut check));
@@ -97,6 +98,34 @@ pub(crate) fn constrained_values<M: Module>(module: &M) -> Vec<Vec<f64>> {
     let mut collect = Collect::default();
     scope::silently(|| module.visit(&mut collect));
     collect.0
+}
+
+/// The names of the weights of `module` that have a mask, and of those that are reparameterized.
+pub(crate) fn peculiarities<M: Module>(module: &M) -> [Vec<String>; 2] {
+    #[derive(Default)]
+    struct Collect {
+        path: Vec<String>,
+        masked: Vec<String>,
+        reparameterized: Vec<String>,
+    }
+    impl ModuleVisitor for Collect {
+        fn enter_module(&mut self, name: &str, container_type: &str) {
+            if container_type == "Mask" {
+                self.masked.push(self.path.join("."));
+            }
+            if container_type == "Reparameterization" {
+                self.reparameterized.push(self.path.join("."));
+            }
+            self.path.push(name.to_owned());
+        }
+
+        fn exit_module(&mut self, _name: &str, _container_type: &str) {
+            self.path.pop();
+        }
+    }
+    let mut collect = Collect::default();
+    scope::silently(|| module.visit(&mut collect));
+    [collect.masked, collect.reparameterized]
 }
 
 struct Projection;
@@ -141,26 +170,17 @@ impl ModuleVisitor for Check {
         self.path.pop();
     }
 
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if self.violation.is_some() {
+    fn visit_float<const D: usize>(&mut self, _param: &Param<Tensor<D>>) {
+        // The visit of the parameter itself; those of its reparameterization come after it.
+        let weight = scope::take_weight().filter(|_| self.violation.is_none());
+        let Some((Sign::NonNegative, values)) = weight else {
             return;
-        }
-        let announced = scope::announced();
-        let (sign, values) = match announced.effective {
-            // The visit of its base; the reparameterization's own parameters come after it.
-            Some(effective) if effective.sign == Sign::NonNegative => {
-                (Sign::NonNegative, (effective.values)())
-            }
-            _ if announced.sign == Some(Sign::NonNegative) => {
-                (Sign::NonNegative, param.base().inner().into_data())
-            }
-            _ => return,
         };
-        let (count, worst) = below_zero(&values);
+        let (count, worst) = breaking(&values(), |v| v >= 0.0 && v.is_finite());
         if count > 0 {
             self.violation = Some(Error::Dale {
                 path: self.path.join("."),
-                sign,
+                sign: Sign::NonNegative,
                 count,
                 worst,
             });
@@ -168,14 +188,16 @@ impl ModuleVisitor for Check {
     }
 }
 
-/// How many values are negative or NaN, and the worst of them (NaN if any is).
-pub(crate) fn below_zero(values: &TensorData) -> (usize, f64) {
-    let wrong = values.iter::<f64>().filter(|v| *v < 0.0 || v.is_nan());
+/// How many values are not allowed, and the worst of them: NaN if any is, else an infinite one, else the
+/// lowest.
+pub(crate) fn breaking(values: &TensorData, allowed: impl Fn(f64) -> bool) -> (usize, f64) {
+    let wrong = values.iter::<f64>().filter(|v| !allowed(*v));
     wrong.fold((0, 0.0_f64), |(count, worst), v| {
-        let worst = if worst.is_nan() || worst < v {
-            worst
-        } else {
+        let is_worse = v.is_nan() || v == f64::INFINITY || v < worst;
+        let worst = if is_worse && !worst.is_nan() {
             v
+        } else {
+            worst
         };
         (count + 1, worst)
     })

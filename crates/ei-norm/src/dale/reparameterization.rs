@@ -40,6 +40,7 @@ use super::{Plasticity, Sign, on_inner, scope};
 
 /// What a weight w ≥ 0 is made of, a base b of any sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub enum NonNegative {
     /// w = ln(1 + e^b): always positive. The error of b is that of w times 1 − e^−w, so small weights
     /// learn slowly.
@@ -94,6 +95,7 @@ impl NonNegative {
 ///
 /// From then on no projection is needed, and none changes such a weight. Fixed weights, weights of any
 /// sign, weights that are already reparameterized, and all other parameters stay as they are.
+#[must_use]
 pub fn reparameterize<M: Module>(module: M, form: NonNegative) -> M {
     scope::silently(|| match form {
         NonNegative::Softplus => {

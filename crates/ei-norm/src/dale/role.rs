@@ -38,6 +38,20 @@ impl Role {
     pub const INTO_INHIBITION: [Self; 2] = [Self::InhibitoryIn, Self::DivisiveIn];
     /// Out of the inhibitory units: W_ei and U_ei.
     pub const OUT_OF_INHIBITION: [Self; 2] = [Self::InhibitoryOut, Self::DivisiveOut];
+
+    /// The name of the parameter in the layers of this crate.
+    pub fn parameter(self) -> &'static str {
+        match self {
+            Self::Excitatory => "w_ex",
+            Self::InhibitoryIn => "w_ix",
+            Self::InhibitoryOut => "w_ei",
+            Self::DivisiveIn => "u_ix",
+            Self::DivisiveOut => "u_ei",
+            Self::Shunting => "alpha",
+            Self::Gain => "gain",
+            Self::Bias => "bias",
+        }
+    }
 }
 
 /// A parameter with a role, as it was when it was looked at.

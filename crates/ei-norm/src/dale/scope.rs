@@ -21,7 +21,10 @@ pub(crate) struct Announcement {
     pub plasticity: Option<Plasticity>,
     pub role: Option<Role>,
     /// Of a reparameterized weight, whose stored values are not the weight.
+    #[cfg_attr(not(feature = "import"), allow(dead_code))]
     pub effective: Option<Effective>,
+    /// The values that are computed with and the sign that they keep, where a visitor may want them.
+    pub weight: Option<(Sign, Rc<dyn Fn() -> TensorData>)>,
     /// Of a masked weight: whether there is a connection, as booleans.
     #[cfg_attr(not(feature = "import"), allow(dead_code))]
     pub exists: Option<Rc<dyn Fn() -> TensorData>>,
@@ -29,11 +32,11 @@ pub(crate) struct Announcement {
 
 /// The weight that a reparameterization makes of the stored values.
 #[derive(Clone)]
+#[cfg_attr(not(feature = "import"), allow(dead_code))]
 pub(crate) struct Effective {
     pub sign: Sign,
     pub values: Rc<dyn Fn() -> TensorData>,
     /// None if it is not one of this crate.
-    #[cfg_attr(not(feature = "import"), allow(dead_code))]
     pub form: Option<NonNegative>,
 }
 
@@ -44,6 +47,12 @@ thread_local! {
 /// What is known of the parameter that is being visited.
 pub(crate) fn announced() -> Announcement {
     CURRENT.with_borrow(Announcement::clone)
+}
+
+/// The values and the sign of the weight that is being visited, at the first visit of one of its
+/// parameters.
+pub(super) fn take_weight() -> Option<(Sign, Rc<dyn Fn() -> TensorData>)> {
+    CURRENT.with_borrow_mut(|current| current.weight.take())
 }
 
 /// The sign of the parameter that is being visited, if it is a weight of this crate.

@@ -1,16 +1,16 @@
 use std::ops::Deref;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::module::{
     Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
     Param,
 };
-use burn::tensor::{Bool, Device, Tensor};
+use burn::tensor::{Bool, DType, Device, Tensor, TensorData};
 
 use super::mask::Mask;
 use super::{NonNegative, Role, Sign, on_inner, scope};
-use crate::{Error, context, storage};
+use crate::error::check_shape;
+use crate::{Error, context};
 
 /// Whether a parameter learns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,6 +27,10 @@ pub enum Plasticity {
 ///
 /// It can be used in modules of your own: a `Weight` with [`Sign::NonNegative`] is projected by
 /// [`project`](super::project) wherever it stands. In paths and records it is an ordinary parameter.
+///
+/// [`val`](Self::val) is the value to compute with; [`Param::base`] is what is stored. The two differ
+/// where the weight is reparameterized or quantized. The gradient is that of the stored tensor:
+/// `weight.grad(&grads)`.
 ///
 /// # Masks
 ///
@@ -49,39 +53,56 @@ pub struct Weight<const D: usize> {
     sign: Sign,
     plasticity: Plasticity,
     role: Option<Role>,
-    facts: Arc<Mutex<Option<Known<D>>>>,
+    storage: Storage,
+    facts: Option<Facts>,
 }
 
-/// What is known of a value that does not change.
-#[derive(Clone, Copy)]
+/// What the parameter stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Storage {
+    /// The weight itself.
+    Value,
+    /// The base of a weight that a reparameterization of this crate makes, which keeps the sign.
+    Base(NonNegative),
+    /// The base of a weight that another reparameterization makes, such as LoRA.
+    OtherBase,
+}
+
+/// What is known of the values of a fixed weight. They are read when the weight is made and when
+/// something has replaced them, and not at any other time.
+#[derive(Debug, Clone, Copy)]
 struct Facts {
     /// The value of every element, if they are all the same.
     uniform: Option<f64>,
     keeps_sign: bool,
 }
 
-/// Facts and the tensor that they hold for; a clone, so its memory is not given to another.
-struct Known<const D: usize> {
-    of: Tensor<D>,
-    facts: Facts,
+impl Facts {
+    fn of(values: &TensorData) -> Self {
+        let mut elements = values.iter::<f64>();
+        let first = elements.next();
+        Self {
+            uniform: first.filter(|first| elements.all(|v| v == *first)),
+            keeps_sign: values.iter::<f64>().all(|v| v >= 0.0),
+        }
+    }
 }
 
 impl<const D: usize> Weight<D> {
     /// A new parameter with this value, without a [role](Self::with_role).
+    ///
+    /// The values of a fixed weight are read from the device once.
     pub fn new(value: Tensor<D>, sign: Sign, plasticity: Plasticity) -> Self {
-        Self::from_param(Param::from_tensor(value.detach()), sign, plasticity)
-    }
-
-    fn from_param(param: Param<Tensor<D>>, sign: Sign, plasticity: Plasticity) -> Self {
         let weight = Self {
-            param,
+            param: Param::from_tensor(value.detach()),
             mask: None,
             sign,
             plasticity,
             role: None,
-            facts: Arc::default(),
+            storage: Storage::Value,
+            facts: None,
         };
-        weight.enforce_plasticity()
+        weight.enforce_plasticity().examined()
     }
 
     /// Replaces the value; the parameter gets a new identity, so an optimizer starts afresh with it.
@@ -91,15 +112,8 @@ impl<const D: usize> Weight<D> {
     /// # Errors
     ///
     /// [`Error::Shape`] if the shape differs.
-    pub fn set(&mut self, name: &'static str, value: Tensor<D>) -> Result<(), Error> {
-        let (found, expected) = (value.dims(), self.param.dims());
-        if found != expected {
-            return Err(Error::Shape {
-                parameter: name,
-                found: found.to_vec(),
-                expected: expected.to_vec(),
-            });
-        }
+    pub fn set(&mut self, value: Tensor<D>) -> Result<(), Error> {
+        check_shape(self.name(), value.dims(), self.param.dims())?;
         let value = context::associate(value, &self.param.base());
         let (mask, role) = (self.mask.take(), self.role);
         *self = Self::new(value, self.sign, self.plasticity).cut_to(mask);
@@ -110,19 +124,19 @@ impl<const D: usize> Weight<D> {
     /// Replaces the value by `f` of it, outside of any graph; identity, association and
     /// mask stay.
     pub(crate) fn map_value(self, f: impl FnOnce(Tensor<D>) -> Tensor<D>) -> Self {
-        self.map_param(|param| param.map(|value| super::on_inner(value, f)))
+        self.map_param(|param| param.map(|value| on_inner(value, f)))
             .enforce_mask()
+            .examined()
     }
 
     /// Lets only the connections exist where `mask` is true, in place of those of an earlier mask. The
-    /// values elsewhere are lost; the parameter keeps its identity. `name` is for the message of an
-    /// error.
+    /// values elsewhere are lost; the parameter keeps its identity.
     ///
     /// # Errors
     ///
     /// [`Error::Shape`] if the mask has another shape than the weight.
-    pub fn set_mask(&mut self, name: &'static str, mask: Tensor<D, Bool>) -> Result<(), Error> {
-        *self = self.clone().with_mask(name, mask)?;
+    pub fn set_mask(&mut self, mask: Tensor<D, Bool>) -> Result<(), Error> {
+        *self = self.clone().with_mask(mask)?;
         Ok(())
     }
 
@@ -131,12 +145,14 @@ impl<const D: usize> Weight<D> {
     /// # Errors
     ///
     /// [`Error::Shape`] if the mask has another shape than the weight.
-    pub fn with_mask(self, name: &'static str, mask: Tensor<D, Bool>) -> Result<Self, Error> {
-        let mask = Mask::new(name, mask, self.param.dims(), &self.param.device())?;
+    pub fn with_mask(self, mask: Tensor<D, Bool>) -> Result<Self, Error> {
+        check_shape(self.name(), mask.dims(), self.param.dims())?;
+        let mask = Mask::new(mask, &self.param.device());
         Ok(self.cut_to(Some(mask)))
     }
 
     /// The same parameter without a mask: the connections that were missing start at 0.
+    #[must_use]
     pub fn without_mask(self) -> Self {
         Self { mask: None, ..self }
     }
@@ -147,7 +163,12 @@ impl<const D: usize> Weight<D> {
     }
 
     fn cut_to(self, mask: Option<Mask<D>>) -> Self {
-        Self { mask, ..self }.enforce_mask()
+        Self { mask, ..self }.enforce_mask().examined()
+    }
+
+    /// The name of the parameter in messages: that of its role.
+    fn name(&self) -> &'static str {
+        self.role.map_or("weight", Role::parameter)
     }
 
     /// The sign that the parameter keeps.
@@ -166,31 +187,40 @@ impl<const D: usize> Weight<D> {
     }
 
     /// The same parameter with a role, by which learning rates and optimizers find it.
+    #[must_use]
     pub fn with_role(self, role: Role) -> Self {
         let role = Some(role);
         Self { role, ..self }
     }
 
     /// The same parameter, learning or fixed.
+    #[must_use]
     pub fn with_plasticity(self, plasticity: Plasticity) -> Self {
         let param = match plasticity {
             Plasticity::Plastic => Module::set_require_grad(self.param, true),
             Plasticity::Fixed => self.param,
         };
-        let (mask, role) = (self.mask, self.role);
-        Self {
-            mask,
-            role,
-            ..Self::from_param(param, self.sign, plasticity)
-        }
+        let weight = Self {
+            param,
+            plasticity,
+            ..self
+        };
+        weight.enforce_plasticity().examined()
     }
 
-    /// The value to compute with: part of the graph if the parameter learns, a constant if not. No
-    /// error reaches what the mask excludes.
-    pub fn value(&self) -> Tensor<D> {
+    /// The value to compute with: part of the graph if the parameter learns, a constant if not.
+    ///
+    /// It is what a reparameterization makes of the stored base, never negative where the weight is
+    /// not; a quantized value is dequantized, and no error reaches what the mask excludes.
+    pub fn val(&self) -> Tensor<D> {
+        let value = dequantized(self.param.val());
         let value = match self.plasticity {
-            Plasticity::Plastic => self.param.val(),
-            Plasticity::Fixed => self.param.val().detach(),
+            Plasticity::Plastic => value,
+            Plasticity::Fixed => value.detach(),
+        };
+        let value = match (self.storage, self.sign) {
+            (Storage::OtherBase, Sign::NonNegative) => value.clamp_min(0.0),
+            _ => value,
         };
         match &self.mask {
             Some(mask) => mask.apply(value),
@@ -198,65 +228,39 @@ impl<const D: usize> Weight<D> {
         }
     }
 
-    /// The value of every element, if they are all the same and the parameter is fixed.
-    ///
-    /// The values are read when this is first asked and after they changed, not at each call.
+    /// The value of every element, if they are all the same and the parameter is fixed. Nothing is read
+    /// from the device.
     pub fn uniform_value(&self) -> Option<f64> {
-        match self.plasticity {
-            Plasticity::Plastic => None,
-            Plasticity::Fixed => self.facts().uniform,
-        }
-    }
-
-    fn facts(&self) -> Facts {
-        let value = self.param.val().inner();
-        let value = match &self.mask {
-            // Else the parameter has the zeros itself.
-            Some(mask) if self.is_reparameterized() => mask.apply(value),
-            _ => value,
-        };
-        let mut known = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.as_ref().filter(|k| storage::is_shared(&k.of, &value)) {
-            return known.facts;
-        }
-        let data = value.to_data();
-        let mut elements = data.iter::<f64>();
-        let first = elements.next();
-        let facts = Facts {
-            uniform: first.filter(|first| elements.all(|v| v == *first)),
-            keeps_sign: data.iter::<f64>().all(|v| v >= 0.0),
-        };
-        *known = Some(Known { of: value, facts });
-        facts
+        self.facts?.uniform
     }
 
     fn announcement(&self) -> scope::Announcement {
-        let mut announcement = scope::Announcement {
-            sign: Some(self.sign),
-            plasticity: Some(self.plasticity),
-            role: self.role,
-            effective: None,
+        let weight = self.clone();
+        let values: Rc<dyn Fn() -> _> = Rc::new(move || weight.val().inner().into_data());
+        let effective = |form| scope::Effective {
+            sign: self.sign,
+            values: values.clone(),
+            form,
+        };
+        scope::Announcement {
+            effective: match self.storage {
+                Storage::Value => None,
+                Storage::Base(form) => Some(effective(Some(form))),
+                Storage::OtherBase => Some(effective(None)),
+            },
+            weight: Some((self.sign, values)),
             exists: self
                 .mask
                 .clone()
                 .map(|mask| -> Rc<dyn Fn() -> _> { Rc::new(move || mask.exists().into_data()) }),
-        };
-        if self.is_reparameterized() {
-            let weight = self.clone();
-            announcement.sign = None;
-            announcement.effective = Some(scope::Effective {
-                sign: self.sign,
-                values: Rc::new(move || weight.value().inner().into_data()),
-                form: NonNegative::of(&self.param),
-            });
+            ..self.announcement_to_mapper()
         }
-        announcement
     }
 
-    /// To a mapper no sign is announced where the parameter cannot break it, and no value is held.
+    /// To a mapper no sign is announced where the stored values cannot break it, and no value is held.
     fn announcement_to_mapper(&self) -> scope::Announcement {
-        let settled = self.plasticity == Plasticity::Fixed && self.facts().keeps_sign;
-        let bound = !settled && !self.is_reparameterized();
+        let settled = self.facts.is_some_and(|facts| facts.keeps_sign);
+        let bound = !settled && self.storage == Storage::Value && !self.is_quantized();
         scope::Announcement {
             sign: bound.then_some(self.sign),
             plasticity: Some(self.plasticity),
@@ -265,19 +269,8 @@ impl<const D: usize> Weight<D> {
         }
     }
 
-    /// A reparameterized weight holds a base that is not the weight: its sign is the
-    /// reparameterization's business.
-    fn is_reparameterized(&self) -> bool {
-        #[derive(Default)]
-        struct Seen(bool);
-        impl ModuleVisitor for Seen {
-            fn enter_module(&mut self, _name: &str, container_type: &str) {
-                self.0 |= container_type == "Reparameterization";
-            }
-        }
-        let mut seen = Seen::default();
-        self.param.visit(&mut seen);
-        seen.0
+    fn is_quantized(&self) -> bool {
+        matches!(self.param.dtype(), DType::QFloat(_))
     }
 
     fn enforce_plasticity(mut self) -> Self {
@@ -289,10 +282,10 @@ impl<const D: usize> Weight<D> {
     }
 
     /// Sets to 0 what the mask excludes, so that it is 0 in the parameter too. The base of a
-    /// reparameterized weight stays: only [`value`](Self::value) is cut.
+    /// reparameterized weight and quantized values stay: only [`val`](Self::val) is cut.
     fn enforce_mask(self) -> Self {
         match &self.mask {
-            Some(mask) if !self.is_reparameterized() => {
+            Some(mask) if self.storage == Storage::Value && !self.is_quantized() => {
                 let param = self
                     .param
                     .map(|value| on_inner(value, |value| mask.apply(value)));
@@ -300,6 +293,15 @@ impl<const D: usize> Weight<D> {
             }
             _ => self,
         }
+    }
+
+    /// Looks at the values of a fixed weight.
+    fn examined(self) -> Self {
+        let facts = match (self.plasticity, self.storage) {
+            (Plasticity::Fixed, Storage::Value) => Some(Facts::of(&self.val().inner().into_data())),
+            _ => None,
+        };
+        Self { facts, ..self }
     }
 
     fn map_mask(self, f: impl FnOnce(Mask<D>) -> Mask<D>) -> Self {
@@ -310,7 +312,39 @@ impl<const D: usize> Weight<D> {
     /// The parameter is moved through `f`, not shared with it, so that its memory can be reused.
     fn map_param(self, f: impl FnOnce(Param<Tensor<D>>) -> Param<Tensor<D>>) -> Self {
         let param = f(self.param);
-        Self { param, ..self }.enforce_plasticity()
+        Self {
+            storage: Storage::of(&param),
+            param,
+            ..self
+        }
+        .enforce_plasticity()
+    }
+}
+
+impl Storage {
+    fn of<const D: usize>(param: &Param<Tensor<D>>) -> Self {
+        #[derive(Default)]
+        struct Seen(bool);
+        impl ModuleVisitor for Seen {
+            fn enter_module(&mut self, _name: &str, container_type: &str) {
+                self.0 |= container_type == "Reparameterization";
+            }
+        }
+        let mut seen = Seen::default();
+        param.visit(&mut seen);
+        match (seen.0, NonNegative::of(param)) {
+            (false, _) => Self::Value,
+            (true, Some(form)) => Self::Base(form),
+            (true, None) => Self::OtherBase,
+        }
+    }
+}
+
+/// The values of a quantized tensor; any other as it is.
+fn dequantized<const D: usize>(value: Tensor<D>) -> Tensor<D> {
+    match value.dtype() {
+        DType::QFloat(_) => value.dequantize(),
+        _ => value,
     }
 }
 
@@ -349,9 +383,16 @@ impl<const D: usize> Module for Weight<D> {
 
     fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
         let announcement = self.announcement_to_mapper();
-        self.map_param(|param| scope::with(announcement, || Module::map(param, mapper)))
-            .map_mask(|mask| scope::silently(|| mask.map(mapper)))
-            .enforce_mask()
+        // A parameter that a mapper hands back untouched still holds the same tensor.
+        let fixed = (self.plasticity == Plasticity::Fixed).then(|| self.param.clone());
+        let param = scope::with(announcement, || Module::map(self.param, mapper));
+        let untouched = fixed.is_some_and(|before| std::ptr::eq(&*before, &*param))
+            && Storage::of(&param) == self.storage;
+        let weight = Self { param, ..self }.map_mask(|mask| scope::silently(|| mask.map(mapper)));
+        match untouched && weight.mask.is_none() {
+            true => weight,
+            false => weight.map_param(|param| param).enforce_mask().examined(),
+        }
     }
 
     fn fork(self, device: &Device) -> Self {
@@ -359,9 +400,9 @@ impl<const D: usize> Module for Weight<D> {
             .map_mask(|mask| mask.moved_to(device))
     }
 
+    /// Unlike a parameter that Burn moves once it is initialized, the weight goes on learning.
     fn to_device(self, device: &Device) -> Self {
-        self.map_param(|param| param.to_device(device))
-            .map_mask(|mask| mask.moved_to(device))
+        self.fork(device)
     }
 
     fn valid(&self) -> Self {
@@ -373,13 +414,22 @@ impl<const D: usize> Module for Weight<D> {
     }
 
     fn materialize(self) -> Self {
-        self.map_param(Module::materialize).enforce_mask()
+        let value = (self.storage == Storage::OtherBase).then(|| self.val().inner());
+        let weight = self.map_param(Module::materialize);
+        match value {
+            Some(value) => weight.map_value(|_| value),
+            None => weight.enforce_mask(),
+        }
     }
 }
 
 impl<const D: usize> ModuleDisplayDefault for Weight<D> {
     fn content(&self, content: Content) -> Option<Content> {
         self.param.content(content)
+    }
+
+    fn num_params(&self) -> usize {
+        Module::num_params(self)
     }
 }
 

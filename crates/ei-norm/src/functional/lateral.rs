@@ -1,19 +1,35 @@
-//! A local rule by which lateral inhibition learns to center errors.
+//! Lateral inhibition between errors, and a local rule by which it learns to center them.
 
 use burn::tensor::Tensor;
 
-use super::statistics::mean;
+use crate::error::check_last;
+use crate::error_norm::{self, GradNormMode};
+use crate::init::or_panic;
+use crate::statistics::mean;
+
+/// δ − Σ_j w_j δ_j: every neuron is inhibited by the same weighted sum of errors.
+///
+/// # Shapes
+///
+/// - `delta` and the result: `[..., D]`; `weights`: `[D]`
+///
+/// # Panics
+///
+/// If the last axis of `delta` is not as long as `weights`.
+#[track_caller]
+pub fn lateral<const D: usize>(delta: Tensor<D>, weights: Tensor<1>) -> Tensor<D> {
+    or_panic(check_last("delta", delta.dims(), weights.dims()[0]));
+    error_norm::apply(GradNormMode::Lateral, 0.0, None, Some(&weights), delta)
+}
 
 /// One step of the rule by which the weights w of [`lateral`](super::lateral) learn to center errors:
 /// a normalized delta rule (NLMS) on the rows δ_b of a batch.
 ///
-// p_b = w·δ_b                                   the inhibition
-// m_b = mean(δ_b − p_b)                         what is left of the mean, after inhibition
-// w'  = max(w + η Σ_b m_b δ_b / Σ_b ‖δ_b‖², 0)  Dale's law: inhibition keeps its sign
-#[doc = include_str!("../../equations/lateral_update.html")]
-///
-/// with p the inhibition and m what is left of the mean after it; Dale's law keeps the sign of
-/// inhibition.
+/// ```text
+/// p_b = w·δ_b                                   the inhibition
+/// m_b = mean(δ_b − p_b)                         what is left of the mean after it
+/// w'  = max(w + η Σ_b m_b δ_b / Σ_b ‖δ_b‖², 0)  Dale's law: inhibition keeps its sign
+/// ```
 ///
 /// It descends ½ Σ_b m_b²: each synapse needs its own presynaptic error δ_j and one postsynaptic
 /// number, m. With 0 < η < 2 the distance of w from 1/D never grows in a step, whatever the errors.
@@ -29,6 +45,7 @@ use super::statistics::mean;
 /// # Panics
 ///
 /// If the last axis of `delta` is not as long as `weights`.
+#[track_caller]
 pub fn lateral_update<const D: usize>(
     weights: Tensor<1>,
     delta: Tensor<D>,
@@ -37,10 +54,7 @@ pub fn lateral_update<const D: usize>(
     let weights = weights.inner();
     let shape = delta.dims();
     let [features] = weights.dims();
-    assert!(
-        D > 0 && shape[D - 1] == features,
-        "lateral_update: errors of shape {shape:?} do not fit {features} weights"
-    );
+    or_panic(check_last("delta", shape, features));
     let rows = shape[..D - 1].iter().product::<usize>();
     if rows * features == 0 {
         return weights;

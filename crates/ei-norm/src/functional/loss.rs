@@ -1,15 +1,14 @@
 use burn::tensor::{Int, Tensor, activation::log_softmax, assert_shape};
 
-use super::statistics::{mean, mean_or_zero, variance};
-use crate::context;
+use crate::statistics::{mean, mean_or_zero, variance};
 
 /// The local loss that teaches inhibition to normalize (Eyono et al. 2026, "I-Norm"):
 ///
-// the batch mean of mean(ẑ)² + (var(ẑ) − 1)², ẑ = (sg(a) − s)/q
-#[doc = include_str!("../../equations/inhibitory_loss.html")]
+/// ```text
+/// L = batch mean of [ mean(ẑ)² + (var(ẑ) − 1)² ]    ẑ = (sg(a) − s)/q
+/// ```
 ///
-/// or the batch mean of mean(ẑ)² alone when inhibition only subtracts. It is 0 if there are
-/// no examples.
+/// or the batch mean of mean(ẑ)² alone when inhibition only subtracts. It is 0 if there are no examples.
 ///
 /// # Shapes
 ///
@@ -25,11 +24,6 @@ pub fn inhibitory_loss<const D: usize>(z_hat: Tensor<D>, divisive: bool) -> Tens
     } else {
         first.mean()
     }
-}
-
-/// The loss of a layer where there is nothing to learn from: 0, not the mean of nothing.
-pub(super) fn no_loss<const D: usize>(like: &Tensor<D>) -> Tensor<1> {
-    context::associate(Tensor::zeros([1], (&like.device(), like.dtype())), like)
 }
 
 /// Cross-entropy of logits against class indices with label smoothing: the target distribution is

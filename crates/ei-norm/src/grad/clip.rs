@@ -22,6 +22,7 @@ use crate::init::{check_not_negative, or_panic};
 ///
 /// If `max_norm` is negative or not finite.
 #[track_caller]
+#[must_use]
 pub fn clip_grad_norm<const D: usize>(x: Tensor<D>, max_norm: f64) -> Tensor<D> {
     or_panic(check_not_negative("max_norm of clip_grad_norm", max_norm));
     map_grad(x, move |error| {
@@ -43,6 +44,7 @@ pub fn clip_grad_norm<const D: usize>(x: Tensor<D>, max_norm: f64) -> Tensor<D> 
 ///
 /// If `max_norm` is negative or not finite.
 #[track_caller]
+#[must_use]
 pub fn clip_grad_total_norm<const D: usize>(x: Tensor<D>, max_norm: f64) -> Tensor<D> {
     or_panic(check_not_negative(
         "max_norm of clip_grad_total_norm",
@@ -63,6 +65,7 @@ pub fn clip_grad_total_norm<const D: usize>(x: Tensor<D>, max_norm: f64) -> Tens
 ///
 /// If `limit` is negative or not finite.
 #[track_caller]
+#[must_use]
 pub fn clip_grad_value<const D: usize>(x: Tensor<D>, limit: f64) -> Tensor<D> {
     or_panic(check_not_negative("limit of clip_grad_value", limit));
     // Masks, because backends differ in what their clamp makes of NaN.

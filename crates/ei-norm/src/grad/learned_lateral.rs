@@ -2,13 +2,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use burn::config::Config;
-use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
+use burn::module::{
+    Content, Devices, DisplaySettings, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper,
+    ModuleVisitor,
+};
 use burn::tensor::{Device, Tensor, assert_shape};
 use rand::Rng;
 
 use super::{lock, map_grad, norm};
 use crate::dale::{self, Weight};
-use crate::functional::{lateral, lateral_update, rows};
+use crate::functional::{lateral, lateral_update};
+use crate::row_function::rows;
 use crate::{Error, init};
 
 /// Configuration of [`LearnedLateral`].
@@ -81,7 +85,8 @@ impl LearnedLateralConfig {
 /// ```
 ///
 /// The weights are part of the record; errors that wait for `adapt` are not, so save after it. Clones
-/// share the waiting errors. If `adapt` is not called, 16 million values (2²⁴) wait at most: beyond
+/// share the waiting errors; a `fork` starts without any, so that replicas learn each from its own. If
+/// `adapt` is not called, 16 million values (2²⁴) wait at most: beyond
 /// that those of the oldest uses are dropped, though the latest use always counts. A module without autodiff (after `valid`) inhibits errors but does not
 /// collect them, so measuring a network does not change its training.
 #[derive(Module, Debug)]
@@ -91,20 +96,19 @@ pub struct LearnedLateral {
     pub weights: Weight<1>,
     #[module(skip)]
     rate: f64,
-    #[module(skip)]
-    waiting: Arc<Mutex<Waiting>>,
+    waiting: Waiting,
 }
 
 /// Errors by the number of the forward pass that they belong to: backward passes may come in any order.
 #[derive(Debug, Default)]
-struct Waiting {
+struct Errors {
     passes: u64,
     errors: BTreeMap<u64, Tensor<2>>,
     /// In all of them.
     values: usize,
 }
 
-impl Waiting {
+impl Errors {
     /// How many values wait for a call that may never come.
     const LIMIT: usize = 1 << 24;
 
@@ -126,6 +130,50 @@ impl Waiting {
     }
 }
 
+/// The errors that wait, a part of the module without parameters.
+#[derive(Debug, Clone, Default)]
+struct Waiting(Arc<Mutex<Errors>>);
+
+impl Module for Waiting {
+    fn collect_devices(&self, devices: Devices) -> Devices {
+        devices
+    }
+
+    fn visit<V: ModuleVisitor>(&self, _visitor: &mut V) {}
+
+    fn map<M: ModuleMapper>(self, _mapper: &mut M) -> Self {
+        self
+    }
+
+    fn fork(self, _device: &Device) -> Self {
+        Self::default()
+    }
+
+    fn to_device(self, _device: &Device) -> Self {
+        Self::default()
+    }
+
+    fn valid(&self) -> Self {
+        self.clone()
+    }
+
+    fn train(self) -> Self {
+        self
+    }
+
+    fn materialize(self) -> Self {
+        self
+    }
+}
+
+impl ModuleDisplayDefault for Waiting {
+    fn content(&self, content: Content) -> Option<Content> {
+        Some(content)
+    }
+}
+
+impl ModuleDisplay for Waiting {}
+
 impl LearnedLateral {
     /// With these weights, `[features]`, and the rate η.
     ///
@@ -143,7 +191,7 @@ impl LearnedLateral {
         Ok(Self {
             weights,
             rate,
-            waiting: Arc::default(),
+            waiting: Waiting::default(),
         })
     }
 
@@ -160,11 +208,11 @@ impl LearnedLateral {
     pub fn forward<const D: usize>(&self, z: Tensor<D>) -> Tensor<D> {
         let features = self.features();
         assert_shape!(z, [.., features]);
-        let weights = self.weights.val();
+        let weights = self.weights.base();
         let pass = (self.rate > 0.0 && weights.is_autodiff() && z.is_tracked()).then(|| {
-            let mut waiting = lock(&self.waiting);
+            let mut waiting = lock(&self.waiting.0);
             waiting.passes += 1;
-            (waiting.passes, self.waiting.clone())
+            (waiting.passes, self.waiting.0.clone())
         });
         let weights = weights.inner();
         map_grad(z, move |delta: Tensor<D>| {
@@ -181,8 +229,9 @@ impl LearnedLateral {
     /// The errors of several uses of the module count as one batch, in the order of their forward
     /// passes; of several backward passes through one use the last counts. Of more than 16 million
     /// values (2²⁴) the oldest uses are left out.
+    #[must_use]
     pub fn adapt(self) -> Self {
-        let errors = lock(&self.waiting).take();
+        let errors = lock(&self.waiting.0).take();
         if errors.is_empty() {
             return self;
         }
@@ -200,7 +249,7 @@ impl LearnedLateral {
     ///
     /// - `delta`, result: `[..., features]`
     pub fn apply<const D: usize>(&self, delta: Tensor<D>) -> Tensor<D> {
-        lateral(delta, self.weights.value())
+        lateral(delta, self.weights.val())
     }
 
     /// The number of features D.

@@ -10,6 +10,7 @@
 //! | [`scale_grad`] | times a factor |
 //! | [`reverse_grad`] | times −λ |
 //! | [`noise_grad`] | plus Gaussian noise from a [`GradNoise`] |
+//! | [`normalize_grad`], [`GradNorm`] | normalizes it over the features of each example |
 //! | [`LearnedLateral`] | less a weighted sum, whose weights learn to center the error |
 //! | [`GradProbe`] | keeps the error for you to read |
 //! | [`GradSentinel`], [`check_grad`] | finds the first error that is not finite |
@@ -33,23 +34,21 @@
 
 mod clip;
 mod learned_lateral;
-mod map;
 mod noise;
 mod norm;
-mod op;
 mod probe;
-mod rule;
 mod scale;
 mod sentinel;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use crate::autodiff::is_listed;
+pub use crate::error_norm::GradNormMode;
+pub use crate::map_grad::map_grad;
 pub use clip::{clip_grad_norm, clip_grad_total_norm, clip_grad_value};
 pub use learned_lateral::{LearnedLateral, LearnedLateralConfig};
-pub use map::map_grad;
 pub use noise::{GradNoise, noise_grad};
-pub use norm::{GradNorm, GradNormConfig, GradNormMode, grad_norm};
-pub(crate) use op::attach;
+pub use norm::{GradNorm, GradNormConfig, normalize_grad};
 pub use probe::GradProbe;
 pub use scale::{reverse_grad, scale_grad};
 pub use sentinel::{GradSentinel, check_grad};

@@ -64,6 +64,7 @@ impl GradNoise {
 ///
 /// If `std` is negative or not finite.
 #[track_caller]
+#[must_use]
 pub fn noise_grad<const D: usize>(x: Tensor<D>, std: f64, noise: &GradNoise) -> Tensor<D> {
     or_panic(check_not_negative("std of noise_grad", std));
     if !x.is_tracked() {

@@ -4,61 +4,13 @@ use burn::tensor::{Device, Tensor, TensorData, assert_shape};
 use rand::Rng;
 use rand_distr::{Distribution, OpenClosed01};
 
-use super::{map_grad, rule::Rule};
-use crate::{
-    Error,
-    dale::{Plasticity, Sign, Weight},
-    init,
-};
-
-/// How [`GradNorm`] changes the error δ that arrives at a layer's output z (Eyono et al. 2026).
-///
-#[doc = include_str!("../../equations/grad_norm.html")]
-///
-/// D is the number of features and w are fixed random weights that sum to 1.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum GradNormMode {
-    /// δ: nothing changes.
-    Identity,
-    /// (δ − mean δ − z (δ·z)/D) / σ.
-    #[default]
-    Full,
-    /// δ − mean δ.
-    Center,
-    /// δ / σ.
-    Scale,
-    /// δ − z (δ·z)/D.
-    Decorrelate,
-    /// δ − Σ_j w_j δ_j with fixed random weights w: lateral inhibition between error signals.
-    Lateral,
-}
+use crate::dale::{Plasticity, Sign, Weight};
+use crate::error::{check_last, check_shape};
+use crate::error_norm::{self, GradNormMode};
+use crate::init::{self, or_panic};
+use crate::{Error, map_grad};
 
 impl GradNormMode {
-    /// All modes.
-    pub const ALL: [Self; 6] = [
-        Self::Identity,
-        Self::Full,
-        Self::Center,
-        Self::Scale,
-        Self::Decorrelate,
-        Self::Lateral,
-    ];
-
-    /// The name in configurations, records and on command lines.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Identity => "identity",
-            Self::Full => "full",
-            Self::Center => "center",
-            Self::Scale => "scale",
-            Self::Decorrelate => "decorrelate",
-            Self::Lateral => "lateral",
-        }
-    }
-
     /// The error δ' that leaves backward, from the output `z` and the error `delta`.
     ///
     /// Half-precision values are computed in f32 and cast back.
@@ -70,6 +22,7 @@ impl GradNormMode {
     /// # Panics
     ///
     /// If the shapes differ, or if the mode is [`Lateral`](Self::Lateral) and there are no weights.
+    #[track_caller]
     pub fn apply<const D: usize>(
         self,
         z: Tensor<D>,
@@ -77,50 +30,20 @@ impl GradNormMode {
         lateral_weights: Option<Tensor<1>>,
         epsilon: f64,
     ) -> Tensor<D> {
-        self.rule(z, lateral_weights, epsilon).apply(delta)
+        or_panic(check_shape("delta", delta.dims(), z.dims()));
+        self.check_weights(z.dims(), lateral_weights.as_ref());
+        error_norm::apply(self, epsilon, Some(&z), lateral_weights.as_ref(), delta)
     }
 
-    /// The mode with what it looks at; the rest of the tensors is dropped.
-    fn rule<const D: usize>(
-        self,
-        z: Tensor<D>,
-        lateral_weights: Option<Tensor<1>>,
-        epsilon: f64,
-    ) -> Rule<D> {
-        match self {
-            Self::Identity => Rule::Identity,
-            Self::Full => Rule::Full { z, epsilon },
-            Self::Center => Rule::Center,
-            Self::Scale => Rule::Scale { z, epsilon },
-            Self::Decorrelate => Rule::Decorrelate { z },
-            Self::Lateral => Rule::Lateral {
-                weights: lateral_weights
-                    .unwrap_or_else(|| panic!("GradNormMode::Lateral needs lateral weights")),
-            },
+    #[track_caller]
+    fn check_weights<const D: usize>(self, z: [usize; D], lateral_weights: Option<&Tensor<1>>) {
+        match (self, lateral_weights) {
+            (Self::Lateral, Some(weights)) => {
+                or_panic(check_last("z", z, weights.dims()[0]));
+            }
+            (Self::Lateral, None) => panic!("GradNormMode::Lateral needs lateral weights"),
+            _ => {}
         }
-    }
-}
-
-impl std::fmt::Display for GradNormMode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl std::str::FromStr for GradNormMode {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        Self::ALL
-            .into_iter()
-            .find(|mode| mode.name() == name)
-            .ok_or_else(|| {
-                Error::config(
-                    "mode",
-                    name,
-                    "identity, full, center, scale, decorrelate, lateral",
-                )
-            })
     }
 }
 
@@ -136,23 +59,24 @@ impl std::str::FromStr for GradNormMode {
 /// # Panics
 ///
 /// If the mode is lateral and the weights are missing or of another length.
-pub fn grad_norm<const D: usize>(
+#[track_caller]
+#[must_use]
+pub fn normalize_grad<const D: usize>(
     z: Tensor<D>,
     mode: GradNormMode,
     lateral_weights: Option<Tensor<1>>,
     epsilon: f64,
 ) -> Tensor<D> {
-    if mode == GradNormMode::Identity {
+    mode.check_weights(z.dims(), lateral_weights.as_ref());
+    if mode == GradNormMode::Identity || !z.is_tracked() {
         return z;
     }
-    // Neither tensor of the rule holds a graph.
+    // Neither of the tensors that are kept holds a graph.
     let weights = lateral_weights.map(Tensor::inner);
-    let rule = mode.rule(z.clone().inner(), weights, epsilon);
-    if let Rule::Lateral { weights } = &rule {
-        let [features] = weights.dims();
-        assert_shape!(z, [.., features]);
-    }
-    map_grad(z, move |delta: Tensor<D>| rule.apply(delta))
+    let activity = mode.looks_at_activity().then(|| z.clone().inner());
+    map_grad(z, move |delta: Tensor<D>| {
+        error_norm::apply(mode, epsilon, activity.as_ref(), weights.as_ref(), delta)
+    })
 }
 
 /// Configuration of [`GradNorm`].
@@ -173,9 +97,19 @@ impl GradNormConfig {
     ///
     /// # Panics
     ///
-    /// Where [`try_init_with`](Self::try_init_with) returns an error.
+    /// Where [`try_init`](Self::try_init) returns an error.
+    #[track_caller]
     pub fn init(&self, device: &Device) -> GradNorm {
-        init::or_panic(self.try_init_with(device, &mut init::device_rng(device)))
+        or_panic(self.try_init(device))
+    }
+
+    /// Creates the module; lateral weights are drawn with the seed of the device.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_init_with`](Self::try_init_with).
+    pub fn try_init(&self, device: &Device) -> Result<GradNorm, Error> {
+        self.try_init_with(device, &mut init::device_rng(device))
     }
 
     /// Creates the module; lateral weights are drawn from `rng`.
@@ -270,8 +204,8 @@ impl GradNorm {
     pub fn forward<const D: usize>(&self, z: Tensor<D>) -> Tensor<D> {
         let features = self.features;
         assert_shape!(z, [.., features]);
-        let weights = self.lateral_weights.as_ref().map(Weight::value);
-        grad_norm(z, self.mode, weights, self.epsilon)
+        let weights = self.lateral_weights.as_ref().map(Weight::val);
+        normalize_grad(z, self.mode, weights, self.epsilon)
     }
 
     /// The error that leaves backward, for the output `z` and the error `delta`, as a plain
@@ -281,8 +215,27 @@ impl GradNorm {
     ///
     /// - `z`, `delta`, result: `[..., features]`
     pub fn apply<const D: usize>(&self, z: Tensor<D>, delta: Tensor<D>) -> Tensor<D> {
-        let weights = self.lateral_weights.as_ref().map(Weight::value);
+        let weights = self.lateral_weights.as_ref().map(Weight::val);
         self.mode.apply(z, delta, weights, self.epsilon)
+    }
+
+    /// [`apply`](Self::apply) to rows of which so many are joined to one.
+    pub(crate) fn apply_joined(
+        &self,
+        z: Tensor<2>,
+        delta: Tensor<2>,
+        positions: usize,
+    ) -> Tensor<2> {
+        let weights = self.lateral_weights.as_ref().map(|weights| {
+            let tiled = Tensor::cat(vec![weights.val(); positions], 0);
+            tiled / positions as f64
+        });
+        self.mode.apply(z, delta, weights, self.epsilon)
+    }
+
+    /// Fails unless it is for so many features.
+    pub(crate) fn check_features(&self, features: usize) -> Result<(), Error> {
+        check_shape("grad_norm", [self.features], [features])
     }
 
     /// The number of features D.

@@ -16,6 +16,7 @@ use crate::init::{check_finite, check_not_negative, or_panic};
 ///
 /// If `factor` is not finite.
 #[track_caller]
+#[must_use]
 pub fn scale_grad<const D: usize>(x: Tensor<D>, factor: f64) -> Tensor<D> {
     or_panic(check_finite("factor of scale_grad", factor));
     map_grad(x, move |error| error * factor)
@@ -35,6 +36,7 @@ pub fn scale_grad<const D: usize>(x: Tensor<D>, factor: f64) -> Tensor<D> {
 ///
 /// If `lambda` is negative or not finite.
 #[track_caller]
+#[must_use]
 pub fn reverse_grad<const D: usize>(x: Tensor<D>, lambda: f64) -> Tensor<D> {
     or_panic(check_not_negative("lambda of reverse_grad", lambda));
     scale_grad(x, -lambda)

@@ -1,16 +1,17 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
 
-use super::parameters::{self, Holds, Parameter};
-use super::weights::Stored;
-use super::{KeyMap, Weights};
+use super::parameters::{self, Holds, Pair};
+use super::weights::{Stored, list};
+use super::{Axes, KeyMap, Weights};
 use crate::dale::Sign;
 use crate::{Error, context};
 
 /// What to do with negative values for a parameter that Dale's law keeps non-negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Signs {
     /// They are an error.
     #[default]
@@ -24,6 +25,7 @@ pub enum Signs {
 
 /// Sets the parameters of a model to the weights of a file: all of them, or none.
 #[derive(Debug, Clone)]
+#[must_use]
 pub struct Import {
     map: KeyMap,
     signs: Signs,
@@ -76,38 +78,26 @@ impl Import {
     /// are where the model has no connection; also if the table does not fit the model, or a weight
     /// has a reparameterization that is not of this crate. The model is then unchanged.
     pub fn apply<M: Module>(&self, weights: &Weights, model: &mut M) -> Result<(), Error> {
-        let parameters = parameters::of(model);
+        let parameters = parameters::of(model, false);
         let pairs = parameters::pair(&parameters, &self.map)?;
-        let surplus = |key: &&str| {
-            !self.map.ignores(key) && pairs.iter().all(|(entry, ..)| entry.key != **key)
+        let wanted: HashSet<&str> = pairs.iter().flat_map(|pair| pair.entry.keys()).collect();
+        let is_surplus = |key: &&str| {
+            !wanted.contains(key) && !self.map.ignored.iter().any(|ignored| ignored == key)
         };
-        let surplus: Vec<&str> = weights.keys().filter(surplus).collect();
+        let surplus: Vec<&str> = weights.keys().filter(is_surplus).collect();
         let mut values = HashMap::new();
-        for (entry, parameter, shape) in &pairs {
-            let Some(stored) = weights.get(&entry.key) else {
-                let found = match surplus.as_slice() {
-                    [] => "no such key".to_owned(),
-                    keys => format!("no such key, but {}", keys.join(", ")),
-                };
-                let expected = format!("{:?} {shape:?}", parameter.dtype);
-                return Err(Error::import(&entry.key, found, expected));
+        for pair in &pairs {
+            let read = |key: &str| match weights.tensors.get(key) {
+                Some(stored) => self.read(key, stored, pair),
+                None => Err(missing(key, pair, weights, &wanted, &surplus)),
             };
-            let checked = self.check(&entry.key, stored, parameter, shape)?;
-            let mut checked = entry.axes.reorder(&checked, shape);
-            self.check_mask(&entry.key, &mut checked, parameter)?;
-            match parameter.holds {
-                Holds::Weight => {}
-                Holds::Base(form) => checked.iter_mut().for_each(|v| *v = form.base(*v)),
-                Holds::UnknownBase => {
-                    let found = "a weight whose reparameterization cannot be inverted";
-                    return Err(Error::import(
-                        &entry.key,
-                        found,
-                        "to `materialize` it first",
-                    ));
-                }
+            let mut found = read(&pair.entry.key)?;
+            if let Some(minus) = &pair.entry.minus {
+                let minus = read(minus)?;
+                found.iter_mut().zip(minus).for_each(|(v, m)| *v -= m);
             }
-            let data = TensorData::new(checked, parameter.shape.clone());
+            let parameter = pair.parameter;
+            let data = TensorData::new(self.check(pair, found)?, parameter.shape.clone());
             values.insert(parameter.path.clone(), data.convert_dtype(parameter.dtype));
         }
         if let Some(key) = surplus.first() {
@@ -120,92 +110,120 @@ impl Import {
         Ok(())
     }
 
-    /// The values to set, in the order of the file.
-    fn check(
-        &self,
-        key: &str,
-        stored: &Stored,
-        parameter: &Parameter,
-        shape: &[usize],
-    ) -> Result<Vec<f64>, Error> {
-        if stored.shape != shape {
-            let [found, expected] = [&stored.shape[..], shape].map(|s| format!("shape {s:?}"));
-            return Err(Error::import(key, found, expected));
+    /// The values of a key that has the right shape and type; f64 holds those of all types exactly.
+    fn read(&self, key: &str, stored: &Stored, pair: &Pair) -> Result<Vec<f64>, Error> {
+        let wrong = |found: String, expected: String| Error::import(key, found, expected);
+        let Pair {
+            parameter, shape, ..
+        } = pair;
+        if stored.shape != *shape {
+            let fits = |axes: &Axes| axes.stored(&parameter.shape).as_ref() == Some(&stored.shape);
+            let other = Axes::ALL.into_iter().find(fits);
+            let hint = other.map_or(String::new(), |axes| format!(" (or `Axes::{axes:?}`)"));
+            let found = format!("shape {:?}", stored.shape);
+            return Err(wrong(found, format!("shape {shape:?}{hint}")));
         }
-        let dtype = parameter.dtype;
-        let fits = stored.dtype.is_float() && (self.convert || stored.dtype == dtype);
-        if !fits {
-            let found = format!("{:?}", stored.dtype);
-            let hint = if stored.dtype.is_float() {
-                " (or `Import::with_conversion`)"
-            } else {
-                ""
-            };
-            return Err(Error::import(key, found, format!("{dtype:?}{hint}")));
-        }
-        let in_model = TensorData::new(stored.values.clone(), [stored.values.len()]);
-        let mut values: Vec<f64> = in_model.convert_dtype(dtype).iter::<f64>().collect();
+        let expected = |hint: &str| format!("{:?}{hint}", parameter.dtype);
+        let found = format!("{:?}", stored.dtype);
+        let dtype = match stored.float() {
+            Some(dtype) if self.convert || dtype == parameter.dtype => dtype,
+            Some(_) => return Err(wrong(found, expected(" (or `Import::with_conversion`)"))),
+            None => return Err(wrong(found, expected(""))),
+        };
+        let data = TensorData::try_from_bytes_vec(stored.bytes.clone(), shape.clone(), dtype);
+        let data = data.map_err(|error| wrong(error.to_string(), expected("")))?;
+        Ok(data.iter::<f64>().collect())
+    }
+
+    /// What the parameter is to hold, for values in the order of the file.
+    fn check(&self, pair: &Pair, values: Vec<f64>) -> Result<Vec<f64>, Error> {
+        let Pair {
+            entry,
+            parameter,
+            shape,
+        } = pair;
+        let wrong =
+            |found: String, expected: &str| Err(Error::import(&entry.name(), found, expected));
+        let count = values.len();
+        let in_model = TensorData::new(values, [count]).convert_dtype(parameter.dtype);
+        let mut values: Vec<f64> = in_model.iter::<f64>().collect();
         if let Some((index, value)) = values.iter().enumerate().find(|(_, v)| !v.is_finite()) {
-            let found = format!("{value} at {index}");
-            return Err(Error::import(
-                key,
-                found,
-                format!("finite values of {dtype:?}"),
-            ));
+            let expected = format!("finite values of {:?}", parameter.dtype);
+            return wrong(format!("{value} at {index}"), &expected);
         }
         if parameter.sign == Some(Sign::NonNegative) {
-            let negative = values.iter().filter(|v| **v < 0.0).count();
             let is_base = matches!(parameter.holds, Holds::Base(_));
             let expected = match self.signs {
                 Signs::Check => "non-negative values (or `Signs::Project`, `Signs::Allow`)",
                 Signs::Allow if is_base => "non-negative values: the weight is reparameterized",
-                Signs::Allow => return Ok(values),
+                Signs::Allow => "",
                 Signs::Project => {
                     values.iter_mut().for_each(|v| *v = v.max(0.0));
-                    return Ok(values);
+                    ""
                 }
             };
-            if negative > 0 {
-                let worst = values.iter().copied().fold(0.0, f64::min);
-                let found = format!("{negative} negative values, the worst {worst}");
-                return Err(Error::import(key, found, expected));
+            let negative: Vec<f64> = values.iter().copied().filter(|v| *v < 0.0).collect();
+            if !expected.is_empty() && !negative.is_empty() {
+                let worst = negative.iter().copied().fold(0.0, f64::min);
+                let count = negative.len();
+                let found = format!("{count} negative values, the worst {worst}");
+                return wrong(found, expected);
             }
         }
-        Ok(values)
+        let mut values = entry.axes.reorder(&values, shape);
+        if let Some(exists) = &parameter.exists {
+            let cells = values.iter_mut().zip(exists);
+            let absent = |(value, exists): (_, &bool)| (!exists).then_some(value);
+            let absent = cells.filter_map(absent).filter(|v: &&mut f64| **v != 0.0);
+            let absent: Vec<&mut f64> = absent.collect();
+            if let (false, Some(first)) = (self.cut, absent.first()) {
+                let count = absent.len();
+                let found =
+                    format!("{count} values other than 0 outside of the mask, such as {first}");
+                let expected = "0 where there is no connection (or `Import::with_cut`)";
+                return wrong(found, expected);
+            }
+            absent.into_iter().for_each(|v| *v = 0.0);
+        }
+        match parameter.holds {
+            Holds::Weight => Ok(values),
+            Holds::Base(form) => Ok(values.into_iter().map(|v| form.base(v)).collect()),
+            Holds::UnknownBase => wrong(
+                "a weight whose reparameterization cannot be inverted".to_owned(),
+                "to `materialize` it first",
+            ),
+        }
     }
+}
 
-    /// Of values in the order of the parameter.
-    fn check_mask(
-        &self,
-        key: &str,
-        values: &mut [f64],
-        parameter: &Parameter,
-    ) -> Result<(), Error> {
-        let Some(exists) = &parameter.exists else {
-            return Ok(());
-        };
-        let absent = || exists.iter().map(|exists| !exists);
-        let wrong = || {
-            values
-                .iter()
-                .zip(absent())
-                .filter(|(v, absent)| *absent && **v != 0.0)
-        };
-        if let Some((first, _)) = wrong().next().filter(|_| !self.cut) {
-            let count = wrong().count();
-            let found = format!("{count} values other than 0 outside of the mask, such as {first}");
-            let expected = "0 where there is no connection (or `Import::with_cut`)";
-            return Err(Error::import(key, found, expected));
+/// The error for a key that the file lacks: which others it has, and whether a prefix makes the
+/// difference.
+fn missing(
+    key: &str,
+    pair: &Pair,
+    weights: &Weights,
+    wanted: &HashSet<&str>,
+    surplus: &[&str],
+) -> Error {
+    // One behind which the file has most of the keys.
+    let prefix = surplus.iter().find_map(|found| {
+        let prefix = found.strip_suffix(key)?;
+        let there = |key: &&&str| weights.tensors.contains_key(&format!("{prefix}{key}"));
+        (2 * wanted.iter().filter(there).count() > wanted.len()).then_some(prefix)
+    });
+    let (found, hint) = match (prefix, surplus) {
+        (Some(prefix), _) => (
+            format!("no such key, but {prefix}{key}"),
+            format!(" (or `Weights::without_prefix({prefix:?})`)"),
+        ),
+        (None, []) => ("no such key".to_owned(), String::new()),
+        (None, keys) => {
+            let keys = list(keys.iter().copied());
+            (format!("no such key, but {keys}"), String::new())
         }
-        for (value, _) in values
-            .iter_mut()
-            .zip(absent())
-            .filter(|(_, absent)| *absent)
-        {
-            *value = 0.0;
-        }
-        Ok(())
-    }
+    };
+    let expected = format!("{:?} {:?}{hint}", pair.parameter.dtype, pair.shape);
+    Error::import(key, found, expected)
 }
 
 struct Setter {

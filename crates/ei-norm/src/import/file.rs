@@ -1,52 +1,181 @@
-//! What an error says of the file that it is about.
+//! Files of either format, and what an error says of the file that it is about.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Component, Path};
 
+use pytorch_reader::{DType as TorchType, PytorchError, PytorchReader};
+use safetensors::{Dtype as FileType, SafeTensorError, SafeTensors};
+use serde::Deserialize;
+
+use super::Weights;
+use super::weights::Stored;
 use crate::Error;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
-    PyTorch,
-    Safetensors,
+/// Behind a reason why a PyTorch file is not read.
+const INSTEAD: &str = "; from Python, `safetensors.torch.save_file(model.state_dict(), \
+                       \"model.safetensors\")` writes a file that can be read";
+
+impl Weights {
+    /// Reads a file that `torch.save` wrote: a `state_dict`, or with `within` the one under this key
+    /// of a checkpoint, such as `Some("state_dict")`. Nothing in the file is executed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] with the path, if the file cannot be read or holds no tensors.
+    pub fn from_pytorch(path: impl AsRef<Path>, within: Option<&str>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let read = || -> Result<BTreeMap<String, Stored>, PytorchError> {
+            let reader = match within {
+                Some(key) => PytorchReader::with_top_level_key(path, key),
+                None => PytorchReader::new(path),
+            }?;
+            let stored = |(key, tensor): (String, pytorch_reader::Tensor)| {
+                let stored = Stored {
+                    shape: tensor.shape().to_vec(),
+                    dtype: file_type(tensor.dtype()),
+                    bytes: tensor.read()?,
+                };
+                Ok((key, stored))
+            };
+            reader.into_tensors().into_iter().map(stored).collect()
+        };
+        // Files come from anywhere, and the parser of their pickles is not ours to vouch for.
+        let (reason, instead) = match catch_unwind(AssertUnwindSafe(read)) {
+            Ok(Ok(tensors)) if !tensors.is_empty() => return Ok(Self { tensors }),
+            Ok(Ok(_)) => ("it holds no tensors".to_owned(), INSTEAD),
+            Ok(Err(error @ (PytorchError::Io(_) | PytorchError::KeyNotFound(_)))) => {
+                (error.to_string(), "")
+            }
+            Ok(Err(error)) => (error.to_string(), INSTEAD),
+            Err(_) => (
+                "the file is damaged: its reader panicked".to_owned(),
+                INSTEAD,
+            ),
+        };
+        Err(refuse(path, Format::PyTorch, reason, instead))
+    }
+
+    /// Reads a safetensors file, or all files of an index (`model.safetensors.index.json`, which is
+    /// known by its ending `json`): of each file the keys that the index says it has.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] with the path, if a file cannot be read or is not one, if it lacks a key of the
+    /// index, or if the index names a file outside of its own folder.
+    pub fn from_safetensors_file(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        match path.extension() {
+            Some(ending) if ending == "json" => read_index(path),
+            _ => read_safetensors(path),
+        }
+    }
+
+    /// Reads the bytes of a safetensors file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if they are not one.
+    pub fn from_safetensors(bytes: &[u8]) -> Result<Self, Error> {
+        parse(bytes).map_err(Error::file)
+    }
 }
 
-/// Puts the path before the reason, and behind it what else the file is, if its first bytes tell.
-pub(super) fn locate(path: &Path, read_as: Format, error: Error) -> Error {
-    let Error::File { reason } = error else {
-        return error;
+fn parse(bytes: &[u8]) -> Result<Weights, SafeTensorError> {
+    let file = SafeTensors::deserialize(bytes)?;
+    let stored = |(key, view): (&str, safetensors::tensor::TensorView)| {
+        let stored = Stored {
+            shape: view.shape().to_vec(),
+            dtype: view.dtype(),
+            bytes: view.data().to_vec(),
+        };
+        (key.to_owned(), stored)
     };
-    let hint = match start(path) {
-        Some(bytes) if bytes.is_empty() => " (the file is empty)",
-        Some(bytes) => match format(&bytes).filter(|format| *format != read_as) {
-            Some(Format::PyTorch) => " (it looks like PyTorch's: `Weights::from_pytorch`)",
-            Some(Format::Safetensors) => {
-                " (it looks like safetensors: `Weights::from_safetensors_file`)"
+    let tensors = file.iter().map(stored).collect();
+    Ok(Weights { tensors })
+}
+
+fn read_safetensors(path: &Path) -> Result<Weights, Error> {
+    let wrong = |reason: String| refuse(path, Format::Safetensors, reason, "");
+    let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    parse(&bytes).map_err(|error| wrong(error.to_string()))
+}
+
+/// Which file has a key.
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+fn read_index(path: &Path) -> Result<Weights, Error> {
+    let wrong = |reason: String| refuse(path, Format::Index, reason, "");
+    let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let index: Index = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
+    let mut files = BTreeMap::new();
+    let mut tensors = BTreeMap::new();
+    for (key, name) in &index.weight_map {
+        let file: &mut Weights = match files.entry(name) {
+            Entry::Occupied(file) => file.into_mut(),
+            Entry::Vacant(file) => {
+                let inside = |part| matches!(part, Component::Normal(_));
+                if name.is_empty() || !Path::new(name).components().all(inside) {
+                    let reason = "is not a file in the folder of the index";
+                    return Err(wrong(format!("`{name}`, the file of `{key}`, {reason}")));
+                }
+                file.insert(read_safetensors(&path.with_file_name(name))?)
             }
-            None => "",
-        },
-        None => "",
+        };
+        let Some(stored) = file.tensors.remove(key) else {
+            return Err(wrong(format!("`{key}` is not in its file `{name}`")));
+        };
+        tensors.insert(key.clone(), stored);
+    }
+    Ok(Weights { tensors })
+}
+
+#[derive(PartialEq)]
+enum Format {
+    PyTorch,
+    Safetensors,
+    Index,
+}
+
+/// The path, the reason, and what else the file is if its first bytes tell; otherwise what
+/// to do `instead`.
+fn refuse(path: &Path, read_as: Format, reason: String, instead: &str) -> Error {
+    let mut start = Vec::new();
+    let opened = File::open(path).and_then(|file| file.take(9).read_to_end(&mut start));
+    let hint = match start.as_slice() {
+        [] if opened.is_ok() => " (the file is empty)",
+        [b'P', b'K', 3, 4, ..] if read_as != Format::PyTorch => {
+            " (it looks like PyTorch's: `Weights::from_pytorch`)"
+        }
+        // The length of a header, which is JSON.
+        [_, _, _, _, 0, 0, 0, 0, b'{', ..] if read_as != Format::Safetensors => {
+            " (it looks like safetensors: `Weights::from_safetensors_file`)"
+        }
+        _ => instead,
     };
     Error::file(format!("`{}`: {reason}{hint}", path.display()))
 }
 
-/// Up to 9 bytes; none of what is no file.
-fn start(path: &Path) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .ok()?
-        .take(9)
-        .read_to_end(&mut bytes)
-        .ok()?;
-    Some(bytes)
-}
-
-fn format(start: &[u8]) -> Option<Format> {
-    match start {
-        [b'P', b'K', 3, 4, ..] => Some(Format::PyTorch),
-        // The length of a header, which is JSON.
-        [_, _, _, _, 0, 0, 0, 0, b'{', ..] => Some(Format::Safetensors),
-        _ => None,
+fn file_type(dtype: TorchType) -> FileType {
+    match dtype {
+        TorchType::F64 => FileType::F64,
+        TorchType::F32 => FileType::F32,
+        TorchType::F16 => FileType::F16,
+        TorchType::BF16 => FileType::BF16,
+        TorchType::I64 => FileType::I64,
+        TorchType::I32 => FileType::I32,
+        TorchType::I16 => FileType::I16,
+        TorchType::I8 => FileType::I8,
+        TorchType::U64 => FileType::U64,
+        TorchType::U32 => FileType::U32,
+        TorchType::U16 => FileType::U16,
+        TorchType::U8 => FileType::U8,
+        TorchType::Bool => FileType::BOOL,
     }
 }

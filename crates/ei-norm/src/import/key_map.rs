@@ -4,6 +4,7 @@ use super::parameters;
 
 /// How the axes of a tensor in a file lie, compared with the parameter of the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Axes {
     /// The same shape.
     Same,
@@ -11,15 +12,20 @@ pub enum Axes {
     Transposed,
     /// A column `[n, 1]` for a parameter `[n]`.
     Column,
+    /// A row `[1, n]` for a parameter `[n]`.
+    Row,
 }
 
 impl Axes {
+    pub(super) const ALL: [Self; 4] = [Self::Same, Self::Transposed, Self::Column, Self::Row];
+
     /// The shape in the file of a parameter of this shape; none if its rank does not fit.
     pub(super) fn stored(self, shape: &[usize]) -> Option<Vec<usize>> {
         match (self, shape) {
             (Self::Same, shape) => Some(shape.to_vec()),
             (Self::Transposed, &[rows, columns]) => Some(vec![columns, rows]),
             (Self::Column, &[n]) => Some(vec![n, 1]),
+            (Self::Row, &[n]) => Some(vec![1, n]),
             _ => None,
         }
     }
@@ -39,20 +45,25 @@ impl Axes {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) key: String,
+    /// The key of what is taken off.
+    pub(super) minus: Option<String>,
     pub(super) path: String,
     pub(super) axes: Axes,
     /// A model without this parameter is fine.
-    optional: bool,
+    pub(super) optional: bool,
+    /// The key may be that of another parameter too.
+    pub(super) tied: bool,
 }
 
 /// Which key of a file belongs to which parameter of a model.
 ///
 /// Parameters are named by their path in the module, as in records: `fc0.w_ex`, `hidden.1.bias`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[must_use]
 pub struct KeyMap {
-    entries: Vec<Entry>,
-    kept: Vec<String>,
-    ignored: Vec<String>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) kept: Vec<String>,
+    pub(super) ignored: Vec<String>,
 }
 
 impl KeyMap {
@@ -63,7 +74,7 @@ impl KeyMap {
 
     /// The model's own paths as keys, with the axes of the model.
     pub fn of<M: Module>(model: &M) -> Self {
-        let paths = parameters::of(model).into_iter();
+        let paths = parameters::of(model, false).into_iter();
         paths.fold(Self::new(), |map, parameter| {
             map.with(parameter.path.clone(), parameter.path, Axes::Same)
         })
@@ -97,26 +108,46 @@ impl KeyMap {
         let mut map = Self::new();
         for (layer, path) in layers {
             for (key, parameter, axes) in NAMES {
-                map.entries.push(Entry {
-                    key: join(layer, key),
-                    path: join(path, parameter),
-                    axes,
-                    optional: parameter != "w_ex",
-                });
+                let mut entry = Entry::new(join(layer, key), join(path, parameter), axes);
+                entry.optional = parameter != "w_ex";
+                map.entries.push(entry);
             }
             map.kept.push(join(path, "grad_norm.lateral_weights"));
         }
         map
     }
 
-    /// Adds a key, the path of its parameter, which the model must have, and its axes.
-    pub fn with(mut self, key: impl Into<String>, path: impl Into<String>, axes: Axes) -> Self {
-        self.entries.push(Entry {
-            key: key.into(),
-            path: path.into(),
-            axes,
-            optional: false,
-        });
+    /// Adds a key, the path of its parameter, which the model must have, and its axes. It replaces what
+    /// the table had for that parameter, as the two methods below do.
+    pub fn with(self, key: impl Into<String>, path: impl Into<String>, axes: Axes) -> Self {
+        self.adding(Entry::new(key, path, axes))
+    }
+
+    /// Adds two keys of which the parameter is the difference, `key` − `minus`. Both have the same
+    /// axes. A model is written to them as its positive and its negative part.
+    pub fn with_difference(
+        self,
+        key: impl Into<String>,
+        minus: impl Into<String>,
+        path: impl Into<String>,
+        axes: Axes,
+    ) -> Self {
+        let mut entry = Entry::new(key, path, axes);
+        entry.minus = Some(minus.into());
+        self.adding(entry)
+    }
+
+    /// Adds another parameter for a key that the table has already, for weights that a file has once
+    /// and the model several times. Its axes may be others.
+    pub fn with_tied(self, key: impl Into<String>, path: impl Into<String>, axes: Axes) -> Self {
+        let mut entry = Entry::new(key, path, axes);
+        entry.tied = true;
+        self.adding(entry)
+    }
+
+    fn adding(mut self, entry: Entry) -> Self {
+        self.entries.retain(|other| other.path != entry.path);
+        self.entries.push(entry);
         self
     }
 
@@ -131,23 +162,31 @@ impl KeyMap {
         self.ignored.push(key.into());
         self
     }
-
-    pub(super) fn entries(&self) -> &[Entry] {
-        &self.entries
-    }
-
-    pub(super) fn keeps(&self, path: &str) -> bool {
-        self.kept.iter().any(|kept| kept == path)
-    }
-
-    pub(super) fn ignores(&self, key: &str) -> bool {
-        self.ignored.iter().any(|ignored| ignored == key)
-    }
 }
 
 impl Entry {
-    pub(super) fn is_optional(&self) -> bool {
-        self.optional
+    fn new(key: impl Into<String>, path: impl Into<String>, axes: Axes) -> Self {
+        Self {
+            key: key.into(),
+            minus: None,
+            path: path.into(),
+            axes,
+            optional: false,
+            tied: false,
+        }
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        [Some(&self.key), self.minus.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+    }
+
+    /// What an error calls it.
+    pub(super) fn name(&self) -> String {
+        let keys: Vec<&str> = self.keys().collect();
+        keys.join(" - ")
     }
 }
 

@@ -5,6 +5,7 @@ use burn::tensor::{DType, Tensor};
 
 use super::KeyMap;
 use super::key_map::Entry;
+use super::weights::list;
 use crate::Error;
 use crate::dale::{self, NonNegative, Sign};
 
@@ -32,18 +33,25 @@ pub(super) enum Holds {
     UnknownBase,
 }
 
-/// The float parameters of `model`, without their values.
-pub(super) fn of<M: Module>(model: &M) -> Vec<Parameter> {
-    collect(model, false)
+/// The float parameters of `model`, with their values if asked for.
+pub(super) fn of<M: Module>(model: &M, with_values: bool) -> Vec<Parameter> {
+    let mut visitor = Visitor {
+        path: Vec::new(),
+        inside: 0,
+        with_values,
+        parameters: Vec::new(),
+    };
+    model.visit(&mut visitor);
+    visitor.parameters
 }
 
-/// The float parameters of `model`, with their values.
-pub(super) fn with_values<M: Module>(model: &M) -> Vec<Parameter> {
-    collect(model, true)
+/// A parameter and what a file has for it.
+pub(super) struct Pair<'a> {
+    pub(super) entry: &'a Entry,
+    pub(super) parameter: &'a Parameter,
+    /// That the keys must have.
+    pub(super) shape: Vec<usize>,
 }
-
-/// An entry, its parameter, and the shape that the key must have.
-pub(super) type Pair<'a> = (&'a Entry, &'a Parameter, Vec<usize>);
 
 /// Pairs every parameter that is not kept with its entry.
 ///
@@ -54,34 +62,38 @@ pub(super) fn pair<'a>(
     parameters: &'a [Parameter],
     map: &'a KeyMap,
 ) -> Result<Vec<Pair<'a>>, Error> {
-    for (index, entry) in map.entries().iter().enumerate() {
-        let known = parameters.iter().any(|p| p.path == entry.path);
-        if !known && !entry.is_optional() {
+    let paths = || parameters.iter().map(|p| p.path.as_str());
+    let mut seen = Vec::new();
+    for entry in &map.entries {
+        if !entry.optional && !paths().any(|path| path == entry.path) {
             let found = format!("no parameter `{}` in the model", entry.path);
-            return Err(Error::import(&entry.key, found, paths(parameters)));
+            let expected = format!("one of {}", list(paths()));
+            return Err(Error::import(&entry.name(), found, expected));
         }
-        let before = &map.entries()[..index];
-        if before
-            .iter()
-            .any(|e| e.key == entry.key || e.path == entry.path)
-        {
-            let found = "it or its parameter twice in the table";
-            return Err(Error::import(&entry.key, found, "each once"));
+        for key in entry.keys() {
+            if !entry.tied && seen.contains(&key) {
+                let expected = "each key once, or `KeyMap::with_tied`";
+                return Err(Error::import(key, "it twice in the table", expected));
+            }
+            seen.push(key);
         }
     }
     let mut pairs = Vec::new();
     for parameter in parameters {
-        let entry = map.entries().iter().find(|e| e.path == parameter.path);
-        match entry {
+        match map.entries.iter().find(|e| e.path == parameter.path) {
             Some(entry) => {
-                let stored = entry.axes.stored(&parameter.shape).ok_or_else(|| {
+                let shape = entry.axes.stored(&parameter.shape).ok_or_else(|| {
                     let found = format!("{:?} axes", entry.axes);
                     let expected = format!("axes for `{}` {:?}", entry.path, parameter.shape);
-                    Error::import(&entry.key, found, expected)
+                    Error::import(&entry.name(), found, expected)
                 })?;
-                pairs.push((entry, parameter, stored));
+                pairs.push(Pair {
+                    entry,
+                    parameter,
+                    shape,
+                });
             }
-            None if map.keeps(&parameter.path) => {}
+            None if map.kept.contains(&parameter.path) => {}
             None => {
                 let expected = "a key for every parameter of the model, or `KeyMap::keeping` it";
                 return Err(Error::import(&parameter.path, "no key", expected));
@@ -89,22 +101,6 @@ pub(super) fn pair<'a>(
         }
     }
     Ok(pairs)
-}
-
-fn paths(parameters: &[Parameter]) -> String {
-    let paths: Vec<_> = parameters.iter().map(|p| p.path.as_str()).collect();
-    format!("one of {}", paths.join(", "))
-}
-
-fn collect<M: Module>(model: &M, with_values: bool) -> Vec<Parameter> {
-    let mut visitor = Visitor {
-        path: Vec::new(),
-        inside: 0,
-        with_values,
-        parameters: Vec::new(),
-    };
-    model.visit(&mut visitor);
-    visitor.parameters
 }
 
 struct Visitor {
@@ -157,10 +153,9 @@ impl ModuleVisitor for Visitor {
             exists: announced
                 .exists
                 .map(|exists| exists().iter::<bool>().collect()),
-            values: if self.with_values {
-                values().iter::<f64>().collect()
-            } else {
-                Vec::new()
+            values: match self.with_values {
+                true => values().iter::<f64>().collect(),
+                false => Vec::new(),
             },
         });
     }

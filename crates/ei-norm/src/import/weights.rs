@@ -1,136 +1,115 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 
 use burn::module::Module;
-use burn::tensor::{DType, bf16, f16};
-use pytorch_reader::{DType as TorchType, PytorchReader};
-use safetensors::{Dtype as SafeType, SafeTensors, View};
+use burn::tensor::{DType, TensorData};
+use safetensors::{Dtype as FileType, View};
 
-use super::file::{Format, locate};
 use super::{KeyMap, parameters};
 use crate::Error;
 
-/// A tensor of a file. f64 holds the values of every floating-point type exactly.
+/// A tensor of a file, of whatever type the file says.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Stored {
     pub(super) shape: Vec<usize>,
-    pub(super) dtype: DType,
-    /// Row by row; empty for types that are not floating-point.
-    pub(super) values: Vec<f64>,
+    pub(super) dtype: FileType,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// The types of which parameters can be.
+const FLOATS: [(FileType, DType); 4] = [
+    (FileType::F64, DType::F64),
+    (FileType::F32, DType::F32),
+    (FileType::F16, DType::F16),
+    (FileType::BF16, DType::BF16),
+];
+
+impl Stored {
+    /// Burn's name of a floating-point type; none of other types.
+    pub(super) fn float(&self) -> Option<DType> {
+        let float = FLOATS.into_iter().find(|(file, _)| *file == self.dtype);
+        float.map(|(_, burn)| burn)
+    }
 }
 
 /// Tensors by key, as a file has them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Weights {
-    tensors: BTreeMap<String, Stored>,
+    pub(super) tensors: BTreeMap<String, Stored>,
 }
 
 impl Weights {
-    /// Reads a file that `torch.save` wrote: a `state_dict`, or with `within` the one under this key
-    /// of a checkpoint, such as `Some("state_dict")`. Nothing in the file is executed.
+    /// The weights of a model, under the keys of a table: the values that the model computes with,
+    /// also where a weight is [reparameterized](crate::dale::reparameterize), and 0 where it has no
+    /// connection. Masks and reparameterizations themselves are not among them. A
+    /// [difference](KeyMap::with_difference) becomes its positive and its negative part.
     ///
     /// # Errors
     ///
-    /// [`Error::File`] with the path, if the file cannot be read or holds no tensors.
-    pub fn from_pytorch(path: impl AsRef<Path>, within: Option<&str>) -> Result<Self, Error> {
-        let path = path.as_ref();
-        let read = || match within {
-            Some(key) => PytorchReader::with_top_level_key(path, key),
-            None => PytorchReader::new(path),
-        };
-        // Files come from anywhere, and the parser of their pickles is not ours to vouch for.
-        let weights = guarded(|| {
-            let reader = read().map_err(Error::file)?;
-            let mut tensors = BTreeMap::new();
-            for (key, tensor) in reader.into_tensors() {
-                let bytes = tensor.read().map_err(Error::file)?;
-                let stored = Stored {
-                    shape: tensor.shape().to_vec(),
-                    dtype: torch_type(tensor.dtype()),
-                    values: decode(&bytes, torch_type(tensor.dtype())),
-                };
-                tensors.insert(key, stored.whole()?);
-            }
-            if tensors.is_empty() {
-                return Err(Error::file("it holds no tensors"));
-            }
-            Ok(Self { tensors })
-        });
-        weights.map_err(|error| locate(path, Format::PyTorch, error))
-    }
-
-    /// Reads a safetensors file.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::File`] with the path, if the file cannot be read, is not one, or holds a type that
-    /// Burn does not have.
-    pub fn from_safetensors_file(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(Error::file);
-        let weights = bytes.and_then(|bytes| Self::from_safetensors(&bytes));
-        weights.map_err(|error| locate(path, Format::Safetensors, error))
-    }
-
-    /// Reads the bytes of a safetensors file.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::File`] if they are not one, or hold a type that Burn does not have.
-    pub fn from_safetensors(bytes: &[u8]) -> Result<Self, Error> {
-        let file = SafeTensors::deserialize(bytes).map_err(Error::file)?;
+    /// [`Error::Import`] if the table does not fit the model, or if parameters of one key
+    /// ([`KeyMap::with_tied`]) have different values.
+    pub fn of<M: Module>(model: &M, map: &KeyMap) -> Result<Self, Error> {
+        let parameters = parameters::of(model, true);
         let mut tensors = BTreeMap::new();
-        for (key, view) in file.iter() {
-            let dtype = safe_type(view.dtype()).ok_or_else(|| {
-                Error::file(format!("`{key}` is of the unknown type {:?}", view.dtype()))
-            })?;
-            let stored = Stored {
-                shape: view.shape().to_vec(),
-                dtype,
-                values: decode(view.data(), dtype),
+        for pair in parameters::pair(&parameters, map)? {
+            let (entry, parameter, shape) = (pair.entry, pair.parameter, pair.shape);
+            let float = FLOATS
+                .into_iter()
+                .find(|(_, float)| *float == parameter.dtype);
+            let (file, dtype) = float.unwrap_or((FileType::F32, DType::F32));
+            let values = entry.axes.reorder(&parameter.values, &parameter.shape);
+            let above = |v: f64| if v < 0.0 { 0.0 } else { v };
+            let part = |sign: f64| values.iter().map(|v| above(sign * v)).collect();
+            let parts = match &entry.minus {
+                None => vec![(&entry.key, values)],
+                Some(minus) => vec![(&entry.key, part(1.0)), (minus, part(-1.0))],
             };
-            tensors.insert(key.to_owned(), stored.whole()?);
+            for (key, values) in parts {
+                let data = TensorData::new(values, shape.clone()).convert_dtype(dtype);
+                let stored = Stored {
+                    shape: shape.clone(),
+                    dtype: file,
+                    bytes: data.as_bytes().to_vec(),
+                };
+                let first = tensors.entry(key.clone()).or_insert_with(|| stored.clone());
+                if *first != stored {
+                    let found = format!("other values in `{}` than before", entry.path);
+                    let expected = "the same values in all parameters of a key";
+                    return Err(Error::import(key, found, expected));
+                }
+            }
         }
         Ok(Self { tensors })
     }
 
-    /// The weights of a model, under the keys of a table: the values that the model computes with,
-    /// also where a weight is [reparameterized](crate::dale::reparameterize), and 0 where it has no
-    /// connection. Masks and reparameterizations themselves are not among them.
+    /// Drops what wrappers put before keys, such as `module.` (DataParallel), `_orig_mod.`
+    /// (`torch.compile`) or `model.` (Lightning). Keys that do not begin with it stay as they are.
     ///
     /// # Errors
     ///
-    /// [`Error::Import`] if the table does not fit the model.
-    pub fn of<M: Module>(model: &M, map: &KeyMap) -> Result<Self, Error> {
-        let parameters = parameters::with_values(model);
-        let pairs = parameters::pair(&parameters, map)?;
-        let tensors = pairs.into_iter().map(|(entry, parameter, shape)| {
-            let stored = Stored {
-                shape,
-                dtype: parameter.dtype,
-                values: entry.axes.reorder(&parameter.values, &parameter.shape),
-            };
-            (entry.key.clone(), stored)
-        });
-        Ok(Self {
-            tensors: tensors.collect(),
-        })
+    /// [`Error::Import`] if no key begins with it, or a key without it is there already.
+    pub fn without_prefix(self, prefix: &str) -> Result<Self, Error> {
+        if !self.keys().any(|key| key.starts_with(prefix)) {
+            let expected = format!("a beginning of {}", list(self.keys()));
+            return Err(Error::import(prefix, "a prefix of no key", expected));
+        }
+        let mut tensors = BTreeMap::new();
+        for (key, stored) in self.tensors {
+            let short = key.strip_prefix(prefix).unwrap_or(&key);
+            if tensors.insert(short.to_owned(), stored).is_some() {
+                let found = format!("`{short}` both with and without the prefix `{prefix}`");
+                return Err(Error::import(&key, found, "each key once"));
+            }
+        }
+        Ok(Self { tensors })
     }
 
     /// The bytes of a safetensors file.
     ///
     /// # Errors
     ///
-    /// [`Error::File`] if a tensor is not floating-point.
+    /// [`Error::File`] if the format has no room for them.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, Error> {
-        if let Some((key, stored)) = self.tensors.iter().find(|(_, s)| !s.dtype.is_float()) {
-            return Err(Error::file(format!(
-                "`{key}` is {:?}; only floating-point tensors are written",
-                stored.dtype
-            )));
-        }
         safetensors::serialize(&self.tensors, None).map_err(Error::file)
     }
 
@@ -141,39 +120,13 @@ impl Weights {
 
     /// The shape of a tensor.
     pub fn shape(&self, key: &str) -> Option<&[usize]> {
-        self.get(key).map(|stored| stored.shape.as_slice())
-    }
-
-    pub(super) fn get(&self, key: &str) -> Option<&Stored> {
-        self.tensors.get(key)
-    }
-}
-
-impl Stored {
-    /// Checks that there is a value for every element.
-    fn whole(self) -> Result<Self, Error> {
-        let elements = self
-            .shape
-            .iter()
-            .try_fold(1_usize, |n, d| n.checked_mul(*d));
-        if !self.dtype.is_float() || elements == Some(self.values.len()) {
-            return Ok(self);
-        }
-        let (shape, values) = (self.shape, self.values.len());
-        Err(Error::file(format!(
-            "{values} values for the shape {shape:?}"
-        )))
+        self.tensors.get(key).map(|stored| stored.shape.as_slice())
     }
 }
 
 impl View for &Stored {
-    fn dtype(&self) -> SafeType {
-        match self.dtype {
-            DType::F64 => SafeType::F64,
-            DType::F16 => SafeType::F16,
-            DType::BF16 => SafeType::BF16,
-            _ => SafeType::F32,
-        }
+    fn dtype(&self) -> FileType {
+        self.dtype
     }
 
     fn shape(&self) -> &[usize] {
@@ -181,79 +134,21 @@ impl View for &Stored {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        fn bytes<const N: usize>(values: &[f64], f: impl Fn(f64) -> [u8; N]) -> Cow<'_, [u8]> {
-            values
-                .iter()
-                .flat_map(|v| f(*v))
-                .collect::<Vec<u8>>()
-                .into()
-        }
-        let values = &self.values;
-        match self.dtype {
-            DType::F64 => bytes(values, f64::to_le_bytes),
-            DType::F16 => bytes(values, |v| f16::from_f64(v).to_le_bytes()),
-            DType::BF16 => bytes(values, |v| bf16::from_f64(v).to_le_bytes()),
-            _ => bytes(values, |v| (v as f32).to_le_bytes()),
-        }
+        self.bytes.as_slice().into()
     }
 
     fn data_len(&self) -> usize {
-        self.values.len() * self.dtype.size()
+        self.bytes.len()
     }
 }
 
-/// Turns a panic into an error.
-fn guarded<T>(read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    catch_unwind(AssertUnwindSafe(read))
-        .unwrap_or_else(|_| Err(Error::file("the file is damaged: its reader panicked")))
-}
-
-/// The values of little-endian bytes.
-fn decode(bytes: &[u8], dtype: DType) -> Vec<f64> {
-    fn values<const N: usize>(bytes: &[u8], f: impl Fn([u8; N]) -> f64) -> Vec<f64> {
-        let (chunks, _) = bytes.as_chunks::<N>();
-        chunks.iter().map(|chunk| f(*chunk)).collect()
+/// Names for an error: a few of them, and how many more there are.
+pub(super) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 12;
+    let names: Vec<&str> = names.into_iter().collect();
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
-    match dtype {
-        DType::F64 => values(bytes, f64::from_le_bytes),
-        DType::F32 => values(bytes, |b| f32::from_le_bytes(b).into()),
-        DType::F16 => values(bytes, |b| f16::from_le_bytes(b).into()),
-        DType::BF16 => values(bytes, |b| bf16::from_le_bytes(b).into()),
-        _ => Vec::new(),
-    }
-}
-
-fn torch_type(dtype: TorchType) -> DType {
-    match dtype {
-        TorchType::F64 => DType::F64,
-        TorchType::F32 => DType::F32,
-        TorchType::F16 => DType::F16,
-        TorchType::BF16 => DType::BF16,
-        TorchType::I64 => DType::I64,
-        TorchType::I32 => DType::I32,
-        TorchType::I16 => DType::I16,
-        TorchType::I8 => DType::I8,
-        TorchType::U64 => DType::U64,
-        TorchType::U32 => DType::U32,
-        TorchType::U16 => DType::U16,
-        TorchType::U8 | TorchType::Bool => DType::U8,
-    }
-}
-
-fn safe_type(dtype: SafeType) -> Option<DType> {
-    Some(match dtype {
-        SafeType::F64 => DType::F64,
-        SafeType::F32 => DType::F32,
-        SafeType::F16 => DType::F16,
-        SafeType::BF16 => DType::BF16,
-        SafeType::I64 => DType::I64,
-        SafeType::I32 => DType::I32,
-        SafeType::I16 => DType::I16,
-        SafeType::I8 => DType::I8,
-        SafeType::U64 => DType::U64,
-        SafeType::U32 => DType::U32,
-        SafeType::U16 => DType::U16,
-        SafeType::U8 | SafeType::BOOL => DType::U8,
-        _ => return None,
-    })
 }

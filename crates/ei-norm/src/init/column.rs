@@ -4,10 +4,11 @@ use std::f64::consts::TAU;
 
 use rand::Rng;
 
-use super::{check_positive, check_size, exponential};
+use super::{check_positive, exponential};
 use crate::Error;
+use crate::circuit::Wiring;
 
-/// N inputs, of which the last n_i inhibit.
+/// The presynaptic units of a circuit, of which the last n_i inhibit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Column {
     pub n_e: usize,
@@ -15,37 +16,54 @@ pub(crate) struct Column {
 }
 
 impl Column {
-    /// n_i = ⌈N/(r+1)⌉ for r excitatory inputs to an inhibitory one.
-    pub(crate) fn new(d_input: usize, ratio: f64) -> Result<Self, Error> {
-        check_size("d_input", d_input)?;
+    /// n_i = ⌈N/(r+1)⌉ for r excitatory units to an inhibitory one, of N inputs or channels, or of the
+    /// neurons of a recurrent layer; what comes into that from outside excites.
+    pub(crate) fn new(wiring: &Wiring, ratio: f64) -> Result<Self, Error> {
+        let external = match wiring.recurrence {
+            Some(_) => wiring.external(),
+            None => 0,
+        };
+        let units = wiring.sources - external;
         check_positive("ratio", ratio)?;
         // The small term keeps rounding from adding a unit.
-        let n_i = ((d_input as f64 / (ratio + 1.0) - 1e-9).ceil() as usize).max(1);
-        match d_input.checked_sub(n_i) {
-            Some(n_e @ 1..) => Ok(Self { n_e, n_i }),
+        let n_i = ((units as f64 / (ratio + 1.0) - 1e-9).ceil() as usize).max(1);
+        match units.checked_sub(n_i) {
+            Some(n_e @ 1..) => Ok(Self {
+                n_e: external + n_e,
+                n_i,
+            }),
             _ => Err(Error::config(
-                "d_input",
-                d_input,
-                "enough for an excitatory and an inhibitory input at this ratio",
+                match wiring.recurrence {
+                    Some(_) => "d_hidden",
+                    None if wiring.places > 1 => "channels",
+                    None => "d_input",
+                },
+                units,
+                "enough for an excitatory and an inhibitory one at this ratio",
             )),
         }
     }
 
     /// +1 for the excitatory inputs, −1 for the inhibitory ones.
-    pub(crate) fn signs(self) -> Vec<f64> {
-        [vec![1.0; self.n_e], vec![-1.0; self.n_i]].concat()
+    pub(crate) fn signs(self, wiring: &Wiring) -> Vec<f64> {
+        let signs = [vec![1.0; self.n_e], vec![-1.0; self.n_i]].concat();
+        signs.repeat(wiring.places)
     }
 
     /// W₊ row-major, `[d_input, d_output]`: Exp(scale σ_e) and Exp(scale σ_i) with
-    /// σ_e = [((2π−1)/2π)(n_e + n_e²/n_i)]^(−1/2) and σ_i = (n_e/n_i) σ_e, which balance in the mean.
-    pub(crate) fn draw(self, d_output: usize, rng: &mut impl Rng) -> Result<Vec<f64>, Error> {
-        check_size("d_output", d_output)?;
-        let (n_e, n_i) = (self.n_e as f64, self.n_i as f64);
+    /// σ_e = [((2π−1)/2π)(n_e + n_e²/n_i)]^(−1/2) and σ_i = (n_e/n_i) σ_e, which balance in the mean; n_e
+    /// and n_i count inputs.
+    pub(crate) fn draw(self, wiring: &Wiring, rng: &mut impl Rng) -> Result<Vec<f64>, Error> {
+        let inputs = |units: usize| (units * wiring.places) as f64;
+        let (n_e, n_i) = (inputs(self.n_e), inputs(self.n_i));
         let scale = ((TAU - 1.0) / TAU * (n_e + n_e * n_e / n_i)).sqrt().recip();
         let excitatory = exponential(scale)?;
         let inhibitory = exponential(n_e / n_i * scale)?;
-        let mut w = excitatory.sample_n(self.n_e * d_output, rng);
-        w.extend(inhibitory.sample_n(self.n_i * d_output, rng));
+        let mut w = Vec::with_capacity(wiring.inputs() * wiring.outputs);
+        for _ in 0..wiring.places {
+            w.extend(excitatory.sample_n(self.n_e * wiring.outputs, rng));
+            w.extend(inhibitory.sample_n(self.n_i * wiring.outputs, rng));
+        }
         Ok(w)
     }
 }

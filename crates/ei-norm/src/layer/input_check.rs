@@ -62,7 +62,7 @@ impl InputCheck {
         if values == 0 || input.clone().greater_equal_elem(0.0).all().into_scalar() {
             return Ok(());
         }
-        let (count, worst) = dale::below_zero(&input.into_data());
+        let (count, worst) = dale::breaking(&input.into_data(), |v| v >= 0.0);
         Err(Error::NegativeInput {
             place: name.to_string(),
             count,

@@ -1,96 +1,329 @@
-//! Layers that obey Dale's law, one a file.
+//! Layers that obey Dale's law: a [circuit](crate::circuit) in a geometry.
+//!
+//! | | [`Dense`]: rows | [`Conv2d`]: positions of an image | [`Recurrent`]: steps of a sequence |
+//! |---|---|---|---|
+//! | [`Ei`] | [`EiLinear`] | [`EiConv2d`] | [`EiRnn`] |
+//! | [`INorm`] | [`INormLinear`] | [`INormConv2d`] | [`INormRnn`] |
+//! | [`Shunting`] | [`ShuntingLinear`] | [`ShuntingConv2d`] | [`ShuntingRnn`] |
+//! | [`ColumnEi`] | [`ColumnEiLinear`] | [`ColumnEiConv2d`] | [`ColumnEiRnn`] |
+//!
+//! Every name in the table is a [`Layer`], and with `Config` behind it a [`LayerConfig`]. A layer
+//! dereferences to its circuit, so the weights are fields: `layer.w_ex`. In records and paths there is no
+//! level between a layer and its weights either.
 
-mod column_ei_linear;
 mod conv;
-mod ei_linear;
-mod i_norm;
-mod i_norm_config;
+mod dense;
 mod input_check;
+mod options;
+mod patches;
 mod recurrent;
-mod shunting_linear;
+mod state;
 
-pub use column_ei_linear::{ColumnEiLinear, ColumnEiLinearConfig, ColumnEiWeights};
-pub use conv::{
-    ConvGeometry, EiConv2d, EiConv2dConfig, EiConv2dWeights, INormConv2d, INormConv2dConfig,
-    INormConv2dWeights, ShuntingConv2d, ShuntingConv2dConfig, ShuntingConv2dWeights,
-};
-pub use ei_linear::{EiCurrents, EiLinear, EiLinearConfig, EiWeights};
-pub use i_norm::{INormCurrents, INormLinear, INormWeights};
-pub use i_norm_config::{INormLinearConfig, InhibitoryPlasticity};
-pub use input_check::InputCheck;
-pub use recurrent::{
-    EiRnn, EiRnnCell, EiRnnConfig, EiState, INormRnn, INormRnnCell, INormRnnConfig,
-};
-pub use shunting_linear::{
-    ShuntingCurrents, ShuntingLinear, ShuntingLinearConfig, ShuntingWeights,
-};
+use std::ops::{Deref, DerefMut};
 
+use burn::config::Config;
+use burn::module::{
+    Content, Devices, DisplaySettings, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper,
+    ModuleVisitor,
+};
 use burn::tensor::{Device, Tensor};
+use rand::Rng;
+use serde::{Deserialize, Serialize};
 
-use crate::Error;
-use crate::dale::{Plasticity, Role, Sign, Weight};
-use crate::init::EiDraw;
+use crate::circuit::{
+    Circuit, ColumnEi, ColumnEiOptions, Currents, Ei, EiOptions, INorm, INormOptions,
+    LearnsLocally, Options, Shunting, ShuntingOptions, Wiring,
+};
+use crate::error::check_shape;
+use crate::{Error, dale, init};
 
-/// W_ex, ≥ 0.
-fn excitatory<const D: usize>(value: Tensor<D>) -> Weight<D> {
-    non_negative(value, Role::Excitatory)
-}
+pub use conv::Conv2d;
+pub use dense::Dense;
+pub use input_check::InputCheck;
+pub use recurrent::{Padded, Recurrent};
+pub use state::RnnState;
 
-/// W_ix, ≥ 0.
-fn inhibitory_in<const D: usize>(value: Tensor<D>) -> Weight<D> {
-    non_negative(value, Role::InhibitoryIn)
-}
+/// Where the rows lie that a circuit sees.
+pub trait Geometry:
+    std::fmt::Debug + Clone + Serialize + serde::de::DeserializeOwned + Send + Sync + sealed::Sealed
+{
+    /// The second part of a layer's name.
+    const NAME: &'static str;
 
-/// W_ei, ≥ 0.
-fn inhibitory_out<const D: usize>(value: Tensor<D>) -> Weight<D> {
-    non_negative(value, Role::InhibitoryOut)
-}
+    /// Which inputs lead to which outputs.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if a size does not allow it.
+    fn wiring(&self) -> Result<Wiring, Error>;
 
-/// A parameter ≥ 0 that learns.
-fn non_negative<const D: usize>(value: Tensor<D>, role: Role) -> Weight<D> {
-    Weight::new(value, Sign::NonNegative, Plasticity::Plastic).with_role(role)
-}
+    /// Adds the sizes to what a layer displays.
+    fn describe_sizes(&self, content: Content) -> Content;
 
-/// A parameter of any sign that learns.
-fn free<const D: usize>(value: Tensor<D>, role: Role) -> Weight<D> {
-    Weight::new(value, Sign::Free, Plasticity::Plastic).with_role(role)
-}
-
-/// The three matrices of a draw, as tensors: W_ex, and W_ix with W_ei if there is inhibition.
-fn tensors(draw: EiDraw, device: &Device) -> (Tensor<2>, Option<(Tensor<2>, Tensor<2>)>) {
-    use crate::init::matrix;
-    let (d_input, d_output, n_i) = (draw.d_input, draw.d_output, draw.n_i);
-    let w_ex = matrix(draw.w_ex, [d_input, d_output], device);
-    let inhibition = (n_i > 0).then(|| {
-        (
-            matrix(draw.w_ix, [d_input, n_i], device),
-            matrix(draw.w_ei, [n_i, d_output], device),
-        )
-    });
-    (w_ex, inhibition)
-}
-
-fn zero_bias(bias: bool, d_output: usize, device: &Device) -> Option<Tensor<1>> {
-    bias.then(|| Tensor::zeros([d_output], device))
-}
-
-fn bias_param(bias: Option<Tensor<1>>) -> Option<Weight<1>> {
-    bias.map(|bias| free(bias, Role::Bias))
-}
-
-/// Checks the shape of a weight that a user supplies.
-fn check_shape<const D: usize>(
-    parameter: &'static str,
-    value: &Tensor<D>,
-    expected: [usize; D],
-) -> Result<(), Error> {
-    let found = value.dims();
-    if found == expected {
-        return Ok(());
+    /// Adds the rest of the geometry to what a layer displays.
+    fn describe(&self, content: Content) -> Content {
+        content
     }
-    Err(Error::Shape {
-        parameter,
-        found: found.to_vec(),
-        expected: expected.to_vec(),
-    })
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Dense {}
+    impl Sealed for super::Conv2d {}
+    impl Sealed for super::Recurrent {}
+}
+
+/// A circuit in a geometry, under the names of the [table](self).
+///
+/// Made with a [`LayerConfig`], or of given weights with `from_weights`.
+#[derive(Debug, Clone)]
+pub struct Layer<C, G> {
+    /// The circuit, with all parameters. The layer dereferences to it.
+    pub circuit: C,
+    geometry: G,
+    /// Whether inputs are checked; off by default.
+    pub input_check: InputCheck,
+}
+
+/// Configuration of a [`Layer`]: a geometry, given to `new`, and the options of a circuit, each with a
+/// `with_` method.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LayerConfig<O, G> {
+    /// The sizes and what else belongs to the geometry.
+    #[serde(flatten)]
+    pub geometry: G,
+    /// The options of the circuit.
+    #[serde(flatten)]
+    pub circuit: O,
+}
+
+impl<O: Options, G: Geometry> Config for LayerConfig<O, G> {}
+
+macro_rules! doors {
+    ($($(#[$doc:meta])* $layer:ident, $config:ident: $circuit:ident $options:ident $geometry:ident;)*) => {
+        $(
+            $(#[$doc])*
+            pub type $layer = Layer<$circuit, $geometry>;
+            #[doc = concat!("Configuration of [`", stringify!($layer), "`].")]
+            pub type $config = LayerConfig<$options, $geometry>;
+        )*
+    };
+}
+
+doors! {
+    /// A linear layer of excitatory neurons with feed-forward inhibition: the circuit [`Ei`] on rows.
+    EiLinear, EiLinearConfig: Ei EiOptions Dense;
+    /// A convolution of excitatory maps with feed-forward inhibition: the circuit [`Ei`] on the patch at
+    /// each position. Its product with all patches is one convolution with the kernels of
+    /// W_ex − W_ix W_ei: a batch has so many positions that forming these once costs less than inhibitory
+    /// maps.
+    EiConv2d, EiConv2dConfig: Ei EiOptions Conv2d;
+    /// A recurrent network of excitatory neurons with feed-forward and recurrent inhibition, the circuit
+    /// [`Ei`] at each step: h_t = φ(z_t), z_t of [x_t, h_{t−1}]. The inputs and the neurons have inhibitory
+    /// units of their own.
+    EiRnn, EiRnnConfig: Ei EiOptions Recurrent;
+    /// A linear layer of excitatory neurons that inhibition normalizes: the circuit [`INorm`] on rows.
+    INormLinear, INormLinearConfig: INorm INormOptions Dense;
+    /// A convolution of excitatory maps that inhibition normalizes over the channels of each position: the
+    /// circuit [`INorm`] on the patch there.
+    INormConv2d, INormConv2dConfig: INorm INormOptions Conv2d;
+    /// A recurrent network that inhibition normalizes at every step: the circuit [`INorm`] of
+    /// [x_t, h_{t−1}]. The local loss of a step reaches the inhibitory weights only, and no earlier step.
+    INormRnn, INormRnnConfig: INorm INormOptions Recurrent;
+    /// A linear layer of excitatory neurons whose inhibition subtracts and divides: the circuit
+    /// [`Shunting`] on rows.
+    ShuntingLinear, ShuntingLinearConfig: Shunting ShuntingOptions Dense;
+    /// A convolution of excitatory maps whose inhibition subtracts and divides: the circuit [`Shunting`] on
+    /// the patch at each position; α, one for each inhibitory map, g and b for each channel.
+    ShuntingConv2d, ShuntingConv2dConfig: Shunting ShuntingOptions Conv2d;
+    /// A recurrent network whose inhibition subtracts and divides: the circuit [`Shunting`] of
+    /// [x_t, h_{t−1}], with inhibitory units that read both.
+    ShuntingRnn, ShuntingRnnConfig: Shunting ShuntingOptions Recurrent;
+    /// A linear layer whose inputs excite or inhibit: the circuit [`ColumnEi`] on rows.
+    ColumnEiLinear, ColumnEiLinearConfig: ColumnEi ColumnEiOptions Dense;
+    /// A convolution whose channels excite or inhibit: the circuit [`ColumnEi`] on the patch at each
+    /// position.
+    ColumnEiConv2d, ColumnEiConv2dConfig: ColumnEi ColumnEiOptions Conv2d;
+    /// A recurrent network whose neurons excite or inhibit: the circuit [`ColumnEi`] of [x_t, h_{t−1}].
+    ColumnEiRnn, ColumnEiRnnConfig: ColumnEi ColumnEiOptions Recurrent;
+}
+
+impl<O: Options, G: Geometry> LayerConfig<O, G> {
+    /// Creates the layer with weights drawn by the seed of the device. The seed gives the same weights
+    /// only on the same backend; [`try_init_with`](Self::try_init_with) gives the same on all.
+    ///
+    /// # Panics
+    ///
+    /// Where [`try_init`](Self::try_init) returns an error.
+    #[track_caller]
+    pub fn init(&self, device: &Device) -> Layer<O::Circuit, G> {
+        init::or_panic(self.try_init(device))
+    }
+
+    /// Creates the layer with weights drawn by the seed of the device.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_init_with`](Self::try_init_with).
+    pub fn try_init(&self, device: &Device) -> Result<Layer<O::Circuit, G>, Error> {
+        self.try_init_with(device, &mut init::device_rng(device))
+    }
+
+    /// Creates the layer with weights drawn from `rng`, on the host in f64: the same on every backend, up
+    /// to the rounding of its dtype.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] with the name of the option if a size, a stride or a number of units is 0 where
+    /// it must not be, a fraction is not in 0..=1, ε is negative or not finite, or the initialization does
+    /// not fit.
+    pub fn try_init_with(
+        &self,
+        device: &Device,
+        rng: &mut impl Rng,
+    ) -> Result<Layer<O::Circuit, G>, Error> {
+        let circuit = self.circuit.build(&self.geometry.wiring()?, device, rng)?;
+        Ok(Layer::unchecked(circuit, self.geometry.clone()))
+    }
+}
+
+impl<C: Circuit, G: Geometry> Layer<C, G> {
+    fn unchecked(circuit: C, geometry: G) -> Self {
+        Self {
+            circuit,
+            geometry,
+            input_check: InputCheck::default(),
+        }
+    }
+
+    /// This circuit in this geometry.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if a size of the geometry is not allowed, [`Error::Shape`] if the circuit has
+    /// other sizes.
+    pub fn new(circuit: C, geometry: G) -> Result<Self, Error> {
+        let wiring = geometry.wiring()?;
+        check_shape("w_ex", circuit.sizes(), [wiring.inputs(), wiring.outputs])?;
+        Ok(Self::unchecked(circuit, geometry))
+    }
+
+    /// The same layer, with a check that its inputs are ≥ 0; `name` is what an error calls it.
+    #[must_use]
+    pub fn with_input_check(self, name: &str) -> Self {
+        let input_check = InputCheck::named(name);
+        Self {
+            input_check,
+            ..self
+        }
+    }
+
+    /// The output z of these currents, in plain tensor operations; errors are not normalized.
+    pub fn output<const D: usize>(&self, currents: &Currents<D>) -> Tensor<D> {
+        self.circuit.output(currents)
+    }
+
+    /// The geometry.
+    pub fn geometry(&self) -> &G {
+        &self.geometry
+    }
+
+    fn map(self, f: impl FnOnce(C) -> C) -> Self {
+        let circuit = f(self.circuit);
+        Self { circuit, ..self }
+    }
+}
+
+impl<C: LearnsLocally, G: Geometry> Layer<C, G> {
+    /// The local loss of these currents, in plain tensor operations.
+    ///
+    /// # Shapes
+    ///
+    /// - result: `[1]`
+    pub fn local_loss<const D: usize>(&self, currents: &Currents<D>) -> Tensor<1> {
+        self.circuit.local_loss(currents)
+    }
+}
+
+impl<C, G> Deref for Layer<C, G> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        &self.circuit
+    }
+}
+
+impl<C, G> DerefMut for Layer<C, G> {
+    fn deref_mut(&mut self) -> &mut C {
+        &mut self.circuit
+    }
+}
+
+// By hand, because the derive would put a level between a layer and its weights.
+impl<C: Circuit, G: Geometry> Module for Layer<C, G> {
+    fn collect_devices(&self, devices: Devices) -> Devices {
+        self.circuit.collect_devices(devices)
+    }
+
+    fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
+        self.circuit.visit(visitor);
+    }
+
+    fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
+        self.map(|circuit| circuit.map(mapper))
+    }
+
+    fn fork(self, device: &Device) -> Self {
+        self.map(|circuit| circuit.fork(device))
+    }
+
+    fn to_device(self, device: &Device) -> Self {
+        self.map(|circuit| circuit.to_device(device))
+    }
+
+    fn valid(&self) -> Self {
+        self.clone().map(|circuit| circuit.valid())
+    }
+
+    fn train(self) -> Self {
+        self.map(Module::train)
+    }
+
+    fn materialize(self) -> Self {
+        self.map(Module::materialize)
+    }
+}
+
+impl<C: Circuit, G: Geometry> ModuleDisplayDefault for Layer<C, G> {
+    fn content(&self, content: Content) -> Option<Content> {
+        let content = content.set_top_level_type(&format!("{}{}", C::NAME, G::NAME));
+        let content = self.geometry.describe_sizes(content);
+        let content = self.geometry.describe(self.circuit.describe(content));
+        let [masked, reparameterized] = dale::peculiarities(&self.circuit);
+        let said = [("masked", masked), ("reparameterized", reparameterized)];
+        let said = said.iter().filter(|(_, names)| !names.is_empty());
+        said.fold(content, |content, (what, names)| {
+            content.add(what, names.join(" ").as_str())
+        })
+        .optional()
+    }
+
+    fn num_params(&self) -> usize {
+        Module::num_params(self)
+    }
+}
+
+// Without it, `to_string` would be that of the circuit.
+impl<C: Circuit, G: Geometry> std::fmt::Display for Layer<C, G> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.format(DisplaySettings::default()))
+    }
+}
+
+impl<C: Circuit, G: Geometry> ModuleDisplay for Layer<C, G> {
+    fn custom_settings(&self) -> Option<DisplaySettings> {
+        DisplaySettings::new()
+            .with_new_line_after_attribute(false)
+            .optional()
+    }
 }

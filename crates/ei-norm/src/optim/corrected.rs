@@ -8,6 +8,7 @@ use burn::tensor::{Device, Tensor};
 use super::ProjectedSgd;
 use crate::Error;
 use crate::dale::{Role, RoleOf, Roles, Sign, announced_sign};
+use crate::init::or_panic;
 
 /// Configuration of descent with the corrections of Cornford et al. (2021) for layers with inhibitory
 /// units, and Dale's law after it: the gradients of W_ix are divided by √n_e, those of W_ei by d, those
@@ -17,7 +18,7 @@ use crate::dale::{Role, RoleOf, Roles, Sign, announced_sign};
 ///
 /// Which parameter is which is known from its [`Role`], and d and n_e from the one
 /// [`Role::Excitatory`] parameter among the fields of the same layer: `[d, n_e]`, or
-/// `[n_e, inputs, height, width]` of a convolution, where d = inputs · height · width. The optimizer
+/// `[n_e, inputs, height, width]` of kernels, where d = inputs · height · width. The optimizer
 /// knows parameters by identity, so make it after a record has been loaded.
 ///
 /// ```
@@ -29,7 +30,7 @@ use crate::dale::{Role, RoleOf, Roles, Sign, announced_sign};
 /// # fn main() -> Result<(), ei_norm::Error> {
 /// let device = Device::flex().autodiff();
 /// let mut layer = EiLinearConfig::new(8, 4).init(&device);
-/// let mut optimizer = CorrectedSgdConfig::new().init(&layer)?;
+/// let mut optimizer = CorrectedSgdConfig::new().try_init(&layer)?;
 /// let grads = layer.forward(Tensor::<2>::ones([2, 8], &device)).sum().backward();
 /// let grads = GradientsParams::from_grads(grads, &layer);
 /// layer = optimizer.step(0.1, layer, grads);
@@ -60,11 +61,21 @@ const HALVINGS: usize = 40;
 impl CorrectedSgdConfig {
     /// The optimizer of this module.
     ///
+    /// # Panics
+    ///
+    /// Where [`try_init`](Self::try_init) returns an error.
+    #[track_caller]
+    pub fn init<M: Module>(&self, module: &M) -> ModuleOptimizer {
+        or_panic(self.try_init(module))
+    }
+
+    /// The optimizer of this module.
+    ///
     /// # Errors
     ///
     /// [`Error::Role`] if the layer of a parameter that is to be corrected has none or several
     /// excitatory parameters; [`Error::Config`] if c is not in 0..1.
-    pub fn init<M: Module>(&self, module: &M) -> Result<ModuleOptimizer, Error> {
+    pub fn try_init<M: Module>(&self, module: &M) -> Result<ModuleOptimizer, Error> {
         if let Some(c) = self.max_projection.filter(|c| !(0.0..1.0).contains(c)) {
             let allowed = "0 up to, but not including, 1";
             return Err(Error::config("max_projection", c, allowed));
@@ -116,7 +127,7 @@ fn correction(parameter: &RoleOf, roles: &Roles) -> Result<f64, Error> {
         _ => {
             return Err(Error::Role {
                 path: w_ex.path.clone(),
-                problem: "an excitatory parameter needs two axes or those of a convolution",
+                problem: "an excitatory parameter needs two axes or those of kernels",
             });
         }
     };

@@ -12,7 +12,7 @@ mod state;
 pub use corrected::{CorrectedSgd, CorrectedSgdConfig};
 pub use exponentiated::{
     Exponentiated, ExponentiatedAdam, ExponentiatedAdamConfig, ExponentiatedSgd,
-    ExponentiatedSgdConfig, ExponentiatedState, Memory, Moments, Rule, Unconstrained, Velocity,
+    ExponentiatedSgdConfig, Unconstrained,
 };
 pub use projected::Projected;
 pub use record::CheckedRecord;

@@ -1,8 +1,7 @@
-use std::fmt::Write;
-
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::tensor::{Bytes, Tensor};
+use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
@@ -47,15 +46,15 @@ pub struct CheckedRecord {
 }
 
 /// A floating-point parameter of a model.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Parameter {
     path: String,
-    id: ParamId,
+    id: u64,
     shape: Vec<usize>,
 }
 
-/// The first line of the bytes.
-const FORMAT: &str = "ei-norm optimizer record 1";
+/// What the bytes begin with.
+const FORMAT: &[u8] = b"ei-norm optimizer record 2\n";
 
 impl CheckedRecord {
     /// The state of `optimizer`, which trains `module`.
@@ -66,23 +65,16 @@ impl CheckedRecord {
         }
     }
 
-    /// Everything in one piece of memory: a line with the format, one with the number of parameters, a
-    /// line `identity shape path` for each of them, and Burn's own bytes.
+    /// Everything in one piece of memory: a line with the format, the parameters as a line of JSON, and
+    /// Burn's own bytes.
     ///
     /// # Errors
     ///
     /// [`Error::Record`] if Burn cannot write its part.
     pub fn into_bytes(self) -> Result<Bytes, Error> {
-        let mut head = format!("{FORMAT}\n{}\n", self.parameters.len());
-        for Parameter { path, id, shape } in &self.parameters {
-            let shape: Vec<_> = shape.iter().map(usize::to_string).collect();
-            let (id, shape) = (id.val(), shape.join("x"));
-            // Writing to a string cannot fail.
-            let _ = writeln!(head, "{id} {shape} {path}");
-        }
-        let mut bytes = head.into_bytes();
+        let parameters = serde_json::to_vec(&self.parameters).map_err(unreadable)?;
         let state = self.record.into_bytes().map_err(unreadable)?;
-        bytes.extend_from_slice(&state);
+        let bytes = [FORMAT, &parameters, b"\n", &state].concat();
         Ok(Bytes::from_bytes_vec(bytes))
     }
 
@@ -92,21 +84,17 @@ impl CheckedRecord {
     ///
     /// [`Error::Record`] if the bytes are something else or damaged.
     pub fn from_bytes(bytes: Bytes) -> Result<Self, Error> {
-        let mut rest: &[u8] = &bytes;
-        if next_line(&mut rest) != Some(FORMAT) {
+        let Some(rest) = bytes.strip_prefix(FORMAT) else {
             return Err(unreadable("it does not begin as one"));
-        }
-        let damaged = || unreadable("the list of parameters is damaged");
-        let count: usize = next_line(&mut rest)
-            .and_then(|line| line.parse().ok())
-            .ok_or_else(damaged)?;
-        // Collected one by one: the count may be anything.
-        let mut parameters = Vec::new();
-        for _ in 0..count {
-            let line = next_line(&mut rest).ok_or_else(damaged)?;
-            parameters.push(Parameter::parse(line).ok_or_else(damaged)?);
-        }
-        let state = Bytes::from_bytes_vec(rest.to_vec());
+        };
+        // JSON as it is written here has no line break.
+        let mut parts = rest.splitn(2, |byte| *byte == b'\n');
+        let (Some(parameters), Some(state)) = (parts.next(), parts.next()) else {
+            return Err(unreadable("it is cut off"));
+        };
+        let parameters = serde_json::from_slice(parameters)
+            .map_err(|_| unreadable("the list of parameters is damaged"))?;
+        let state = Bytes::from_bytes_vec(state.to_vec());
         let record = OptimizerRecord::from_bytes(state).map_err(unreadable)?;
         Ok(Self { parameters, record })
     }
@@ -140,25 +128,6 @@ impl CheckedRecord {
         }
         *optimizer = loaded;
         Ok(())
-    }
-}
-
-impl Parameter {
-    fn parse(line: &str) -> Option<Self> {
-        let mut words = line.splitn(3, ' ');
-        let id: u64 = words.next()?.parse().ok()?;
-        let shape = match words.next()? {
-            "" => Vec::new(),
-            shape => shape
-                .split('x')
-                .map(|size| size.parse().ok())
-                .collect::<Option<_>>()?,
-        };
-        Some(Self {
-            path: words.next()?.to_owned(),
-            id: ParamId::from(id),
-            shape,
-        })
     }
 }
 
@@ -197,14 +166,6 @@ fn unreadable(problem: impl ToString) -> Error {
     }
 }
 
-/// The next line of UTF-8.
-fn next_line<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
-    let end = rest.iter().position(|byte| *byte == b'\n')?;
-    let (line, after) = (rest.get(..end)?, rest.get(end + 1..)?);
-    *rest = after;
-    std::str::from_utf8(line).ok()
-}
-
 /// The floating-point parameters of a module, in the order of a traversal.
 fn parameters<M: Module>(module: &M) -> Vec<Parameter> {
     #[derive(Default)]
@@ -224,7 +185,7 @@ fn parameters<M: Module>(module: &M) -> Vec<Parameter> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             self.found.push(Parameter {
                 path: self.path.join("."),
-                id: param.id,
+                id: param.id.val(),
                 shape: param.lazy_shape().to_vec(),
             });
         }

@@ -4,6 +4,7 @@ use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLrScheduler, ModuleLr
 
 use crate::Error;
 use crate::dale::{Role, Roles};
+use crate::init::or_panic;
 
 /// Configuration of learning rates by [`Role`]: one rate or schedule for everything, and others for
 /// populations of synapses.
@@ -19,7 +20,7 @@ use crate::dale::{Role, Roles};
 /// let mut scheduler = RoleLrSchedulerConfig::new(0.01)
 ///     .with_inhibitory_in(0.6)
 ///     .with_inhibitory_out(CosineAnnealingLrSchedulerConfig::new(0.003, 1000))
-///     .init(&layer)?;
+///     .try_init(&layer)?;
 /// let rates = scheduler.step(); // for `ModuleOptimizer::step`
 /// assert_eq!(rates.lr_from_param(layer.w_ex.id, None), 0.01);
 /// assert_eq!(rates.lr_from_param(layer.w_ix.unwrap().id, None), 0.6);
@@ -67,13 +68,23 @@ impl RoleLrSchedulerConfig {
         self.with(&[Role::Bias], scheduler)
     }
 
+    /// The scheduler of this module; see [`try_init`](Self::try_init).
+    ///
+    /// # Panics
+    ///
+    /// Where [`try_init`](Self::try_init) returns an error.
+    #[track_caller]
+    pub fn init<M: Module>(&self, module: &M) -> ModuleLrScheduler {
+        or_panic(self.try_init(module))
+    }
+
     /// The scheduler of this module. It knows its parameters by identity: make it after a record has
     /// been loaded, see [`Roles::group`].
     ///
     /// # Errors
     ///
     /// [`Error::Schedule`] if Burn refuses a schedule.
-    pub fn init<M: Module>(&self, module: &M) -> Result<ModuleLrScheduler, Error> {
+    pub fn try_init<M: Module>(&self, module: &M) -> Result<ModuleLrScheduler, Error> {
         let found = Roles::of(module);
         let config = ModuleLrSchedulerConfig::new(self.base.clone());
         let add = |config: ModuleLrSchedulerConfig, (roles, scheduler): &(Vec<Role>, _)| {

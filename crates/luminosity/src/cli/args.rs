@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use ei_norm::Initializer;
+use ei_norm::EiInitializer;
 
 use crate::data::Selection;
 use crate::schedule::Shard;
@@ -394,9 +394,9 @@ impl Setting {
             clip_errors: self.clip_errors.0,
             shuffle: !self.no_shuffle,
             init: match self.init {
-                Init::Lognormal => Initializer::Lognormal,
-                Init::Exponential => Initializer::Exponential,
-                Init::Iclr => Initializer::Iclr,
+                Init::Lognormal => EiInitializer::Lognormal,
+                Init::Exponential => EiInitializer::Exponential,
+                Init::Iclr => EiInitializer::Iclr,
             },
         };
         config.validate()?;

@@ -8,10 +8,11 @@ use crate::{Error, init};
 
 /// Configuration of exponentiated gradient descent in the manner of Adam:
 ///
-// m ← β₁ m + (1 − β₁) g,  v ← β₂ v + (1 − β₂) g²,  bc₁ = 1 − β₁ᵗ,  bc₂ = 1 − β₂ᵗ
-// w ← w (1 − η λ)
-// w ← w · exp(−(η/bc₁) sgn(w) m/(√v/√bc₂ + ε))
-#[doc = include_str!("../../../equations/exponentiated_adam.html")]
+/// ```text
+/// m ← β₁ m + (1 − β₁) g    v ← β₂ v + (1 − β₂) g²    bc₁ = 1 − β₁ᵗ    bc₂ = 1 − β₂ᵗ
+/// w ← w (1 − η λ)
+/// w ← w · exp(−(η/bc₁) sgn(w) m/(√v/√bc₂ + ε))
+/// ```
 ///
 /// with η the learning rate, λ the weight decay and t the number of the step, from 1. So a step changes
 /// every weight by about the same ratio, and none changes its sign (η λ above 1 counts as 1). A weight that is exactly 0 never

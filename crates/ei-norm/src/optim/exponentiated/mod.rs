@@ -3,8 +3,8 @@
 mod adam;
 mod sgd;
 
-pub use adam::{ExponentiatedAdam, ExponentiatedAdamConfig, Moments};
-pub use sgd::{ExponentiatedSgd, ExponentiatedSgdConfig, Velocity};
+pub use adam::{ExponentiatedAdam, ExponentiatedAdamConfig};
+pub use sgd::{ExponentiatedSgd, ExponentiatedSgdConfig};
 
 use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
@@ -17,6 +17,7 @@ use crate::{Error, init};
 /// [`Weight`](crate::dale::Weight) ≥ 0, biases above all. A multiplicative step alone would never
 /// change its sign.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub enum Unconstrained {
     /// EG±: w = w₊ − w₋ with two parts > 0, each of which makes multiplicative steps, w₊ with the
     /// gradient of w and w₋ with its negative. So w changes its sign where it needs to. At the start

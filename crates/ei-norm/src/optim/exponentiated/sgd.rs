@@ -9,17 +9,19 @@ use crate::{Error, init};
 
 /// Configuration of exponentiated gradient descent, with momentum and weight decay:
 ///
-// g ← g + λ sgn(w)
-// v ← μ v + (1 − τ) g        (v = g at the first step; without momentum always)
-// w ← w · exp(−η sgn(w) v)
-#[doc = include_str!("../../../equations/exponentiated_sgd.html")]
+/// ```text
+/// g ← g + λ sgn(w)
+/// v ← μ v + (1 − τ) g        (v = g at the first step; without momentum always)
+/// w ← w · exp(−η sgn(w) v)
+/// ```
 ///
 /// with η the learning rate, λ the weight decay, μ the momentum and τ its dampening; v = g at the first
 /// step, and always without momentum. So every weight keeps its sign, and Dale's law needs no
 /// projection. A weight that is exactly 0 never moves: start with positive weights, as the
 /// initializations of this crate do, and without projection. Steps are relative to the size of a
 /// weight, so learning rates are larger than those of plain descent. Weights that shrink below the
-/// smallest number of their dtype become 0 and stay so.
+/// smallest number of their dtype become 0 and stay so; one that grows beyond the largest becomes infinite,
+/// which [`dale::check`](crate::dale::check) finds.
 ///
 /// Parameters without a constraint are split ([`Unconstrained`]).
 ///

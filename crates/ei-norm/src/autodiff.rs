@@ -1,0 +1,263 @@
+//! The ground floor: an autodiff node with a backward pass of our own, on every backend.
+//!
+//! The backward pass is a closure over dispatch tensors, so one node serves every backend: the error
+//! leaves the backend's type in `backward`, goes through ordinary tensor operations, and returns.
+
+#![allow(deprecated)] // Burn drops NdArray in 0.23; the feature goes with it.
+#![cfg_attr(
+    not(any(
+        feature = "flex",
+        feature = "ndarray",
+        feature = "cube",
+        feature = "tch",
+        feature = "remote"
+    )),
+    allow(unused_variables) // Without a backend the macro's dispatch has no arm to use them.
+)]
+
+use std::{fmt, sync::Arc};
+
+use burn::backend::{
+    Autodiff, Backend, BackendTensor, DispatchKindConversion, DispatchTensor, DispatchTensorKind,
+    TensorMetadata,
+    autodiff::{
+        checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+        grads::Gradients,
+        ops::{Backward, Ops, OpsKind},
+    },
+    backend_extension,
+    tensor::FloatTensor,
+};
+use burn::tensor::{Shape, Tensor};
+
+/// The errors at the parents of a node, none where no error is wanted.
+pub(crate) type Errors = Vec<Option<DispatchTensor>>;
+
+/// The backward pass of a node: from the error at its value and, for each parent, whether an error is
+/// wanted, the errors at the parents.
+type Rule = dyn Fn(DispatchTensor, &[bool]) -> Errors + Send + Sync;
+
+/// A backward pass, erased over rank and backend.
+#[derive(Clone)]
+pub struct Hook(Arc<Rule>);
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hook")
+    }
+}
+
+/// The parents that a node has room for; the rest are constants.
+const PARENTS: usize = 8;
+
+/// Makes `value`, which is not part of a graph, depend on `parents` (up to 8): in the backward pass
+/// `rule` gets the error at the value and a flag for each parent, and returns an error for each
+/// flagged parent. A constant is never flagged. Nothing is kept if all parents are constants.
+///
+/// # Panics
+///
+/// In the backward pass, if an error has another shape than its parent.
+pub(crate) fn attach<const D: usize>(
+    value: Tensor<D>,
+    parents: Vec<DispatchTensor>,
+    rule: impl Fn(Tensor<D>, &[bool]) -> Errors + Send + Sync + 'static,
+) -> Tensor<D> {
+    assert!(parents.len() <= PARENTS, "a node has up to 8 parents");
+    let value = value.into_dispatch();
+    assert_listed(&value.kind);
+    let shapes: Vec<Shape> = parents.iter().map(TensorMetadata::shape).collect();
+    let hook = Hook(Arc::new(move |error, wanted| {
+        let errors = rule(Tensor::from_dispatch(error), &wanted[..shapes.len()]);
+        for (error, shape) in errors.iter().zip(&shapes) {
+            if let Some(found) = error.as_ref().map(TensorMetadata::shape) {
+                assert!(
+                    found == *shape,
+                    "a backward pass returned an error of shape {found:?} for a tensor of shape {shape:?}"
+                );
+            }
+        }
+        errors
+    }));
+    let mut parents = parents.into_iter();
+    let [a, b, c, d, e, f, g, h] =
+        std::array::from_fn(|_| parents.next().unwrap_or_else(|| value.clone()));
+    Tensor::from_dispatch(<burn::backend::Dispatch as GradHook>::grad_hook(
+        value, a, b, c, d, e, f, g, h, hook,
+    ))
+}
+
+/// Backends on which a value can be given a backward pass.
+#[backend_extension(
+    Autodiff,
+    Flex: cfg(feature = "flex"),
+    NdArray: cfg(feature = "ndarray"),
+    Cube: cfg(feature = "cube"),
+    LibTorch: cfg(feature = "tch"),
+    Remote: cfg(feature = "remote")
+)]
+pub trait GradHook: Backend {
+    /// Returns `value`; an autodiff backend applies `hook` to its error. A parent that is a constant
+    /// is no parent.
+    #[allow(clippy::too_many_arguments)] // The macro knows tensors, and no lists of them.
+    fn grad_hook(
+        value: FloatTensor<Self>,
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        c: FloatTensor<Self>,
+        d: FloatTensor<Self>,
+        e: FloatTensor<Self>,
+        f: FloatTensor<Self>,
+        g: FloatTensor<Self>,
+        h: FloatTensor<Self>,
+        hook: Hook,
+    ) -> FloatTensor<Self> {
+        let _ = (a, b, c, d, e, f, g, h, hook);
+        value
+    }
+}
+
+#[cfg(feature = "flex")]
+impl GradHook for burn::backend::Flex {}
+#[cfg(feature = "ndarray")]
+impl GradHook for burn::backend::NdArray {}
+// With or without fusion: `Cube` names whichever of the two Burn was built with.
+#[cfg(feature = "cube")]
+impl GradHook for burn::backend::Cube {}
+#[cfg(feature = "tch")]
+impl GradHook for burn::backend::LibTorch {}
+#[cfg(feature = "remote")]
+impl GradHook for burn::backend::Remote {}
+
+impl<B: GradHook, C: CheckpointStrategy> GradHook for Autodiff<B, C>
+where
+    DispatchTensor: DispatchKindConversion<B>,
+{
+    fn grad_hook(
+        value: FloatTensor<Self>,
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        c: FloatTensor<Self>,
+        d: FloatTensor<Self>,
+        e: FloatTensor<Self>,
+        f: FloatTensor<Self>,
+        g: FloatTensor<Self>,
+        h: FloatTensor<Self>,
+        hook: Hook,
+    ) -> FloatTensor<Self> {
+        let (value, _) = value.into_parts();
+        let nodes = [a, b, c, d, e, f, g, h].map(|parent| parent.into_parts().1);
+        match HookBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish(hook, value),
+            OpsKind::UnTracked(prepared) => prepared.finish(value),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct HookBackward;
+
+impl<B: GradHook> Backward<B, PARENTS> for HookBackward
+where
+    DispatchTensor: DispatchKindConversion<B>,
+{
+    type State = Hook;
+
+    fn backward(self, ops: Ops<Hook, PARENTS>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let error = grads.consume::<B>(&ops.node);
+        let wanted = ops.parents.each_ref().map(Option::is_some);
+        if !wanted.contains(&true) {
+            return;
+        }
+        let Hook(rule) = ops.state;
+        let error = <DispatchTensor as DispatchKindConversion<B>>::from_backend(
+            BackendTensor::Float(error),
+        );
+        for (parent, error) in ops.parents.into_iter().zip(rule(error, &wanted)) {
+            let (Some(parent), Some(error)) = (parent, error) else {
+                continue;
+            };
+            match <DispatchTensor as DispatchKindConversion<B>>::try_into_backend(error) {
+                Ok(error) => grads.register::<B>(parent.id, error.float()),
+                Err(other) => {
+                    panic!("the backward pass returned a tensor of another backend ({other})")
+                }
+            }
+        }
+    }
+}
+
+/// Whether a backward pass of our own can be given to values on the backend of `tensor`: the feature
+/// of the backend is enabled in this crate.
+///
+/// [`map_grad`](super::map_grad) and what is built on it panic where this is false and `tensor` is
+/// part of a graph; plain tensor operations work on every backend that Burn has.
+pub fn is_listed<const D: usize>(tensor: &Tensor<D>) -> bool {
+    lists(&tensor.clone().into_dispatch().kind)
+}
+
+fn lists(kind: &DispatchTensorKind) -> bool {
+    match kind {
+        DispatchTensorKind::Autodiff(inner) => lists(inner),
+        #[cfg(feature = "flex")]
+        DispatchTensorKind::Flex(_) => true,
+        #[cfg(feature = "ndarray")]
+        DispatchTensorKind::NdArray(_) => true,
+        #[cfg(feature = "cube")]
+        DispatchTensorKind::Cube(_) => true,
+        #[cfg(feature = "tch")]
+        DispatchTensorKind::LibTorch(_) => true,
+        #[cfg(feature = "remote")]
+        DispatchTensorKind::Remote(_) => true,
+        #[allow(unreachable_patterns)] // Which backends Burn has depends on the whole build.
+        _ => false,
+    }
+}
+
+/// Panics with the feature to enable if the backend of a tensor is compiled into Burn but not
+/// listed above.
+fn assert_listed(kind: &DispatchTensorKind) {
+    match kind {
+        DispatchTensorKind::Autodiff(inner) => assert_listed(inner),
+        kind if lists(kind) => {}
+        kind => {
+            let device = format!("{:?}", kind.device());
+            let advice = match feature_of(&device) {
+                Some(feature) => format!("enable the feature {feature} of ei-norm"),
+                None => "ei-norm has no feature for it".to_owned(),
+            };
+            panic!("the backend of {device} is enabled in Burn but not in ei-norm; {advice}");
+        }
+    }
+}
+
+/// The feature that lists the backend of a device, which begins with the backend's name when printed.
+fn feature_of(device: &str) -> Option<&'static str> {
+    [
+        ("Flex", "`flex`"),
+        ("NdArray", "`ndarray`"),
+        ("LibTorch", "`tch`"),
+        ("Remote", "`remote`"),
+        (
+            "Cube",
+            "`wgpu`, `vulkan`, `metal`, `webgpu`, `cuda`, `rocm` or `cpu`",
+        ),
+    ]
+    .into_iter()
+    .find(|(name, _)| device.starts_with(name))
+    .map(|(_, feature)| feature)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::feature_of;
+
+    #[test]
+    fn every_backend_has_the_feature_of_its_name() {
+        assert_eq!(feature_of("Flex(FlexDevice)"), Some("`flex`"));
+        assert_eq!(feature_of("NdArray(Cpu)"), Some("`ndarray`"));
+        assert_eq!(feature_of("LibTorch(Cuda(0))"), Some("`tch`"));
+        assert_eq!(feature_of("Remote(0)"), Some("`remote`"));
+        assert!(feature_of("Cube(Wgpu)").is_some_and(|feature| feature.contains("`cuda`")));
+        assert_eq!(feature_of("Capture(0)"), None);
+    }
+}

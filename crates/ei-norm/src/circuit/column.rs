@@ -1,0 +1,181 @@
+use burn::module::{Content, Module};
+use burn::tensor::{Device, Tensor};
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Circuit, Currents, EiFunction, Options, Wiring, bias_weight, check_bias, excitatory, sealed,
+    val, zero_bias,
+};
+use crate::Error;
+use crate::dale::{Plasticity, Sign, Weight};
+use crate::error::check_shape;
+use crate::functional::excite;
+use crate::init::{self, Column};
+
+/// A circuit whose inputs excite or inhibit ("column EI", Cornford et al. 2021):
+///
+/// ```text
+/// z = x D W₊ + b    W₊ ≥ 0, D = diag(+1, …, +1, −1, …, −1)
+/// ```
+///
+/// with D fixed.
+///
+/// It is what most other code calls a network with Dale's law, and the control of the circuits with
+/// inhibitory units of their own, next to which it learns badly. Its inputs must be ≥ 0, else an
+/// inhibitory neuron excites; see `with_input_check`. In a convolution the channels have the signs, in a
+/// recurrent layer the neurons; what comes into that from outside excites.
+///
+/// Variants of it elsewhere, and where they are here:
+///
+/// - |W| D in place of a projection: [`dale::reparameterize`](crate::dale::reparameterize) with
+///   [`NonNegative::Abs`](crate::dale::NonNegative::Abs);
+/// - signs in another order: `signs` of [`ColumnEiWeights`]. A ±1 for every single weight is Dale's
+///   law only if it is the same for all weights of an input, and then it is `signs`;
+/// - missing connections, such as those of a unit to itself:
+///   [`Weight::set_mask`](crate::dale::Weight::set_mask);
+/// - another distribution, scaled to a spectral radius: any non-negative `w_ex`, and
+///   [`init::rescale_to_radius`](crate::init::rescale_to_radius).
+#[derive(Module, Debug)]
+pub struct ColumnEi {
+    /// W₊, `[d_input, d_output]`, ≥ 0.
+    pub w_ex: Weight<2>,
+    /// The diagonal of D, `[d_input]`. It never learns, and is part of the record.
+    pub signs: Weight<1>,
+    /// Bias b, `[d_output]`.
+    pub bias: Option<Weight<1>>,
+}
+
+/// Given weights of a [`ColumnEi`] circuit.
+#[derive(Debug, Clone)]
+pub struct ColumnEiWeights {
+    /// W₊, `[d_input, d_output]`.
+    pub w_ex: Tensor<2>,
+    /// +1 for each input that excites, −1 for each that inhibits, `[d_input]`.
+    pub signs: Tensor<1>,
+    /// `[d_output]`.
+    pub bias: Option<Tensor<1>>,
+}
+
+/// The options of a [`ColumnEi`] circuit.
+///
+/// The last n_i = ⌈N/(r+1)⌉ of N inputs inhibit, r being `ratio`. The initial weights are exponential
+/// with scale σ_e = [((2π−1)/2π)(n_e + n_e²/n_i)]^(−1/2) from the excitatory inputs and
+/// σ_i = (n_e/n_i) σ_e from the inhibitory ones, so that the two balance in the mean.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ColumnEiOptions {
+    /// r, the excitatory inputs for each inhibitory one.
+    pub ratio: f64,
+    /// Whether there is a bias; it is free of sign and starts at 0.
+    pub bias: bool,
+}
+
+impl Default for ColumnEiOptions {
+    fn default() -> Self {
+        Self {
+            ratio: 9.0,
+            bias: true,
+        }
+    }
+}
+
+impl Options for ColumnEiOptions {
+    type Circuit = ColumnEi;
+
+    fn build(
+        &self,
+        wiring: &Wiring,
+        device: &Device,
+        rng: &mut impl Rng,
+    ) -> Result<ColumnEi, Error> {
+        let column = Column::new(wiring, self.ratio)?;
+        let w_ex = column.draw(wiring, rng)?;
+        let mut circuit = ColumnEi::from_weights(ColumnEiWeights {
+            w_ex: init::matrix(w_ex, [wiring.inputs(), wiring.outputs], device),
+            signs: Tensor::from_data(column.signs(wiring).as_slice(), device),
+            bias: zero_bias(self.bias, wiring.outputs, device),
+        })?;
+        if let Some(mask) = wiring.without_autapses(device) {
+            circuit.w_ex.set_mask(mask)?;
+        }
+        Ok(circuit)
+    }
+}
+
+impl Circuit for ColumnEi {
+    const NAME: &'static str = "ColumnEi";
+    type Weights = ColumnEiWeights;
+
+    fn from_weights(weights: ColumnEiWeights) -> Result<Self, Error> {
+        let [d_input, d_output] = weights.w_ex.dims();
+        check_shape("signs", weights.signs.dims(), [d_input])?;
+        check_bias(&weights.bias, d_output)?;
+        let signs = weights.signs.to_data();
+        if let Some(other) = signs.iter::<f64>().find(|sign| sign.abs() != 1.0) {
+            let allowed = "1 (an input that excites) and -1 (one that inhibits)";
+            return Err(Error::config("signs", other, allowed));
+        }
+        Ok(Self {
+            w_ex: excitatory(weights.w_ex),
+            signs: Weight::new(weights.signs, Sign::Free, Plasticity::Fixed),
+            bias: bias_weight(weights.bias),
+        })
+    }
+
+    fn sizes(&self) -> [usize; 2] {
+        self.w_ex.dims()
+    }
+
+    fn currents<const D: usize>(&self, x: Tensor<D>) -> Currents<D> {
+        let signs = self.signs.val();
+        let of = |sign: f64| {
+            let chosen = signs.clone().equal_elem(sign).float().cast(x.dtype());
+            x.clone() * chosen.unsqueeze()
+        };
+        Currents {
+            excitatory: excite(of(1.0), self.w_ex.val(), val(&self.bias)),
+            subtractive: excite(of(-1.0), self.w_ex.val(), None),
+            divisive: None,
+        }
+    }
+
+    fn output<const D: usize>(&self, currents: &Currents<D>) -> Tensor<D> {
+        currents.excitatory.clone() - currents.subtractive.clone()
+    }
+
+    fn describe(&self, content: Content) -> Content {
+        content
+            .add("inhibitory", &self.inhibitory_inputs())
+            .add("bias", &self.bias.is_some())
+    }
+}
+
+impl ColumnEi {
+    /// The number of inputs that inhibit. Their signs are read from the device.
+    pub fn inhibitory_inputs(&self) -> usize {
+        let signs = self.signs.val().into_data();
+        signs.iter::<f64>().filter(|sign| *sign < 0.0).count()
+    }
+
+    /// The single matrix that the circuit equals but for the bias, D W₊, `[d_input, d_output]`.
+    pub fn effective_weights(&self) -> Tensor<2> {
+        self.w_ex.val() * self.signs.val().unsqueeze_dim(1)
+    }
+}
+
+impl sealed::Computes for ColumnEi {
+    type Function = EiFunction;
+
+    fn function(&self, _rows: usize, _examples: usize) -> EiFunction {
+        EiFunction {
+            w_ex: self.effective_weights(),
+            inhibition: None,
+            bias: val(&self.bias),
+        }
+    }
+
+    fn single_matrix(&self) -> Option<(Tensor<2>, Option<Tensor<1>>)> {
+        Some((self.effective_weights(), val(&self.bias)))
+    }
+}

@@ -1,0 +1,248 @@
+//! Circuits of excitatory and inhibitory neurons: their weights, and what they compute of each row.
+//!
+//! A circuit knows nothing of images or sequences. A [`Layer`](crate::layer::Layer) puts it into a
+//! geometry: [`Ei`] is [`EiLinear`](crate::EiLinear) on rows, [`EiConv2d`](crate::EiConv2d) on the patches
+//! of an image and [`EiRnn`](crate::EiRnn) at the steps of a sequence, and so is every other circuit.
+
+mod column;
+mod ei;
+mod i_norm;
+mod shunting;
+
+use burn::module::{Content, Module};
+use burn::tensor::{Device, Tensor};
+use rand::Rng;
+
+use crate::Error;
+use crate::dale::{Plasticity, Role, Sign, Weight};
+use crate::error::check_shape;
+use crate::init::{EiDraw, matrix};
+use crate::row_function::{Pass, RowFunction};
+
+pub use column::{ColumnEi, ColumnEiOptions, ColumnEiWeights};
+pub(crate) use ei::EiFunction;
+pub use ei::{Ei, EiOptions, EiWeights};
+pub use i_norm::{INorm, INormOptions, INormWeights, InhibitoryPlasticity, NormalizedOver};
+pub use shunting::{Shunting, ShuntingOptions, ShuntingWeights};
+
+/// A circuit of excitatory and inhibitory neurons, which a [`Layer`](crate::layer::Layer) puts into a
+/// geometry. The circuits of this crate are the only ones.
+pub trait Circuit: Module + Sync + sealed::Computes {
+    /// The first part of a layer's name.
+    const NAME: &'static str;
+
+    /// The weights that a layer can be made of.
+    type Weights;
+
+    /// A circuit of these weights, taken as they are; their signs are not checked (see
+    /// [`dale::check`](crate::dale::check)).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] if the shapes do not fit each other, [`Error::Config`] if a number is not allowed.
+    fn from_weights(weights: Self::Weights) -> Result<Self, Error>;
+
+    /// The sizes of the input and of the output, `[d_input, d_output]`.
+    fn sizes(&self) -> [usize; 2];
+
+    /// The currents that reach the outputs for the rows of `x`.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[..., d_input]`; currents: `[..., d_output]`
+    fn currents<const D: usize>(&self, x: Tensor<D>) -> Currents<D>;
+
+    /// The output z of these currents, in plain tensor operations.
+    fn output<const D: usize>(&self, currents: &Currents<D>) -> Tensor<D>;
+
+    /// Adds what there is to say of the circuit besides its sizes.
+    fn describe(&self, content: Content) -> Content;
+}
+
+/// A circuit whose inhibition learns from a loss of its own, beside the task's.
+pub trait LearnsLocally: Circuit + sealed::HasLocalLoss {
+    /// The local loss of these currents, in plain tensor operations.
+    ///
+    /// # Shapes
+    ///
+    /// - result: `[1]`
+    fn local_loss<const D: usize>(&self, currents: &Currents<D>) -> Tensor<1>;
+}
+
+/// The options of a circuit, all but its sizes.
+pub trait Options:
+    std::fmt::Debug + Clone + Default + serde::Serialize + serde::de::DeserializeOwned + Send + Sync
+{
+    /// The circuit that they are for.
+    type Circuit: Circuit;
+
+    /// The circuit with weights drawn from `rng`.
+    ///
+    /// # Errors
+    ///
+    /// If an option does not allow it.
+    fn build(
+        &self,
+        wiring: &Wiring,
+        device: &Device,
+        rng: &mut impl Rng,
+    ) -> Result<Self::Circuit, Error>;
+}
+
+pub(crate) mod sealed {
+    use super::{Pass, RowFunction, Tensor};
+
+    /// What a circuit computes with.
+    pub trait Computes {
+        /// The function of rows.
+        type Function: RowFunction;
+
+        /// The function for so many rows of so many examples, with weights that are part of the graph.
+        fn function(&self, rows: usize, examples: usize) -> Self::Function;
+
+        /// The single matrix `[d_input, d_output]` and the bias that the circuit equals, if it is linear.
+        fn single_matrix(&self) -> Option<(Tensor<2>, Option<Tensor<1>>)> {
+            None
+        }
+    }
+
+    /// A loss of a circuit's own.
+    pub trait HasLocalLoss {
+        /// The loss of the rows of a pass.
+        fn local_loss_of(&self, pass: Pass) -> Tensor<1>;
+    }
+}
+
+/// What reaches the outputs of a circuit.
+#[derive(Debug, Clone)]
+pub struct Currents<const D: usize> {
+    /// The excitatory current, `[..., d_output]`, with the bias where that is added to it.
+    pub excitatory: Tensor<D>,
+    /// The inhibitory current that is subtracted, `[..., d_output]`; zeros in a circuit without
+    /// inhibition.
+    pub subtractive: Tensor<D>,
+    /// The inhibitory current that divides, `[..., d_output]`, or `[..., 1]` where it is one number an
+    /// example; none in a circuit whose inhibition only subtracts.
+    pub divisive: Option<Tensor<D>>,
+}
+
+impl<const D: usize> Currents<D> {
+    /// Every current after `f`.
+    pub(crate) fn map<const E: usize>(self, f: impl Fn(Tensor<D>) -> Tensor<E>) -> Currents<E> {
+        Currents {
+            excitatory: f(self.excitatory),
+            subtractive: f(self.subtractive),
+            divisive: self.divisive.map(f),
+        }
+    }
+}
+
+/// Which inputs lead to which outputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wiring {
+    /// The presynaptic units: features, channels, or the inputs and the neurons of a recurrent layer.
+    pub sources: usize,
+    /// How often each of them is an input: once, or once for each place of a kernel. Inputs are in the
+    /// order place, source.
+    pub places: usize,
+    /// The outputs.
+    pub outputs: usize,
+    /// Where the last sources are the outputs themselves, one step before.
+    pub recurrence: Option<Recurrence>,
+}
+
+/// The wiring of a recurrent layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recurrence {
+    /// Whether a neuron may excite itself.
+    pub autapses: bool,
+}
+
+impl Wiring {
+    /// The number of inputs.
+    pub fn inputs(&self) -> usize {
+        self.sources * self.places
+    }
+
+    /// The sources that come from outside.
+    pub(crate) fn external(&self) -> usize {
+        match self.recurrence {
+            Some(_) => self.sources - self.outputs,
+            None => self.sources,
+        }
+    }
+
+    /// Where excitation is allowed, if not everywhere: from each neuron but to itself.
+    pub(crate) fn without_autapses(
+        &self,
+        device: &Device,
+    ) -> Option<Tensor<2, burn::tensor::Bool>> {
+        let allowed = self.recurrence.as_ref().is_none_or(|r| r.autapses);
+        let (external, outputs) = (self.external(), self.outputs);
+        let exists = |(pre, post)| pre != external + post;
+        (!allowed).then(|| crate::dale::mask::from_fn([self.sources, outputs], exists, device))
+    }
+}
+
+/// W_ex, ≥ 0.
+fn excitatory(value: Tensor<2>) -> Weight<2> {
+    non_negative(value, Role::Excitatory)
+}
+
+/// A parameter ≥ 0 that learns.
+fn non_negative<const D: usize>(value: Tensor<D>, role: Role) -> Weight<D> {
+    Weight::new(value, Sign::NonNegative, Plasticity::Plastic).with_role(role)
+}
+
+/// A parameter of any sign that learns.
+fn free<const D: usize>(value: Tensor<D>, role: Role) -> Weight<D> {
+    Weight::new(value, Sign::Free, Plasticity::Plastic).with_role(role)
+}
+
+fn bias_weight(bias: Option<Tensor<1>>) -> Option<Weight<1>> {
+    bias.map(|bias| free(bias, Role::Bias))
+}
+
+fn zero_bias(bias: bool, d_output: usize, device: &Device) -> Option<Tensor<1>> {
+    bias.then(|| Tensor::zeros([d_output], device))
+}
+
+fn check_bias(bias: &Option<Tensor<1>>, d_output: usize) -> Result<(), Error> {
+    match bias {
+        Some(bias) => check_shape("bias", bias.dims(), [d_output]),
+        None => Ok(()),
+    }
+}
+
+/// Checks W_ix and W_ei (or U_ix and U_ei) of a circuit with these sizes.
+fn check_inhibition(
+    names: [&'static str; 2],
+    into: &Tensor<2>,
+    out: &Tensor<2>,
+    [d_input, d_output]: [usize; 2],
+) -> Result<(), Error> {
+    let [_, units] = into.dims();
+    check_shape(names[0], into.dims(), [d_input, units])?;
+    check_shape(names[1], out.dims(), [units, d_output])
+}
+
+fn val<const D: usize>(weight: &Option<Weight<D>>) -> Option<Tensor<D>> {
+    weight.as_ref().map(Weight::val)
+}
+
+/// W_ex of a draw, and W_ix with W_ei if there is inhibition.
+fn tensors(draw: EiDraw, device: &Device) -> (Tensor<2>, Option<(Tensor<2>, Tensor<2>)>) {
+    let (d_input, d_output, n_i) = (draw.d_input, draw.d_output, draw.n_i);
+    let w_ex = matrix(draw.w_ex, [d_input, d_output], device);
+    let inhibition = (n_i > 0).then(|| {
+        (
+            matrix(draw.w_ix, [d_input, n_i], device),
+            matrix(draw.w_ei, [n_i, d_output], device),
+        )
+    });
+    (w_ex, inhibition)
+}
+
+fn no_inhibition() -> Error {
+    Error::config("inhibitory", 0, "at least 1 inhibitory unit")
+}

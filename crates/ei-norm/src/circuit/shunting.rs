@@ -1,0 +1,335 @@
+use burn::backend::DispatchTensor;
+use burn::module::{Content, Module};
+use burn::tensor::{Device, Tensor};
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Circuit, Currents, Options, Wiring, bias_weight, check_bias, check_inhibition, excitatory,
+    free, no_inhibition, non_negative, sealed, tensors, val, zero_bias,
+};
+use crate::Error;
+use crate::autodiff::Errors;
+use crate::dale::{Role, Weight};
+use crate::error::check_shape;
+use crate::functional::excite;
+use crate::init::{self, Iclr, Inhibitory};
+use crate::matmul::{add_product, product};
+use crate::row_function::{Activity, RowFunction, add_bias, exactly, sum_over_rows};
+
+/// A circuit of excitatory neurons whose inhibition subtracts and divides (the DANN layer with shunting
+/// inhibition of Cornford et al. 2021):
+///
+/// ```text
+/// h = x W_ix    γ = (h ⊙ e^α) W_ei + ε    z = g ⊙ (x W_ex − h W_ei)/γ + b
+/// ```
+///
+/// with W_ex, W_ix, W_ei, g ≥ 0; α, one for each inhibitory unit, and b are free. All of it learns
+/// from the task's error.
+///
+/// Inputs must be ≥ 0, or γ can be 0 or negative; see `with_input_check`. Where an input is all zeros,
+/// z = b, and the error at x is divided by ε. A ReLU before the layer stops that error, for where its
+/// output is 0 it has the derivative 0.
+#[derive(Module, Debug)]
+pub struct Shunting {
+    /// Excitatory weights W_ex, `[d_input, d_output]`, ≥ 0.
+    pub w_ex: Weight<2>,
+    /// Weights W_ix of the inhibitory units, `[d_input, n_i]`, ≥ 0.
+    pub w_ix: Weight<2>,
+    /// Weights W_ei from those to the outputs, `[n_i, d_output]`, ≥ 0.
+    pub w_ei: Weight<2>,
+    /// α, `[n_i]`, free: e^α is how strongly a unit divides, relative to how strongly it subtracts.
+    pub alpha: Weight<1>,
+    /// Gain g, `[d_output]`, ≥ 0.
+    pub gain: Weight<1>,
+    /// Bias b, `[d_output]`.
+    pub bias: Option<Weight<1>>,
+    #[module(skip)]
+    epsilon: f64,
+}
+
+/// Given weights of a [`Shunting`] circuit.
+#[derive(Debug, Clone)]
+pub struct ShuntingWeights {
+    /// Excitatory weights, `[d_input, d_output]`.
+    pub w_ex: Tensor<2>,
+    /// From the inputs to the inhibitory units, `[d_input, n_i]`.
+    pub w_ix: Tensor<2>,
+    /// From those to the outputs, `[n_i, d_output]`.
+    pub w_ei: Tensor<2>,
+    /// α, `[n_i]`.
+    pub alpha: Tensor<1>,
+    /// g, `[d_output]`.
+    pub gain: Tensor<1>,
+    /// b, `[d_output]`.
+    pub bias: Option<Tensor<1>>,
+    /// ε in γ.
+    pub epsilon: f64,
+}
+
+/// The options of a [`Shunting`] circuit.
+///
+/// The initial weights are those of Cornford et al. 2021: W_ex from Exp(scale s) with
+/// s = sqrt(2π/(d(2π−1))) for d inputs, W_ix from the same and W_ei = 1/n_i, or with one inhibitory
+/// unit the mean weight of each input and 1; α = ln sqrt((2π−1)/d), g = 1 and b = 0.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ShuntingOptions {
+    /// The inhibitory units: a count, or a fraction of the outputs. At least 1.
+    pub inhibitory: Inhibitory,
+    /// Whether there is a bias; it is free of sign and starts at 0.
+    pub bias: bool,
+    /// Whether the inputs are data and not the activity of such a layer: then s = sqrt(1/(2d)).
+    pub first_layer: bool,
+    /// Draws W_ix and W_ei independently, both from Exp(scale sqrt(s/n_i)).
+    pub iid_inhibition: bool,
+    /// ε in γ. Where an input is all zeros, the currents and the errors are divided by it.
+    pub epsilon: f64,
+}
+
+impl Default for ShuntingOptions {
+    fn default() -> Self {
+        Self {
+            inhibitory: Inhibitory::default(),
+            bias: true,
+            first_layer: false,
+            iid_inhibition: false,
+            epsilon: 1e-8,
+        }
+    }
+}
+
+impl Options for ShuntingOptions {
+    type Circuit = Shunting;
+
+    fn build(
+        &self,
+        wiring: &Wiring,
+        device: &Device,
+        rng: &mut impl Rng,
+    ) -> Result<Shunting, Error> {
+        let (d_input, d_output) = (wiring.inputs(), wiring.outputs);
+        let n_i = self.inhibitory.units(d_output)?;
+        let iclr = Iclr {
+            first_layer: self.first_layer,
+            iid: self.iid_inhibition,
+        };
+        let (w_ex, inhibition) = tensors(iclr.draw(d_input, d_output, n_i, rng)?, device);
+        let (w_ix, w_ei) = inhibition.ok_or_else(no_inhibition)?;
+        let alpha = 0.5 * ((std::f64::consts::TAU - 1.0) / d_input as f64).ln();
+        let mut circuit = Shunting::from_weights(ShuntingWeights {
+            w_ex,
+            w_ix,
+            w_ei,
+            alpha: Tensor::full([n_i], alpha, device),
+            gain: Tensor::ones([d_output], device),
+            bias: zero_bias(self.bias, d_output, device),
+            epsilon: self.epsilon,
+        })?;
+        if let Some(mask) = wiring.without_autapses(device) {
+            circuit.w_ex.set_mask(mask)?;
+        }
+        Ok(circuit)
+    }
+}
+
+impl Circuit for Shunting {
+    const NAME: &'static str = "Shunting";
+    type Weights = ShuntingWeights;
+
+    fn from_weights(weights: ShuntingWeights) -> Result<Self, Error> {
+        init::check_not_negative("epsilon", weights.epsilon)?;
+        let sizes @ [_, d_output] = weights.w_ex.dims();
+        check_inhibition(["w_ix", "w_ei"], &weights.w_ix, &weights.w_ei, sizes)?;
+        check_shape("alpha", weights.alpha.dims(), [weights.w_ix.dims()[1]])?;
+        check_shape("gain", weights.gain.dims(), [d_output])?;
+        check_bias(&weights.bias, d_output)?;
+        Ok(Self {
+            w_ex: excitatory(weights.w_ex),
+            w_ix: non_negative(weights.w_ix, Role::InhibitoryIn),
+            w_ei: non_negative(weights.w_ei, Role::InhibitoryOut),
+            alpha: free(weights.alpha, Role::Shunting),
+            gain: non_negative(weights.gain, Role::Gain),
+            bias: bias_weight(weights.bias),
+            epsilon: weights.epsilon,
+        })
+    }
+
+    fn sizes(&self) -> [usize; 2] {
+        self.w_ex.dims()
+    }
+
+    fn currents<const D: usize>(&self, x: Tensor<D>) -> Currents<D> {
+        let h = excite(x.clone(), self.w_ix.val(), None);
+        let dividing = h.clone() * self.alpha.val().exp().unsqueeze();
+        Currents {
+            excitatory: excite(x, self.w_ex.val(), None),
+            subtractive: excite(h, self.w_ei.val(), None),
+            divisive: Some(excite(dividing, self.w_ei.val(), None) + self.epsilon),
+        }
+    }
+
+    /// z = g ⊙ (excitatory − subtractive)/divisive + b.
+    fn output<const D: usize>(&self, currents: &Currents<D>) -> Tensor<D> {
+        let balance = currents.excitatory.clone() - currents.subtractive.clone();
+        let ratio = match &currents.divisive {
+            Some(divisive) => balance / divisive.clone(),
+            None => balance,
+        };
+        let z = ratio * self.gain.val().unsqueeze();
+        match &self.bias {
+            Some(bias) => z + bias.val().unsqueeze(),
+            None => z,
+        }
+    }
+
+    fn describe(&self, content: Content) -> Content {
+        content
+            .add("inhibitory", &self.inhibitory_units())
+            .add("bias", &self.bias.is_some())
+    }
+}
+
+impl Shunting {
+    /// The number of inhibitory units.
+    pub fn inhibitory_units(&self) -> usize {
+        self.w_ix.dims()[1]
+    }
+
+    /// ε in γ.
+    pub fn epsilon(&self) -> f64 {
+        self.epsilon
+    }
+}
+
+impl sealed::Computes for Shunting {
+    type Function = ShuntingFunction;
+
+    fn function(&self, _rows: usize, _examples: usize) -> ShuntingFunction {
+        ShuntingFunction {
+            w_ex: self.w_ex.val(),
+            w_ix: self.w_ix.val(),
+            w_ei: self.w_ei.val(),
+            alpha: self.alpha.val(),
+            gain: self.gain.val(),
+            bias: val(&self.bias),
+            epsilon: self.epsilon,
+        }
+    }
+}
+
+/// z = g ⊙ r + b with r = (e − h W_ei)/γ of the drives e = x W_ex and h = x W_ix.
+///
+/// The error δ at z sends back d = δ ⊙ g/γ to e, −d to s = h W_ei and −d ⊙ r to γ. With c = −(d ⊙ r) W_eiᵀ
+/// that is −d W_eiᵀ + c ⊙ e^α at h, dW_ei = −hᵀ d − (h ⊙ e^α)ᵀ (d ⊙ r), dα = Σ c ⊙ h ⊙ e^α,
+/// dg = Σ δ ⊙ r and db = Σ δ, sums over rows.
+#[derive(Debug, Clone)]
+pub struct ShuntingFunction {
+    w_ex: Tensor<2>,
+    w_ix: Tensor<2>,
+    w_ei: Tensor<2>,
+    alpha: Tensor<1>,
+    gain: Tensor<1>,
+    bias: Option<Tensor<1>>,
+    epsilon: f64,
+}
+
+impl ShuntingFunction {
+    /// e^α, `[1, n_i]`.
+    fn strength(&self) -> Tensor<2> {
+        self.alpha.clone().exp().unsqueeze()
+    }
+
+    /// c, from d and r.
+    fn at_dividing(&self, d: &Tensor<2>, ratio: &Tensor<2>) -> Tensor<2> {
+        let to_gamma = -(d.clone() * ratio.clone());
+        product(to_gamma, self.w_ei.clone().transpose())
+    }
+}
+
+impl RowFunction for ShuntingFunction {
+    fn readers(&self) -> Vec<Tensor<2>> {
+        vec![self.w_ex.clone(), self.w_ix.clone()]
+    }
+
+    fn others(&self) -> Vec<DispatchTensor> {
+        let (w_ei, alpha, gain) = (self.w_ei.clone(), self.alpha.clone(), self.gain.clone());
+        let others = [
+            w_ei.into_dispatch(),
+            alpha.into_dispatch(),
+            gain.into_dispatch(),
+        ];
+        let bias = self.bias.clone().map(Tensor::into_dispatch);
+        others.into_iter().chain(bias).collect()
+    }
+
+    fn inner(self) -> Self {
+        Self {
+            w_ex: self.w_ex.inner(),
+            w_ix: self.w_ix.inner(),
+            w_ei: self.w_ei.inner(),
+            alpha: self.alpha.inner(),
+            gain: self.gain.inner(),
+            bias: self.bias.map(Tensor::inner),
+            ..self
+        }
+    }
+
+    /// Keeps h, r and γ.
+    fn activate(&self, drives: Vec<Tensor<2>>) -> Activity {
+        let [e, h] = exactly(drives);
+        let balance = add_product(e, -1.0, h.clone(), self.w_ei.clone());
+        let gamma = product(h.clone() * self.strength(), self.w_ei.clone()) + self.epsilon;
+        let ratio = balance / gamma.clone();
+        let z = ratio.clone() * self.gain.clone().unsqueeze();
+        Activity {
+            z: add_bias(z, &self.bias),
+            kept: vec![h, ratio, gamma],
+        }
+    }
+
+    fn to_drives(
+        &self,
+        kept: &[Tensor<2>],
+        delta: &Tensor<2>,
+        wanted: &[bool],
+    ) -> Vec<Option<Tensor<2>>> {
+        let (ratio, gamma) = (&kept[1], &kept[2]);
+        let d = delta.clone() * self.gain.clone().unsqueeze() / gamma.clone();
+        let at_h = wanted[1].then(|| {
+            let dividing = self.at_dividing(&d, ratio) * self.strength();
+            add_product(dividing, -1.0, d.clone(), self.w_ei.clone().transpose())
+        });
+        vec![Some(d), at_h]
+    }
+
+    fn to_others(
+        &self,
+        kept: &[Tensor<2>],
+        delta: &Tensor<2>,
+        at_drives: &[Option<Tensor<2>>],
+        wanted: &[bool],
+    ) -> Errors {
+        let ([h, ratio, _], Some(Some(d))) = (kept, at_drives.first()) else {
+            return vec![None; wanted.len()];
+        };
+        let of_w_ei = || {
+            let subtracting = product(-h.clone().transpose(), d.clone());
+            let dividing = (h.clone() * self.strength()).transpose();
+            add_product(subtracting, -1.0, dividing, d.clone() * ratio.clone())
+        };
+        let of_alpha = || {
+            let along = sum_over_rows(self.at_dividing(d, ratio) * h.clone());
+            along * self.alpha.clone().exp()
+        };
+        let of_gain = || sum_over_rows(delta.clone() * ratio.clone());
+        let of_bias = || sum_over_rows(delta.clone()).into_dispatch();
+        let errors = [
+            wanted[0].then(|| of_w_ei().into_dispatch()),
+            wanted[1].then(|| of_alpha().into_dispatch()),
+            wanted[2].then(|| of_gain().into_dispatch()),
+        ];
+        let bias = wanted.get(3).map(|wanted| wanted.then(of_bias));
+        errors.into_iter().chain(bias).collect()
+    }
+}

@@ -1,0 +1,164 @@
+//! The kernel on the host memory of Flex: in place if nobody else holds the error.
+
+use burn::backend::flex::FlexTensor;
+use burn::tensor::{DType, Element, TensorData};
+use macerator::{AutoArch, Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::row::{self, Real};
+use super::{Inputs, Rule};
+
+/// About so many elements are copied, normalized and written at a time: few enough for the cache
+/// next to the processor.
+const BLOCK: usize = 1 << 12;
+/// Below so many elements a second thread costs more than it saves.
+const PARALLEL: usize = 1 << 18;
+
+/// δ' of `delta`, or `delta` itself if it is neither f32 nor f64. All inputs have its dtype.
+pub(super) fn apply(
+    rule: Rule,
+    inputs: Inputs<FlexTensor>,
+    delta: FlexTensor,
+) -> Result<FlexTensor, FlexTensor> {
+    match delta.dtype() {
+        DType::F32 => Ok(normalize::<f32>(rule, inputs, delta)),
+        DType::F64 => Ok(normalize::<f64>(rule, inputs, delta)),
+        _ => Err(delta),
+    }
+}
+
+fn normalize<E: Float>(rule: Rule, inputs: Inputs<FlexTensor>, delta: FlexTensor) -> FlexTensor {
+    let shape = delta.layout().shape().clone();
+    let features = shape[shape.num_dims() - 1];
+    if shape.num_elements() == 0 {
+        return delta;
+    }
+    let z = inputs.z.map(contiguous);
+    let weights = inputs.weights.map(contiguous);
+    let mut delta = contiguous(delta);
+    let rows = Rows {
+        rule,
+        features,
+        z: z.as_ref().map_or(&[], values),
+        weights: weights.as_ref().map_or(&[], values),
+    };
+    let range = {
+        let start = delta.layout().start_offset();
+        start..start + shape.num_elements()
+    };
+    if let Some(storage) = delta.try_storage_mut::<E>() {
+        rows.normalize(&mut storage[range]);
+        return delta;
+    }
+    FlexTensor::from_data(TensorData::new(rows.normalized(values(&delta)), shape))
+}
+
+/// Floats that Flex stores and the row kernel computes in.
+trait Float: Real + Element + bytemuck::Pod {}
+impl Float for f32 {}
+impl Float for f64 {}
+
+fn contiguous(tensor: FlexTensor) -> FlexTensor {
+    if tensor.is_contiguous() {
+        tensor
+    } else {
+        tensor.to_contiguous()
+    }
+}
+
+fn values<E: Float>(tensor: &FlexTensor) -> &[E] {
+    tensor.as_slice().expect("contiguous and of this dtype")
+}
+
+/// The rule and what it reads; an input that the mode does not need is empty.
+#[derive(Clone, Copy)]
+struct Rows<'a, E> {
+    rule: Rule,
+    features: usize,
+    z: &'a [E],
+    weights: &'a [E],
+}
+
+impl<E: Float> Rows<'_, E> {
+    /// Makes δ' of δ.
+    fn normalize(&self, delta: &mut [E]) {
+        let block = self.block();
+        let normalize = |(index, rows): (usize, &mut [E])| self.run(index * block, rows);
+        if is_parallel(delta.len()) {
+            let blocks = delta.par_chunks_mut(block);
+            blocks.enumerate().for_each(normalize);
+        } else {
+            delta.chunks_mut(block).enumerate().for_each(normalize);
+        }
+    }
+
+    /// δ' in memory of its own.
+    fn normalized(&self, delta: &[E]) -> Vec<E> {
+        let block = self.block();
+        if is_parallel(delta.len()) {
+            let mut out = vec![E::ZERO; delta.len()];
+            let blocks = out.par_chunks_mut(block).zip(delta.par_chunks(block));
+            blocks.enumerate().for_each(|(index, (out, delta))| {
+                out.copy_from_slice(delta);
+                self.run(index * block, out);
+            });
+            out
+        } else {
+            let mut out = Vec::with_capacity(delta.len());
+            for delta in delta.chunks(block) {
+                let start = out.len();
+                out.extend_from_slice(delta);
+                self.run(start, &mut out[start..]);
+            }
+            out
+        }
+    }
+
+    /// Makes δ' of the rows of δ that begin at element `start` of the tensor.
+    fn run(&self, start: usize, delta: &mut [E]) {
+        let z = match self.z {
+            [] => self.z,
+            z => &z[start..start + delta.len()],
+        };
+        AutoArch::new().dispatch(Block {
+            rows: Self { z, ..*self },
+            delta,
+        });
+    }
+
+    /// The length of a block of whole rows.
+    fn block(&self) -> usize {
+        (BLOCK / self.features).max(1) * self.features
+    }
+}
+
+fn is_parallel(elements: usize) -> bool {
+    elements >= PARALLEL && rayon::current_num_threads() > 1
+}
+
+/// Some rows, to be compiled for every instruction set that the processor may have.
+struct Block<'a, E> {
+    rows: Rows<'a, E>,
+    delta: &'a mut [E],
+}
+
+impl<E: Real> WithSimd for Block<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self) {
+        let Rows {
+            rule,
+            features,
+            z,
+            weights,
+        } = self.rows;
+        for (index, row) in self.delta.chunks_exact_mut(features).enumerate() {
+            let z = match z {
+                [] => z,
+                z => &z[index * features..][..features],
+            };
+            row::normalize(rule, z, weights, row);
+        }
+    }
+}

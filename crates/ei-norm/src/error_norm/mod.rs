@@ -1,0 +1,194 @@
+//! The normalizations of errors: once as plain tensor operations, once as fused kernels that compute the
+//! statistics of a row and its new error in one go.
+//!
+//! A kernel serves one backend and some dtypes, and no graph. Everything else, and the tests of the
+//! kernels, have the tensor operations.
+
+#![cfg_attr(not(any(feature = "flex", feature = "cube")), allow(dead_code, unused))]
+#![allow(clippy::result_large_err)] // Not an error in Rust's sense: the tensor, handed back.
+
+#[cfg(feature = "cube")]
+mod cube;
+#[cfg(feature = "flex")]
+mod flex;
+mod mode;
+#[cfg(feature = "flex")]
+mod row;
+
+use burn::backend::{
+    Backend, BackendTensor, DispatchKindConversion, DispatchTensor, DispatchTensorKind,
+    tensor::FloatTensor,
+};
+use burn::tensor::{DType, Tensor};
+
+use crate::context::with_strategy;
+use crate::statistics::{mean, row_std};
+
+pub use mode::{GradNormMode, Offset};
+
+/// A mode with its ε: what a kernel is told beside tensors.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rule {
+    pub mode: GradNormMode,
+    pub epsilon: f64,
+}
+
+/// What a kernel reads besides the error.
+#[derive(Debug, Clone)]
+pub(crate) struct Inputs<T> {
+    /// z, of the shape of the error, if the mode needs it.
+    pub z: Option<T>,
+    /// w, as long as a row, if the mode is lateral.
+    pub weights: Option<T>,
+}
+
+/// δ' of `delta` over the last axis. `z` and `weights` are left alone where the mode does not look at
+/// them; half precision is computed in f32 and cast back.
+pub(crate) fn apply<const D: usize>(
+    mode: GradNormMode,
+    epsilon: f64,
+    z: Option<&Tensor<D>>,
+    weights: Option<&Tensor<1>>,
+    delta: Tensor<D>,
+) -> Tensor<D> {
+    if mode == GradNormMode::Identity {
+        return delta;
+    }
+    let rule = Rule { mode, epsilon };
+    let z = z.filter(|_| mode.looks_at_activity());
+    let weights = weights.filter(|_| mode.offset() == Offset::Weighted);
+    match by_kernel(rule, z, weights, delta) {
+        Ok(delta) => delta,
+        Err(delta) => {
+            let dtype = delta.dtype();
+            let wide = match dtype {
+                DType::F16 | DType::BF16 => DType::F32,
+                dtype => dtype,
+            };
+            let z = z.map(|z| z.clone().cast(wide));
+            let weights = weights.map(|weights| weights.clone().cast(wide));
+            by_operations(rule, z, weights, delta.cast(wide)).cast(dtype)
+        }
+    }
+}
+
+/// δ' as plain tensor operations.
+fn by_operations<const D: usize>(
+    Rule { mode, epsilon }: Rule,
+    z: Option<Tensor<D>>,
+    weights: Option<Tensor<1>>,
+    delta: Tensor<D>,
+) -> Tensor<D> {
+    let offset = match (mode.offset(), weights) {
+        (Offset::Mean, _) => Some(mean(delta.clone())),
+        (Offset::Weighted, Some(weights)) => {
+            Some((delta.clone() * weights.unsqueeze()).sum_dim(D - 1))
+        }
+        _ => None,
+    };
+    let along = match &z {
+        Some(z) if mode.decorrelates() => Some(z.clone() * mean(delta.clone() * z.clone())),
+        _ => None,
+    };
+    let delta = [offset, along]
+        .into_iter()
+        .flatten()
+        .fold(delta, Tensor::sub);
+    match z {
+        Some(z) if mode.scales() => delta / row_std(z, epsilon),
+        _ => delta,
+    }
+}
+
+/// δ' by a kernel, or `delta` itself where there is none for it.
+fn by_kernel<const D: usize>(
+    rule: Rule,
+    z: Option<&Tensor<D>>,
+    weights: Option<&Tensor<1>>,
+    delta: Tensor<D>,
+) -> Result<Tensor<D>, Tensor<D>> {
+    let fits = z.is_none_or(|z| z.dims() == delta.dims() && z.dtype() == delta.dtype())
+        && weights.is_none_or(|w| w.dims()[0] == delta.dims()[D - 1] && w.dtype() == delta.dtype());
+    let is_tracked = delta.is_tracked()
+        || z.is_some_and(Tensor::is_tracked)
+        || weights.is_some_and(Tensor::is_tracked);
+    if !fits || is_tracked {
+        return Err(delta);
+    }
+    // Tensors with autodiff but without a graph are computed without, and the result gets it again.
+    let strategy = delta
+        .gradient_checkpointing_strategy()
+        .or_else(|| z?.gradient_checkpointing_strategy())
+        .or_else(|| weights?.gradient_checkpointing_strategy());
+    let wrap = |tensor| with_strategy(Tensor::from_dispatch(tensor), strategy);
+    let inputs = Inputs {
+        z: z.map(|z| z.clone().inner().into_dispatch()),
+        weights: weights.map(|w| w.clone().inner().into_dispatch()),
+    };
+    launch(rule, inputs, delta.inner().into_dispatch())
+        .map(wrap)
+        .map_err(wrap)
+}
+
+fn launch(
+    rule: Rule,
+    inputs: Inputs<DispatchTensor>,
+    delta: DispatchTensor,
+) -> Result<DispatchTensor, DispatchTensor> {
+    match &delta.kind {
+        #[cfg(feature = "flex")]
+        DispatchTensorKind::Flex(BackendTensor::Float(_)) => {
+            run::<burn::backend::Flex>(flex::apply, rule, inputs, delta)
+        }
+        #[cfg(feature = "cube")]
+        DispatchTensorKind::Cube(BackendTensor::Float(_)) => {
+            run::<burn::backend::Cube>(cube::apply, rule, inputs, delta)
+        }
+        #[allow(unreachable_patterns)]
+        _ => Err(delta),
+    }
+}
+
+type Kernel<B> =
+    fn(Rule, Inputs<FloatTensor<B>>, FloatTensor<B>) -> Result<FloatTensor<B>, FloatTensor<B>>;
+
+/// Runs the kernel of the backend that has `delta`.
+fn run<B: Backend>(
+    kernel: Kernel<B>,
+    rule: Rule,
+    inputs: Inputs<DispatchTensor>,
+    delta: DispatchTensor,
+) -> Result<DispatchTensor, DispatchTensor>
+where
+    DispatchTensor: DispatchKindConversion<B>,
+{
+    let wrap = |tensor| {
+        <DispatchTensor as DispatchKindConversion<B>>::from_backend(BackendTensor::Float(tensor))
+    };
+    let Some(inputs) = inputs.try_map(unwrap::<B>) else {
+        return Err(delta);
+    };
+    let delta = unwrap::<B>(delta).expect("the backend of delta was looked at");
+    kernel(rule, inputs, delta).map(wrap).map_err(wrap)
+}
+
+fn unwrap<B: Backend>(tensor: DispatchTensor) -> Option<FloatTensor<B>>
+where
+    DispatchTensor: DispatchKindConversion<B>,
+{
+    match <DispatchTensor as DispatchKindConversion<B>>::try_into_backend(tensor) {
+        Ok(BackendTensor::Float(tensor)) => Some(tensor),
+        _ => None,
+    }
+}
+
+impl<T> Inputs<T> {
+    /// All inputs mapped, if `map` takes every one of them.
+    fn try_map<U>(self, map: impl Fn(T) -> Option<U>) -> Option<Inputs<U>> {
+        let map = |input: Option<T>| input.map(&map).map_or(Some(None), |t| t.map(Some));
+        Some(Inputs {
+            z: map(self.z)?,
+            weights: map(self.weights)?,
+        })
+    }
+}

@@ -1,0 +1,153 @@
+//! One row on a CPU, in plain code that the compiler vectorizes.
+
+#![allow(clippy::needless_range_loop)] // These loops it vectorizes best (measured).
+
+use std::ops::{Add, AddAssign, Mul, Sub};
+
+use super::{Offset, Rule};
+
+/// A vector register or several.
+const LANES: usize = 16;
+/// Four independent sums, so that one addition need not wait for the last.
+const WIDE: usize = 4 * LANES;
+/// So many elements are summed in the precision of the row before the sum goes on in f64: rounding
+/// does not grow with the length of the row.
+const BLOCK: usize = 8 * WIDE;
+
+/// An element of a row.
+pub(super) trait Real:
+    Copy + Add<Output = Self> + AddAssign + Sub<Output = Self> + Mul<Output = Self>
+{
+    const ZERO: Self;
+    fn widen(self) -> f64;
+    fn narrow(value: f64) -> Self;
+}
+
+impl Real for f32 {
+    const ZERO: Self = 0.0;
+    #[inline(always)]
+    fn widen(self) -> f64 {
+        self.into()
+    }
+    #[inline(always)]
+    fn narrow(value: f64) -> Self {
+        value as Self
+    }
+}
+
+impl Real for f64 {
+    const ZERO: Self = 0.0;
+    #[inline(always)]
+    fn widen(self) -> f64 {
+        self
+    }
+    #[inline(always)]
+    fn narrow(value: f64) -> Self {
+        value
+    }
+}
+
+/// Makes δ' of the error δ in `row`. `z` and `weights` are empty where the mode needs none.
+#[inline(always)]
+pub(super) fn normalize<E: Real>(rule: Rule, z: &[E], weights: &[E], row: &mut [E]) {
+    let a = match rule.mode.offset() {
+        Offset::Zero => 0.0,
+        Offset::Mean => mean(row),
+        Offset::Weighted => dot(row, weights),
+    };
+    let c = match rule.mode.scales() {
+        true => 1.0 / (variance(z) + rule.epsilon).sqrt(),
+        false => 1.0,
+    };
+    let (a, c) = (E::narrow(a), E::narrow(c));
+    // Without b there must be no z: its NaN is not the error's.
+    if rule.mode.decorrelates() {
+        let b = E::narrow(dot(row, z) / row.len() as f64);
+        for (error, z) in row.iter_mut().zip(z) {
+            *error = (*error - a - *z * b) * c;
+        }
+    } else {
+        for error in row {
+            *error = (*error - a) * c;
+        }
+    }
+}
+
+#[inline(always)]
+fn mean<E: Real>(x: &[E]) -> f64 {
+    sum(x, x, |x, _| x) / x.len() as f64
+}
+
+#[inline(always)]
+fn dot<E: Real>(x: &[E], y: &[E]) -> f64 {
+    sum(x, y, |x, y| x * y)
+}
+
+/// In a second pass over the row, because E[x²] − (E x)² cancels.
+#[inline(always)]
+fn variance<E: Real>(x: &[E]) -> f64 {
+    let mean = E::narrow(mean(x));
+    let squares = sum(x, x, |x, _| {
+        let deviation = x - mean;
+        deviation * deviation
+    });
+    squares / x.len() as f64
+}
+
+/// Σ f(x, y) over the pairs of elements, always in the same order.
+#[inline(always)]
+fn sum<E: Real>(x: &[E], y: &[E], f: impl Fn(E, E) -> E) -> f64 {
+    let mut total = [0.0; LANES];
+    for (x, y) in x.chunks(BLOCK).zip(y.chunks(BLOCK)) {
+        let lanes = sum_block(x, y, &f);
+        for lane in 0..LANES {
+            total[lane] += lanes[lane].widen();
+        }
+    }
+    // Pairwise: one addition after the other would take as long as the row.
+    total = add_halves::<8>(total);
+    total = add_halves::<4>(total);
+    total = add_halves::<2>(total);
+    total = add_halves::<1>(total);
+    total[0]
+}
+
+/// The sums in lanes of a block, in the precision of the row.
+#[inline(always)]
+fn sum_block<E: Real>(x: &[E], y: &[E], f: impl Fn(E, E) -> E) -> [E; LANES] {
+    let mut chains = [E::ZERO; WIDE];
+    let ((x, x_rest), (y, y_rest)) = (x.as_chunks(), y.as_chunks());
+    for (x, y) in x.iter().zip(y) {
+        add::<E, WIDE>(&mut chains, x, y, &f);
+    }
+    let mut lanes = [E::ZERO; LANES];
+    let ((x, x_rest), (y, y_rest)) = (x_rest.as_chunks(), y_rest.as_chunks());
+    for (x, y) in x.iter().zip(y) {
+        add::<E, LANES>(&mut lanes, x, y, &f);
+    }
+    for ((lane, x), y) in lanes.iter_mut().zip(x_rest).zip(y_rest) {
+        *lane += f(*x, *y);
+    }
+    for chain in chains.as_chunks::<LANES>().0 {
+        for lane in 0..LANES {
+            lanes[lane] += chain[lane];
+        }
+    }
+    lanes
+}
+
+#[inline(always)]
+fn add<E: Real, const N: usize>(lanes: &mut [E; N], x: &[E; N], y: &[E; N], f: impl Fn(E, E) -> E) {
+    for lane in 0..N {
+        lanes[lane] += f(x[lane], y[lane]);
+    }
+}
+
+/// Adds the second half of the first 2 `HALF` values to the first.
+#[inline(always)]
+fn add_halves<const HALF: usize>(mut values: [f64; LANES]) -> [f64; LANES] {
+    for lane in 0..HALF {
+        values[lane] += values[lane + HALF];
+    }
+    values
+}

@@ -1,0 +1,278 @@
+use burn::module::Content;
+use burn::nn::PaddingConfig2d;
+use burn::tensor::Tensor;
+use burn::tensor::module::conv2d;
+use burn::tensor::ops::ConvOptions;
+use serde::{Deserialize, Serialize};
+
+use super::patches::{flatten, patches, unflatten};
+use super::{Geometry, Layer, LayerConfig};
+use crate::Error;
+use crate::circuit::{Circuit, Currents, LearnsLocally, Options, Wiring};
+use crate::error::check_shape;
+use crate::init::check_size;
+use crate::row_function::{self, Pass};
+
+/// Positions of an image: what a circuit sees of it is the patch at each position. Stride, dilation and
+/// padding mean what they mean in Burn's `Conv2d`; there are no groups.
+///
+/// The weights of the circuit are matrices from patches, `[height · width · channels in, ·]` with the
+/// features of a patch in the order row, column, channel. [`matrix`](Self::matrix) and
+/// [`kernels`](Self::kernels) lead from one form to the other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Conv2d {
+    /// The channels that come in and those that go out: the excitatory maps.
+    pub channels: [usize; 2],
+    /// The size of the kernels.
+    pub kernel_size: [usize; 2],
+    /// The step from one window to the next, down and across.
+    pub stride: [usize; 2],
+    /// The step from one element of a window to the next.
+    pub dilation: [usize; 2],
+    /// What is put around the image, in zeros.
+    pub padding: PaddingConfig2d,
+}
+
+impl Conv2d {
+    /// With stride 1, dilation 1 and no padding.
+    pub fn new(channels: [usize; 2], kernel_size: [usize; 2]) -> Self {
+        Self {
+            channels,
+            kernel_size,
+            stride: [1, 1],
+            dilation: [1, 1],
+            padding: PaddingConfig2d::Valid,
+        }
+    }
+
+    /// Kernels as the matrix from patches that a circuit holds.
+    ///
+    /// # Shapes
+    ///
+    /// - `kernels`: `[channels out, channels in, height, width]`, as Burn's `Conv2d` has them
+    /// - result: `[height · width · channels in, channels out]`
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] if the kernels have another size or number of channels in.
+    pub fn matrix(&self, kernels: Tensor<4>) -> Result<Tensor<2>, Error> {
+        let found @ [outputs, ..] = kernels.dims();
+        let ([inputs, _], [height, width]) = (self.channels, self.kernel_size);
+        check_shape("kernels", found, [outputs, inputs, height, width])?;
+        Ok(flatten(kernels))
+    }
+
+    /// A matrix from patches as kernels; see [`matrix`](Self::matrix).
+    ///
+    /// # Shapes
+    ///
+    /// - `matrix`: `[height · width · channels in, channels out]`
+    /// - result: `[channels out, channels in, height, width]`
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] if the matrix has another number of rows.
+    pub fn kernels(&self, matrix: Tensor<2>) -> Result<Tensor<4>, Error> {
+        let found @ [_, outputs] = matrix.dims();
+        check_shape("matrix", found, [self.patch(), outputs])?;
+        Ok(unflatten(matrix, self.kernel_size))
+    }
+
+    /// The features of a patch.
+    fn patch(&self) -> usize {
+        self.channels[0] * self.places()
+    }
+
+    fn places(&self) -> usize {
+        self.kernel_size.iter().product()
+    }
+}
+
+impl Geometry for Conv2d {
+    const NAME: &'static str = "Conv2d";
+
+    fn wiring(&self) -> Result<Wiring, Error> {
+        let sizes = [
+            ("channels", self.channels),
+            ("kernel_size", self.kernel_size),
+            ("stride", self.stride),
+            ("dilation", self.dilation),
+        ];
+        for (name, size) in sizes
+            .iter()
+            .flat_map(|(name, of)| of.map(|size| (*name, size)))
+        {
+            check_size(name, size)?;
+        }
+        let [sources, outputs] = self.channels;
+        Ok(Wiring {
+            sources,
+            places: self.places(),
+            outputs,
+            recurrence: None,
+        })
+    }
+
+    fn describe_sizes(&self, content: Content) -> Content {
+        let [inputs, outputs] = self.channels;
+        content.add("ch_in", &inputs).add("ch_out", &outputs)
+    }
+
+    fn describe(&self, content: Content) -> Content {
+        content
+            .add_debug_attribute("kernel_size", &self.kernel_size)
+            .add_debug_attribute("stride", &self.stride)
+            .add_debug_attribute("dilation", &self.dilation)
+            .add_debug_attribute("padding", &self.padding)
+    }
+}
+
+impl<O: Options> LayerConfig<O, Conv2d> {
+    /// A layer from the first to the second number of channels with kernels of this size, stride 1,
+    /// dilation 1, no padding and the default options.
+    pub fn new(channels: [usize; 2], kernel_size: [usize; 2]) -> Self {
+        Self {
+            geometry: Conv2d::new(channels, kernel_size),
+            circuit: O::default(),
+        }
+    }
+
+    /// With this step from one window to the next, down and across.
+    #[must_use]
+    pub fn with_stride(mut self, stride: [usize; 2]) -> Self {
+        self.geometry.stride = stride;
+        self
+    }
+
+    /// With this step from one element of a window to the next.
+    #[must_use]
+    pub fn with_dilation(mut self, dilation: [usize; 2]) -> Self {
+        self.geometry.dilation = dilation;
+        self
+    }
+
+    /// With this padding.
+    #[must_use]
+    pub fn with_padding(mut self, padding: PaddingConfig2d) -> Self {
+        self.geometry.padding = padding;
+        self
+    }
+}
+
+impl<C: Circuit> Layer<C, Conv2d> {
+    /// A layer of these weights of patches, taken as they are; their signs are not checked (see
+    /// [`dale::check`](crate::dale::check)).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] if the shapes do not fit each other or the geometry, [`Error::Config`] if a number
+    /// is not allowed.
+    pub fn from_weights(weights: C::Weights, geometry: Conv2d) -> Result<Self, Error> {
+        Self::new(C::from_weights(weights)?, geometry)
+    }
+
+    /// Applies the layer. In an I-Norm layer inhibition does not learn from this alone; see
+    /// [`forward_with_local_loss`](Self::forward_with_local_loss).
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[batch, channels in, height, width]`
+    /// - result: `[batch, channels out, height out, width out]`
+    ///
+    /// # Panics
+    ///
+    /// If the channels differ, the kernel does not fit into the padded image, or an
+    /// [`InputCheck`](super::InputCheck) finds a negative input.
+    #[track_caller]
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        match self.circuit.single_matrix() {
+            // Burn's convolution needs an image.
+            Some((matrix, bias)) if x.dims()[0] > 0 => {
+                self.check_input(&x);
+                let windows = self.windows(&x);
+                let kernels = unflatten(matrix, self.geometry.kernel_size);
+                let options = ConvOptions::new_with_padding(
+                    windows.stride,
+                    windows.padding,
+                    windows.dilation,
+                    1,
+                );
+                conv2d(x, kernels, bias, options)
+            }
+            _ => self.apply(x).0,
+        }
+    }
+
+    /// The currents of a batch at each position.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[batch, channels in, height, width]`
+    /// - currents: `[batch, channels out, height out, width out]`
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    #[track_caller]
+    pub fn currents(&self, x: Tensor<4>) -> Currents<4> {
+        let patches = self.patches(x);
+        self.circuit.currents(patches).map(channels_first)
+    }
+
+    #[track_caller]
+    fn check_input(&self, x: &Tensor<4>) {
+        let (found, [inputs, _]) = (x.dims(), self.geometry.channels);
+        assert!(
+            found[1] == inputs,
+            "the input has shape {found:?}, expected [batch, {inputs}, height, width]"
+        );
+        self.input_check.assert(x);
+    }
+
+    fn windows(&self, x: &Tensor<4>) -> super::patches::Windows {
+        let [.., height, width] = x.dims();
+        self.geometry.windows([height, width])
+    }
+
+    /// The patches of checked images, channels last.
+    #[track_caller]
+    fn patches(&self, x: Tensor<4>) -> Tensor<4> {
+        self.check_input(&x);
+        let windows = self.windows(&x);
+        patches(x, windows)
+    }
+
+    #[track_caller]
+    fn apply(&self, x: Tensor<4>) -> (Tensor<4>, Pass) {
+        let patches = self.patches(x);
+        let [batch, down, across, _] = patches.dims();
+        let function = self.circuit.function(batch * down * across, batch);
+        let (output, pass) = row_function::apply(function, patches);
+        (channels_first(output), pass)
+    }
+}
+
+impl<C: LearnsLocally> Layer<C, Conv2d> {
+    /// Applies the layer and returns, beside the output, the loss that its inhibitory weights learn
+    /// from, the mean over examples and positions, to be added to the task's:
+    /// `loss = task + lambda * local`. It is 0 if there are no examples.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[batch, channels in, height, width]`
+    /// - output: `[batch, channels out, height out, width out]`, local loss: `[1]`
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    #[track_caller]
+    pub fn forward_with_local_loss(&self, x: Tensor<4>) -> (Tensor<4>, Tensor<1>) {
+        let (output, pass) = self.apply(x);
+        (output, self.circuit.local_loss_of(pass))
+    }
+}
+
+/// `[batch, height, width, channels]` with the channels in their place.
+fn channels_first(x: Tensor<4>) -> Tensor<4> {
+    x.permute([0, 3, 1, 2])
+}

@@ -1,0 +1,133 @@
+use burn::module::Content;
+use burn::tensor::{Tensor, assert_shape};
+use serde::{Deserialize, Serialize};
+
+use super::{Geometry, Layer, LayerConfig};
+use crate::Error;
+use crate::circuit::{Circuit, Currents, LearnsLocally, Options, Wiring};
+use crate::init::check_size;
+use crate::row_function::{self, Pass};
+
+/// Rows: all axes of the input but the last count examples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dense {
+    /// The size of the input features.
+    pub d_input: usize,
+    /// The size of the output features: the excitatory neurons.
+    pub d_output: usize,
+}
+
+impl Geometry for Dense {
+    const NAME: &'static str = "Linear";
+
+    fn wiring(&self) -> Result<Wiring, Error> {
+        check_size("d_input", self.d_input)?;
+        check_size("d_output", self.d_output)?;
+        Ok(Wiring {
+            sources: self.d_input,
+            places: 1,
+            outputs: self.d_output,
+            recurrence: None,
+        })
+    }
+
+    fn describe_sizes(&self, content: Content) -> Content {
+        content
+            .add("d_input", &self.d_input)
+            .add("d_output", &self.d_output)
+    }
+}
+
+impl<O: Options> LayerConfig<O, Dense> {
+    /// A layer of these sizes, with the default options.
+    pub fn new(d_input: usize, d_output: usize) -> Self {
+        Self {
+            geometry: Dense { d_input, d_output },
+            circuit: O::default(),
+        }
+    }
+}
+
+impl<C: Circuit> Layer<C, Dense> {
+    /// A layer of these weights, taken as they are; their signs are not checked (see
+    /// [`dale::check`](crate::dale::check)).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] if the shapes do not fit each other, [`Error::Config`] if a number is not allowed.
+    pub fn from_weights(weights: C::Weights) -> Result<Self, Error> {
+        let circuit = C::from_weights(weights)?;
+        let [d_input, d_output] = circuit.sizes();
+        Self::new(circuit, Dense { d_input, d_output })
+    }
+
+    /// Applies the layer. The inhibition of an EI layer is applied as two thin products or as one matrix
+    /// W_ex − W_ix W_ei, whichever costs less for the batch at hand. In an I-Norm layer inhibition does not
+    /// learn from this alone; see [`forward_with_local_loss`](Self::forward_with_local_loss).
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[..., d_input]`
+    /// - result: `[..., d_output]`
+    ///
+    /// # Panics
+    ///
+    /// If the last axis of `x` is not `d_input`, or an [`InputCheck`](super::InputCheck) finds a negative
+    /// input.
+    #[track_caller]
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        self.apply(x).0
+    }
+
+    /// The currents of a batch, for the study of E/I balance. [`Layer::output`] makes of them what
+    /// [`forward`](Self::forward) returns.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[..., d_input]`
+    /// - currents: `[..., d_output]`
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    #[track_caller]
+    pub fn currents<const D: usize>(&self, x: Tensor<D>) -> Currents<D> {
+        self.check_input(&x);
+        self.circuit.currents(x)
+    }
+
+    #[track_caller]
+    fn check_input<const D: usize>(&self, x: &Tensor<D>) {
+        let d_input = self.geometry.d_input;
+        assert_shape!(x, [.., d_input]);
+        self.input_check.assert(x);
+    }
+
+    #[track_caller]
+    fn apply<const D: usize>(&self, x: Tensor<D>) -> (Tensor<D>, Pass) {
+        self.check_input(&x);
+        let rows = x.shape().num_elements() / self.geometry.d_input;
+        let function = self.circuit.function(rows, x.dims()[0]);
+        row_function::apply(function, x)
+    }
+}
+
+impl<C: LearnsLocally> Layer<C, Dense> {
+    /// Applies the layer and returns, beside the output, the loss that its inhibitory weights learn
+    /// from, to be added to the task's: `loss = task + lambda * local`. It is 0 if there are no
+    /// examples.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[..., d_input]`
+    /// - output: `[..., d_output]`, local loss: `[1]`
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    #[track_caller]
+    pub fn forward_with_local_loss<const D: usize>(&self, x: Tensor<D>) -> (Tensor<D>, Tensor<1>) {
+        let (output, pass) = self.apply(x);
+        (output, self.circuit.local_loss_of(pass))
+    }
+}

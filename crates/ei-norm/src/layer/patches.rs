@@ -1,0 +1,171 @@
+//! The patches of an image that a convolution looks at, as rows of a matrix.
+
+use burn::nn::PaddingConfig2d;
+use burn::tensor::{Slice, Tensor};
+
+use super::Conv2d;
+use crate::autodiff::{attach, is_listed};
+
+/// The windows on an image of one size: start, step and number along each axis.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Windows {
+    pub kernel: [usize; 2],
+    pub stride: [usize; 2],
+    pub dilation: [usize; 2],
+    /// Zeros before and after, along each axis.
+    pub padding: [(usize, usize); 2],
+    /// The image without padding.
+    pub image: [usize; 2],
+    /// How many windows.
+    pub count: [usize; 2],
+}
+
+impl Conv2d {
+    /// The windows on an image of this size.
+    ///
+    /// # Panics
+    ///
+    /// If the window is larger than the padded image.
+    pub(super) fn windows(&self, image: [usize; 2]) -> Windows {
+        let kernel = self.kernel_size;
+        let padding = match self.padding {
+            PaddingConfig2d::Valid => [(0, 0); 2],
+            PaddingConfig2d::Explicit(top, left, bottom, right) => [(top, bottom), (left, right)],
+            PaddingConfig2d::Same => {
+                std::array::from_fn(|axis| same(kernel[axis], self.stride[axis], image[axis]))
+            }
+        };
+        let count = std::array::from_fn(|axis| {
+            let (before, after) = padding[axis];
+            let padded = before + image[axis] + after;
+            let extent = (kernel[axis] - 1) * self.dilation[axis] + 1;
+            assert!(
+                extent <= padded,
+                "a window of {kernel:?} with dilation {:?} does not fit into an image of {image:?} \
+                 with padding {padding:?}",
+                self.dilation
+            );
+            (padded - extent) / self.stride[axis] + 1
+        });
+        Windows {
+            kernel,
+            stride: self.stride,
+            dilation: self.dilation,
+            padding,
+            image,
+            count,
+        }
+    }
+}
+
+/// Padding after which there are ⌈size/stride⌉ windows, the odd zero at the end; as in Burn, dilation
+/// is not considered.
+fn same(kernel: usize, stride: usize, size: usize) -> (usize, usize) {
+    let last = size.div_ceil(stride).saturating_sub(1) * stride;
+    let total = (last + kernel).saturating_sub(size);
+    (total / 2, total - total / 2)
+}
+
+impl Windows {
+    fn padded(&self) -> [usize; 2] {
+        std::array::from_fn(|axis| {
+            let (before, after) = self.padding[axis];
+            before + self.image[axis] + after
+        })
+    }
+
+    /// The image within the padded image, channels last.
+    fn inside(&self) -> [Slice; 4] {
+        let [rows, columns] = std::array::from_fn(|axis| {
+            let (before, _) = self.padding[axis];
+            range(before, before + self.image[axis], 1)
+        });
+        [Slice::full(), rows, columns, Slice::full()]
+    }
+
+    /// What each element of a window sees of the padded image, channels last, over all windows.
+    fn views(&self) -> impl Iterator<Item = [Slice; 4]> {
+        let view = |axis: usize, element: usize| {
+            let start = element * self.dilation[axis];
+            let last = start + (self.count[axis] - 1) * self.stride[axis];
+            range(start, last + 1, self.stride[axis])
+        };
+        let [height, width] = self.kernel;
+        (0..height)
+            .flat_map(move |row| (0..width).map(move |column| (row, column)))
+            .map(move |(row, column)| [Slice::full(), view(0, row), view(1, column), Slice::full()])
+    }
+
+    fn gather(&self, x: Tensor<4>) -> Tensor<4> {
+        let [batch, channels, ..] = x.dims();
+        let x = x.permute([0, 2, 3, 1]);
+        let padded = match self.padded() {
+            same if same == self.image => x,
+            [height, width] => {
+                let options = (&x.device(), x.dtype());
+                Tensor::zeros([batch, height, width, channels], options)
+                    .slice_assign(self.inside(), x)
+            }
+        };
+        let views = self.views().map(|view| padded.clone().slice(view));
+        Tensor::cat(views.collect(), 3)
+    }
+
+    /// The adjoint of [`gather`](Self::gather).
+    fn scatter(&self, patches: Tensor<4>) -> Tensor<4> {
+        let [batch, .., features] = patches.dims();
+        let channels = features / self.kernel.iter().product::<usize>();
+        let [height, width] = self.padded();
+        let options = (&patches.device(), patches.dtype());
+        let mut sum = Tensor::zeros([batch, height, width, channels], options);
+        for (element, view) in self.views().enumerate() {
+            let part = patches.clone().narrow(3, element * channels, channels);
+            let seen = sum.clone().slice(view) + part;
+            sum = sum.slice_assign(view, seen);
+        }
+        sum.slice(self.inside()).permute([0, 3, 1, 2])
+    }
+}
+
+fn range(start: usize, end: usize, step: usize) -> Slice {
+    Slice::new(start as isize, Some(end as isize), step as isize)
+}
+
+/// The patches of an image ("im2col"), a row a window, with the features in the order of
+/// [`flatten`]: row of the window, column of the window, channel.
+///
+/// The backward pass adds up what the windows share (im2col's adjoint, "col2im") in one buffer, where
+/// plain autodiff would make an image for each element of the window.
+///
+/// # Shapes
+///
+/// - `x`: `[batch, channels, height, width]`
+/// - result: `[batch, windows down, windows across, kernel height · kernel width · channels]`
+pub(super) fn patches(x: Tensor<4>, windows: Windows) -> Tensor<4> {
+    if !is_listed(&x) {
+        return windows.gather(x);
+    }
+    let value = windows.gather(x.clone().inner());
+    attach(
+        value,
+        vec![x.into_dispatch()],
+        move |error: Tensor<4>, _| vec![Some(windows.scatter(error).into_dispatch())],
+    )
+}
+
+/// Kernels `[channels_out, channels_in, height, width]` as a matrix from patches to outputs,
+/// `[height · width · channels_in, channels_out]`.
+pub(super) fn flatten(kernels: Tensor<4>) -> Tensor<2> {
+    let [outputs, channels, height, width] = kernels.dims();
+    kernels
+        .permute([2, 3, 1, 0])
+        .reshape([height * width * channels, outputs])
+}
+
+/// The inverse of [`flatten`].
+pub(super) fn unflatten(matrix: Tensor<2>, [height, width]: [usize; 2]) -> Tensor<4> {
+    let [features, outputs] = matrix.dims();
+    matrix
+        .reshape([height, width, features / (height * width), outputs])
+        .permute([3, 2, 0, 1])
+}

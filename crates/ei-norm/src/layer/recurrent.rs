@@ -1,0 +1,365 @@
+use burn::module::Content;
+use burn::tensor::{Bool, Tensor, TensorData, assert_shape};
+use serde::{Deserialize, Serialize};
+
+use super::{Geometry, Layer, LayerConfig, RnnState};
+use crate::activation::NonNegativeActivation;
+use crate::circuit::{Circuit, Currents, LearnsLocally, Options, Recurrence, Wiring};
+use crate::error::check_shape;
+use crate::init::{check_size, or_panic};
+use crate::row_function::sequence::{self, Sequence};
+use crate::row_function::{Pass, RowFunction};
+use crate::{Error, context};
+
+/// Steps of a sequence: at each of them a circuit sees the inputs and the state before, [x_t, h_{t−1}],
+/// and h_t = φ(z_t). The first `d_input` rows of the matrices that read the input belong to x, the others
+/// to h.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recurrent {
+    /// The size of the input features.
+    pub d_input: usize,
+    /// The number of recurrent excitatory neurons.
+    pub d_hidden: usize,
+    /// φ ≥ 0: with a negative activity an excitatory synapse would inhibit.
+    pub activation: NonNegativeActivation,
+    /// Whether a neuron may excite itself. Without autapses W_ex has a mask, 0 for good from each neuron to
+    /// itself ([`dale::mask`](crate::dale::mask)). Inhibition still passes from a neuron through the
+    /// inhibitory units back to it.
+    pub autapses: bool,
+    /// Whether sequences are `[batch, steps, features]`; if not, `[steps, batch, features]`.
+    pub batch_first: bool,
+}
+
+impl Recurrent {
+    /// With ReLU, autapses and sequences `[batch, steps, features]`.
+    pub fn new(d_input: usize, d_hidden: usize) -> Self {
+        Self {
+            d_input,
+            d_hidden,
+            activation: NonNegativeActivation::default(),
+            autapses: true,
+            batch_first: true,
+        }
+    }
+
+    /// `[batch, steps, features]` as `[steps, batch, features]`, and back, where batches come first.
+    fn exchanged(&self, sequence: Tensor<3>) -> Tensor<3> {
+        match self.batch_first {
+            true => sequence.swap_dims(0, 1),
+            false => sequence,
+        }
+    }
+}
+
+impl Geometry for Recurrent {
+    const NAME: &'static str = "Rnn";
+
+    fn wiring(&self) -> Result<Wiring, Error> {
+        check_size("d_input", self.d_input)?;
+        check_size("d_hidden", self.d_hidden)?;
+        Ok(Wiring {
+            sources: self.d_input + self.d_hidden,
+            places: 1,
+            outputs: self.d_hidden,
+            recurrence: Some(Recurrence {
+                autapses: self.autapses,
+            }),
+        })
+    }
+
+    fn describe_sizes(&self, content: Content) -> Content {
+        content
+            .add("d_input", &self.d_input)
+            .add("d_hidden", &self.d_hidden)
+    }
+
+    fn describe(&self, content: Content) -> Content {
+        content
+            .add("activation", self.activation.name())
+            .add("autapses", &self.autapses)
+            .add("batch_first", &self.batch_first)
+    }
+}
+
+impl<O: Options> LayerConfig<O, Recurrent> {
+    /// A layer of these sizes with ReLU, autapses, sequences `[batch, steps, features]` and the default
+    /// options.
+    pub fn new(d_input: usize, d_hidden: usize) -> Self {
+        Self {
+            geometry: Recurrent::new(d_input, d_hidden),
+            circuit: O::default(),
+        }
+    }
+
+    /// With this φ.
+    #[must_use]
+    pub fn with_activation(mut self, activation: NonNegativeActivation) -> Self {
+        self.geometry.activation = activation;
+        self
+    }
+
+    /// Whether a neuron may excite itself.
+    #[must_use]
+    pub fn with_autapses(mut self, autapses: bool) -> Self {
+        self.geometry.autapses = autapses;
+        self
+    }
+
+    /// Whether sequences are `[batch, steps, features]`; if not, `[steps, batch, features]`.
+    #[must_use]
+    pub fn with_batch_first(mut self, batch_first: bool) -> Self {
+        self.geometry.batch_first = batch_first;
+        self
+    }
+}
+
+/// What a layer makes of a sequence.
+struct Outcome {
+    states: Tensor<3>,
+    last: RnnState,
+    pass: Pass,
+}
+
+impl<C: Circuit> Layer<C, Recurrent> {
+    /// A layer of these weights of [x_t, h_{t−1}], taken as they are; their signs are not checked (see
+    /// [`dale::check`](crate::dale::check)).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] if the shapes do not fit each other or the geometry, [`Error::Config`] if a number
+    /// is not allowed. A W_ex without autapses has to have its mask already.
+    pub fn from_weights(weights: C::Weights, geometry: Recurrent) -> Result<Self, Error> {
+        Self::new(C::from_weights(weights)?, geometry)
+    }
+
+    /// Applies the layer from `state` (0 if none) on; returns the states of all steps, and the last.
+    /// An empty sequence leaves the state as it is. In an I-Norm layer inhibition does not learn from this
+    /// alone; see [`forward_with_local_loss`](Self::forward_with_local_loss).
+    ///
+    /// The inputs of all steps go through one product for each matrix, and errors go back through time in
+    /// one autodiff node.
+    ///
+    /// # Shapes
+    ///
+    /// Where batches come first; if not, the first two axes of a sequence are exchanged.
+    ///
+    /// - `x`: `[batch, steps, d_input]`
+    /// - states of all steps: `[batch, steps, d_hidden]`
+    /// - `state` and last state: `[batch, d_hidden]`
+    ///
+    /// # Panics
+    ///
+    /// If the shapes do not fit, or an [`InputCheck`](super::InputCheck) finds a negative input.
+    #[track_caller]
+    pub fn forward(&self, x: Tensor<3>, state: Option<RnnState>) -> (Tensor<3>, RnnState) {
+        let Outcome { states, last, .. } = self.apply(x, state, None);
+        (states, last)
+    }
+
+    /// The layer on sequences of which each has a length of its own, padded to the longest. Beyond its end
+    /// an example keeps its state, so that the last state is the one at its end; whatever stands there in
+    /// `x` changes neither a state nor a gradient nor a local loss.
+    ///
+    /// ```
+    /// use burn::prelude::*;
+    /// use ei_norm::EiRnnConfig;
+    ///
+    /// let device = Device::flex();
+    /// let rnn = EiRnnConfig::new(3, 20).init(&device);
+    /// let x = Tensor::<3>::ones([2, 5, 3], &device);
+    /// let (states, last) = rnn.padded(&[5, 2]).forward(x, None);
+    /// let at_end = states.slice([1..2, 1..2]).reshape([1, 20]);
+    /// assert_eq!(last.hidden().slice([1..2]).into_data(), at_end.into_data());
+    /// ```
+    pub fn padded<'a>(&'a self, lengths: &'a [usize]) -> Padded<'a, C> {
+        Padded {
+            layer: self,
+            lengths,
+        }
+    }
+
+    /// The state after one step, from the inputs and the state before it (0 if none).
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[batch, d_input]`
+    /// - state and result: `[batch, d_hidden]`
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    #[track_caller]
+    pub fn step(&self, x: Tensor<2>, state: Option<RnnState>) -> RnnState {
+        let (states, _) = self.forward(self.one_step(x), state);
+        RnnState::trusted(self.geometry.exchanged(states).squeeze_dim(0))
+    }
+
+    /// A batch as a sequence of one step.
+    fn one_step(&self, x: Tensor<2>) -> Tensor<3> {
+        // Burn cannot put an axis before that of an empty batch.
+        self.geometry.exchanged(x.unsqueeze_dim(1).swap_dims(0, 1))
+    }
+
+    /// The currents at every step. The states before each step count as constants.
+    ///
+    /// # Shapes
+    ///
+    /// As [`forward`](Self::forward); currents as the states.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    #[track_caller]
+    pub fn currents(&self, x: Tensor<3>, state: Option<RnnState>) -> Currents<3> {
+        let [steps, batch, _] = self.geometry.exchanged(x.clone()).dims();
+        let Outcome { pass, .. } = self.apply(x, state, None);
+        let [w_ex, ..] = &self.circuit.function(0, 0).readers()[..] else {
+            unreachable!("a circuit reads its input");
+        };
+        let rows = context::associate(pass.inputs, w_ex);
+        let currents = self.circuit.currents(rows);
+        currents.map(|current| {
+            let width = current.dims()[1];
+            self.geometry
+                .exchanged(current.reshape([steps, batch, width]))
+        })
+    }
+
+    #[track_caller]
+    fn apply(&self, x: Tensor<3>, state: Option<RnnState>, lengths: Option<&[usize]>) -> Outcome {
+        let Recurrent {
+            d_input, d_hidden, ..
+        } = self.geometry;
+        let x = self.geometry.exchanged(x);
+        let [steps, batch, _] = x.dims();
+        assert_shape!(x, [steps, batch, d_input]);
+        let absent = lengths.map(|lengths| absent(lengths, &x));
+        // Burn does not expand what is empty.
+        let absent = absent.filter(|_| steps * batch > 0);
+        let x = match &absent {
+            Some(absent) => x.mask_fill(absent.clone().expand([steps, batch, d_input]), 0.0),
+            None => x,
+        };
+        self.input_check.assert(&x);
+        let sequence = Sequence {
+            initial: state.clone().map(|state| state.of_batch(batch, d_hidden)),
+            absent,
+            x,
+            activation: self.geometry.activation,
+            d_hidden,
+        };
+        let function = self.circuit.function(steps * batch, steps * batch);
+        let (states, pass) = sequence::apply(function, sequence);
+        let last = match (steps.checked_sub(1), state) {
+            (None, Some(before)) => before,
+            (None, None) => {
+                let options = (&states.device(), states.dtype());
+                RnnState::trusted(Tensor::zeros([batch, d_hidden], options))
+            }
+            (Some(last), _) => RnnState::trusted(states.clone().narrow(0, last, 1).squeeze_dim(0)),
+        };
+        Outcome {
+            states: self.geometry.exchanged(states),
+            last,
+            pass,
+        }
+    }
+}
+
+impl<C: LearnsLocally> Layer<C, Recurrent> {
+    /// Applies the layer and returns, beside the states of all steps and the last, the loss that its
+    /// inhibitory weights learn from, the mean over steps and examples: to be added to the task's,
+    /// `loss = task + lambda * local`. It is 0 if there are no steps or no examples.
+    ///
+    /// # Shapes
+    ///
+    /// As [`forward`](Self::forward); local loss: `[1]`
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    #[track_caller]
+    pub fn forward_with_local_loss(
+        &self,
+        x: Tensor<3>,
+        state: Option<RnnState>,
+    ) -> (Tensor<3>, RnnState, Tensor<1>) {
+        let Outcome { states, last, pass } = self.apply(x, state, None);
+        (states, last, self.circuit.local_loss_of(pass))
+    }
+
+    /// The state after one step, and the loss that the inhibitory weights learn from.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[batch, d_input]`
+    /// - state and result: `[batch, d_hidden]`, local loss: `[1]`
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    #[track_caller]
+    pub fn step_with_local_loss(
+        &self,
+        x: Tensor<2>,
+        state: Option<RnnState>,
+    ) -> (RnnState, Tensor<1>) {
+        let (states, _, local) = self.forward_with_local_loss(self.one_step(x), state);
+        let state = self.geometry.exchanged(states).squeeze_dim(0);
+        (RnnState::trusted(state), local)
+    }
+}
+
+/// A recurrent layer with the lengths of the sequences of a batch; see `padded`.
+#[derive(Debug, Clone, Copy)]
+pub struct Padded<'a, C> {
+    layer: &'a Layer<C, Recurrent>,
+    lengths: &'a [usize],
+}
+
+impl<C: Circuit> Padded<'_, C> {
+    /// As [`Layer::forward`].
+    ///
+    /// # Panics
+    ///
+    /// If the shapes do not fit, there is not a length for each example, or a length is more than the steps
+    /// that there are.
+    #[track_caller]
+    pub fn forward(&self, x: Tensor<3>, state: Option<RnnState>) -> (Tensor<3>, RnnState) {
+        let Outcome { states, last, .. } = self.layer.apply(x, state, Some(self.lengths));
+        (states, last)
+    }
+}
+
+impl<C: LearnsLocally> Padded<'_, C> {
+    /// As [`Layer::forward_with_local_loss`]; the local loss is the mean over the steps that exist.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward).
+    #[track_caller]
+    pub fn forward_with_local_loss(
+        &self,
+        x: Tensor<3>,
+        state: Option<RnnState>,
+    ) -> (Tensor<3>, RnnState, Tensor<1>) {
+        let Outcome { states, last, pass } = self.layer.apply(x, state, Some(self.lengths));
+        (states, last, self.layer.circuit.local_loss_of(pass))
+    }
+}
+
+/// True beyond the end of each example, `[steps, batch, 1]`.
+#[track_caller]
+fn absent(lengths: &[usize], x: &Tensor<3>) -> Tensor<3, Bool> {
+    let [steps, batch, _] = x.dims();
+    or_panic(check_shape("lengths", [lengths.len()], [batch]));
+    if let Some(length) = lengths.iter().find(|length| **length > steps) {
+        let allowed = "at most the number of steps of the input";
+        or_panic::<()>(Err(Error::config("lengths", length, allowed)));
+    }
+    let absent: Vec<bool> = (0..steps)
+        .flat_map(|step| lengths.iter().map(move |length| step >= *length))
+        .collect();
+    let absent = TensorData::new(absent, [steps, batch, 1]);
+    Tensor::from_data(absent, &x.device().inner())
+}

@@ -1,0 +1,77 @@
+use burn::tensor::{Tensor, assert_shape};
+
+use crate::{Error, init};
+
+/// The activity h ≥ 0 of a recurrent layer at one step, `[batch, d_hidden]`.
+///
+/// With a negative activity an excitatory synapse would inhibit, so a state is checked where it is
+/// made from a tensor, once; what a layer returns need not be checked again.
+///
+/// ```
+/// use burn::prelude::*;
+/// use ei_norm::RnnState;
+///
+/// let device = Device::flex();
+/// assert!(RnnState::try_new(Tensor::from_floats([[0.0, 0.5]], &device)).is_ok());
+/// let error = RnnState::try_new(Tensor::from_floats([[-1.0, 0.5]], &device)).unwrap_err();
+/// assert_eq!(error.to_string(), "state is -1; allowed: no negative value");
+/// ```
+#[derive(Debug, Clone)]
+pub struct RnnState {
+    hidden: Tensor<2>,
+}
+
+impl RnnState {
+    /// A state of these activities, `[batch, d_hidden]`. Their values are read.
+    ///
+    /// # Panics
+    ///
+    /// If any is negative.
+    pub fn new(hidden: Tensor<2>) -> Self {
+        init::or_panic(Self::try_new(hidden))
+    }
+
+    /// A state of these activities, `[batch, d_hidden]`. Their values are read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if any is negative. NaN passes, so that a diverged network is not hidden.
+    pub fn try_new(hidden: Tensor<2>) -> Result<Self, Error> {
+        let values = hidden.clone().inner().into_data();
+        let lowest = values.iter::<f64>().fold(0.0, f64::min);
+        if lowest < 0.0 {
+            return Err(Error::config("state", lowest, "no negative value"));
+        }
+        Ok(Self::trusted(hidden))
+    }
+
+    /// A state that is known not to be negative.
+    pub(super) fn trusted(hidden: Tensor<2>) -> Self {
+        Self { hidden }
+    }
+
+    /// The activities, `[batch, d_hidden]`.
+    pub fn hidden(&self) -> Tensor<2> {
+        self.hidden.clone()
+    }
+
+    /// The activities, `[batch, d_hidden]`.
+    pub fn into_hidden(self) -> Tensor<2> {
+        self.hidden
+    }
+
+    /// The same activities as constants: errors go no further back than here (truncated
+    /// backpropagation through time).
+    #[must_use]
+    pub fn detach(self) -> Self {
+        Self::trusted(self.hidden.detach())
+    }
+
+    /// The activities of a batch of this size, whose shape is checked.
+    #[track_caller]
+    pub(super) fn of_batch(self, batch: usize, d_hidden: usize) -> Tensor<2> {
+        let hidden = self.hidden;
+        assert_shape!(hidden, [batch, d_hidden]);
+        hidden
+    }
+}

@@ -1,0 +1,96 @@
+//! The layers on a device with gradient checkpointing: the same gradients as without it.
+
+use crate::common::{Setup, assert_close, rng, setups, values};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+use ei_norm::{
+    EiLinear, EiLinearConfig, GradNorm, GradNormConfig, GradNormMode, INormLinear,
+    INormLinearConfig,
+};
+
+#[derive(Module, Debug)]
+struct Model {
+    hidden: INormLinear,
+    norm: GradNorm,
+    readout: EiLinear,
+}
+
+fn model(mode: GradNormMode, device: &Device) -> Model {
+    let rng = &mut rng(1);
+    let hidden = INormLinearConfig::new(6, 5).with_grad_norm(mode);
+    let norm = GradNormConfig::new(5).with_mode(mode);
+    Model {
+        hidden: hidden.try_init_with(device, rng).unwrap(),
+        norm: norm.try_init_with(device, rng).unwrap(),
+        readout: EiLinearConfig::new(5, 3)
+            .try_init_with(device, rng)
+            .unwrap(),
+    }
+}
+
+/// The gradients of a module, in the order of its parameters; none where nothing is learned.
+struct Collect<'a>(&'a GradientsParams, Vec<Option<Vec<f64>>>);
+
+impl ModuleVisitor for Collect<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let gradient = self.0.get::<D>(param.id);
+        self.1.push(gradient.map(|gradient| values(&gradient)));
+    }
+}
+
+fn gradients(setup: &Setup, model: &Model, device: &Device) -> Vec<Option<Vec<f64>>> {
+    let x = setup.positive::<2>(&mut rng(2), [4, 6]).into_data();
+    let upstream = setup.random::<2>(&mut rng(3), [4, 3]).into_data();
+    let x = Tensor::<2>::from_data(x, device);
+    let (z, local) = model.hidden.forward_with_local_loss(x);
+    let out = model.readout.forward(relu(model.norm.forward(z.sin())));
+    let loss = (out * Tensor::from_data(upstream, device)).sum() + local;
+    let grads = GradientsParams::from_grads(loss.backward(), model);
+    let mut collect = Collect(&grads, Vec::new());
+    model.visit(&mut collect);
+    collect.1
+}
+
+#[test]
+fn checkpointing_changes_no_gradient() {
+    for setup in setups() {
+        let plain = setup.device.clone().autodiff();
+        let device = plain.clone().gradient_checkpointing();
+        for mode in GradNormMode::ALL {
+            let expected = gradients(&setup, &model(mode, &plain), &plain);
+            let found = gradients(&setup, &model(mode, &device), &device);
+            let at = setup.at(mode);
+            for (found, expected) in found.iter().zip(&expected) {
+                assert_eq!(found.is_some(), expected.is_some(), "{at}");
+                if let (Some(found), Some(expected)) = (found, expected) {
+                    assert_close(found, expected, 1e-4, &at);
+                }
+            }
+            assert!(expected.iter().filter(|g| g.is_some()).count() >= 8, "{at}");
+        }
+    }
+}
+
+#[test]
+fn every_parameter_carries_the_strategy_of_its_device() {
+    struct Strategies<'a>(&'a Device);
+    impl ModuleVisitor for Strategies<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let found = param.val().gradient_checkpointing_strategy();
+            let expected = self.0.gradient_checkpointing_strategy();
+            assert_eq!(found, expected, "shape {:?}", param.dims());
+        }
+    }
+    for setup in setups() {
+        let plain = setup.device.clone();
+        let autodiff = plain.clone().autodiff();
+        let checkpointing = autodiff.clone().gradient_checkpointing();
+        for device in [plain, autodiff, checkpointing] {
+            let model = model(GradNormMode::Lateral, &device);
+            model.visit(&mut Strategies(&device));
+            ei_norm::dale::project(model).visit(&mut Strategies(&device));
+        }
+    }
+}

@@ -1,0 +1,457 @@
+//! Every circuit with random weights, what it computes in plain autodiff, and its equations in plain
+//! f64 arithmetic.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Gradients, Tensor};
+use ei_norm::circuit::{Circuit, ColumnEi, Ei, INorm, LearnsLocally, Shunting};
+use ei_norm::dale::mask;
+use ei_norm::layer::{Conv2d, Layer, Recurrent};
+use ei_norm::{
+    ColumnEiWeights, EiWeights, GradNormConfig, GradNormMode, INormWeights, InhibitoryPlasticity,
+    RnnState, ShuntingWeights,
+};
+
+use super::recurrent::{dot, times};
+use super::{ChaCha8Rng, Setup, assert_close, uniform, values};
+
+/// ε of the I-Norm circuits: large, so that it is seen.
+pub const EPSILON: f64 = 0.03;
+
+/// All inhibitory matrices of an I-Norm circuit learn.
+pub const EVERYTHING: InhibitoryPlasticity = InhibitoryPlasticity {
+    w_ix: true,
+    w_ei: true,
+    u_ix: true,
+    u_ei: true,
+};
+
+/// Values and gradients by name; no gradient where none arrives.
+pub type Pass = Vec<(String, Option<Vec<f64>>)>;
+
+/// Fails unless the two have the same names and, but for rounding, the same values.
+#[track_caller]
+pub fn assert_same_pass(found: &Pass, expected: &Pass, tolerance: f64, at: &str) {
+    let names =
+        |pass: &Pass| -> Vec<String> { pass.iter().map(|(name, _)| name.clone()).collect() };
+    assert_eq!(names(found), names(expected), "{at}");
+    for ((name, found), (_, expected)) in found.iter().zip(expected) {
+        let at = format!("{at} {name}");
+        match (found, expected) {
+            (Some(found), Some(expected)) => assert_close(found, expected, tolerance, &at),
+            _ => assert_eq!(found.is_some(), expected.is_some(), "{at}: a gradient?"),
+        }
+    }
+}
+
+/// The gradients of all parameters of a module, by path.
+pub fn gradients(module: &impl Module, grads: &Gradients) -> Pass {
+    struct Collect<'a>(Vec<String>, Pass, &'a Gradients);
+    impl ModuleVisitor for Collect<'_> {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.0.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.0.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let grad = param.val().grad(self.2).map(|grad| values(&grad));
+            self.1.push((self.0.join("."), grad));
+        }
+    }
+    let mut collect = Collect(Vec::new(), Vec::new(), grads);
+    module.visit(&mut collect);
+    collect.1
+}
+
+/// Fails unless every parameter has a gradient of zeros, or none.
+#[track_caller]
+pub fn assert_teaches_nothing(module: &impl Module, grads: &Gradients, at: &str) {
+    for (name, grad) in gradients(module, grads) {
+        let is_zero = grad.is_none_or(|grad| grad.iter().all(|g| *g == 0.0));
+        assert!(is_zero, "{at} {name}");
+    }
+}
+
+/// A circuit with random weights.
+pub struct Trial<C> {
+    /// For messages.
+    pub name: String,
+    pub circuit: C,
+    /// Whether the scalar equations describe its gradients: no mask, and errors pass as they are.
+    pub in_scalars: bool,
+}
+
+/// A circuit that can be tried in every geometry.
+pub trait Tried: Circuit {
+    /// The tolerance of a pass over rows, in those of a setup: sums of products of a few factors, which
+    /// two circuits divide.
+    const ROUNDING: f64;
+
+    /// Every variant of the circuit, of random weights that are tracked.
+    fn all(setup: &Setup, rng: &mut ChaCha8Rng, sizes: [usize; 2]) -> Vec<Trial<Self>>;
+
+    /// The variant that has everything: inhibition, a bias, and normalized errors where they can be.
+    fn one(setup: &Setup, rng: &mut ChaCha8Rng, sizes: [usize; 2]) -> Self {
+        Self::all(setup, rng, sizes).swap_remove(0).circuit
+    }
+
+    /// A random input: not negative where it must not be.
+    fn input<const D: usize>(setup: &Setup, rng: &mut ChaCha8Rng, shape: [usize; D]) -> Tensor<D> {
+        setup.random(rng, shape)
+    }
+
+    /// The output of rows and the local loss, if there is one, in plain autodiff.
+    fn plain(&self, rows: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
+        (self.output(&self.currents(rows)), None)
+    }
+
+    /// A convolution, with the local loss if there is one.
+    fn convolve(layer: &Layer<Self, Conv2d>, x: Tensor<4>) -> (Tensor<4>, Option<Tensor<1>>) {
+        (layer.forward(x), None)
+    }
+
+    /// A recurrent layer, with the local loss if there is one; padded if there are lengths.
+    fn run(
+        layer: &Layer<Self, Recurrent>,
+        x: Tensor<3>,
+        state: Option<RnnState>,
+        lengths: Option<&[usize]>,
+    ) -> (Tensor<3>, RnnState, Option<Tensor<1>>) {
+        let (states, last) = match lengths {
+            Some(lengths) => layer.padded(lengths).forward(x, state),
+            None => layer.forward(x, state),
+        };
+        (states, last, None)
+    }
+
+    /// One step of a recurrent layer.
+    fn step(
+        layer: &Layer<Self, Recurrent>,
+        x: Tensor<2>,
+        state: Option<RnnState>,
+    ) -> (RnnState, Option<Tensor<1>>) {
+        (layer.step(x, state), None)
+    }
+}
+
+/// Random weights: positive ones, and of any sign.
+struct Draw<'a>(&'a Setup, &'a mut ChaCha8Rng);
+
+impl Draw<'_> {
+    fn positive<const D: usize>(&mut self, shape: [usize; D]) -> Tensor<D> {
+        self.between(shape, 0.0, 1.0)
+    }
+
+    fn free<const D: usize>(&mut self, shape: [usize; D]) -> Tensor<D> {
+        self.between(shape, -2.0, 2.0)
+    }
+
+    fn between<const D: usize>(&mut self, shape: [usize; D], low: f64, high: f64) -> Tensor<D> {
+        let values = uniform(self.1, shape, low, high);
+        self.0.tensor(values, shape).autodiff()
+    }
+
+    fn mask(&mut self, shape: [usize; 2]) -> Tensor<2, burn::tensor::Bool> {
+        mask::random(shape, 0.6, &self.0.device, self.1).unwrap()
+    }
+}
+
+/// A few units, 1 to 3.
+fn units(size: usize) -> usize {
+    1 + size % 3
+}
+
+fn trial<C: Tried>(name: impl Into<String>, weights: C::Weights, in_scalars: bool) -> Trial<C> {
+    Trial {
+        name: format!("{} {}", C::NAME, name.into()),
+        circuit: C::from_weights(weights).unwrap(),
+        in_scalars,
+    }
+}
+
+impl Tried for Ei {
+    const ROUNDING: f64 = 4.0;
+
+    fn all(setup: &Setup, rng: &mut ChaCha8Rng, [d, n]: [usize; 2]) -> Vec<Trial<Self>> {
+        let (n_i, draw) = (units(n), &mut Draw(setup, rng));
+        let mut of = |inhibition: bool| EiWeights {
+            w_ex: draw.positive([d, n]),
+            inhibition: inhibition.then(|| {
+                let w_ei = draw.positive([n_i, n]) * (1.0 / n_i as f64);
+                (draw.positive([d, n_i]), w_ei)
+            }),
+            bias: inhibition.then(|| draw.free([n])),
+        };
+        let mut all = vec![
+            trial("inhibition", of(true), true),
+            trial("no inhibition, no bias", of(false), true),
+            trial("masked", of(true), false),
+        ];
+        let masked: &mut Ei = &mut all[2].circuit;
+        masked.w_ex.set_mask(draw.mask([d, n])).unwrap();
+        let w_ix = masked.w_ix.as_mut().unwrap();
+        w_ix.set_mask(draw.mask([d, n_i])).unwrap();
+        all
+    }
+}
+
+/// What divides.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Divisive {
+    None,
+    /// One number in U_ei: q is one number a row where that does not learn.
+    Uniform,
+    Mixed,
+}
+
+impl Divisive {
+    pub const ALL: [Self; 3] = [Self::Mixed, Self::Uniform, Self::None];
+}
+
+/// Random weights of an I-Norm circuit.
+pub fn i_norm(
+    setup: &Setup,
+    rng: &mut ChaCha8Rng,
+    [d, n]: [usize; 2],
+    divisive: Divisive,
+    plasticity: InhibitoryPlasticity,
+    mode: GradNormMode,
+) -> INormWeights {
+    let (n_i, n_d) = (units(n), units(d) + 1);
+    let draw = &mut Draw(setup, rng);
+    let w_ex = draw.positive([d, n]);
+    let u_ei = match divisive {
+        Divisive::Uniform => setup.tensor(vec![0.4; n_d * n], [n_d, n]).autodiff(),
+        _ => draw.positive([n_d, n]),
+    };
+    INormWeights {
+        w_ix: draw.positive([d, n_i]),
+        w_ei: draw.positive([n_i, n]) * (1.0 / n_i as f64),
+        divisive: (divisive != Divisive::None).then(|| (draw.free([d, n_d]), u_ei)),
+        bias: Some(draw.free([n])),
+        grad_norm: GradNormConfig::new(n)
+            .with_mode(mode)
+            .with_epsilon(EPSILON)
+            .try_init_with(&w_ex.device(), draw.1)
+            .unwrap(),
+        w_ex,
+        plasticity,
+        epsilon: EPSILON,
+        over: Default::default(),
+    }
+}
+
+impl Tried for INorm {
+    const ROUNDING: f64 = 20.0;
+
+    fn all(setup: &Setup, rng: &mut ChaCha8Rng, sizes: [usize; 2]) -> Vec<Trial<Self>> {
+        let mut all = Vec::new();
+        let modes = GradNormMode::ALL.into_iter();
+        let by_fullness = modes.map(|mode| (mode != GradNormMode::Full, mode));
+        let mut modes: Vec<_> = by_fullness.collect();
+        modes.sort_by_key(|(is_other, _)| *is_other);
+        for (_, mode) in modes {
+            for divisive in Divisive::ALL {
+                let of_paper = InhibitoryPlasticity::of_paper(divisive != Divisive::None);
+                for plasticity in [EVERYTHING, of_paper] {
+                    let name = format!("{divisive:?} {mode:?} {plasticity:?}");
+                    let weights = i_norm(setup, rng, sizes, divisive, plasticity, mode);
+                    let is_plain = mode == GradNormMode::Identity;
+                    all.push(trial(name, weights, is_plain));
+                }
+            }
+        }
+        let mode = GradNormMode::Full;
+        let weights = i_norm(setup, rng, sizes, Divisive::Mixed, EVERYTHING, mode);
+        let mut masked: Trial<Self> = trial("masked", weights, false);
+        let draw = &mut Draw(setup, rng);
+        let circuit = &mut masked.circuit;
+        let u_ix = circuit.u_ix.as_mut().unwrap();
+        for weight in [&mut circuit.w_ex, &mut circuit.w_ix, u_ix] {
+            weight.set_mask(draw.mask(weight.dims())).unwrap();
+        }
+        all.push(masked);
+        all
+    }
+
+    fn plain(&self, rows: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
+        let currents = self.currents(rows);
+        let z = self.grad_norm.forward(self.output(&currents));
+        (z, Some(self.local_loss(&currents)))
+    }
+
+    fn convolve(layer: &Layer<Self, Conv2d>, x: Tensor<4>) -> (Tensor<4>, Option<Tensor<1>>) {
+        let (z, local) = layer.forward_with_local_loss(x);
+        (z, Some(local))
+    }
+
+    fn run(
+        layer: &Layer<Self, Recurrent>,
+        x: Tensor<3>,
+        state: Option<RnnState>,
+        lengths: Option<&[usize]>,
+    ) -> (Tensor<3>, RnnState, Option<Tensor<1>>) {
+        let (states, last, local) = match lengths {
+            Some(lengths) => layer.padded(lengths).forward_with_local_loss(x, state),
+            None => layer.forward_with_local_loss(x, state),
+        };
+        (states, last, Some(local))
+    }
+
+    fn step(
+        layer: &Layer<Self, Recurrent>,
+        x: Tensor<2>,
+        state: Option<RnnState>,
+    ) -> (RnnState, Option<Tensor<1>>) {
+        let (state, local) = layer.step_with_local_loss(x, state);
+        (state, Some(local))
+    }
+}
+
+impl Tried for Shunting {
+    const ROUNDING: f64 = 10.0;
+
+    fn all(setup: &Setup, rng: &mut ChaCha8Rng, [d, n]: [usize; 2]) -> Vec<Trial<Self>> {
+        let (n_i, draw) = (units(n), &mut Draw(setup, rng));
+        let mut of = |bias: bool, epsilon| ShuntingWeights {
+            w_ex: draw.positive([d, n]),
+            w_ix: draw.between([d, n_i], 0.1, 1.0),
+            w_ei: draw.between([n_i, n], 0.1, 1.0),
+            alpha: draw.between([n_i], -1.0, 1.0),
+            gain: draw.between([n], 0.5, 2.0),
+            bias: bias.then(|| draw.between([n], -1.0, 1.0)),
+            epsilon,
+        };
+        let mut all = vec![
+            trial("bias", of(true, 1e-8), true),
+            trial("no bias", of(false, 0.1), false),
+            trial("masked", of(true, 0.1), false),
+        ];
+        let masked: &mut Shunting = &mut all[2].circuit;
+        masked.w_ex.set_mask(draw.mask([d, n])).unwrap();
+        masked.w_ix.set_mask(draw.mask([d, n_i])).unwrap();
+        all
+    }
+
+    fn input<const D: usize>(setup: &Setup, rng: &mut ChaCha8Rng, shape: [usize; D]) -> Tensor<D> {
+        setup.tensor(uniform(rng, shape, 0.05, 1.0), shape)
+    }
+}
+
+impl Tried for ColumnEi {
+    const ROUNDING: f64 = 4.0;
+
+    fn all(setup: &Setup, rng: &mut ChaCha8Rng, [d, n]: [usize; 2]) -> Vec<Trial<Self>> {
+        let draw = &mut Draw(setup, rng);
+        let mut of = |bias: bool| ColumnEiWeights {
+            w_ex: draw.positive([d, n]),
+            signs: draw.free([d]).sign(),
+            bias: bias.then(|| draw.free([n])),
+        };
+        let mut all = vec![
+            trial("bias", of(true), true),
+            trial("no bias", of(false), true),
+            trial("masked", of(true), false),
+        ];
+        let masked: &mut ColumnEi = &mut all[2].circuit;
+        masked.w_ex.set_mask(draw.mask([d, n])).unwrap();
+        all
+    }
+}
+
+/// The value of a layer at a row, in plain f64 arithmetic.
+pub struct Row {
+    /// What the circuit sees.
+    pub v: Vec<f64>,
+    /// The excitatory current with the bias, what is subtracted, and what divides.
+    pub a: Vec<f64>,
+    pub s: Vec<f64>,
+    pub q: Vec<f64>,
+    pub z: Vec<f64>,
+}
+
+/// Parameters in plain f64 arithmetic, by name.
+pub struct Scalars<'a> {
+    pub names: &'a [String],
+    pub all: &'a [Vec<f64>],
+}
+
+impl<'a> Scalars<'a> {
+    /// A parameter, if there is one of this name.
+    pub fn get(&self, name: &str) -> Option<&'a [f64]> {
+        let index = self.names.iter().position(|n| n == name)?;
+        Some(&self.all[index])
+    }
+
+    fn weight(&self, name: &str) -> &'a [f64] {
+        self.get(name).unwrap_or_else(|| panic!("no {name}"))
+    }
+
+    /// s and q, or γ of a shunting circuit.
+    fn inhibition(&self, v: &[f64], d_output: usize) -> [Vec<f64>; 2] {
+        let Some(w_ix) = self.get("w_ix") else {
+            return [vec![0.0; d_output], vec![1.0; d_output]];
+        };
+        let (h, w_ei) = (times(v, w_ix), self.weight("w_ei"));
+        let q = match (self.get("alpha"), self.get("u_ix")) {
+            (Some(alpha), _) => {
+                let h: Vec<f64> = h.iter().zip(alpha).map(|(h, a)| h * a.exp()).collect();
+                times(&h, w_ei).iter().map(|p| p + 1e-8).collect()
+            }
+            (None, Some(u_ix)) => {
+                let squares: Vec<f64> = times(v, u_ix).iter().map(|d| d * d).collect();
+                let power = times(&squares, self.weight("u_ei"));
+                power.iter().map(|p| (p + EPSILON).sqrt()).collect()
+            }
+            (None, None) => vec![1.0; d_output],
+        };
+        [times(&h, w_ei), q]
+    }
+
+    /// A row; s and q are those of `constant` where it is given.
+    pub fn row(&self, v: Vec<f64>, constant: Option<&Row>) -> Row {
+        let signed: Vec<f64> = match self.get("signs") {
+            Some(signs) => v.iter().zip(signs).map(|(v, sign)| v * sign).collect(),
+            None => v.clone(),
+        };
+        let a = times(&signed, self.weight("w_ex"));
+        let n = a.len();
+        let [s, q] = match constant {
+            Some(row) => [row.s.clone(), row.q.clone()],
+            None => self.inhibition(&v, n),
+        };
+        let bias = self.get("bias").map_or(vec![0.0; n], <[f64]>::to_vec);
+        let gain = self.get("gain");
+        let z = |i: usize| match gain {
+            Some(gain) => gain[i] * (a[i] - s[i]) / q[i] + bias[i],
+            None => (a[i] + bias[i] - s[i]) / q[i],
+        };
+        let z = (0..n).map(z).collect();
+        let a = match gain {
+            Some(_) => a,
+            None => a.iter().zip(&bias).map(|(a, b)| a + b).collect(),
+        };
+        Row { v, a, s, q, z }
+    }
+
+    /// The local loss of an I-Norm circuit, with the inputs and the excitatory currents as constants.
+    pub fn local_loss(&self, rows: &[Row]) -> f64 {
+        let of_row = |row: &Row| {
+            let [s, q] = self.inhibition(&row.v, row.a.len());
+            let n = s.len() as f64;
+            let z: Vec<f64> = (0..s.len()).map(|i| (row.a[i] - s[i]) / q[i]).collect();
+            let mean = z.iter().sum::<f64>() / n;
+            let variance = z.iter().map(|z| (z - mean).powi(2)).sum::<f64>() / n;
+            match self.get("u_ix") {
+                Some(_) => mean.powi(2) + (variance - 1.0).powi(2),
+                None => mean.powi(2),
+            }
+        };
+        rows.iter().map(of_row).sum::<f64>() / rows.len() as f64
+    }
+}
+
+/// Σ a b over the elements of rows.
+pub fn dot_rows(rows: &[Vec<f64>], upstream: &[f64]) -> f64 {
+    dot(&rows.concat(), upstream)
+}

@@ -1,0 +1,192 @@
+//! What the tests share: where they run, random tensors made on the host, and comparison.
+
+pub mod circuits;
+pub mod convolution;
+pub mod formulas;
+pub mod published;
+pub mod recurrent;
+pub mod shunting;
+pub mod table;
+pub mod training;
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use ei_norm::{Error, GradNorm, INormLinear, INormWeights, InhibitoryPlasticity};
+use rand::{RngExt, SeedableRng};
+
+/// The generator of the tests.
+pub use rand_chacha::ChaCha8Rng;
+
+/// A backend and a dtype to run a test in.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// For messages.
+    pub name: &'static str,
+    /// Without autodiff.
+    pub device: Device,
+    /// Of every tensor.
+    pub dtype: DType,
+    /// A relative error that rounding explains in a test of this size.
+    pub tolerance: f64,
+}
+
+/// Every CPU backend that was built, with every dtype.
+#[allow(deprecated)] // NdArray goes with Burn 0.23.
+pub fn setups() -> Vec<Setup> {
+    let backends = [
+        ("flex", Device::flex()),
+        #[cfg(feature = "ndarray")]
+        ("ndarray", Device::ndarray()),
+    ];
+    let dtypes = [(DType::F32, 2e-5), (DType::F64, 1e-12)];
+    let pairs = backends.into_iter().flat_map(|backend| {
+        dtypes.map(|(dtype, tolerance)| (backend.0, backend.1.clone(), dtype, tolerance))
+    });
+    pairs
+        .map(|(name, device, dtype, tolerance)| Setup {
+            name,
+            device,
+            dtype,
+            tolerance,
+        })
+        .collect()
+}
+
+impl Setup {
+    /// A tensor of these values, without autodiff.
+    pub fn tensor<const D: usize>(&self, values: Vec<f64>, shape: [usize; D]) -> Tensor<D> {
+        Tensor::from_data(TensorData::new(values, shape), (&self.device, self.dtype))
+    }
+
+    /// Uniform in −2..2, without autodiff.
+    pub fn random<const D: usize>(&self, rng: &mut ChaCha8Rng, shape: [usize; D]) -> Tensor<D> {
+        self.tensor(uniform(rng, shape, -2.0, 2.0), shape)
+    }
+
+    /// Uniform in 0..1, without autodiff.
+    pub fn positive<const D: usize>(&self, rng: &mut ChaCha8Rng, shape: [usize; D]) -> Tensor<D> {
+        self.tensor(uniform(rng, shape, 0.0, 1.0), shape)
+    }
+
+    /// Says where an assertion failed.
+    pub fn at(&self, what: impl std::fmt::Debug) -> String {
+        format!("{} {:?} {what:?}", self.name, self.dtype)
+    }
+}
+
+/// An I-Norm layer of these weights with this normalization of errors; what learns is as in the paper, if
+/// nothing else is said.
+pub fn i_norm(
+    weights: INormWeights,
+    grad_norm: GradNorm,
+    plasticity: Option<InhibitoryPlasticity>,
+    epsilon: f64,
+) -> Result<INormLinear, Error> {
+    let of_paper = InhibitoryPlasticity::of_paper(weights.divisive.is_some());
+    INormLinear::from_weights(INormWeights {
+        grad_norm,
+        plasticity: plasticity.unwrap_or(of_paper),
+        epsilon,
+        ..weights
+    })
+}
+
+/// A placeholder where [`i_norm`] gets another one.
+pub fn no_norm() -> GradNorm {
+    GradNorm::identity(1)
+}
+
+/// A placeholder where [`i_norm`] gets another one.
+pub const PLASTICITY: InhibitoryPlasticity = InhibitoryPlasticity {
+    w_ix: true,
+    w_ei: false,
+    u_ix: true,
+    u_ei: false,
+};
+
+/// A generator with this seed.
+pub fn rng(seed: u64) -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(seed)
+}
+
+/// Uniform values for a tensor of this shape.
+pub fn uniform<const D: usize>(
+    rng: &mut ChaCha8Rng,
+    shape: [usize; D],
+    low: f64,
+    high: f64,
+) -> Vec<f64> {
+    let count = shape.iter().product();
+    (0..count).map(|_| rng.random_range(low..high)).collect()
+}
+
+/// The same values as a parameter: a leaf that requires gradients.
+pub fn leaf<const D: usize>(tensor: &Tensor<D>) -> Tensor<D> {
+    tensor.clone().inner().autodiff().require_grad()
+}
+
+/// The gradient of Σ f(z)·upstream with respect to z.
+pub fn gradient<const D: usize>(
+    z: &Tensor<D>,
+    upstream: &Tensor<D>,
+    f: impl FnOnce(Tensor<D>) -> Tensor<D>,
+) -> Tensor<D> {
+    let z = leaf(z);
+    let grads = (f(z.clone()) * upstream.clone()).sum().backward();
+    z.grad(&grads).unwrap()
+}
+
+/// The values, in f64.
+pub fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f64> {
+    tensor.to_data().iter::<f64>().collect()
+}
+
+/// Fails unless max|found − expected| ≤ tolerance · max|expected| (· 1 where all of that is zero).
+/// NaN fails.
+#[track_caller]
+pub fn assert_close(found: &[f64], expected: &[f64], tolerance: f64, message: &str) {
+    assert_eq!(found.len(), expected.len(), "{message}: number of values");
+    let size = expected.iter().fold(0.0_f64, |size, e| size.max(e.abs()));
+    let size = if size > 0.0 { size } else { 1.0 };
+    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let error = (found - expected).abs() / size;
+        assert!(
+            error <= tolerance,
+            "{message}: value {index} is {found}, expected {expected} (relative error {error:e})"
+        );
+    }
+}
+
+/// [`assert_close`] for tensors, which must have the same shape.
+#[track_caller]
+pub fn assert_tensor_close<const D: usize>(
+    found: &Tensor<D>,
+    expected: &Tensor<D>,
+    tolerance: f64,
+    message: &str,
+) {
+    assert_eq!(found.dims(), expected.dims(), "{message}: shape");
+    assert_close(&values(found), &values(expected), tolerance, message);
+}
+
+/// Fails unless the two tensors have the same dtype, shape and bits.
+#[track_caller]
+pub fn assert_same<const D: usize>(found: &Tensor<D>, expected: &Tensor<D>, message: &str) {
+    let (found, expected) = (found.to_data(), expected.to_data());
+    assert_eq!(found.dtype(), expected.dtype(), "{message}: dtype");
+    assert_eq!(found.shape(), expected.shape(), "{message}: shape");
+    assert!(
+        found.as_bytes() == expected.as_bytes(),
+        "{message}: {found} is not {expected}"
+    );
+}
+
+/// The message of the panic that `f` must cause.
+#[track_caller]
+pub fn panic_of(f: impl FnOnce()) -> String {
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f))
+        .expect_err("a panic was expected");
+    match panic.downcast::<String>() {
+        Ok(message) => *message,
+        Err(panic) => (*panic.downcast::<&str>().expect("a message")).to_owned(),
+    }
+}

@@ -1,0 +1,306 @@
+//! A training step of every layer, as a table: a layer is a line of it.
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::nn::Relu;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor, TensorData};
+use ei_norm::optim::ProjectedSgd;
+use ei_norm::*;
+
+use super::{ChaCha8Rng, Setup, leaf, rng, uniform, values};
+
+/// A step of one layer.
+pub struct Layer {
+    /// Its name, with what is special about it.
+    pub name: String,
+    step: Step,
+}
+
+type Step = Box<dyn Fn(&Setup) -> Vec<Found> + Send>;
+
+/// Numbers of a step, and which they are.
+pub type Found = (String, Vec<f64>);
+
+const OF_INPUT: &str = "gradient of the input";
+
+impl Layer {
+    /// The output, the gradient of the input, the gradients of the weights and the weights after
+    /// the step, always from the same weights, inputs and upstream error.
+    pub fn step(&self, setup: &Setup) -> Vec<Found> {
+        (self.step)(setup)
+    }
+
+    /// Whether it needs a node of its own, because it changes errors.
+    #[allow(dead_code)] // For the test of backends that are not listed.
+    pub fn changes_errors(&self) -> bool {
+        let name = self.name.as_str();
+        name == "map_grad" || (name.starts_with("INorm") && !name.ends_with("identity"))
+    }
+}
+
+/// Every layer, and `map_grad`.
+pub fn layers() -> Vec<Layer> {
+    let ei = EiLinearConfig::new(9, 6).with_inhibitory(Inhibitory::Count(2));
+    let shunting = ShuntingLinearConfig::new(9, 6).with_inhibitory(Inhibitory::Count(2));
+    let column = ColumnEiLinearConfig::new(9, 6);
+    let [channels, kernel, stride] = [[2, 5], [3, 2], [2, 1]];
+    let ei_conv = EiConv2dConfig::new(channels, kernel).with_stride(stride);
+    let column_conv = ColumnEiConv2dConfig::new(channels, kernel).with_stride(stride);
+    let shunting_conv = ShuntingConv2dConfig::new(channels, kernel).with_stride(stride);
+    // A slope without a step: near 0 a rectifier makes of a rounding the whole error or none.
+    let smooth = NonNegativeActivation::Softplus;
+    let ei_rnn = EiRnnConfig::new(3, 6).with_activation(smooth);
+    let shunting_rnn = ShuntingRnnConfig::new(3, 6).with_activation(smooth);
+    let column_rnn = ColumnEiRnnConfig::new(3, 6).with_activation(smooth);
+    let (dense, image, sequence) = ([5, 9], [3, 2, 7, 6], [4, 5, 3]);
+    let mut layers = vec![
+        layer(
+            "map_grad",
+            dense,
+            |_, _| Ok(Relu::new()),
+            |_, x| (map_grad(x, |e| e.square()), None),
+        ),
+        layer(
+            "EiLinear",
+            dense,
+            move |d, r| ei.try_init_with(d, r),
+            |l, x| (l.forward(x), None),
+        ),
+        layer(
+            "ShuntingLinear",
+            dense,
+            move |d, r| shunting.try_init_with(d, r),
+            |l, x| (l.forward(x), None),
+        ),
+        layer(
+            "ColumnEiLinear",
+            dense,
+            move |d, r| column.try_init_with(d, r),
+            |l, x| (l.forward(x), None),
+        ),
+        layer(
+            "EiConv2d",
+            image,
+            move |d, r| ei_conv.try_init_with(d, r),
+            |l, x| (l.forward(x), None),
+        ),
+        layer(
+            "ShuntingConv2d",
+            image,
+            move |d, r| shunting_conv.try_init_with(d, r),
+            |l, x| (l.forward(x), None),
+        ),
+        layer(
+            "EiRnn",
+            sequence,
+            move |d, r| ei_rnn.try_init_with(d, r),
+            |l, x| (l.forward(x, None).0, None),
+        ),
+        layer(
+            "ColumnEiConv2d",
+            image,
+            move |d, r| column_conv.try_init_with(d, r),
+            |l, x| (l.forward(x), None),
+        ),
+        layer(
+            "ShuntingRnn",
+            sequence,
+            move |d, r| shunting_rnn.try_init_with(d, r),
+            |l, x| (l.forward(x, None).0, None),
+        ),
+        layer(
+            "ColumnEiRnn",
+            sequence,
+            move |d, r| column_rnn.try_init_with(d, r),
+            |l, x| (l.forward(x, None).0, None),
+        ),
+    ];
+    layers.extend(GradNormMode::ALL.map(|mode| {
+        let i_norm = INormLinearConfig::new(9, 6).with_grad_norm(mode);
+        let name = format!("INormLinear {mode}");
+        layer(
+            &name,
+            dense,
+            move |d, r| i_norm.try_init_with(d, r),
+            |l, x| some(l.forward_with_local_loss(x)),
+        )
+    }));
+    for mode in [GradNormMode::Identity, GradNormMode::Full] {
+        let conv = INormConv2dConfig::new(channels, kernel)
+            .with_stride(stride)
+            .with_grad_norm(mode);
+        layers.push(layer(
+            &format!("INormConv2d {mode}"),
+            image,
+            move |d, r| conv.try_init_with(d, r),
+            |l, x| some(l.forward_with_local_loss(x)),
+        ));
+        let rnn = INormRnnConfig::new(3, 6)
+            .with_activation(smooth)
+            .with_grad_norm(mode);
+        layers.push(layer(
+            &format!("INormRnn {mode}"),
+            sequence,
+            move |d, r| rnn.try_init_with(d, r),
+            |l, x| {
+                let (states, _, local) = l.forward_with_local_loss(x, None);
+                (states, Some(local))
+            },
+        ));
+    }
+    layers
+}
+
+fn some<const D: usize>((z, local): (Tensor<D>, Tensor<1>)) -> (Tensor<D>, Option<Tensor<1>>) {
+    (z, Some(local))
+}
+
+/// A line of the table: the shape of the input, the layer, and its output with its local loss.
+fn layer<M: Module, const D: usize, const O: usize>(
+    name: &str,
+    shape: [usize; D],
+    create: impl Fn(&Device, &mut ChaCha8Rng) -> Result<M, Error> + Send + 'static,
+    forward: impl Fn(&M, Tensor<D>) -> (Tensor<O>, Option<Tensor<1>>) + Send + 'static,
+) -> Layer {
+    let step = move |setup: &Setup| {
+        let module = create(&setup.device, &mut rng(1)).expect("a valid configuration");
+        let module = module.map(&mut Scatter(setup, rng(5))).train();
+        let x = leaf(&exact(setup, &mut rng(2), shape, 0.0, 1.0));
+        let (out, local) = forward(&module, x.clone());
+        let upstream = exact(setup, &mut rng(3), out.dims(), -2.0, 2.0);
+        let task = (out.clone() * upstream).sum();
+        let loss = match local {
+            Some(local) => task + local,
+            None => task,
+        };
+        let mut grads = loss.backward();
+        let of_x = x.grad_remove(&mut grads).expect("a gradient of the input");
+        let grads = GradientsParams::from_grads(grads, &module);
+        let mut collect = Collect {
+            kind: "gradient",
+            grads: Some(&grads),
+            path: Vec::new(),
+            found: vec![
+                ("output".to_owned(), values(&out)),
+                (OF_INPUT.to_owned(), values(&of_x)),
+            ],
+        };
+        module.visit(&mut collect);
+        let mut found = collect.found;
+        let module = ProjectedSgd.init().step(0.02, module, grads);
+        let mut collect = Collect {
+            kind: "updated",
+            grads: None,
+            path: Vec::new(),
+            found: Vec::new(),
+        };
+        module.visit(&mut collect);
+        found.extend(collect.found);
+        found
+    };
+    Layer {
+        name: name.to_owned(),
+        step: Box::new(step),
+    }
+}
+
+/// Random values that bf16, f16 and all wider types hold exactly, so that what differs is the
+/// arithmetic.
+fn exact<const D: usize>(
+    setup: &Setup,
+    rng: &mut ChaCha8Rng,
+    shape: [usize; D],
+    low: f64,
+    high: f64,
+) -> Tensor<D> {
+    let steps = uniform(rng, shape, low * 64.0, high * 64.0);
+    setup.tensor(
+        steps.iter().map(|step| step.round() / 64.0).collect(),
+        shape,
+    )
+}
+
+/// Scales every weight by a random factor, so that nothing is balanced, rounds it to 2⁻⁸, at most 1,
+/// which every dtype holds exactly, and casts it.
+struct Scatter<'a>(&'a Setup, ChaCha8Rng);
+
+impl ModuleMapper for Scatter<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Self(setup, rng) = self;
+        param.map(|tensor| {
+            let factors = uniform(rng, tensor.dims(), 0.5, 1.5);
+            let scattered = values(&tensor).into_iter().zip(factors);
+            let scattered = scattered
+                .map(|(w, factor)| ((w * factor * 256.0).round() / 256.0).clamp(-1.0, 1.0));
+            let data = TensorData::new(scattered.collect(), tensor.dims());
+            Tensor::from_data(data, (&setup.device, setup.dtype))
+        })
+    }
+}
+
+/// The values of parameters, or of their gradients, in f64.
+struct Collect<'a> {
+    kind: &'static str,
+    grads: Option<&'a GradientsParams>,
+    path: Vec<String>,
+    found: Vec<Found>,
+}
+
+impl ModuleVisitor for Collect<'_> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let values = match self.grads {
+            None => values(&param.val()),
+            Some(grads) => grads
+                .get::<D>(param.id)
+                .map_or_else(Vec::new, |gradient| values(&gradient)),
+        };
+        let name = format!("{} {}", self.kind, self.path.join("."));
+        self.found.push((name, values));
+    }
+}
+
+/// The largest error of a step against another, each number relative to the largest of its tensor (or
+/// to 1 where all are 0), and where it is. A value that is not finite is an infinite error.
+#[track_caller]
+pub fn largest_error(found: &[Found], expected: &[Found]) -> (f64, String) {
+    let names = |found: &[Found]| {
+        found
+            .iter()
+            .map(|(name, _)| name.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(found), names(expected));
+    // Numbers that are all 0, or not there, would agree with anything.
+    let is_zero = |values: &[f64]| values.iter().all(|value| *value == 0.0);
+    let of = |kind: &str| {
+        let of_kind = expected.iter().filter(|(name, _)| name.starts_with(kind));
+        of_kind.filter(|(_, values)| !is_zero(values)).count()
+    };
+    assert_eq!(of("output"), 1);
+    assert_eq!(of(OF_INPUT), 1);
+    assert!(of("gradient") > 1 || of("updated") == 0);
+    let mut worst = (0.0, String::new());
+    for ((name, found), (_, expected)) in found.iter().zip(expected) {
+        assert_eq!(found.len(), expected.len(), "{name}: number of values");
+        let size = expected.iter().fold(0.0_f64, |size, e| size.max(e.abs()));
+        let size = if size > 0.0 { size } else { 1.0 };
+        for (found, expected) in found.iter().zip(expected) {
+            let error = match found.is_finite() && expected.is_finite() {
+                true => (found - expected).abs() / size,
+                false => f64::INFINITY,
+            };
+            if error > worst.0 {
+                worst = (error, name.clone());
+            }
+        }
+    }
+    worst
+}

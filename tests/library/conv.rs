@@ -1,0 +1,620 @@
+//! Convolutions of every circuit: output, local loss and gradients against the circuit at patches cut by
+//! hand, in plain autodiff and in scalar arithmetic, and against Burn's convolution; initial weights,
+//! empty batches, and what is refused.
+
+use crate::common::circuits::{
+    Pass, Row, Scalars, Tried, assert_same_pass, assert_teaches_nothing, dot_rows, gradients,
+};
+use crate::common::convolution::{Case, case, cases};
+use crate::common::recurrent::{LAMBDA, derivatives};
+use crate::common::training::parameters;
+use crate::common::{
+    ChaCha8Rng, Setup, assert_close, assert_same, assert_tensor_close, leaf, panic_of, rng, setups,
+    values,
+};
+use burn::module::{Module, Param};
+use burn::nn::PaddingConfig2d;
+use burn::nn::conv::Conv2dConfig;
+use burn::tensor::{Device, Tensor, TensorData};
+use ei_norm::circuit::{Circuit, ColumnEi, Ei, INorm, Shunting};
+use ei_norm::layer::{Conv2d, Dense, Layer};
+use ei_norm::{
+    ColumnEiConv2dConfig, ColumnEiLinearConfig, EiConv2d, EiConv2dConfig, EiInitializer,
+    EiLinearConfig, EiWeights, Error, INormConv2d, INormConv2dConfig, INormWeights, Inhibitory,
+    ShuntingConv2d, ShuntingConv2dConfig, ShuntingLinearConfig, ShuntingWeights, dale, functional,
+};
+
+type Conv<C> = Layer<C, Conv2d>;
+
+fn sizes(case: &Case) -> [usize; 2] {
+    [case.features(), case.channels[1]]
+}
+
+/// The layer with everything that the circuit has.
+fn one<C: Tried>(setup: &Setup, rng: &mut ChaCha8Rng, case: &Case) -> Conv<C> {
+    let circuit = C::one(setup, rng, sizes(case));
+    Layer::new(circuit, case.geometry.clone()).unwrap()
+}
+
+/// Runs a test for every circuit.
+macro_rules! for_every_circuit {
+    ($($name:ident;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                for setup in setups() {
+                    every::$name::<Ei>(&setup);
+                    every::$name::<INorm>(&setup);
+                    every::$name::<Shunting>(&setup);
+                    every::$name::<ColumnEi>(&setup);
+                }
+            }
+        )*
+    };
+}
+
+for_every_circuit! {
+    output_loss_and_gradients_are_those_of_the_circuit_at_each_patch;
+    output_loss_and_gradients_match_the_scalar_equations;
+    a_kernel_that_covers_the_image_is_the_dense_layer;
+    currents_are_those_at_each_position;
+    a_batch_of_nothing_has_the_shape_of_an_output_and_teaches_nothing;
+    other_images_are_refused;
+}
+
+/// An image, and the error that arrives at the output.
+struct Images {
+    x: Tensor<4>,
+    upstream: Tensor<4>,
+}
+
+impl Images {
+    fn random<C: Tried>(setup: &Setup, rng: &mut ChaCha8Rng, case: &Case) -> Self {
+        Self {
+            x: C::input(setup, rng, case.input()),
+            upstream: setup.random(rng, case.output()),
+        }
+    }
+
+    /// The patches and the error, a row a position.
+    fn rows(&self, case: &Case) -> [Tensor<2>; 2] {
+        let options = (&self.x.device(), self.x.dtype());
+        let rows = |values: Vec<f64>, columns: usize| {
+            let shape = [values.len() / columns, columns];
+            Tensor::<2>::from_data(TensorData::new(values, shape), options)
+        };
+        let [d, outputs] = sizes(case);
+        let patches = case.unfold(&values(&self.x));
+        [
+            rows(patches, d),
+            rows(case.to_rows(&values(&self.upstream)), outputs),
+        ]
+    }
+}
+
+/// Output, a row a position, local loss, and the gradients of x and of all parameters.
+fn of_layer<C: Tried>(layer: &Conv<C>, case: &Case, images: &Images) -> Pass {
+    let x = leaf(&images.x);
+    let (out, local) = C::convolve(layer, x.clone());
+    let dtype = images.x.dtype();
+    assert_eq!((out.dims(), out.dtype()), (case.output(), dtype));
+    let mut pass: Pass = vec![
+        ("out".into(), Some(case.to_rows(&values(&out)))),
+        ("local".into(), local.as_ref().map(values)),
+    ];
+    let mut loss = (out * images.upstream.clone()).sum();
+    if let Some(local) = local {
+        assert_eq!((local.dims(), local.dtype()), ([1], dtype));
+        loss = loss + local * LAMBDA;
+    }
+    let grads = loss.backward();
+    pass.push(("x".into(), x.grad(&grads).map(|g| values(&g))));
+    pass.extend(gradients(layer, &grads));
+    pass
+}
+
+/// The same of the circuit at patches cut by hand.
+fn of_patches<C: Tried>(
+    circuit: &C,
+    case: &Case,
+    images: &Images,
+    forward: impl FnOnce(Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>),
+) -> Pass {
+    let [patches, upstream] = images.rows(case);
+    let patches = leaf(&patches);
+    let (out, local) = forward(patches.clone());
+    let mut pass: Pass = vec![
+        ("out".into(), Some(values(&out))),
+        ("local".into(), local.as_ref().map(values)),
+    ];
+    let mut loss = (out * upstream).sum();
+    if let Some(local) = local {
+        loss = loss + local * LAMBDA;
+    }
+    let grads = loss.backward();
+    let to_x = patches.grad(&grads).map(|g| case.fold(&values(&g)));
+    pass.push(("x".into(), to_x));
+    pass.extend(gradients(circuit, &grads));
+    pass
+}
+
+/// The same in scalar arithmetic.
+fn of_scalars<C: Tried>(layer: &Conv<C>, case: &Case, images: &Images) -> Pass {
+    let is_local = C::NAME == INorm::NAME;
+    let (mut names, mut all) = (vec!["x".to_owned()], vec![values(&images.x)]);
+    for (name, values) in parameters(&layer.circuit) {
+        names.push(name);
+        all.push(values);
+    }
+    let names = &names[..];
+    let run = |all: &[Vec<f64>], constants: Option<&[Row]>| -> Vec<Row> {
+        let scalars = Scalars { names, all };
+        let patches = case.unfold(scalars.get("x").unwrap());
+        let patches = patches.chunks_exact(case.features()).enumerate();
+        let row = |(index, v): (usize, &[f64])| {
+            scalars.row(v.to_vec(), constants.map(|rows| &rows[index]))
+        };
+        patches.map(row).collect()
+    };
+    let known = run(&all, None);
+    let out = |rows: &[Row]| rows.iter().map(|row| row.z.clone()).collect::<Vec<_>>();
+    let local = |all: &[Vec<f64>]| {
+        let scalars = Scalars { names, all };
+        is_local.then(|| scalars.local_loss(&known))
+    };
+    let upstream = case.to_rows(&values(&images.upstream));
+    let gradients = derivatives(&all, |all| {
+        let rows = run(all, is_local.then_some(&known[..]));
+        dot_rows(&out(&rows), &upstream) + LAMBDA * local(all).unwrap_or(0.0)
+    });
+    let mut pass: Pass = vec![
+        ("out".into(), Some(out(&known).concat())),
+        ("local".into(), local(&all).map(|local| vec![local])),
+    ];
+    pass.extend(names.iter().cloned().zip(gradients.into_iter().map(Some)));
+    pass
+}
+
+mod every {
+    use super::*;
+
+    pub fn output_loss_and_gradients_are_those_of_the_circuit_at_each_patch<C: Tried>(
+        setup: &Setup,
+    ) {
+        for (seed, case) in cases().into_iter().enumerate() {
+            let rng = &mut rng(seed as u64);
+            for trial in C::all(setup, rng, sizes(&case)) {
+                let images = Images::random::<C>(setup, rng, &case);
+                let layer: Conv<C> = Layer::new(trial.circuit, case.geometry.clone()).unwrap();
+                let found = of_layer(&layer, &case, &images);
+                let plain = |rows| layer.circuit.plain(rows);
+                let expected = of_patches(&layer.circuit, &case, &images, plain);
+                let at = setup.at((trial.name, &case));
+                let tolerance = C::ROUNDING * setup.tolerance;
+                assert_same_pass(&found, &expected, tolerance, &at);
+                let without_loss = layer.forward(images.x.clone()).inner();
+                let (with_loss, _) = C::convolve(&layer, images.x.clone());
+                assert_same(&without_loss, &with_loss.inner(), &at);
+                let plain = layer.valid().forward(images.x.clone());
+                assert!(!plain.is_autodiff());
+                assert_same(&plain, &without_loss, &at);
+            }
+        }
+    }
+
+    pub fn output_loss_and_gradients_match_the_scalar_equations<C: Tried>(setup: &Setup) {
+        for (seed, case) in cases().into_iter().enumerate() {
+            let rng = &mut rng(seed as u64);
+            let all = C::all(setup, rng, sizes(&case)).into_iter();
+            for trial in all.filter(|trial| trial.in_scalars) {
+                let images = Images::random::<C>(setup, rng, &case);
+                let layer: Conv<C> = Layer::new(trial.circuit, case.geometry.clone()).unwrap();
+                let mut found = of_layer(&layer, &case, &images);
+                let mut expected = of_scalars(&layer, &case, &images);
+                let at = setup.at((trial.name, &case));
+                let tolerance = C::ROUNDING * setup.tolerance;
+                let out = |pass: &Pass| pass[..1].to_vec();
+                assert_same_pass(&out(&found), &out(&expected), tolerance, &at);
+                // What does not learn has derivatives too, and no gradient.
+                let mut has_gradient = found.iter().map(|(_, grad)| grad.is_some());
+                expected.retain(|_| has_gradient.next().unwrap());
+                found.retain(|(_, grad)| grad.is_some());
+                // Differences round more than f64 does.
+                assert_same_pass(&found, &expected, tolerance.max(1e-8), &at);
+            }
+        }
+    }
+
+    pub fn a_kernel_that_covers_the_image_is_the_dense_layer<C: Tried>(setup: &Setup) {
+        let case = case(
+            (5, [3, 4], [2, 5], [2, 5]),
+            ([1, 1], [1, 1], PaddingConfig2d::Valid),
+            [[0, 0]; 2],
+        );
+        let rng = &mut rng(3);
+        let layer: Conv<C> = one(setup, rng, &case);
+        let images = Images::random::<C>(setup, rng, &case);
+        let found = of_layer(&layer, &case, &images);
+        let [d_input, d_output] = sizes(&case);
+        let dense = Layer::new(layer.circuit.clone(), Dense { d_input, d_output }).unwrap();
+        let expected = of_patches(&layer.circuit, &case, &images, |rows| {
+            let local = layer.circuit.plain(rows.clone()).1;
+            (dense.forward(rows), local)
+        });
+        let at = setup.at((C::NAME, "dense"));
+        assert_same_pass(&found, &expected, 10.0 * setup.tolerance, &at);
+        // The patches are the images, channels last.
+        let flat = images.x.clone().permute([0, 2, 3, 1]).reshape([5, d_input]);
+        assert_same(&images.rows(&case)[0], &flat, &at);
+    }
+
+    pub fn currents_are_those_at_each_position<C: Tried>(setup: &Setup) {
+        for case in cases() {
+            let rng = &mut rng(6);
+            let layer: Conv<C> = one(setup, rng, &case);
+            let images = Images::random::<C>(setup, rng, &case);
+            let found = layer.currents(images.x.clone());
+            let expected = layer.circuit.currents(images.rows(&case)[0].clone());
+            let mut pairs = vec![
+                (&found.excitatory, &expected.excitatory),
+                (&found.subtractive, &expected.subtractive),
+            ];
+            assert_eq!(found.divisive.is_some(), expected.divisive.is_some());
+            pairs.extend(found.divisive.as_ref().zip(expected.divisive.as_ref()));
+            for (found, expected) in pairs {
+                let (found, at) = (case.to_rows(&values(found)), setup.at((C::NAME, &case)));
+                assert_close(&found, &values(expected), 10.0 * setup.tolerance, &at);
+            }
+        }
+    }
+
+    pub fn a_batch_of_nothing_has_the_shape_of_an_output_and_teaches_nothing<C: Tried>(
+        setup: &Setup,
+    ) {
+        for mut case in cases() {
+            let rng = &mut rng(5);
+            for trial in C::all(setup, rng, sizes(&case)) {
+                let layer: Conv<C> = Layer::new(trial.circuit, case.geometry.clone()).unwrap();
+                case.batch = 0;
+                let at = setup.at((trial.name, &case));
+                let x = leaf(&setup.tensor(vec![], case.input()));
+                let (out, local) = C::convolve(&layer, x.clone());
+                let expected = (case.output(), setup.dtype);
+                assert_eq!((out.dims(), out.dtype()), expected, "{at}");
+                assert_eq!(layer.forward(x.clone()).dims(), case.output(), "{at}");
+                if let Some(local) = &local {
+                    assert_eq!((values(local), local.dtype()), (vec![0.0], setup.dtype));
+                }
+                let loss = local.into_iter().fold(out.sum(), |sum, local| sum + local);
+                let grads = loss.backward();
+                assert_eq!(x.grad(&grads).unwrap().dims(), case.input(), "{at}");
+                assert_teaches_nothing(&layer, &grads, &at);
+            }
+        }
+        let none = setup.tensor::<2>(vec![], [0, 3]);
+        for divisive in [false, true] {
+            let loss = functional::inhibitory_loss(none.clone(), divisive);
+            assert_eq!((values(&loss), loss.dtype()), (vec![0.0], setup.dtype));
+        }
+    }
+
+    pub fn other_images_are_refused<C: Tried>(setup: &Setup) {
+        let case = &cases()[0];
+        let layer: Conv<C> = one(setup, &mut rng(1), case);
+        let ones = |shape: [usize; 4]| Tensor::<4>::ones(shape, (&setup.device, setup.dtype));
+        let ones = |shape| ones(shape).autodiff();
+        let message = panic_of(|| drop(layer.forward(ones([1, 2, 5, 5]))));
+        assert!(message.contains("[1, 2, 5, 5]"), "{message}");
+        assert!(message.contains("[batch, 3"), "{message}");
+        let message = panic_of(|| drop(layer.currents(ones([1, 2, 5, 5]))));
+        assert!(message.contains("[batch, 3"), "{message}");
+        let message = panic_of(|| drop(layer.forward(ones([1, 3, 1, 5]))));
+        assert!(message.contains("does not fit"), "{message}");
+        assert!(message.contains("[1, 5]"), "{message}");
+        let checked = layer.with_input_check("conv0");
+        let message = panic_of(|| drop(checked.forward(-ones([1, 3, 5, 5]))));
+        assert!(message.contains("`conv0`"), "{message}");
+        // Circuits of other sizes, and sizes that no image can have.
+        for wrong in [[4, 4], [3, 5]] {
+            let geometry = Conv2d::new(wrong, case.kernel);
+            let expected = Error::Shape {
+                parameter: "w_ex",
+                found: vec![18, 4],
+                expected: vec![6 * wrong[0], wrong[1]],
+            };
+            let circuit = checked.circuit.clone();
+            assert_eq!(Layer::new(circuit, geometry).unwrap_err(), expected);
+        }
+        let refused = |change: fn(&mut Conv2d)| {
+            let mut geometry = case.geometry.clone();
+            change(&mut geometry);
+            let error = Layer::new(checked.circuit.clone(), geometry).unwrap_err();
+            match error {
+                Error::Config { name, .. } => name,
+                other => panic!("{other}"),
+            }
+        };
+        assert_eq!(refused(|of| of.channels[1] = 0), "channels");
+        assert_eq!(refused(|of| of.kernel_size[0] = 0), "kernel_size");
+        assert_eq!(refused(|of| of.stride = [0, 1]), "stride");
+        assert_eq!(refused(|of| of.dilation = [1, 0]), "dilation");
+    }
+}
+
+#[test]
+fn kernels_and_matrices_are_each_others_inverse_and_burns_kernels() {
+    for setup in setups() {
+        for case in cases() {
+            let rng = &mut rng(2);
+            let [_, outputs] = case.channels;
+            let weights = EiWeights {
+                w_ex: setup.positive(rng, sizes(&case)),
+                inhibition: None,
+                bias: Some(setup.random(rng, [outputs])),
+            };
+            let layer = EiConv2d::from_weights(weights, case.geometry.clone()).unwrap();
+            assert_eq!(layer.inhibitory_units(), 0);
+            let kernels = layer.geometry().kernels(layer.effective_weights()).unwrap();
+            let [channels, _] = case.channels;
+            let [height, width] = case.kernel;
+            assert_eq!(kernels.dims(), [outputs, channels, height, width]);
+            let matrix = layer.geometry().matrix(kernels.clone()).unwrap();
+            let at = setup.at(&case);
+            assert_same(&matrix, &layer.w_ex.val().inner(), &at);
+
+            let mut conv = Conv2dConfig::new(case.channels, case.kernel)
+                .with_stride(case.geometry.stride)
+                .with_dilation(case.geometry.dilation)
+                .with_padding(case.geometry.padding.clone())
+                .init(&setup.device);
+            conv.weight = Param::from_tensor(kernels.clone());
+            let bias = layer.bias.as_ref().map(|b| b.val().inner());
+            conv.bias = bias.map(Param::from_tensor);
+            let x = setup.random(rng, case.input());
+            let found = layer.valid().forward(x.clone());
+            assert_tensor_close(&found, &conv.forward(x.clone()), setup.tolerance, &at);
+            // So are the drives of the patches, which the circuit itself reads.
+            let drive = layer.valid().currents(x.clone()).excitatory;
+            assert_tensor_close(&drive, &conv.forward(x), setup.tolerance, &at);
+
+            let other = Tensor::cat(vec![kernels.clone(), kernels], 1);
+            let error = layer.geometry().matrix(other).unwrap_err();
+            let name = |error| match error {
+                Error::Shape { parameter, .. } => parameter,
+                other => panic!("{other}"),
+            };
+            assert_eq!(name(error), "kernels");
+            let other = Tensor::cat(vec![matrix.clone(), matrix], 0);
+            let error = layer.geometry().kernels(other).unwrap_err();
+            assert_eq!(name(error), "matrix");
+        }
+    }
+}
+
+#[test]
+fn an_image_of_zeros_gives_the_bias_of_a_shunting_convolution() {
+    for setup in setups() {
+        for case in cases() {
+            let rng = &mut rng(4);
+            let layer: Conv<Shunting> = one(&setup, rng, &case);
+            let images = Images::random::<Shunting>(&setup, rng, &case);
+            let x = leaf(&images.x.zeros_like());
+            let out = layer.forward(x.clone());
+            let at = setup.at(&case);
+            let found = case.to_rows(&values(&out));
+            let bias = values(&layer.bias.as_ref().unwrap().val());
+            let expected = bias.repeat(found.len() / bias.len());
+            assert_close(&found, &expected, setup.tolerance, &at);
+            // Nothing is active, so nothing but the bias learns; the error at x is large but finite.
+            let grads = (out * images.upstream).sum().backward();
+            for matrix in [&layer.w_ex, &layer.w_ix] {
+                let grad = values(&matrix.grad(&grads).unwrap());
+                assert!(grad.iter().all(|g| *g == 0.0), "{at}");
+            }
+            let to_x = values(&x.grad(&grads).unwrap());
+            assert!(to_x.iter().all(|g| g.is_finite()), "{at}");
+        }
+    }
+}
+
+#[test]
+fn initial_weights_are_those_of_the_dense_layer_of_a_patch() {
+    let device = Device::flex();
+    let (channels, kernel) = ([3, 20], [2, 5]);
+    type Draw<'a> = &'a dyn Fn(&mut ChaCha8Rng) -> Vec<(String, Vec<f64>)>;
+    let same = |conv: Draw, dense: Draw| {
+        assert_eq!(conv(&mut rng(1)), dense(&mut rng(1)));
+    };
+    macro_rules! pairs {
+        ($conv:ident, $dense:ident: $($change:tt)*) => {
+            same(
+                &|rng| {
+                    let config = $conv::new(channels, kernel)$($change)*;
+                    parameters(&config.try_init_with(&device, rng).unwrap())
+                },
+                &|rng| {
+                    let config = $dense::new(30, 20)$($change)*;
+                    parameters(&config.try_init_with(&device, rng).unwrap())
+                },
+            )
+        };
+    }
+    let one = Inhibitory::Count(1);
+    pairs!(ShuntingConv2dConfig, ShuntingLinearConfig: );
+    pairs!(ShuntingConv2dConfig, ShuntingLinearConfig: .with_first_layer(true).with_bias(false));
+    pairs!(ShuntingConv2dConfig, ShuntingLinearConfig: .with_iid_inhibition(true));
+    pairs!(ShuntingConv2dConfig, ShuntingLinearConfig: .with_inhibitory(one));
+    pairs!(EiConv2dConfig, EiLinearConfig: .with_initializer(EiInitializer::Iclr));
+    pairs!(EiConv2dConfig, EiLinearConfig: );
+    let layer: ShuntingConv2d = ShuntingConv2dConfig::new(channels, kernel).init(&device);
+    let alpha = ((std::f64::consts::TAU - 1.0) / 30.0).sqrt().ln();
+    assert_close(&values(&layer.alpha.val()), &[alpha; 2], 1e-6, "α");
+    assert_eq!(values(&layer.gain.val()), vec![1.0; 20]);
+    assert_eq!((layer.inhibitory_units(), layer.epsilon()), (2, 1e-8));
+    dale::check(&layer).unwrap();
+}
+
+#[test]
+fn the_last_channels_of_a_column_convolution_inhibit_at_every_place() {
+    let device = Device::flex();
+    let config = ColumnEiConv2dConfig::new([5, 300], [2, 3]).with_ratio(2.0);
+    let layer = config.try_init_with(&device, &mut rng(1)).unwrap();
+    let signs = [1.0, 1.0, 1.0, -1.0, -1.0].repeat(6);
+    assert_eq!(values(&layer.signs.val()), signs);
+    assert_eq!(layer.inhibitory_inputs(), 12);
+    let kernels = layer.geometry().kernels(layer.effective_weights()).unwrap();
+    for (channel, sign) in [1.0, 1.0, 1.0, -1.0, -1.0].into_iter().enumerate() {
+        let of_channel = values(&kernels.clone().narrow(1, channel, 1));
+        assert!(of_channel.iter().all(|w| w * sign > 0.0));
+    }
+    // Of fan-in 30, as in the dense layer.
+    let dense = ColumnEiLinearConfig::new(30, 300).with_ratio(1.5);
+    let dense = dense.try_init_with(&device, &mut rng(2)).unwrap();
+    assert_eq!(dense.inhibitory_inputs(), 12);
+    let means = |w: &ColumnEi| {
+        let (w, signs) = (w.w_ex.val(), w.signs.val().unsqueeze_dim::<2>(1));
+        [1.0, -1.0].map(|sign| {
+            let chosen = signs.clone().equal_elem(sign).float();
+            values(&((w.clone() * chosen.clone()).sum() / (chosen.sum() * 300.0)))[0]
+        })
+    };
+    for (found, expected) in means(&layer).into_iter().zip(means(&dense)) {
+        assert!((found / expected - 1.0).abs() < 0.1, "{found} {expected}");
+    }
+}
+
+#[test]
+fn inhibition_starts_out_in_balance() {
+    let device = Device::flex();
+    for initializer in [EiInitializer::Lognormal, EiInitializer::Exponential] {
+        let layer = EiConv2dConfig::new([3, 20], [2, 5])
+            .with_initializer(initializer)
+            .try_init_with(&device, &mut rng(5))
+            .unwrap();
+        assert_eq!(layer.w_ex.dims(), [30, 20]);
+        assert_eq!(layer.w_ix.as_ref().unwrap().dims(), [30, 2]);
+        let mean = layer.w_ex.val().mean_dim(1);
+        // Every inhibitory unit has the mean excitatory weights.
+        let w_ix = layer.w_ix.as_ref().unwrap().val();
+        assert_tensor_close(&w_ix, &mean.clone().repeat_dim(1, 2), 1e-5, "w_ix");
+        let expected = layer.w_ex.val() - mean;
+        assert_tensor_close(&layer.effective_weights(), &expected, 1e-5, "effective");
+        // Of fan-in 30: mean and standard deviation σ*.
+        let sigma = (2.0 * 20.0 / (30.0 * 19.0_f64)).sqrt();
+        let w_ex = values(&layer.w_ex.val());
+        let found = w_ex.iter().sum::<f64>() / w_ex.len() as f64;
+        assert!((found / sigma - 1.0).abs() < 0.2, "{found} {sigma}");
+        dale::check(&layer).unwrap();
+    }
+}
+
+#[test]
+fn an_i_norm_convolution_starts_out_as_layer_norm_over_channels() {
+    let device = Device::flex();
+    for (channels, kernel) in [([2, 7], [3, 2]), ([1, 16], [3, 3])] {
+        let layer = INormConv2dConfig::new(channels, kernel)
+            .with_padding(PaddingConfig2d::Same)
+            .try_init_with(&device, &mut rng(6))
+            .unwrap();
+        let features = channels[0] * kernel[0] * kernel[1];
+        assert_eq!(layer.u_ix.as_ref().unwrap().dims(), [features, channels[1]]);
+        let mut conv = Conv2dConfig::new(channels, kernel)
+            .with_padding(PaddingConfig2d::Same)
+            .with_bias(false)
+            .init(&device);
+        conv.weight = Param::from_tensor(layer.geometry().kernels(layer.w_ex.val()).unwrap());
+        let uniform = crate::common::uniform(&mut rng(7), [3, channels[0], 6, 5], 0.2, 1.0);
+        let data = TensorData::new(uniform, [3, channels[0], 6, 5]);
+        let x = Tensor::<4>::from_data(data, &device);
+        let a = conv.forward(x.clone());
+        let deviation = a.clone() - a.mean_dim(1);
+        let variance = deviation.clone().square().mean_dim(1);
+        let expected = deviation / (variance + 1e-5).sqrt();
+        assert_tensor_close(&layer.forward(x), &expected, 1e-3, "layer norm");
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let device = Device::flex();
+    let name = |error: Error| match error {
+        Error::Config { name, .. } => name,
+        other => panic!("{other}"),
+    };
+    macro_rules! sizes {
+        ($($config:ident)*) => {
+            $(
+                let of = |channels, kernel| $config::new(channels, kernel);
+                let config = of([2, 4], [3, 3]);
+                for (config, expected) in [
+                    (of([0, 4], [3, 3]), "channels"),
+                    (of([2, 0], [3, 3]), "channels"),
+                    (of([2, 4], [3, 0]), "kernel_size"),
+                    (config.clone().with_stride([1, 0]), "stride"),
+                    (config.with_dilation([0, 1]), "dilation"),
+                ] {
+                    assert_eq!(name(config.try_init(&device).unwrap_err()), expected);
+                }
+            )*
+        };
+    }
+    sizes!(EiConv2dConfig INormConv2dConfig ShuntingConv2dConfig ColumnEiConv2dConfig);
+    macro_rules! options {
+        ($($config:ident)*) => {
+            $(
+                let config = || $config::new([2, 4], [3, 3]);
+                for (config, expected) in [
+                    (config().with_inhibitory(Inhibitory::Count(0)), "inhibitory"),
+                    (
+                        config().with_inhibitory(Inhibitory::Fraction(1.5)),
+                        "the fraction of inhibitory units",
+                    ),
+                    (config().with_epsilon(-1.0), "epsilon"),
+                    (config().with_epsilon(f64::NAN), "epsilon"),
+                ] {
+                    assert_eq!(name(config.try_init(&device).unwrap_err()), expected);
+                }
+            )*
+        };
+    }
+    options!(INormConv2dConfig ShuntingConv2dConfig);
+
+    let ones = |shape: [usize; 2]| Tensor::<2>::ones(shape, &device);
+    let vector = |size: usize| Tensor::<1>::ones([size], &device);
+    let geometry = || Conv2d::new([2, 4], [3, 3]);
+    let parameter = |error: Error| match error {
+        Error::Shape { parameter, .. } => parameter,
+        other => panic!("{other}"),
+    };
+    let weights = EiWeights {
+        w_ex: ones([18, 4]),
+        inhibition: Some((ones([12, 1]), ones([1, 4]))),
+        bias: None,
+    };
+    let error = EiConv2d::from_weights(weights, geometry()).unwrap_err();
+    assert_eq!(parameter(error), "w_ix");
+    let weights = INormWeights {
+        divisive: Some((ones([9, 3]), ones([3, 4]))),
+        ..INormWeights::subtractive(ones([18, 4]), ones([18, 1]), ones([1, 4]), None)
+    };
+    let error = INormConv2d::from_weights(weights, geometry()).unwrap_err();
+    assert_eq!(parameter(error), "u_ix");
+    let refused = |change: fn(&mut ShuntingWeights)| {
+        let mut weights = ShuntingWeights {
+            w_ex: ones([18, 4]),
+            w_ix: ones([18, 2]),
+            w_ei: ones([2, 4]),
+            alpha: vector(2),
+            gain: vector(4),
+            bias: None,
+            epsilon: 1e-8,
+        };
+        change(&mut weights);
+        parameter(ShuntingConv2d::from_weights(weights, geometry()).unwrap_err())
+    };
+    assert_eq!(refused(|w| w.w_ix = w.w_ix.clone().transpose()), "w_ix");
+    assert_eq!(refused(|w| w.w_ei = w.w_ei.clone().transpose()), "w_ei");
+    assert_eq!(refused(|w| w.alpha = w.gain.clone()), "alpha");
+    assert_eq!(refused(|w| w.gain = w.alpha.clone()), "gain");
+    assert_eq!(refused(|w| w.bias = Some(w.alpha.clone())), "bias");
+}

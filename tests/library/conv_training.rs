@@ -1,0 +1,225 @@
+//! Convolutions in training: Dale's law in every way of keeping it, what must not learn, corrected
+//! descent, and records.
+
+use crate::common::circuits::{Divisive, Tried, gradients, i_norm};
+use crate::common::convolution::{Case, case, cases};
+use crate::common::training::{Way, assert_unchanged, keeps_dales_law, parameters};
+use crate::common::{ChaCha8Rng, Setup, assert_close, assert_same, rng, setups};
+use burn::module::Module;
+use burn::nn::PaddingConfig2d;
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use ei_norm::circuit::{ColumnEi, Ei, INorm, Shunting};
+use ei_norm::dale::{self, NonNegative, Role, Roles};
+use ei_norm::layer::{Conv2d, Layer};
+use ei_norm::optim::CorrectedSgdConfig;
+use ei_norm::{GradNormConfig, GradNormMode, INormConv2d, InhibitoryPlasticity};
+
+type Conv<C> = Layer<C, Conv2d>;
+
+fn training_case() -> Case {
+    let geometry = ([1, 2], [1, 1], PaddingConfig2d::Explicit(1, 0, 1, 0));
+    let sizes = (6, [2, 5], [5, 4], [3, 2]);
+    case(sizes, geometry, [[1, 1], [0, 0]])
+}
+
+fn layer<C: Tried>(setup: &Setup, rng: &mut ChaCha8Rng, case: &Case) -> Conv<C> {
+    let circuit = C::one(setup, rng, [case.features(), case.channels[1]]);
+    Layer::new(circuit, case.geometry.clone()).unwrap()
+}
+
+/// With the plasticity of the paper.
+fn i_norm_layer(
+    setup: &Setup,
+    rng: &mut ChaCha8Rng,
+    case: &Case,
+    divisive: Divisive,
+    mode: GradNormMode,
+) -> INormConv2d {
+    let sizes = [case.features(), case.channels[1]];
+    let plasticity = InhibitoryPlasticity::of_paper(divisive != Divisive::None);
+    let mut weights = i_norm(setup, rng, sizes, divisive, plasticity, mode);
+    weights.epsilon = 1e-5;
+    let grad_norm = GradNormConfig::new(sizes[1]).with_mode(mode);
+    weights.grad_norm = grad_norm.init(&weights.w_ex.device());
+    // Weak division, so that errors are strong enough to make weights negative.
+    let weaker = |u_ix: Tensor<2>| (u_ix.inner() * 0.3).autodiff();
+    weights.divisive = weights.divisive.map(|(u_ix, u_ei)| (weaker(u_ix), u_ei));
+    INormConv2d::from_weights(weights, case.geometry.clone()).unwrap()
+}
+
+/// Trains a layer in every way; `fixed` must not change, and where `falls` is given so little of the
+/// loss must be left.
+fn trains<C: Tried>(
+    setup: &Setup,
+    before: &Conv<C>,
+    rate_of_descent: f64,
+    fixed: &[&str],
+    falls: Option<f64>,
+    at: &str,
+) {
+    let (case, rng) = (training_case(), &mut rng(2));
+    let x = setup.positive(rng, case.input()).autodiff();
+    let target = setup.random(rng, case.output()).autodiff();
+    for way in Way::ALL {
+        let at = setup.at((way, at));
+        let loss = |layer: &Conv<C>| {
+            let (z, local) = C::convolve(layer, x.clone());
+            let task = (z - target.clone()).square().mean();
+            local.into_iter().fold(task, |sum, local| sum + local)
+        };
+        let rate = match way {
+            Way::ProjectedSgd => rate_of_descent,
+            _ => 0.03,
+        };
+        let (after, left) = keeps_dales_law(before.clone(), way, rate, loss, &at);
+        assert!(falls.is_none_or(|most| left < most), "{at}: {left}");
+        assert_unchanged(before, &after, fixed, &at);
+    }
+}
+
+#[test]
+fn dales_law_holds_and_only_what_learns_changes() {
+    let (case, rng) = (training_case(), &mut rng(1));
+    for setup in setups() {
+        trains::<Ei>(
+            &setup,
+            &layer(&setup, rng, &case),
+            0.3,
+            &[],
+            Some(0.5),
+            "Ei",
+        );
+        let shunting = layer::<Shunting>(&setup, rng, &case);
+        trains(&setup, &shunting, 1.0, &[], Some(0.8), "Shunting");
+        let column = layer::<ColumnEi>(&setup, rng, &case);
+        trains(&setup, &column, 0.3, &["signs"], Some(0.8), "ColumnEi");
+        for (divisive, mode, rate) in [
+            (Divisive::Mixed, GradNormMode::Full, 0.3),
+            (Divisive::Mixed, GradNormMode::Identity, 0.3),
+            (Divisive::None, GradNormMode::Identity, 0.3),
+        ] {
+            let before = i_norm_layer(&setup, rng, &case, divisive, mode);
+            // As in the paper: of what only subtracts, W_ei learns too.
+            let fixed: &[&str] = match divisive {
+                Divisive::None => &[],
+                _ => &["w_ei", "u_ei"],
+            };
+            // A normalized error is no gradient, so nothing says that its loss falls.
+            let falls = (mode != GradNormMode::Full).then_some(0.9);
+            let at = format!("{divisive:?} {mode:?}");
+            trains(&setup, &before, rate, fixed, falls, &at);
+        }
+    }
+}
+
+/// A record of `saved` makes `other` compute the same, whether it holds weights or bases.
+fn record_carries<C: Tried>(saved: Conv<C>, other: Conv<C>, x: Tensor<4>, at: &str) {
+    let pairs = parameters(&saved).into_iter().zip(parameters(&other));
+    for ((name, saved), (_, other)) in pairs {
+        // Signs may be the same by chance, and one number in U_ei is.
+        let may_be_same = matches!(name.as_str(), "signs" | "u_ei");
+        assert!(may_be_same || saved != other, "{at} {name}");
+    }
+    let forward = |layer: &Conv<C>| layer.forward(x.clone()).inner();
+    let forms = [None, Some(NonNegative::Softplus), Some(NonNegative::Abs)];
+    for form in forms {
+        let [saved, other] = [saved.clone(), other.clone()].map(|module| match form {
+            Some(form) => dale::reparameterize(module, form),
+            None => module,
+        });
+        let loaded = other.load_record(saved.clone().into_record());
+        let at = format!("{at} {form:?}");
+        assert_same(&forward(&loaded), &forward(&saved), &at);
+        assert_eq!(parameters(&loaded), parameters(&saved), "{at}");
+        assert_eq!(Roles::of(&loaded), Roles::of(&saved), "{at}");
+    }
+}
+
+fn records_carry_every_variant<C: Tried>(setup: &Setup) {
+    for case in cases() {
+        let rng = &mut rng(3);
+        let sizes = [case.features(), case.channels[1]];
+        let x = C::input(setup, rng, case.input()).autodiff();
+        let mut all = || C::all(setup, rng, sizes).into_iter();
+        for (saved, other) in all().zip(all()) {
+            let at = setup.at((&saved.name, &case));
+            let [saved, other] = [saved.circuit, other.circuit]
+                .map(|circuit| Layer::new(circuit, case.geometry.clone()).unwrap());
+            record_carries(saved, other, x.clone(), &at);
+        }
+    }
+}
+
+#[test]
+fn a_record_carries_all_of_it() {
+    for setup in setups() {
+        records_carry_every_variant::<Ei>(&setup);
+        records_carry_every_variant::<INorm>(&setup);
+        records_carry_every_variant::<Shunting>(&setup);
+        records_carry_every_variant::<ColumnEi>(&setup);
+    }
+}
+
+#[test]
+fn a_record_replaces_what_was_known_of_the_divisive_weights() {
+    for setup in setups() {
+        let (case, rng) = (training_case(), &mut rng(4));
+        let mut random = || i_norm_layer(&setup, rng, &case, Divisive::Mixed, GradNormMode::Full);
+        let (mixed, mut uniform) = (random(), random());
+        let u_ei = uniform.u_ei.as_mut().unwrap();
+        u_ei.set(u_ei.val().full_like(0.3)).unwrap();
+        let x = setup.positive(rng, case.input()).autodiff();
+        let forward = |layer: &INormConv2d| layer.forward(x.clone()).inner();
+        // Both have been looked at before the record comes.
+        let (of_uniform, of_mixed) = (forward(&uniform), forward(&mixed));
+        let loaded = uniform.clone().load_record(mixed.clone().into_record());
+        assert_same(&forward(&loaded), &of_mixed, &setup.at("mixed"));
+        let loaded = mixed.load_record(uniform.into_record());
+        assert_same(&forward(&loaded), &of_uniform, &setup.at("uniform"));
+    }
+}
+
+#[test]
+fn roles_are_those_of_the_circuit_and_corrected_descent_scales_by_them() {
+    for setup in setups() {
+        // d = 3 · 2 · 3 = 18, n_e = 4.
+        let (case, rng) = (cases().swap_remove(0), &mut rng(7));
+        let layer: Conv<Shunting> = layer(&setup, rng, &case);
+        let roles = Roles::of(&layer);
+        for (role, id) in [
+            (Role::Excitatory, layer.w_ex.id),
+            (Role::InhibitoryIn, layer.w_ix.id),
+            (Role::InhibitoryOut, layer.w_ei.id),
+            (Role::Shunting, layer.alpha.id),
+            (Role::Gain, layer.gain.id),
+            (Role::Bias, layer.bias.as_ref().unwrap().id),
+        ] {
+            assert_eq!(roles.ids(&[role]), [id], "{role:?}");
+        }
+
+        const LR: f64 = 0.1;
+        let z = layer.forward(Shunting::input(&setup, rng, case.input()).autodiff());
+        let grads = (z * setup.random(rng, case.output())).sum().backward();
+        let before = parameters(&layer);
+        let found = gradients(&layer, &grads);
+        let mut optimizer = CorrectedSgdConfig::new().init(&layer);
+        let grads = GradientsParams::from_grads(grads, &layer);
+        let after = parameters(&optimizer.step(LR, layer, grads));
+        let factors = [1.0, 0.5, 1.0 / 18.0, 1.0 / 36.0, 1.0, 1.0];
+        assert_eq!(before.len(), factors.len());
+        for (index, factor) in factors.into_iter().enumerate() {
+            let (name, before) = &before[index];
+            let free = matches!(name.as_str(), "alpha" | "bias");
+            let gradient = found[index].1.as_ref().unwrap();
+            let stepped = before.iter().zip(gradient).map(|(w, g)| {
+                let w = w - LR * factor * g;
+                if free { w } else { w.max(0.0) }
+            });
+            let (expected, found) = (stepped.collect::<Vec<_>>(), &after[index].1);
+            let at = setup.at(name);
+            assert_close(found, &expected, setup.tolerance, &at);
+            assert_ne!(found, before, "{at}");
+        }
+    }
+}

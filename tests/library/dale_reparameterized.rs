@@ -1,0 +1,142 @@
+//! Dale's law and reparameterized weights, which keep their sign in a way of their own.
+
+use crate::common::{assert_close, assert_same, rng, setups, values};
+use burn::module::{Module, Param, Reparameterization, Reparameterizer};
+use burn::optim::{GradientsParams, SgdConfig};
+use burn::tensor::{Tensor, activation::softplus};
+use ei_norm::dale::{self, Plasticity, Sign, Weight};
+use ei_norm::{EiLinear, EiWeights};
+
+/// W = softplus(base + shift): positive whatever the base is.
+#[derive(Module, Debug)]
+struct Softplus {
+    shift: Param<Tensor<1>>,
+}
+
+impl Reparameterization for Softplus {
+    const NAME: &'static str = "softplus";
+
+    fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
+        softplus(base + self.shift.val().reshape([1; D]), 1.0)
+    }
+}
+
+/// Attaches [`Softplus`] to the parameter with this path.
+struct Attach(&'static str);
+
+impl Reparameterizer for Attach {
+    type Reparam = Softplus;
+
+    fn reparameterize<const D: usize>(
+        &mut self,
+        path: &str,
+        param: Param<Tensor<D>>,
+    ) -> (Param<Tensor<D>>, Option<Softplus>) {
+        if path != self.0 {
+            return (param, None);
+        }
+        let base = param.base();
+        let shift = Tensor::<1>::full([1], -0.25, (&base.device(), base.dtype()));
+        let shift = Param::from_tensor(shift);
+        (param, Some(Softplus { shift }))
+    }
+}
+
+#[test]
+fn a_reparameterized_weight_is_left_alone() {
+    for setup in setups() {
+        let source = &mut rng(9);
+        let weights = EiWeights {
+            w_ex: setup.random(source, [6, 4]).autodiff(),
+            inhibition: Some((
+                setup.random(source, [6, 2]).autodiff(),
+                setup.positive(source, [2, 4]).autodiff(),
+            )),
+            bias: None,
+        };
+        let layer = EiLinear::from_weights(weights).unwrap();
+        let before = layer.apply_reparameterization(Attach("w_ex"));
+        let base = before.w_ex.base();
+        let shift = |layer: &EiLinear| {
+            let softplus = layer.w_ex.reparameterization::<Softplus>();
+            softplus.expect("still reparameterized").shift.val()
+        };
+        assert!(values(&base).iter().any(|v| *v < 0.0));
+        let error = dale::check(&before).unwrap_err();
+        assert!(error.to_string().starts_with("`w_ix`"), "{error}");
+
+        let mut layer = dale::project(before.clone());
+        dale::check(&layer).unwrap();
+        assert_same(&layer.w_ex.base(), &base, &setup.at("base"));
+        assert_same(&shift(&layer), &shift(&before), &setup.at("shift"));
+        assert_eq!(layer.w_ex.id, before.w_ex.id);
+        let effective = softplus(base.clone().inner() - 0.25, 1.0);
+        let found = values(&layer.w_ex.val());
+        assert_close(
+            &found,
+            &values(&effective),
+            setup.tolerance,
+            &setup.at("value"),
+        );
+
+        // The layer computes with the effective weight, and the base learns.
+        let x = setup.positive(&mut rng(10), [2, 6]);
+        let upstream = setup.random(&mut rng(11), [2, 4]);
+        let grads = (layer.forward(x) * upstream).sum().backward();
+        let grads = GradientsParams::from_grads(grads, &layer);
+        layer = dale::project(SgdConfig::new().init().step(0.1, layer, grads));
+        assert_ne!(values(&layer.w_ex.base()), values(&base));
+        assert!(values(&layer.w_ex.base()).iter().any(|v| *v < 0.0));
+        assert_ne!(values(&shift(&layer)), values(&shift(&before)));
+        dale::check(&layer).unwrap();
+    }
+}
+
+#[test]
+fn a_fixed_weight_can_be_reparameterized() {
+    for setup in setups() {
+        let base: Tensor<1> = setup.random(&mut rng(12), [8]);
+        let weight = Weight::new(
+            base.clone().autodiff(),
+            Sign::NonNegative,
+            Plasticity::Fixed,
+        );
+        let weight = weight.apply_reparameterization(Attach(""));
+        let expected = values(&softplus(base.clone() - 0.25, 1.0));
+        let events: [fn(Weight<1>) -> Weight<1>; 4] = [
+            |weight| weight,
+            dale::project,
+            |weight| weight.valid().train(),
+            |weight| weight.unfreeze(),
+        ];
+        for (index, event) in events.into_iter().enumerate() {
+            let weight = event(weight.clone());
+            let at = setup.at(index);
+            assert_same(&weight.base().inner(), &base, &at);
+            let value = weight.val();
+            assert_close(&values(&value), &expected, setup.tolerance, &at);
+            assert!(!value.is_tracked(), "{at}");
+            dale::check(&weight).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_change_of_plasticity_keeps_the_reparameterization() {
+    for setup in setups() {
+        let base: Tensor<1> = setup.random(&mut rng(13), [8]);
+        let weight = Weight::new(
+            base.clone().autodiff(),
+            Sign::NonNegative,
+            Plasticity::Plastic,
+        );
+        let mut weight = weight.apply_reparameterization(Attach(""));
+        let expected = values(&softplus(base - 0.25, 1.0));
+        for plasticity in [Plasticity::Plastic, Plasticity::Fixed, Plasticity::Plastic] {
+            weight = weight.with_plasticity(plasticity);
+            let found = values(&weight.val());
+            assert_close(&found, &expected, setup.tolerance, &setup.at(plasticity));
+        }
+        assert!(weight.val().is_tracked());
+    }
+}

@@ -1,0 +1,135 @@
+//! The library on a GPU, or on the software Vulkan that stands in for one: with `--features wgpu`.
+#![cfg(feature = "wgpu")]
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use crate::common::formulas::{self, apply, formula, pair, weights};
+use crate::common::{Setup, assert_close, rng, values};
+use burn::tensor::{DType, Device};
+use ei_norm::GradNormMode;
+use ei_norm_suite::golden;
+use luminosity::data::{Dataset, Selection};
+use luminosity::{Condition, DeviceName, RunConfig, run};
+
+#[test]
+fn golden_cases_in_f32() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let cases = golden::read_folder(&folder).unwrap();
+    let device = DeviceName::Wgpu.open().unwrap();
+    let failed: Vec<_> = cases
+        .iter()
+        .map(|case| golden::run(case, &device, DType::F32, true))
+        .filter(|verdict| !verdict.passed())
+        .collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+fn setup(name: &'static str, device: Device, dtype: DType, tolerance: f64) -> Setup {
+    Setup {
+        name,
+        device,
+        dtype,
+        tolerance,
+    }
+}
+
+fn gpu() -> Setup {
+    let device = DeviceName::Wgpu.open().unwrap();
+    setup("wgpu", device, DType::F32, 2e-5)
+}
+
+#[test]
+fn the_kernel_is_right_for_every_shape() {
+    formulas::check_shapes(&gpu());
+}
+
+#[test]
+fn the_kernel_is_right_for_every_layout() {
+    formulas::check_layouts(&gpu());
+    formulas::check_one_tensor_for_both(&gpu());
+}
+
+#[test]
+fn the_kernel_rounds_no_more_than_the_formulas() {
+    let precise = setup("flex", Device::flex(), DType::F64, 1e-12);
+    for offset in [0.0, 1e4] {
+        formulas::check_precision(&gpu(), &precise, offset);
+    }
+}
+
+#[test]
+fn the_kernel_takes_more_rows_than_a_launch_has_cubes_along_an_axis() {
+    let gpu = gpu();
+    let [z, delta] = pair(&gpu, &mut rng(1), [70_000, 129]);
+    let weights = weights(&gpu, 129);
+    let mode = GradNormMode::Full;
+    let expected = formula(mode, z.clone(), delta.clone(), weights.clone());
+    let found = apply(mode, z, delta, weights);
+    assert_close(&values(&found), &values(&expected), gpu.tolerance, "full");
+}
+
+#[test]
+fn the_kernel_takes_empty_tensors() {
+    let gpu = gpu();
+    for shape in [[0, 7], [3, 0]] {
+        let [z, delta] = pair(&gpu, &mut rng(1), shape);
+        let found = apply(GradNormMode::Full, z, delta, weights(&gpu, shape[1]));
+        assert_eq!(found.dims(), shape);
+    }
+}
+
+#[test]
+fn half_precision_is_computed_in_single() {
+    let gpu = gpu();
+    if !gpu.device.supports_dtype(DType::F16) {
+        println!("no F16 on this device");
+        return;
+    }
+    let [z, delta] = pair(&gpu, &mut rng(2), [5, 300]);
+    let (z, delta) = (z.cast(DType::F16), delta.cast(DType::F16));
+    let weights = weights(&gpu, 300).cast(DType::F16);
+    let single = |x: &burn::tensor::Tensor<2>| x.clone().cast(DType::F32);
+    for mode in GradNormMode::ALL {
+        let wide = weights.clone().cast(DType::F32);
+        let expected = formula(mode, single(&z), single(&delta), wide);
+        let found = apply(mode, z.clone(), delta.clone(), weights.clone());
+        assert_eq!(found.dtype(), DType::F16);
+        // Half a unit in the last place of F16's 11 bits, and little on top.
+        let tolerance = 1.1 * 2.0_f64.powi(-11);
+        assert_close(&values(&found), &values(&expected), tolerance, mode.name());
+    }
+}
+
+#[test]
+fn losses_follow_those_of_the_cpu() {
+    let data = Dataset::load(&Selection::Default).unwrap();
+    // Training amplifies every rounding, forward-only normalization most of all: there two CPU
+    // backends part as early and as far as these two.
+    for (condition, steps) in [
+        (Condition::EOnlyLnPlus, 60),
+        (Condition::INormFull, 60),
+        (Condition::INorm, 10),
+    ] {
+        let config = RunConfig {
+            max_steps: Some(steps),
+            width: 50,
+            lr: 0.003,
+            lr_ix: 0.1,
+            ..RunConfig::new(condition, 5)
+        };
+        let losses = |device| {
+            run::run(&config, &data, device, &mut |_| ControlFlow::Continue(()))
+                .unwrap()
+                .losses
+        };
+        let (cpu, gpu) = (losses(DeviceName::Flex), losses(DeviceName::Wgpu));
+        assert_eq!((cpu.len(), gpu.len()), (steps, steps));
+        for (step, (cpu, gpu)) in cpu.iter().zip(&gpu).enumerate() {
+            assert!(
+                (cpu - gpu).abs() < 1e-2,
+                "{condition}, step {step}: {cpu} and {gpu}"
+            );
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! `GradNorm` against the formulas of the paper, written out for one row on the host.
+
+use crate::common::{
+    Setup, assert_close, assert_same, gradient, leaf, panic_of, rng, setups, values,
+};
+use burn::tensor::{DType, Device, Tensor};
+use ei_norm::functional::{BackwardRule, Normalization, normalize};
+use ei_norm::grad::normalize_grad;
+use ei_norm::{Error, GradNorm, GradNormConfig, GradNormMode};
+
+const EPSILON: f64 = 0.05;
+
+/// The error that leaves a row with output `z`, from the table of the paper.
+fn reference_row(mode: GradNormMode, z: &[f64], delta: &[f64], w: &[f64], eps: f64) -> Vec<f64> {
+    let d = z.len() as f64;
+    let mean = |v: &[f64]| v.iter().sum::<f64>() / d;
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let variance = z.iter().map(|v| (v - mean(z)).powi(2)).sum::<f64>() / d;
+    let sigma = (variance + eps).sqrt();
+    let along = dot(delta, z) / d;
+    let inhibition = dot(w, delta);
+    let rows = z.iter().zip(delta);
+    rows.map(|(z, e)| match mode {
+        GradNormMode::Identity => *e,
+        GradNormMode::Full => (e - mean(delta) - z * along) / sigma,
+        GradNormMode::Center => e - mean(delta),
+        GradNormMode::Scale => e / sigma,
+        GradNormMode::Decorrelate => e - z * along,
+        GradNormMode::Lateral => e - inhibition,
+        GradNormMode::CenterScale => (e - mean(delta)) / sigma,
+        GradNormMode::CenterDecorrelate => e - mean(delta) - z * along,
+        GradNormMode::DecorrelateScale => (e - z * along) / sigma,
+        mode => panic!("no formula for {mode}"),
+    })
+    .collect()
+}
+
+fn reference<const D: usize>(
+    mode: GradNormMode,
+    z: &Tensor<D>,
+    delta: &Tensor<D>,
+    weights: &Tensor<1>,
+    epsilon: f64,
+) -> Vec<f64> {
+    let features = z.dims()[D - 1];
+    let (z, delta, weights) = (values(z), values(delta), values(weights));
+    let rows = z.chunks(features).zip(delta.chunks(features));
+    rows.flat_map(|(z, delta)| reference_row(mode, z, delta, &weights, epsilon))
+        .collect()
+}
+
+fn lateral_weights(setup: &Setup, features: usize) -> Tensor<1> {
+    let u = setup.positive(&mut rng(77), [features]);
+    u.clone() / u.sum()
+}
+
+fn matches_the_formula<const D: usize>(setup: &Setup, shape: [usize; D]) {
+    let features = shape[D - 1];
+    let weights = lateral_weights(setup, features);
+    let mut rng = rng(features as u64);
+    for mode in GradNormMode::ALL {
+        let z = setup.random(&mut rng, shape);
+        let upstream = setup.random(&mut rng, shape);
+        let at = setup.at((mode, shape));
+        let found = gradient(&z, &upstream, |z| {
+            let out = normalize_grad(z.clone(), mode, Some(weights.clone()), EPSILON);
+            assert_same(&out, &z, &at);
+            out
+        });
+        assert_eq!(found.dims(), shape);
+        assert_eq!(found.dtype(), setup.dtype);
+        let expected = reference(mode, &z, &upstream, &weights, EPSILON);
+        assert_close(&values(&found), &expected, setup.tolerance, &at);
+        let plain = mode.apply(z.clone(), upstream.clone(), Some(weights.clone()), EPSILON);
+        assert_close(&values(&plain), &expected, setup.tolerance, &at);
+    }
+}
+
+#[test]
+fn every_mode_matches_its_formula_at_every_rank() {
+    for setup in setups() {
+        matches_the_formula(&setup, [1]);
+        matches_the_formula(&setup, [7]);
+        matches_the_formula(&setup, [1, 1]);
+        matches_the_formula(&setup, [1, 7]);
+        matches_the_formula(&setup, [5, 1]);
+        matches_the_formula(&setup, [6, 5]);
+        matches_the_formula(&setup, [3, 2, 9]);
+        matches_the_formula(&setup, [2, 3, 2, 5]);
+    }
+}
+
+#[test]
+fn the_module_does_what_the_function_does() {
+    let device = Device::flex();
+    let setup = &setups()[0];
+    let mut rng = rng(3);
+    for mode in GradNormMode::ALL {
+        let config = GradNormConfig::new(6).with_mode(mode).with_epsilon(EPSILON);
+        let norm = config.try_init_with(&device, &mut rng).unwrap();
+        assert_eq!((norm.mode(), norm.features()), (mode, 6));
+        assert_eq!(
+            norm.lateral_weights.is_some(),
+            mode == GradNormMode::Lateral
+        );
+        let weights = norm.lateral_weights.as_ref().map(|w| w.val());
+        let z = setup.random(&mut rng, [4, 6]);
+        let upstream = setup.random(&mut rng, [4, 6]);
+        let found = gradient(&z, &upstream, |z| norm.forward(z));
+        let expected = gradient(&z, &upstream, |z| normalize_grad(z, mode, weights, EPSILON));
+        assert_same(&found, &expected, mode.name());
+        assert_same(&norm.apply(z, upstream), &expected, mode.name());
+    }
+}
+
+#[test]
+fn given_lateral_weights_are_used_in_their_dtype() {
+    for setup in setups() {
+        let weights = lateral_weights(&setup, 5);
+        let norm = GradNorm::with_lateral_weights(weights.clone());
+        assert_eq!((norm.mode(), norm.features()), (GradNormMode::Lateral, 5));
+        let z = setup.random(&mut rng(1), [3, 5]);
+        let upstream = setup.random(&mut rng(2), [3, 5]);
+        let found = values(&gradient(&z, &upstream, |z| norm.forward(z)));
+        let expected = reference(GradNormMode::Lateral, &z, &upstream, &weights, 0.0);
+        assert_close(&found, &expected, setup.tolerance, &setup.at("lateral"));
+    }
+}
+
+#[test]
+fn identity_passes_errors_untouched() {
+    for setup in setups() {
+        let z = setup.random(&mut rng(1), [3, 5]);
+        let upstream = setup.random(&mut rng(2), [3, 5]);
+        let found = gradient(&z, &upstream, |z| GradNorm::identity(5).forward(z));
+        assert_same(&found, &upstream, &setup.at("identity"));
+    }
+}
+
+#[test]
+fn full_is_the_jacobian_of_layer_norm_where_z_is_normalized() {
+    const TINY: f64 = 1e-13;
+    for setup in setups() {
+        let mut rng = rng(4);
+        let raw = setup.random(&mut rng, [4, 9]);
+        let z = normalize(raw, Normalization::Layer, BackwardRule::Exact, TINY);
+        let upstream = setup.random(&mut rng, [4, 9]);
+        let full = gradient(&z, &upstream, |z| {
+            normalize_grad(z, GradNormMode::Full, None, TINY)
+        });
+        let jacobian = gradient(&z, &upstream, |z| {
+            normalize(z, Normalization::Layer, BackwardRule::Exact, TINY)
+        });
+        let expected = values(&jacobian);
+        assert_close(
+            &values(&full),
+            &expected,
+            setup.tolerance,
+            &setup.at("full"),
+        );
+    }
+}
+
+#[test]
+fn a_constant_row_has_finite_errors() {
+    for setup in setups() {
+        let z = setup.tensor(vec![3.0; 8], [2, 4]);
+        let upstream = setup.random(&mut rng(5), [2, 4]);
+        let weights = lateral_weights(&setup, 4);
+        for mode in GradNormMode::ALL {
+            let found = gradient(&z, &upstream, |z| {
+                normalize_grad(z, mode, Some(weights.clone()), 1e-5)
+            });
+            let expected = reference(mode, &z, &upstream, &weights, 1e-5);
+            assert!(expected.iter().all(|v| v.is_finite()));
+            assert_close(&values(&found), &expected, 1e-4, &setup.at(mode));
+        }
+    }
+}
+
+#[test]
+fn half_precision_is_computed_in_single() {
+    let setup = &setups()[0];
+    let z = setup.random(&mut rng(6), [3, 64]);
+    let upstream = setup.random(&mut rng(7), [3, 64]);
+    let (z, upstream) = (z.cast(DType::BF16), upstream.cast(DType::BF16));
+    let found = gradient(&z, &upstream, |z| {
+        normalize_grad(z, GradNormMode::Full, None, EPSILON)
+    });
+    assert_eq!(found.dtype(), DType::BF16);
+    let none = setup.tensor(vec![0.0; 64], [64]);
+    let expected = reference(GradNormMode::Full, &z, &upstream, &none, EPSILON);
+    // Half a unit in the last place of BF16's 8 bits, and nothing on top.
+    assert_close(&values(&found), &expected, 2.0_f64.powi(-8), "full in BF16");
+}
+
+#[test]
+fn without_a_graph_z_passes() {
+    for setup in setups() {
+        let z = setup.random(&mut rng(8), [3, 4]);
+        for mode in GradNormMode::ALL {
+            let norm = GradNormConfig::new(4).with_mode(mode);
+            let norm = norm.try_init_with(&setup.device, &mut rng(9)).unwrap();
+            let out = norm.forward(z.clone());
+            assert!(!out.is_autodiff());
+            assert_same(&out, &z, &setup.at(mode));
+        }
+    }
+}
+
+#[test]
+fn bad_configurations_are_errors() {
+    let device = Device::flex();
+    let init = |config: GradNormConfig| config.try_init_with(&device, &mut rng(0));
+    for epsilon in [-1e-9, f64::NAN, f64::INFINITY] {
+        let error = init(GradNormConfig::new(4).with_epsilon(epsilon)).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                Error::Config {
+                    name: "epsilon",
+                    ..
+                }
+            ),
+            "{error}"
+        );
+        assert!(error.to_string().contains(&epsilon.to_string()), "{error}");
+    }
+    assert!(init(GradNormConfig::new(4).with_epsilon(0.0)).is_ok());
+    for mode in GradNormMode::ALL {
+        let error = init(GradNormConfig::new(0).with_mode(mode)).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                Error::Config {
+                    name: "features",
+                    ..
+                }
+            ),
+            "{error}"
+        );
+    }
+    let message = panic_of(|| drop(GradNormConfig::new(0).init(&device)));
+    assert_eq!(message, "features is 0; allowed: at least 1");
+}
+
+#[test]
+fn names_of_modes_go_round() {
+    for mode in GradNormMode::ALL {
+        assert_eq!(mode.name().parse(), Ok(mode));
+        assert_eq!(mode.to_string(), mode.name());
+        let json = serde_json::to_string(&mode).unwrap();
+        assert_eq!(json, format!("\"{mode}\""));
+    }
+    let error = "Full".parse::<GradNormMode>().unwrap_err();
+    let message = error.to_string();
+    assert!(message.contains("Full"), "{message}");
+    for mode in GradNormMode::ALL {
+        assert!(message.contains(mode.name()), "{message}");
+    }
+}
+
+#[test]
+fn shapes_that_do_not_fit_panic() {
+    let setup = &setups()[0];
+    let z = setup.random(&mut rng(1), [3, 4]);
+    for mode in GradNormMode::ALL {
+        let norm = GradNormConfig::new(5).with_mode(mode);
+        let norm = norm.try_init_with(&setup.device, &mut rng(1)).unwrap();
+        panic_of(|| drop(norm.forward(leaf(&z))));
+        panic_of(|| drop(norm.forward(z.clone())));
+    }
+    let weights = lateral_weights(setup, 5);
+    panic_of(|| {
+        drop(normalize_grad(
+            leaf(&z),
+            GradNormMode::Lateral,
+            Some(weights),
+            0.0,
+        ))
+    });
+    let missing = panic_of(|| drop(normalize_grad(leaf(&z), GradNormMode::Lateral, None, 0.0)));
+    assert_eq!(missing, "GradNormMode::Lateral needs lateral weights");
+}

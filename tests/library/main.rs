@@ -1,0 +1,52 @@
+//! The library `ei-norm`, in one binary: each test binary links all of Burn.
+
+#![cfg(feature = "flex")]
+
+mod common;
+
+mod backends;
+mod checkpointing;
+mod column;
+mod conv;
+mod conv_training;
+mod dale;
+mod dale_check;
+mod dale_reparameterized;
+mod dale_training;
+mod ei_linear;
+mod empty;
+mod exponentiated;
+mod gpu;
+mod grad_norm;
+mod half;
+mod i_norm;
+mod i_norm_init;
+mod i_norm_over;
+mod i_norm_plasticity;
+mod i_norm_uniform;
+mod import;
+mod import_files;
+mod import_models;
+mod initial_weights;
+mod input_check;
+mod kernel;
+mod lateral_weights;
+mod learned_lateral;
+mod map_grad;
+mod masks;
+mod metric;
+mod module;
+mod module_interface;
+mod normalize;
+mod optim;
+mod optimizer_record;
+mod padded;
+mod products;
+mod projected;
+mod reparameterize;
+mod rnn;
+mod rnn_module;
+mod roles;
+mod shunting;
+mod signed_and_spectral;
+mod toolbox;

@@ -1,0 +1,784 @@
+//! Connectivity masks: what is not connected is 0, gets no error, and stays so whatever happens.
+
+use crate::common::{
+    ChaCha8Rng, Setup, assert_close, assert_same, leaf, rng, setups, uniform, values,
+};
+use burn::module::{
+    Module, ModuleMapper, ModuleVisitor, Param, Reparameterization, Reparameterizer,
+};
+use burn::optim::{
+    AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig, decay::WeightDecayConfig,
+    momentum::MomentumConfig,
+};
+use burn::store::{ModuleRecord, RecordError};
+use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData, activation::softplus};
+use ei_norm::dale::{self, Plasticity, Sign, Weight, mask};
+use ei_norm::optim::{
+    CorrectedSgdConfig, ExponentiatedAdamConfig, ExponentiatedSgdConfig, Projected, ProjectedSgd,
+};
+use ei_norm::{
+    EiLinear, EiWeights, Error, GradNorm, INormLinear, INormWeights, InhibitoryPlasticity,
+};
+
+const SHAPE: [usize; 2] = [6, 4];
+
+fn tensor<const D: usize>(exists: &[bool], shape: [usize; D], device: &Device) -> Tensor<D, Bool> {
+    Tensor::from_data(TensorData::new(exists.to_vec(), shape), device)
+}
+
+/// Half of the connections, in no order.
+fn pattern(seed: u64, count: usize) -> Vec<bool> {
+    let draws = uniform(&mut rng(seed), [count], 0.0, 1.0);
+    draws.iter().map(|u| *u < 0.5).collect()
+}
+
+fn masked(setup: &Setup, mask: &[bool], value: &Tensor<2>) -> Weight<2> {
+    Weight::new(
+        value.clone().autodiff(),
+        Sign::NonNegative,
+        Plasticity::Plastic,
+    )
+    .with_mask(tensor(mask, value.dims(), &setup.device))
+    .unwrap()
+}
+
+fn exists<const D: usize>(weight: &Weight<D>) -> Vec<bool> {
+    weight
+        .mask()
+        .expect("a mask")
+        .to_data()
+        .iter::<bool>()
+        .collect()
+}
+
+/// `values` with 0 where there is no connection.
+fn cut(values: &[f64], mask: &[bool]) -> Vec<f64> {
+    let pairs = values.iter().zip(mask);
+    pairs.map(|(v, m)| if *m { *v } else { 0.0 }).collect()
+}
+
+/// The parameter and the value to compute with are both 0 where there is no connection, and not
+/// everywhere else.
+#[track_caller]
+fn assert_cut<const D: usize>(weight: &Weight<D>, mask: &[bool], at: &str) {
+    assert_eq!(exists(weight), mask, "{at}: mask");
+    for (what, found) in [("val", weight.val()), ("value", weight.val())] {
+        let found = values(&found);
+        assert_eq!(found, cut(&found, mask), "{at}: {what}");
+        assert!(found.iter().any(|v| *v != 0.0), "{at}: {what} is all 0");
+    }
+}
+
+#[test]
+fn values_are_cut_and_the_rest_keeps_its_bits() {
+    for setup in setups() {
+        let rng = &mut rng(1);
+        let value = setup.random(rng, SHAPE);
+        let mask = pattern(2, 24);
+        let weight = masked(&setup, &mask, &value);
+        let expected = cut(&values(&value), &mask);
+        assert_eq!(values(&weight.val()), expected, "{}", setup.at("val"));
+        assert_eq!(values(&weight.val()), expected, "{}", setup.at("value"));
+        assert_eq!(exists(&weight), mask);
+        assert_eq!(weight.val().dtype(), setup.dtype);
+        assert!(weight.is_require_grad() && weight.val().is_tracked());
+
+        // Not a number times 0 would be not a number.
+        let mut odd = values(&value);
+        odd[..3].copy_from_slice(&[f64::NAN, f64::INFINITY, f64::NEG_INFINITY]);
+        let none = [vec![false; 3], vec![true; 21]].concat();
+        let weight = masked(&setup, &none, &setup.tensor(odd.clone(), SHAPE));
+        assert_eq!(values(&weight.val()), cut(&odd, &none));
+
+        // The new mask is the only one; what was cut is lost.
+        let mut weight = masked(&setup, &mask, &value);
+        let id = weight.id;
+        let other = pattern(3, 24);
+        weight
+            .set_mask(tensor(&other, SHAPE, &setup.device))
+            .unwrap();
+        assert_eq!(exists(&weight), other);
+        assert_eq!(values(&weight.val()), cut(&expected, &other));
+        assert_eq!(weight.id, id);
+        weight.set(value.clone()).unwrap();
+        assert_eq!(values(&weight.val()), cut(&values(&value), &other));
+        assert_eq!(exists(&weight), other);
+        let weight = weight.without_mask();
+        assert!(weight.mask().is_none());
+        assert_eq!(values(&weight.val()), cut(&values(&value), &other));
+    }
+}
+
+#[test]
+fn a_mask_of_another_shape_is_an_error() {
+    let setup = &setups()[0];
+    let value: Tensor<2> = setup.random(&mut rng(1), SHAPE);
+    let mut weight = Weight::new(value.clone(), Sign::Free, Plasticity::Plastic);
+    for shape in [[4, 6], [6, 3], [1, 4], [0, 4]] {
+        let mask = tensor(&vec![true; shape[0] * shape[1]], shape, &setup.device);
+        let error = weight.set_mask(mask.clone()).unwrap_err();
+        let expected = Error::Shape {
+            parameter: "weight",
+            found: shape.to_vec(),
+            expected: vec![6, 4],
+        };
+        assert_eq!(error, expected);
+        assert_eq!(weight.clone().with_mask(mask).unwrap_err(), expected);
+    }
+    assert!(weight.mask().is_none());
+    assert_same(&weight.val(), &value, "the weight after an error");
+}
+
+/// A layer in which W_ex, W_ix and W_ei are masked.
+fn layer(setup: &Setup, rng: &mut ChaCha8Rng, masks: &[Vec<bool>; 3]) -> EiLinear {
+    let [d_in, n_i, d_out] = SIZES;
+    let mut layer = EiLinear::from_weights(EiWeights {
+        w_ex: setup.positive(rng, [d_in, d_out]).autodiff(),
+        inhibition: Some((
+            setup.positive(rng, [d_in, n_i]).autodiff(),
+            setup.positive(rng, [n_i, d_out]).autodiff(),
+        )),
+        bias: Some(setup.random(rng, [d_out]).autodiff()),
+    })
+    .unwrap();
+    let shapes = [[d_in, d_out], [d_in, n_i], [n_i, d_out]];
+    for (i, weight) in weights(&mut layer).into_iter().enumerate() {
+        let mask = tensor(&masks[i], shapes[i], &setup.device);
+        weight.set_mask(mask).unwrap();
+    }
+    layer
+}
+
+fn weights(layer: &mut EiLinear) -> [&mut Weight<2>; 3] {
+    let circuit = &mut layer.circuit;
+    [
+        &mut circuit.w_ex,
+        circuit.w_ix.as_mut().unwrap(),
+        circuit.w_ei.as_mut().unwrap(),
+    ]
+}
+
+/// Inputs, inhibitory units, outputs.
+const SIZES: [usize; 3] = [5, 3, 7];
+
+fn masks() -> [Vec<bool>; 3] {
+    [pattern(11, 35), pattern(12, 15), pattern(13, 21)]
+}
+
+/// Row-major matrices of f64.
+fn product(a: &[f64], b: &[f64], [rows, inner, columns]: [usize; 3]) -> Vec<f64> {
+    let mut c = vec![0.0; rows * columns];
+    for i in 0..rows {
+        for k in 0..inner {
+            for j in 0..columns {
+                c[i * columns + j] += a[i * inner + k] * b[k * columns + j];
+            }
+        }
+    }
+    c
+}
+
+fn transposed(a: &[f64], [rows, columns]: [usize; 2]) -> Vec<f64> {
+    let at = |j: usize, i: usize| a[i * columns + j];
+    (0..columns)
+        .flat_map(|j| (0..rows).map(move |i| at(j, i)))
+        .collect()
+}
+
+#[test]
+fn a_masked_layer_and_its_gradients_match_the_equations() {
+    let [d_in, n_i, d_out] = SIZES;
+    // Few rows take the factors, many the single matrix.
+    for (setup, rows) in setups().iter().flat_map(|s| [(s, 3), (s, 200)]) {
+        let rng = &mut rng(5);
+        let masks = masks();
+        let mut layer = layer(setup, rng, &masks);
+        let [w_ex, w_ix, w_ei] = weights(&mut layer).map(|w| values(&w.val()));
+        let bias = values(&layer.bias.as_ref().unwrap().val());
+        let x = setup.random(rng, [rows, d_in]);
+        let upstream = setup.random(rng, [rows, d_out]);
+        let (xs, delta) = (values(&x), values(&upstream));
+
+        let h = product(&xs, &w_ix, [rows, d_in, n_i]);
+        let mut z = product(&xs, &w_ex, [rows, d_in, d_out]);
+        let s = product(&h, &w_ei, [rows, n_i, d_out]);
+        for (i, (z, s)) in z.iter_mut().zip(&s).enumerate() {
+            *z += bias[i % d_out] - s;
+        }
+        let e = product(&delta, &transposed(&w_ei, [n_i, d_out]), [rows, d_out, n_i]);
+        let xt = transposed(&xs, [rows, d_in]);
+        let negative = |v: Vec<f64>| v.into_iter().map(|v| -v).collect::<Vec<_>>();
+        let expected = [
+            product(&xt, &delta, [d_in, rows, d_out]),
+            negative(product(&xt, &e, [d_in, rows, n_i])),
+            negative(product(
+                &transposed(&h, [rows, n_i]),
+                &delta,
+                [n_i, rows, d_out],
+            )),
+        ];
+
+        let x = leaf(&x);
+        let out = layer.forward(x.clone());
+        let at = setup.at(rows);
+        let tolerance = 10.0 * setup.tolerance;
+        assert_close(&values(&out), &z, tolerance, &at);
+        let grads = (out * upstream).sum().backward();
+        for (i, weight) in weights(&mut layer).into_iter().enumerate() {
+            let found = values(&weight.grad(&grads).unwrap());
+            // Exactly 0 where there is no connection.
+            assert_eq!(found, cut(&found, &masks[i]), "{at} {i}");
+            let expected = cut(&expected[i], &masks[i]);
+            assert_close(&found, &expected, tolerance, &format!("{at} {i}"));
+        }
+        let w_ex = transposed(&w_ex, [d_in, d_out]);
+        let w_ix = transposed(&w_ix, [d_in, n_i]);
+        let excitatory = product(&delta, &w_ex, [rows, d_out, d_in]);
+        let inhibitory = product(&e, &w_ix, [rows, n_i, d_in]);
+        let dx: Vec<f64> = excitatory
+            .iter()
+            .zip(&inhibitory)
+            .map(|(a, b)| a - b)
+            .collect();
+        assert_close(&values(&x.grad(&grads).unwrap()), &dx, tolerance, &at);
+    }
+}
+
+#[test]
+fn an_error_that_is_not_finite_reaches_no_absent_connection() {
+    for setup in setups() {
+        let mask = pattern(2, 24);
+        let weight = masked(&setup, &mask, &setup.positive(&mut rng(1), SHAPE));
+        let upstream: Tensor<2> = setup.tensor(vec![f64::NAN; 24], SHAPE);
+        let grads = (weight.val() * upstream).sum().backward();
+        let found = values(&weight.grad(&grads).unwrap());
+        let expected: Vec<f64> = mask
+            .iter()
+            .map(|m| if *m { f64::NAN } else { 0.0 })
+            .collect();
+        assert_eq!(
+            format!("{found:?}"),
+            format!("{expected:?}"),
+            "{}",
+            setup.name
+        );
+    }
+}
+
+/// An optimizer for a layer.
+type Optimizer = fn(&EiLinear) -> ModuleOptimizer;
+
+/// Name, optimizer and learning rate.
+const OPTIMIZERS: [(&str, Optimizer, f64); 9] = [
+    ("sgd", |_| SgdConfig::new().init(), 0.05),
+    (
+        "momentum",
+        |_| {
+            let momentum = MomentumConfig::new().with_momentum(0.9);
+            SgdConfig::new().with_momentum(Some(momentum)).init()
+        },
+        0.02,
+    ),
+    (
+        "decay",
+        |_| {
+            let decay = WeightDecayConfig::new(0.1);
+            SgdConfig::new().with_weight_decay(Some(decay)).init()
+        },
+        0.05,
+    ),
+    ("adam", |_| AdamConfig::new().init(), 0.02),
+    ("projected", |_| ProjectedSgd.init(), 0.05),
+    (
+        "projected adam",
+        |_| Projected::new(AdamConfig::new().build()).init(),
+        0.02,
+    ),
+    (
+        "corrected",
+        |layer| CorrectedSgdConfig::new().try_init(layer).unwrap(),
+        0.05,
+    ),
+    (
+        "exponentiated",
+        |_| ExponentiatedSgdConfig::new().init(),
+        0.05,
+    ),
+    (
+        "exponentiated adam",
+        |_| ExponentiatedAdamConfig::new().init(),
+        0.02,
+    ),
+];
+
+#[test]
+fn no_optimizer_revives_a_connection() {
+    for setup in setups() {
+        for (name, optimizer, rate) in OPTIMIZERS {
+            let rng = &mut rng(6);
+            let masks = masks();
+            // The optimizer has state of every connection when the masks come.
+            let all = [35, 15, 21].map(|count| vec![true; count]);
+            let mut layer = layer(&setup, rng, &all);
+            let mut optimizer = optimizer(&layer);
+            let x = setup.positive(rng, [8, SIZES[0]]).autodiff();
+            let target = setup.random(rng, [8, SIZES[2]]).autodiff();
+            let shapes = [[5, 7], [5, 3], [3, 7]];
+            let mut losses = Vec::new();
+            for step in 0..20 {
+                let at = setup.at((name, step));
+                if step == 4 {
+                    for (i, weight) in weights(&mut layer).into_iter().enumerate() {
+                        let mask = tensor(&masks[i], shapes[i], &setup.device);
+                        weight.set_mask(mask).unwrap();
+                    }
+                }
+                let loss = (layer.forward(x.clone()) - target.clone()).square().mean();
+                losses.push(values(&loss)[0]);
+                let grads = GradientsParams::from_grads(loss.backward(), &layer);
+                layer = optimizer.step(rate, layer, grads);
+                if step >= 4 {
+                    // Also before the projection.
+                    for (i, weight) in weights(&mut layer).into_iter().enumerate() {
+                        assert_cut(weight, &masks[i], &at);
+                    }
+                }
+                layer = dale::project(layer);
+                dale::check(&layer).unwrap();
+            }
+            let at = setup.at((name, &losses));
+            assert!(losses[19] < losses[4], "{at}");
+        }
+    }
+}
+
+#[test]
+fn projected_sgd_is_descent_and_projection() {
+    for setup in setups() {
+        let step = |mut optimizer: ModuleOptimizer, project: bool| {
+            let mut layer = layer(&setup, &mut rng(6), &masks());
+            for seed in 0..3 {
+                let x = setup.positive(&mut rng(20 + seed), [4, SIZES[0]]);
+                let upstream = setup.random(&mut rng(30 + seed), [4, SIZES[2]]);
+                let grads = (layer.forward(x) * upstream).sum().backward();
+                let grads = GradientsParams::from_grads(grads, &layer);
+                layer = optimizer.step(0.1, layer, grads);
+                if project {
+                    layer = dale::project(layer);
+                }
+            }
+            layer
+        };
+        let mut found = step(ProjectedSgd.init(), false);
+        let mut expected = step(SgdConfig::new().init(), true);
+        for (found, expected) in weights(&mut found).into_iter().zip(weights(&mut expected)) {
+            assert_same(&found.val(), &expected.val(), &setup.at("weights"));
+        }
+    }
+}
+
+/// What can happen to a weight.
+type Event = (&'static str, fn(Weight<2>, &Device) -> Weight<2>);
+
+/// Fills every float parameter with ones, as a mapper could.
+struct Fill;
+
+impl ModuleMapper for Fill {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|value| value.ones_like().set_require_grad(true))
+    }
+}
+
+const EVENTS: [Event; 11] = [
+    ("clone", |w, _| w.clone()),
+    ("valid", |w, _| w.valid()),
+    ("valid, train", |w, _| w.valid().train()),
+    ("fork", |w, device| w.fork(device)),
+    ("to_device", |w, device| w.to_device(device)),
+    ("valid, to_device, train", |w, device| {
+        w.valid().to_device(&device.clone().inner()).train()
+    }),
+    ("freeze, unfreeze", |w, _| w.freeze().unfreeze()),
+    ("project", |w, _| dale::project(w)),
+    ("materialize", |w, _| w.materialize()),
+    ("filled", |w, _| w.map(&mut Fill)),
+    ("plasticity", |w, _| {
+        w.with_plasticity(Plasticity::Fixed)
+            .with_plasticity(Plasticity::Plastic)
+    }),
+];
+
+#[test]
+fn whatever_happens_to_a_module_the_mask_holds() {
+    for setup in setups() {
+        let device = setup.device.clone().autodiff();
+        let checkpointing = device.clone().gradient_checkpointing();
+        for (device, (name, happen)) in [device, checkpointing]
+            .iter()
+            .flat_map(|d| EVENTS.map(|e| (d, e)))
+        {
+            let mask = pattern(2, 24);
+            let value = setup.positive(&mut rng(1), SHAPE).into_data();
+            let value = Tensor::<2>::from_data(value, (device, setup.dtype));
+            let before = Weight::new(value, Sign::NonNegative, Plasticity::Plastic)
+                .with_mask(tensor(&mask, SHAPE, device))
+                .unwrap();
+            let after = happen(before.clone(), device);
+            let at = setup.at((name, device));
+            assert_cut(&after, &mask, &at);
+            assert_eq!(after.id, before.id, "{at}");
+            if name != "filled" {
+                assert_same(&after.val().inner(), &before.val().inner(), &at);
+            }
+            let trained = after.valid().train();
+            let twice = trained.val() * 2.0;
+            let grads = twice.sum().backward();
+            let found = values(&trained.grad(&grads).unwrap());
+            assert_eq!(found, cut(&[2.0; 24], &mask), "{at}");
+        }
+    }
+}
+
+#[derive(Module, Debug)]
+struct Own {
+    kernel: Weight<3>,
+    fixed: Weight<1>,
+    plain: Weight<1>,
+}
+
+fn own(setup: &Setup, seed: u64, masks: Option<u64>) -> Own {
+    let rng = &mut rng(seed);
+    let device = setup.device.clone().autodiff();
+    let kernel = setup.positive(rng, [2, 3, 2]).autodiff();
+    let fixed = setup.positive(rng, [8]).autodiff();
+    let plain = setup.positive(rng, [4]).autodiff();
+    let mut own = Own {
+        kernel: Weight::new(kernel, Sign::NonNegative, Plasticity::Plastic),
+        fixed: Weight::new(fixed, Sign::Free, Plasticity::Fixed),
+        plain: Weight::new(plain, Sign::Free, Plasticity::Plastic),
+    };
+    if let Some(seed) = masks {
+        let mask = tensor(&pattern(seed, 12), [2, 3, 2], &device);
+        own.kernel.set_mask(mask).unwrap();
+        let mask = tensor(&pattern(seed + 1, 8), [8], &device);
+        own.fixed.set_mask(mask).unwrap();
+    }
+    own
+}
+
+#[derive(Default)]
+struct Paths(Vec<String>, Vec<String>);
+
+impl ModuleVisitor for Paths {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.0.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.0.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, _param: &Param<Tensor<D>>) {
+        self.1.push(self.0.join("."));
+    }
+
+    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+        assert_eq!(param.val().dtype(), DType::I32);
+        self.1.push(self.0.join("."));
+    }
+}
+
+#[test]
+fn a_mask_has_a_name_below_its_weight_and_is_no_weight() {
+    for setup in setups() {
+        let with = own(&setup, 1, Some(40));
+        let mut paths = Paths::default();
+        with.visit(&mut paths);
+        assert!(paths.0.is_empty());
+        let expected = ["kernel", "kernel.mask", "fixed", "fixed.mask", "plain"];
+        assert_eq!(paths.1, expected);
+        assert_eq!(with.num_params(), own(&setup, 1, None).num_params());
+        assert_eq!(with.devices(), own(&setup, 1, None).devices());
+        assert!(own(&setup, 1, None).kernel.mask().is_none());
+    }
+}
+
+#[test]
+fn a_record_restores_weights_and_mask() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("own.bpk");
+    let setups = setups();
+    for source_setup in &setups {
+        for setup in setups.iter().filter(|s| s.dtype == source_setup.dtype) {
+            let source = own(source_setup, 1, Some(40));
+            source.clone().save_file(&file).unwrap();
+            let bytes = source.clone().into_record().into_bytes().unwrap();
+            let target = || own(setup, 2, Some(50));
+            let loaded = [
+                target().load_record(source.clone().into_record()),
+                target().load_record(ModuleRecord::from_bytes(bytes).unwrap()),
+                target().load_file(&file),
+                target().valid().load_file(&file).train(),
+            ];
+            for (index, loaded) in loaded.iter().enumerate() {
+                let at = setup.at((source_setup.name, index));
+                assert_cut(&loaded.kernel, &pattern(40, 12), &at);
+                assert_cut(&loaded.fixed, &pattern(41, 8), &at);
+                assert_eq!(
+                    values(&loaded.kernel.val()),
+                    values(&source.kernel.val()),
+                    "{at}"
+                );
+                assert_eq!(
+                    values(&loaded.fixed.val()),
+                    values(&source.fixed.val()),
+                    "{at}"
+                );
+                assert!(loaded.plain.mask().is_none(), "{at}");
+                assert_eq!(loaded.kernel.id, source.kernel.id, "{at}");
+                let grads = (loaded.kernel.val() * 3.0).sum().backward();
+                let found = values(&loaded.kernel.grad(&grads).unwrap());
+                assert_eq!(found, cut(&[3.0; 12], &pattern(40, 12)), "{at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn masked_and_unmasked_records_do_not_mix_unasked() {
+    for setup in setups() {
+        let (with, without) = (own(&setup, 1, Some(40)), own(&setup, 2, None));
+        let refused =
+            |target: &Own, record: ModuleRecord| match target.clone().try_load_record(record) {
+                Err(RecordError::Validation(message)) => message,
+                other => panic!("{other:?}"),
+            };
+        let message = refused(&with, without.clone().into_record());
+        assert!(
+            message.contains("Missing") && message.contains("kernel.mask"),
+            "{message}"
+        );
+        let message = refused(&without, with.clone().into_record());
+        assert!(
+            message.contains("Unused") && message.contains("kernel.mask"),
+            "{message}"
+        );
+
+        // Asked to, the weights of the one are cut to the mask of the other.
+        let record = without.clone().into_record().allow_partial(true);
+        let loaded = with.clone().try_load_record(record).unwrap();
+        assert_cut(&loaded.kernel, &pattern(40, 12), &setup.at("partial"));
+        let expected = cut(&values(&without.kernel.val()), &pattern(40, 12));
+        assert_eq!(values(&loaded.kernel.val()), expected);
+        let record = with.clone().into_record().allow_unused(true);
+        let loaded = without.try_load_record(record).unwrap();
+        assert!(loaded.kernel.mask().is_none());
+        assert_eq!(values(&loaded.kernel.val()), values(&with.kernel.val()));
+    }
+}
+
+/// W = softplus(base), without parameters of its own but one.
+#[derive(Module, Debug)]
+struct Softplus {
+    shift: Param<Tensor<1>>,
+}
+
+impl Reparameterization for Softplus {
+    const NAME: &'static str = "softplus";
+
+    fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
+        softplus(base + self.shift.val().reshape([1; D]), 1.0)
+    }
+}
+
+struct Attach;
+
+impl Reparameterizer for Attach {
+    type Reparam = Softplus;
+
+    fn reparameterize<const D: usize>(
+        &mut self,
+        _path: &str,
+        param: Param<Tensor<D>>,
+    ) -> (Param<Tensor<D>>, Option<Softplus>) {
+        let base = param.base();
+        let shift = Tensor::<1>::zeros([1], (&base.device(), base.dtype()));
+        let shift = Param::from_tensor(shift);
+        (param, Some(Softplus { shift }))
+    }
+}
+
+#[test]
+fn a_reparameterized_weight_is_cut_in_its_value() {
+    for setup in setups() {
+        let mask = pattern(2, 24);
+        let before = masked(&setup, &mask, &setup.random(&mut rng(1), SHAPE));
+        let before = before.apply_reparameterization(Attach);
+        let base = before.base();
+        let expected = cut(&values(&softplus(base.clone().inner(), 1.0)), &mask);
+        for (at, weight) in [
+            ("attached", before.clone()),
+            ("projected", dale::project(before.clone())),
+            ("masked after", {
+                let mut weight = before.clone();
+                weight
+                    .set_mask(tensor(&mask, SHAPE, &setup.device))
+                    .unwrap();
+                weight
+            }),
+        ] {
+            let at = setup.at(at);
+            assert_same(&weight.base(), &base, &at);
+            let found = values(&weight.val());
+            assert_close(&found, &expected, setup.tolerance, &at);
+            assert_eq!(found, cut(&found, &mask), "{at}");
+            let grads = weight.val().sum().backward();
+            let found = values(&weight.base().grad(&grads).unwrap());
+            assert_eq!(found, cut(&found, &mask), "{at}");
+        }
+        let merged = before.clone().materialize();
+        assert_cut(&merged, &mask, &setup.at("materialized"));
+
+        // Zeros here, the same positive number there: not uniform.
+        let uniform: Tensor<2> = setup.tensor(vec![0.5; 24], SHAPE);
+        let fixed = masked(&setup, &mask, &uniform).with_plasticity(Plasticity::Fixed);
+        assert_eq!(fixed.uniform_value(), None);
+        assert_eq!(fixed.apply_reparameterization(Attach).uniform_value(), None);
+    }
+}
+
+#[test]
+fn a_mask_ends_and_keeps_uniformity() {
+    for setup in setups() {
+        let value = setup.tensor(vec![0.25; 24], SHAPE).autodiff();
+        let fixed = || Weight::new(value.clone(), Sign::NonNegative, Plasticity::Fixed);
+        let mut weight = fixed();
+        assert_eq!(weight.uniform_value(), Some(0.25));
+        let all = tensor(&[true; 24], SHAPE, &setup.device);
+        weight.set_mask(all.clone()).unwrap();
+        assert_eq!(weight.uniform_value(), Some(0.25));
+        weight
+            .set_mask(tensor(&pattern(2, 24), SHAPE, &setup.device))
+            .unwrap();
+        assert_eq!(weight.uniform_value(), None);
+        assert!(!weight.val().is_tracked());
+        weight.set_mask(all.bool_not()).unwrap();
+        assert_eq!(weight.uniform_value(), Some(0.0));
+    }
+}
+
+/// I-Norm with U_ei = 1/n_e everywhere, masked or not.
+fn i_norm(setup: &Setup, mask: Option<&[bool]>) -> INormLinear {
+    let rng = &mut rng(9);
+    let weights = INormWeights {
+        w_ex: setup.positive(rng, [5, 4]).autodiff(),
+        w_ix: setup.positive(rng, [5, 2]).autodiff(),
+        w_ei: setup.positive(rng, [2, 4]).autodiff(),
+        divisive: Some((
+            setup.random(rng, [5, 3]).autodiff(),
+            setup.tensor(vec![0.25; 12], [3, 4]).autodiff(),
+        )),
+        bias: None,
+        grad_norm: crate::common::no_norm(),
+        plasticity: crate::common::PLASTICITY,
+        epsilon: 1e-5,
+        over: Default::default(),
+    };
+    let identity = GradNorm::with_lateral_weights(setup.tensor(vec![0.25; 4], [4]).autodiff());
+    let mut layer = crate::common::i_norm(weights, identity, None, 1e-5).unwrap();
+    if let Some(mask) = mask {
+        let u_ei = layer.u_ei.as_mut().unwrap();
+        u_ei.set_mask(tensor(mask, [3, 4], &setup.device)).unwrap();
+    }
+    layer
+}
+
+#[test]
+fn i_norm_divides_by_what_is_connected() {
+    for setup in setups() {
+        let mask = pattern(3, 12);
+        let layer = i_norm(&setup, Some(&mask));
+        let x = setup.positive(&mut rng(10), [3, 5]);
+        let found = values(&layer.currents(x.clone()).divisive.unwrap());
+        let drive = product(
+            &values(&x),
+            &values(&layer.u_ix.as_ref().unwrap().val()),
+            [3, 5, 3],
+        );
+        let power: Vec<f64> = drive.iter().map(|d| d * d).collect();
+        let power = product(&power, &cut(&[0.25; 12], &mask), [3, 3, 4]);
+        let expected: Vec<f64> = power.iter().map(|p| (p + 1e-5).sqrt()).collect();
+        assert_close(&found, &expected, 10.0 * setup.tolerance, &setup.at("q"));
+        let z = layer.forward(x.clone());
+        let expected = layer.output(&layer.currents(x.clone()));
+        assert_close(
+            &values(&z),
+            &values(&expected),
+            10.0 * setup.tolerance,
+            &setup.at("z"),
+        );
+
+        // Learning by the local loss leaves it at that.
+        let mut layer = i_norm(&setup, Some(&mask));
+        let learns = InhibitoryPlasticity::of_paper(true);
+        assert!(learns.u_ix && !learns.u_ei);
+        let u_ei = layer.u_ei.take().unwrap();
+        layer.u_ei = Some(u_ei.with_plasticity(Plasticity::Plastic));
+        let mut optimizer = SgdConfig::new().init();
+        let before = values(&layer.u_ei.as_ref().unwrap().val());
+        for _ in 0..3 {
+            let (_, local) = layer.forward_with_local_loss(x.clone());
+            let grads = GradientsParams::from_grads(local.backward(), &layer);
+            layer = dale::project(optimizer.step(0.1, layer, grads));
+        }
+        let u_ei = layer.u_ei.as_ref().unwrap();
+        assert_cut(u_ei, &mask, &setup.at("u_ei"));
+        assert_ne!(values(&u_ei.val()), before);
+    }
+}
+
+#[test]
+fn no_autapses_is_all_but_the_diagonal() {
+    let device = Device::flex();
+    let found = mask::no_autapses(3, &device).into_data();
+    let expected = [
+        [false, true, true],
+        [true, false, true],
+        [true, true, false],
+    ];
+    assert_eq!(found, TensorData::from(expected));
+    assert_eq!(
+        mask::no_autapses(1, &device).into_data(),
+        TensorData::from([[false]])
+    );
+}
+
+#[test]
+fn a_random_mask_has_its_density() {
+    let device = Device::flex();
+    let share = |density: f64, seed| {
+        let mask = mask::random([100, 4, 50], density, &device, &mut rng(seed)).unwrap();
+        assert_eq!(mask.dims(), [100, 4, 50]);
+        mask.int().sum().into_scalar::<i64>() as f64 / 20_000.0
+    };
+    assert_eq!(share(0.0, 1), 0.0);
+    assert_eq!(share(1.0, 1), 1.0);
+    for (density, seed) in [(0.1, 1), (0.5, 2), (0.83, 3)] {
+        let deviation = (density * (1.0 - density) / 20_000.0_f64).sqrt();
+        assert!((share(density, seed) - density).abs() < 4.0 * deviation);
+    }
+    let draw = |seed| {
+        mask::random([9, 9], 0.5, &device, &mut rng(seed))
+            .unwrap()
+            .into_data()
+    };
+    assert_eq!(draw(1), draw(1));
+    assert_ne!(draw(1), draw(2));
+    for density in [-0.1, 1.1, f64::NAN] {
+        let error = mask::random([2], density, &device, &mut rng(1)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("density is {density}; allowed: 0 to 1")
+        );
+    }
+}

@@ -1,0 +1,343 @@
+//! The layers as modules of a user's model: records, files, display, parameters, threads, configs.
+
+use crate::common::{assert_same, leaf, rng, setups, values};
+use burn::config::Config;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::store::{ModuleRecord, RecordError};
+use burn::tensor::activation::relu;
+use burn::tensor::{DType, Device, Tensor};
+use ei_norm::dale::{Plasticity, Sign, Weight};
+use ei_norm::functional::{BackwardRule, Normalization};
+use ei_norm::metric::{Alignment, Moments};
+use ei_norm::{
+    Currents, EiInitializer, EiLinear, EiLinearConfig, EiWeights, Error, GradNorm, GradNormConfig,
+    GradNormMode, INormLinear, INormLinearConfig, INormWeights, Inhibitory, InhibitoryPlasticity,
+};
+
+#[derive(Module, Debug)]
+struct Model {
+    hidden: Vec<INormLinear>,
+    norm: GradNorm,
+    readout: EiLinear,
+}
+
+impl Model {
+    fn new(d_input: usize, device: &Device, seed: u64) -> Self {
+        let rng = &mut rng(seed);
+        let first = INormLinearConfig::new(d_input, 6).with_grad_norm(GradNormMode::Lateral);
+        let second = INormLinearConfig::new(6, 5).with_divisive(false);
+        let norm = GradNormConfig::new(5).with_mode(GradNormMode::Lateral);
+        Self {
+            hidden: vec![
+                first.try_init_with(device, rng).unwrap(),
+                second.try_init_with(device, rng).unwrap(),
+            ],
+            norm: norm.try_init_with(device, rng).unwrap(),
+            readout: EiLinearConfig::new(5, 3)
+                .try_init_with(device, rng)
+                .unwrap(),
+        }
+    }
+
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let x = self
+            .hidden
+            .iter()
+            .fold(x, |x, layer| relu(layer.forward(x)));
+        self.readout.forward(self.norm.forward(x))
+    }
+}
+
+/// The output of a model and the error that reaches its input.
+fn pass(model: &Model, d_input: usize) -> [Tensor<2>; 2] {
+    let device = model.readout.w_ex.device().inner();
+    let setup = setups().into_iter().find(|setup| setup.device == device);
+    let setup = setup.unwrap();
+    let x = leaf(&setup.positive(&mut rng(7), [4, d_input]));
+    let out = model.forward(x.clone());
+    let upstream = setup.random(&mut rng(8), [4, 3]);
+    let grads = (out.clone() * upstream).sum().backward();
+    [out.inner(), x.grad(&grads).unwrap()]
+}
+
+#[track_caller]
+fn assert_same_model(found: &Model, expected: &Model) {
+    let (found, expected) = (pass(found, 4), pass(expected, 4));
+    assert_same(&found[0], &expected[0], "output");
+    assert_same(&found[1], &expected[1], "error");
+}
+
+#[test]
+fn a_record_restores_a_model_to_the_bit() {
+    for setup in setups() {
+        let device = setup.device.autodiff();
+        let source = Model::new(4, &device, 1);
+        let target = Model::new(4, &device, 2);
+        assert_ne!(values(&pass(&target, 4)[0]), values(&pass(&source, 4)[0]));
+        let loaded = target.clone().load_record(source.clone().into_record());
+        assert_same_model(&loaded, &source);
+        let bytes = source.clone().into_record().into_bytes().unwrap();
+        let record = ModuleRecord::from_bytes(bytes).unwrap();
+        assert_same_model(&target.load_record(record), &source);
+    }
+}
+
+#[test]
+fn a_file_restores_a_model_to_the_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("model.bpk");
+    for setup in setups() {
+        let device = setup.device.autodiff();
+        let source = Model::new(4, &device, 1);
+        source.clone().save_file(&file).unwrap();
+        let loaded = Model::new(4, &device, 2).try_load_file(&file).unwrap();
+        assert_same_model(&loaded, &source);
+        // Into a model for inference, and back to training.
+        let loaded = Model::new(4, &device, 3).valid().load_file(&file);
+        assert_same_model(&loaded.train(), &source);
+    }
+}
+
+#[test]
+fn a_record_of_another_shape_is_an_error() {
+    let device = Device::flex().autodiff();
+    let wide = Model::new(9, &device, 1).into_record();
+    let result = Model::new(4, &device, 2).try_load_record(wide);
+    let Err(RecordError::Validation(message)) = result else {
+        panic!("the record fits another model")
+    };
+    assert!(message.contains("hidden.0.w_ex"), "{message}");
+
+    let record = EiLinearConfig::new(4, 3).init(&device).into_record();
+    let wider = EiLinearConfig::new(4, 5).init(&device);
+    assert!(wider.try_load_record(record.clone()).is_err());
+    // Without inhibition the weights of the inhibitory units would go nowhere.
+    let excitatory = EiLinearConfig::new(4, 3).with_inhibitory(Inhibitory::Count(0));
+    assert!(excitatory.init(&device).try_load_record(record).is_err());
+    let record = INormLinearConfig::new(4, 3)
+        .with_divisive(false)
+        .init(&device)
+        .into_record();
+    let divisive = INormLinearConfig::new(4, 3).init(&device);
+    assert!(divisive.try_load_record(record).is_err());
+}
+
+#[test]
+fn a_damaged_file_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("model.bpk");
+    let device = Device::flex();
+    let load = || EiLinearConfig::new(4, 3).init(&device).try_load_file(&file);
+    assert!(load().is_err());
+    EiLinearConfig::new(4, 3)
+        .init(&device)
+        .save_file(&file)
+        .unwrap();
+    assert!(load().is_ok());
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+    assert!(load().is_err());
+}
+
+#[test]
+fn a_record_crosses_backends() {
+    let setups = setups();
+    let models = setups
+        .iter()
+        .map(|s| Model::new(4, &s.device.clone().autodiff(), 1));
+    let models: Vec<Model> = models.collect();
+    for (setup, model) in setups.iter().zip(&models) {
+        let other = Model::new(4, &setup.device.clone().autodiff(), 2);
+        for source in &models {
+            let loaded = other.clone().load_record(source.clone().into_record());
+            assert_same_model(&loaded, model);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Paths {
+    path: Vec<String>,
+    found: Vec<String>,
+}
+
+impl ModuleVisitor for Paths {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, _param: &Param<Tensor<D>>) {
+        self.found.push(self.path.join("."));
+    }
+}
+
+#[test]
+fn parameters_have_their_own_names() {
+    let model = Model::new(4, &Device::flex(), 1);
+    let mut paths = Paths::default();
+    model.visit(&mut paths);
+    let expected = [
+        "hidden.0.w_ex",
+        "hidden.0.w_ix",
+        "hidden.0.w_ei",
+        "hidden.0.u_ix",
+        "hidden.0.u_ei",
+        "hidden.0.bias",
+        "hidden.0.grad_norm.lateral_weights",
+        "hidden.1.w_ex",
+        "hidden.1.w_ix",
+        "hidden.1.w_ei",
+        "hidden.1.bias",
+        "norm.lateral_weights",
+        "readout.w_ex",
+        "readout.w_ix",
+        "readout.w_ei",
+        "readout.bias",
+    ];
+    assert_eq!(paths.found, expected);
+    assert_eq!(model.clone().into_record().len(), expected.len());
+    let first = 24 + 4 + 6 + 24 + 36 + 6 + 6;
+    let second = 30 + 6 + 5 + 5;
+    assert_eq!(model.num_params(), first + second + 5 + (15 + 5 + 3 + 3));
+    assert_eq!(model.devices(), [Device::flex()]);
+}
+
+#[test]
+fn a_module_can_change_its_dtype() {
+    for setup in setups() {
+        let device = setup.device.clone();
+        let layer = EiLinearConfig::new(4, 3)
+            .try_init_with(&device, &mut rng(1))
+            .unwrap();
+        let record = layer.clone().into_record();
+        struct Cast(DType);
+        impl burn::module::ModuleMapper for Cast {
+            fn map_float<const D: usize>(&mut self, p: Param<Tensor<D>>) -> Param<Tensor<D>> {
+                p.map(|tensor| tensor.cast(self.0))
+            }
+        }
+        let cast = layer.map(&mut Cast(setup.dtype));
+        let x = setup.positive(&mut rng(2), [2, 4]);
+        assert_eq!(cast.forward(x).dtype(), setup.dtype);
+        let loaded = cast.load_record(record.cast_to_module_dtype());
+        assert_eq!(loaded.w_ex.dtype(), setup.dtype);
+    }
+}
+
+#[test]
+fn display_shows_the_sizes() {
+    let device = Device::flex();
+    let ei = EiLinearConfig::new(17, 29).with_inhibitory(Inhibitory::Count(3));
+    let shown = ei.with_bias(false).init(&device).to_string();
+    for part in [
+        "EiLinear",
+        "d_input: 17",
+        "d_output: 29",
+        "inhibitory: 3",
+        "bias: false",
+        "params: 631",
+    ] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    let i_norm = INormLinearConfig::new(17, 29).with_inhibitory(Inhibitory::Count(3));
+    let i_norm = i_norm.with_grad_norm(GradNormMode::Center);
+    let shown = i_norm.init(&device).to_string();
+    for part in [
+        "INormLinear",
+        "d_input: 17",
+        "d_output: 29",
+        "subtractive: 3",
+        "divisive: 29",
+        "center",
+        "bias: true",
+    ] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    let shown = GradNormConfig::new(13)
+        .with_epsilon(0.5)
+        .init(&device)
+        .to_string();
+    for part in ["GradNorm", "features: 13", "full", "epsilon: 0.5"] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    let shown = Model::new(4, &device, 1).to_string();
+    for part in ["INormLinear", "GradNorm", "EiLinear"] {
+        assert!(shown.contains(part), "{shown}");
+    }
+}
+
+#[test]
+fn configurations_go_through_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.json");
+    fn round_trip<C: Config>(config: &C, file: &std::path::Path) -> (String, String) {
+        config.save(file).unwrap();
+        let loaded = C::load(file).unwrap();
+        (format!("{loaded:?}"), format!("{config:?}"))
+    }
+    let ei = EiLinearConfig::new(17, 29)
+        .with_inhibitory(Inhibitory::Count(3))
+        .with_bias(false)
+        .with_initializer(EiInitializer::Iclr);
+    let (loaded, saved) = round_trip(&ei, &file);
+    assert_eq!(loaded, saved);
+    assert!(
+        loaded.contains("Count(3)") && loaded.contains("Iclr"),
+        "{loaded}"
+    );
+    let i_norm = INormLinearConfig::new(17, 29)
+        .with_inhibitory(Inhibitory::Fraction(0.3))
+        .with_divisive(false)
+        .with_grad_norm(GradNormMode::Decorrelate)
+        .with_plasticity(Some(InhibitoryPlasticity::of_paper(true)))
+        .with_epsilon(1e-7);
+    let (loaded, saved) = round_trip(&i_norm, &file);
+    assert_eq!(loaded, saved);
+    let parts = [
+        "Fraction(0.3)",
+        "Decorrelate",
+        "1e-7",
+        "u_ix: true",
+        "divisive: false",
+    ];
+    assert!(parts.iter().all(|part| loaded.contains(part)), "{loaded}");
+    let norm = GradNormConfig::new(13)
+        .with_mode(GradNormMode::Lateral)
+        .with_epsilon(0.125);
+    let (loaded, saved) = round_trip(&norm, &file);
+    assert_eq!(loaded, saved);
+    assert!(
+        loaded.contains("Lateral") && loaded.contains("0.125"),
+        "{loaded}"
+    );
+}
+
+#[test]
+fn everything_public_is_send_and_sync() {
+    fn check<T: Send + Sync + 'static>() {}
+    check::<EiLinear>();
+    check::<EiLinearConfig>();
+    check::<EiWeights>();
+    check::<INormLinear>();
+    check::<INormLinearConfig>();
+    check::<INormWeights>();
+    check::<Currents<2>>();
+    check::<InhibitoryPlasticity>();
+    check::<GradNorm>();
+    check::<GradNormConfig>();
+    check::<GradNormMode>();
+    check::<Weight<2>>();
+    check::<Sign>();
+    check::<Plasticity>();
+    check::<Inhibitory>();
+    check::<EiInitializer>();
+    check::<Normalization>();
+    check::<BackwardRule>();
+    check::<Moments>();
+    check::<Alignment>();
+    check::<Error>();
+}

@@ -1,0 +1,353 @@
+//! What a Burn user does with a module, done with every layer and with Burn's own `Linear` beside it: the
+//! same output, gradients, and a step that changes the same parameters.
+
+use std::collections::BTreeMap;
+
+use burn::module::{
+    Lora, Module, ModuleDisplay, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId, Quantizer,
+};
+use burn::nn::Linear;
+use burn::optim::{GradientsParams, SgdConfig};
+use burn::store::ModuleRecord;
+use burn::tensor::quantization::{Calibration, QuantValue};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use ei_norm::prelude::*;
+
+use crate::common::{rng, uniform};
+
+fn device() -> Device {
+    Device::flex().autodiff()
+}
+
+/// A layer with something to train it on.
+struct Subject<M> {
+    name: &'static str,
+    /// Whether it goes on learning after `to_device`, once it is initialized. Burn's parameters do not.
+    learns_after_a_move: bool,
+    make: fn(u64) -> M,
+    /// The loss of a fixed batch.
+    loss: fn(&M, DType) -> Tensor<1>,
+}
+
+/// A batch without a sign that would be the same everywhere.
+fn batch<const D: usize>(shape: [usize; D], dtype: DType) -> Tensor<D> {
+    let values = uniform(&mut rng(7), shape, 0.1, 1.0);
+    Tensor::from_data(TensorData::new(values, shape), (&device(), dtype))
+}
+
+/// Σ z · u with a fixed u.
+fn weighed<const D: usize>(z: Tensor<D>) -> Tensor<1> {
+    let u = uniform(&mut rng(8), z.dims(), -1.0, 1.0);
+    let u: Tensor<D> = Tensor::from_data(TensorData::new(u, z.dims()), (&device(), z.dtype()));
+    match z.is_autodiff() {
+        true => (z * u).sum(),
+        false => (z * u.inner()).sum(),
+    }
+}
+
+/// The values of every parameter, and its identity.
+fn parameters<M: Module>(module: &M) -> BTreeMap<String, (ParamId, Vec<f64>)> {
+    #[derive(Default)]
+    struct Collect {
+        path: Vec<String>,
+        found: BTreeMap<String, (ParamId, Vec<f64>)>,
+    }
+    impl ModuleVisitor for Collect {
+        fn enter_module(&mut self, name: &str, _container_type: &str) {
+            self.path.push(name.to_owned());
+        }
+
+        fn exit_module(&mut self, _name: &str, _container_type: &str) {
+            self.path.pop();
+        }
+
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let values = param.base().inner().into_data();
+            let values = values.iter::<f64>().collect();
+            self.found.insert(self.path.join("."), (param.id, values));
+        }
+    }
+    let mut collect = Collect::default();
+    module.visit(&mut collect);
+    collect.found
+}
+
+/// What a training step does.
+#[derive(Debug, PartialEq)]
+struct Step {
+    loss: f64,
+    with_gradient: usize,
+    changed: Vec<String>,
+}
+
+impl<M: Module + ModuleDisplay> Subject<M> {
+    fn step(&self, module: M) -> (Step, M) {
+        let loss = (self.loss)(&module, DType::F32);
+        let value = loss.clone().into_scalar::<f64>();
+        let before = parameters(&module);
+        let (with_gradient, after) = match loss.is_tracked() {
+            true => {
+                let grads = GradientsParams::from_grads(loss.backward(), &module);
+                (
+                    grads.len(),
+                    SgdConfig::new().init().step(0.01, module, grads),
+                )
+            }
+            false => (0, module),
+        };
+        let now = parameters(&after);
+        let changed = before.iter().filter(|(path, (_, v))| now[*path].1 != *v);
+        let changed = changed.map(|(path, _)| path.clone()).collect();
+        let step = Step {
+            loss: value,
+            with_gradient,
+            changed,
+        };
+        (step, after)
+    }
+
+    /// A module that something happened to is as a fresh one.
+    #[track_caller]
+    fn assert_as_fresh(&self, what: &str, changed: impl FnOnce(M) -> M) {
+        let (expected, _) = self.step((self.make)(1));
+        assert!(
+            !expected.changed.is_empty(),
+            "{}: nothing learns",
+            self.name
+        );
+        let (found, _) = self.step(changed((self.make)(1)));
+        assert_eq!(found, expected, "{}, {what}", self.name);
+    }
+
+    fn check(&self) {
+        let name = self.name;
+        self.assert_as_fresh("clone", |m| m.clone());
+        if self.learns_after_a_move {
+            self.assert_as_fresh("to_device", |m| m.to_device(&device()));
+            self.assert_as_fresh("record and to_device", |m| {
+                let loaded = (self.make)(2).load_record(m.into_record());
+                loaded.to_device(&device())
+            });
+        }
+        self.assert_as_fresh("fork", |m| m.fork(&device()));
+        self.assert_as_fresh("valid and train", |m| m.valid().train());
+        self.assert_as_fresh("freeze and unfreeze", |m| m.freeze().unfreeze());
+        self.assert_as_fresh("no_grad and unfreeze", |m| m.no_grad().unfreeze());
+        self.assert_as_fresh("materialize", |m| m.materialize());
+        self.assert_as_fresh("map", |m| m.map(&mut Nothing));
+        self.assert_as_fresh("record", |m| (self.make)(2).load_record(m.into_record()));
+        self.assert_as_fresh("bytes", |m| {
+            let bytes = m.into_record().into_bytes().unwrap();
+            (self.make)(2).load_record(ModuleRecord::from_bytes(bytes).unwrap())
+        });
+        let folder = tempfile::tempdir().unwrap();
+        self.assert_as_fresh("file", |m| {
+            let file = folder.path().join("model");
+            m.save_file(&file).unwrap();
+            (self.make)(2).load_file(&file)
+        });
+        self.assert_as_fresh("a vector", |m| vec![m].fork(&device()).remove(0));
+        self.assert_as_fresh("an option", |m| Some(m).valid().train().unwrap());
+        self.assert_as_fresh("an array", |m| {
+            let [m] = [m].valid().train();
+            m
+        });
+        self.assert_as_fresh("a tuple", |m| (m.clone(), m).freeze().unfreeze().0);
+        self.assert_as_fresh("an enum", |m| match Either::Layer(m).fork(&device()) {
+            Either::Layer(m) => m,
+            Either::Linear(_) => unreachable!(),
+        });
+
+        // Frozen, in whole or in part.
+        for (what, frozen) in [
+            ("freeze", (self.make)(1).freeze()),
+            ("no_grad", (self.make)(1).no_grad()),
+        ] {
+            let (step, _) = self.step(frozen);
+            assert_eq!(
+                (step.with_gradient, step.changed),
+                (0, vec![]),
+                "{name}, {what}"
+            );
+        }
+        let fresh = (self.make)(1);
+        let (expected, _) = self.step(fresh.clone());
+        let frozen = &expected.changed[0];
+        let (id, _) = parameters(&fresh)[frozen];
+        let (step, _) = self.step(fresh.clone().freeze_group(ParamGroup::from_ids(vec![id])));
+        assert_eq!(step.loss, expected.loss, "{name}, a part is frozen");
+        assert_eq!(
+            step.changed,
+            expected.changed[1..],
+            "{name}, a part is frozen"
+        );
+
+        // Without autodiff.
+        let valid = (self.loss)(&fresh.valid(), DType::F32);
+        assert_eq!(valid.into_scalar::<f64>(), expected.loss, "{name}, valid");
+
+        // What is counted.
+        let sizes = parameters(&fresh);
+        let count: usize = sizes.values().map(|(_, values)| values.len()).sum();
+        assert_eq!(Module::num_params(&fresh), count, "{name}");
+        assert_eq!(fresh.devices(), [device()], "{name}");
+
+        // Another dtype.
+        let wide = fresh.clone().map(&mut Cast(DType::F64));
+        let loss: f64 = (self.loss)(&wide, DType::F64).into_scalar();
+        assert!(
+            (loss - expected.loss).abs() < 1e-4 * expected.loss.abs().max(1.0),
+            "{name}: {loss}"
+        );
+        let other = (self.make)(2).map(&mut Cast(DType::F64));
+        let loaded = other.load_record(fresh.clone().into_record().cast_to_module_dtype());
+        let again: f64 = (self.loss)(&loaded, DType::F64).into_scalar();
+        assert!(
+            (again - loss).abs() < 1e-6 * loss.abs().max(1.0),
+            "{name}: {again} {loss}"
+        );
+
+        // Quantized weights are for use, not for training.
+        let scheme = device()
+            .settings()
+            .quantization
+            .scheme
+            .with_value(QuantValue::Q8S);
+        let quantized = fresh
+            .valid()
+            .quantize_weights(&mut Quantizer::new(Calibration::MinMax, scheme));
+        let loss: f64 = (self.loss)(&quantized, DType::F32).into_scalar();
+        assert!(
+            (loss - expected.loss).abs() < 0.1 * expected.loss.abs().max(1.0),
+            "{name}, quantized: {loss} for {}",
+            expected.loss
+        );
+
+        // Adapters: nothing changes at the start, and they alone learn.
+        let adapted = fresh.clone().apply_lora(Lora::new(2, 4.0));
+        let (step, after) = self.step(adapted);
+        assert!(
+            (step.loss - expected.loss).abs() < 1e-5 * expected.loss.abs().max(1.0),
+            "{name}"
+        );
+        assert!(!step.changed.is_empty(), "{name}, adapters");
+        assert!(
+            step.changed.iter().all(|path| path.contains("lora")),
+            "{name}: {step:?}"
+        );
+        dale::check(&after).unwrap();
+    }
+}
+
+struct Nothing;
+
+impl ModuleMapper for Nothing {}
+
+struct Cast(DType);
+
+impl ModuleMapper for Cast {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|value| {
+            let learns = value.is_require_grad();
+            value
+                .inner()
+                .cast(self.0)
+                .autodiff()
+                .set_require_grad(learns)
+        })
+    }
+}
+
+#[derive(Module, Debug)]
+enum Either<M: Module + ModuleDisplay> {
+    Layer(M),
+    #[allow(dead_code)]
+    Linear(Linear),
+}
+
+/// A layer of every geometry with a loss on its output alone.
+macro_rules! subjects {
+    ($($layer:ident $config:ident ($($size:expr),*) |$m:ident, $dtype:ident| $loss:expr;)*) => {
+        $(
+            #[allow(non_snake_case)]
+            #[test]
+            fn $layer() {
+                fn send_and_sync<T: Send + Sync + 'static>() {}
+                send_and_sync::<$layer>();
+                Subject::<$layer> {
+                    name: stringify!($layer),
+                    learns_after_a_move: true,
+                    make: |seed| {
+                        let config = $config::new($($size),*);
+                        config.try_init_with(&device(), &mut rng(seed)).unwrap()
+                    },
+                    loss: |$m, $dtype| $loss,
+                }
+                .check();
+            }
+        )*
+    };
+}
+
+/// The rows of a dense layer.
+fn rows(dtype: DType) -> Tensor<2> {
+    batch([5, 6], dtype)
+}
+
+/// The images of a convolution.
+fn images(dtype: DType) -> Tensor<4> {
+    batch([2, 3, 5, 4], dtype)
+}
+
+/// The sequences of a recurrent layer.
+fn sequences(dtype: DType) -> Tensor<3> {
+    batch([2, 3, 4], dtype)
+}
+
+subjects! {
+    EiLinear EiLinearConfig(6, 5) |m, dtype| weighed(m.forward(rows(dtype)));
+    ShuntingLinear ShuntingLinearConfig(6, 5) |m, dtype| weighed(m.forward(rows(dtype)));
+    ColumnEiLinear ColumnEiLinearConfig(6, 5) |m, dtype| weighed(m.forward(rows(dtype)));
+    INormLinear INormLinearConfig(6, 5) |m, dtype| {
+        let (z, local) = m.forward_with_local_loss(rows(dtype));
+        weighed(z) + local
+    };
+    EiConv2d EiConv2dConfig([3, 4], [2, 3]) |m, dtype| weighed(m.forward(images(dtype)));
+    ShuntingConv2d ShuntingConv2dConfig([3, 4], [2, 3]) |m, dtype| {
+        weighed(m.forward(images(dtype)))
+    };
+    ColumnEiConv2d ColumnEiConv2dConfig([3, 4], [2, 3]) |m, dtype| {
+        weighed(m.forward(images(dtype)))
+    };
+    INormConv2d INormConv2dConfig([3, 4], [2, 3]) |m, dtype| {
+        let (z, local) = m.forward_with_local_loss(images(dtype));
+        weighed(z) + local
+    };
+    EiRnn EiRnnConfig(4, 5) |m, dtype| weighed(m.forward(sequences(dtype), None).0);
+    ShuntingRnn ShuntingRnnConfig(4, 5) |m, dtype| weighed(m.forward(sequences(dtype), None).0);
+    ColumnEiRnn ColumnEiRnnConfig(4, 5) |m, dtype| weighed(m.forward(sequences(dtype), None).0);
+    INormRnn INormRnnConfig(4, 5) |m, dtype| {
+        let (states, _, local) = m.forward_with_local_loss(sequences(dtype), None);
+        weighed(states) + local
+    };
+}
+
+/// The measure of the rest: Burn's own layer, initialized, as a trained one is.
+#[test]
+fn linear() {
+    Subject::<Linear> {
+        name: "Linear",
+        learns_after_a_move: false,
+        make: |seed| {
+            let value = |shape: [usize; 2]| uniform(&mut rng(seed), shape, -1.0, 1.0);
+            let weight = TensorData::new(value([6, 5]), [6, 5]);
+            let bias = TensorData::new(value([1, 5]), [5]);
+            Linear {
+                weight: Param::from_data(weight.convert::<f32>(), &device()),
+                bias: Some(Param::from_data(bias.convert::<f32>(), &device())),
+            }
+        },
+        loss: |m, dtype| weighed(m.forward(rows(dtype))),
+    }
+    .check();
+}

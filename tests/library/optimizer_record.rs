@@ -1,0 +1,228 @@
+//! Records of optimizers that are loaded beside the right model only.
+
+use crate::common::{Setup, assert_same, rng, setups};
+use burn::module::{Module, Param};
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::tensor::{Bytes, Tensor};
+use ei_norm::dale::{self, NonNegative};
+use ei_norm::optim::{
+    CheckedRecord, CorrectedSgdConfig, ExponentiatedAdamConfig, ExponentiatedSgdConfig,
+};
+use ei_norm::{EiLinear, EiLinearConfig, EiWeights};
+
+#[derive(Module, Debug)]
+struct Model {
+    first: EiLinear,
+    scale: Option<Param<Tensor<1>>>,
+}
+
+fn model(setup: &Setup, seed: u64) -> Model {
+    let source = &mut rng(seed);
+    let weights = EiWeights {
+        w_ex: setup.positive(source, [6, 4]).autodiff(),
+        inhibition: Some((
+            setup.positive(source, [6, 2]).autodiff(),
+            setup.positive(source, [2, 4]).autodiff(),
+        )),
+        bias: Some(setup.random(source, [4]).autodiff()),
+    };
+    Model {
+        first: EiLinear::from_weights(weights).unwrap(),
+        scale: None,
+    }
+}
+
+fn step(setup: &Setup, model: Model, optimizer: &mut ModuleOptimizer, seed: u64) -> Model {
+    let x = setup.positive(&mut rng(seed), [5, 6]).autodiff();
+    let upstream = setup.random(&mut rng(seed + 100), [5, 4]).autodiff();
+    let grads = (model.first.forward(x) * upstream).sum().backward();
+    let grads = GradientsParams::from_grads(grads, &model);
+    optimizer.step(0.01, model, grads)
+}
+
+fn momentum() -> Option<MomentumConfig> {
+    Some(MomentumConfig::new())
+}
+
+fn trained(setup: &Setup, optimizer: &mut ModuleOptimizer) -> Model {
+    (0..3).fold(model(setup, 1), |model, seed| {
+        step(setup, model, optimizer, seed)
+    })
+}
+
+fn assert_same_models(found: &Model, expected: &Model, at: &str) {
+    let (found, expected) = (&found.first, &expected.first);
+    assert_same(&found.w_ex.val(), &expected.w_ex.val(), at);
+    let bias = |layer: &EiLinear| layer.bias.as_ref().unwrap().val();
+    assert_same(&bias(found), &bias(expected), at);
+}
+
+/// A name, and what makes such an optimizer.
+type Make = (&'static str, fn() -> ModuleOptimizer);
+
+#[test]
+fn training_goes_on_to_the_bit() {
+    let optimizers: [Make; 3] = [
+        ("sgd", || {
+            ExponentiatedSgdConfig::new()
+                .with_momentum(momentum())
+                .init()
+        }),
+        ("adam", || ExponentiatedAdamConfig::new().init()),
+        ("descent", || SgdConfig::new().init()),
+    ];
+    for setup in setups() {
+        for (name, new) in optimizers {
+            for reparameterized in [false, true] {
+                let at = setup.at((name, reparameterized));
+                let fresh = |seed| match reparameterized {
+                    true => {
+                        let model = model(&setup, seed);
+                        let first = dale::reparameterize(model.first, NonNegative::Softplus);
+                        Model { first, ..model }
+                    }
+                    false => model(&setup, seed),
+                };
+                let mut optimizer = new();
+                let mut expected = (0..3).fold(fresh(1), |m, s| step(&setup, m, &mut optimizer, s));
+                let record = CheckedRecord::of(&optimizer, &expected);
+                let bytes = record.into_bytes().unwrap();
+                let weights = expected.clone().into_record();
+
+                let mut found = fresh(2).load_record(weights);
+                let mut loaded = new();
+                let record = CheckedRecord::from_bytes(bytes).unwrap();
+                record.load_into(&mut loaded, &found).unwrap();
+                for seed in 10..13 {
+                    expected = step(&setup, expected, &mut optimizer, seed);
+                    found = step(&setup, found, &mut loaded, seed);
+                    assert_same_models(&found, &expected, &at);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn another_model_is_refused_and_nothing_is_loaded() {
+    let setup = &setups()[0];
+    let new = || AdamConfig::new().init();
+    let mut optimizer = new();
+    let original = trained(setup, &mut optimizer);
+    let load = |model: &Model| {
+        let record = CheckedRecord::of(&optimizer, &original);
+        let mut loaded = new();
+        let error = record.load_into(&mut loaded, model).unwrap_err();
+        assert!(loaded.to_record().is_empty(), "something was loaded");
+        error.to_string()
+    };
+    let with = |change: fn(&mut Model, &Setup)| {
+        let mut model = original.clone();
+        change(&mut model, setup);
+        model
+    };
+    let missing = with(|model, setup| {
+        model.scale = Some(Param::from_tensor(setup.tensor(vec![1.0], [1]).autodiff()));
+    });
+    assert!(
+        load(&missing).contains("`scale` is missing"),
+        "{}",
+        load(&missing)
+    );
+    let extra = with(|model, _| model.first.bias = None);
+    assert!(
+        load(&extra).contains("the model has no `first.bias`"),
+        "{}",
+        load(&extra)
+    );
+    let misshapen = with(|model, setup| {
+        let device = setup.device.clone().autodiff();
+        let other = EiLinearConfig::new(6, 4)
+            .try_init_with(&device, &mut rng(1))
+            .unwrap();
+        model.first.w_ix = other.w_ix.clone();
+    });
+    let error = load(&misshapen);
+    assert!(
+        error.contains("`first.w_ix` has shape [6, 2] in it, and [6, 1]"),
+        "{error}"
+    );
+    let fresh = model(setup, 1);
+    assert!(
+        load(&fresh).contains("`first.w_ex` has another identity"),
+        "{}",
+        load(&fresh)
+    );
+    // As it should be: the model itself.
+    let mut loaded = new();
+    CheckedRecord::of(&optimizer, &original)
+        .load_into(&mut loaded, &original)
+        .unwrap();
+    assert_eq!(loaded.to_record().len(), optimizer.to_record().len());
+}
+
+#[test]
+fn the_state_of_another_optimizer_is_refused() {
+    let setup = &setups()[0];
+    let optimizers: [fn() -> ModuleOptimizer; 4] = [
+        || AdamConfig::new().init(),
+        || ExponentiatedAdamConfig::new().init(),
+        || {
+            ExponentiatedSgdConfig::new()
+                .with_momentum(momentum())
+                .init()
+        },
+        || SgdConfig::new().with_momentum(momentum()).init(),
+    ];
+    for (i, writer) in optimizers.iter().enumerate() {
+        let mut writer = writer();
+        let model = trained(setup, &mut writer);
+        for (j, reader) in optimizers.iter().enumerate().filter(|(j, _)| *j != i) {
+            let mut reader = reader();
+            let record = CheckedRecord::of(&writer, &model);
+            let error = record
+                .load_into(&mut reader, &model)
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.contains("another kind of optimizer"),
+                "{i} {j}: {error}"
+            );
+            assert!(reader.to_record().is_empty());
+        }
+    }
+    // One without state takes nothing.
+    let mut writer = CorrectedSgdConfig::new()
+        .try_init(&model(setup, 1))
+        .unwrap();
+    let model = trained(setup, &mut writer);
+    let record = CheckedRecord::of(&writer, &model);
+    record
+        .load_into(&mut SgdConfig::new().init(), &model)
+        .unwrap();
+}
+
+#[test]
+fn damaged_bytes_are_an_error() {
+    let setup = &setups()[0];
+    let mut optimizer = ExponentiatedAdamConfig::new().init();
+    let model = trained(setup, &mut optimizer);
+    let bytes = CheckedRecord::of(&optimizer, &model).into_bytes().unwrap();
+    let read = |bytes: Vec<u8>| CheckedRecord::from_bytes(Bytes::from_bytes_vec(bytes));
+    assert!(read(bytes.to_vec()).is_ok());
+    let head = bytes.iter().position(|b| *b == b'\n').unwrap();
+    for length in (0..bytes.len()).step_by(7).chain(0..200) {
+        assert!(read(bytes[..length].to_vec()).is_err(), "{length} bytes");
+    }
+    let mut other = bytes.to_vec();
+    other[0] ^= 1;
+    assert!(read(other).is_err());
+    let mut other = bytes.to_vec();
+    other.splice(head + 1..head + 2, *b"99999999999999999999");
+    assert!(read(other).is_err());
+    let burns = optimizer.into_bytes().unwrap();
+    assert!(read(burns.to_vec()).is_err());
+    let weights = model.into_record().into_bytes().unwrap();
+    assert!(read(weights.to_vec()).is_err());
+}

@@ -1,0 +1,532 @@
+//! The recurrent layers as modules: initial weights, autapses, training under Dale's law, records,
+//! display and configurations.
+
+use crate::common::training::parameters;
+use crate::common::{assert_close, assert_same, rng, setups, values};
+use burn::config::Config;
+use burn::module::Module;
+use burn::optim::{AdamConfig, GradientsParams, SgdConfig};
+use burn::store::ModuleRecord;
+use burn::tensor::{Device, Tensor};
+use ei_norm::circuit::{ColumnEiOptions, EiOptions, INormOptions, Options, ShuntingOptions};
+use ei_norm::layer::{LayerConfig, Padded, Recurrent};
+use ei_norm::{
+    ColumnEiRnn, ColumnEiRnnConfig, EiInitializer, EiRnn, EiRnnConfig, Error, GradNormMode,
+    INormRnn, INormRnnConfig, Inhibitory, InhibitoryPlasticity, NonNegativeActivation, RnnState,
+    ShuntingLinearConfig, ShuntingRnn, ShuntingRnnConfig, dale,
+};
+
+/// Mean and variance.
+fn moments(values: &[f64]) -> [f64; 2] {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
+    [mean, variance]
+}
+
+/// The mean of each row of `columns` values.
+fn row_means(values: &[f64], columns: usize) -> Vec<f64> {
+    let rows = values.chunks_exact(columns);
+    rows.map(|row| row.iter().sum::<f64>() / columns as f64)
+        .collect()
+}
+
+/// What every path has at first: inhibition subtracts the mean excitatory current.
+#[track_caller]
+fn assert_balanced(w_ex: &[f64], w_ix: &[f64], w_ei: &[f64], n_i: usize, at: &str) {
+    let d_output = w_ei.len() / n_i;
+    let means = row_means(w_ex, d_output);
+    let expected: Vec<f64> = means
+        .iter()
+        .flat_map(|mean| std::iter::repeat_n(*mean, n_i))
+        .collect();
+    assert_close(w_ix, &expected, 1e-6, at);
+    let sums: Vec<f64> = (0..d_output)
+        .map(|i| w_ei.iter().skip(i).step_by(d_output).sum())
+        .collect();
+    assert_close(&sums, &vec![1.0; d_output], 1e-6, at);
+}
+
+/// The mean is the standard deviation, and the variance that of the equations, within what chance
+/// explains for so many values of a heavy tail.
+#[track_caller]
+fn assert_moments(values: &[f64], variance: f64, at: &str) {
+    let [mean, found] = moments(values);
+    let (mean, found) = (mean / variance.sqrt(), found / variance);
+    assert!((mean - 1.0).abs() < 0.02, "{at}: mean {mean}");
+    assert!((found - 1.0).abs() < 0.12, "{at}: variance {found}");
+}
+
+/// W_ex, W_ix and W_ei of the inputs and of the neurons, which have inhibitory units of their own: each
+/// of these reads one of the two, and has a mask that keeps it so.
+fn paths(rnn: &EiRnn) -> [[Vec<f64>; 3]; 2] {
+    let Recurrent {
+        d_input, d_hidden, ..
+    } = *rnn.geometry();
+    let (w_ex, n_i) = (rnn.w_ex.val(), rnn.inhibitory_units() / 2);
+    let w_ix = rnn.w_ix.as_ref().unwrap();
+    let w_ei = rnn.w_ei.as_ref().unwrap().val();
+    let exists = w_ix.mask().unwrap().float();
+    let block = |of: &Tensor<2>, path: usize, unit: usize| {
+        let (from, count) = [(0, d_input), (d_input, d_hidden)][path];
+        values(&of.clone().narrow(0, from, count).narrow(1, unit * n_i, n_i))
+    };
+    [0, 1].map(|path| {
+        assert!(
+            block(&exists, path, path)
+                .iter()
+                .all(|exists| *exists == 1.0)
+        );
+        assert!(
+            block(&exists, path, 1 - path)
+                .iter()
+                .all(|exists| *exists == 0.0)
+        );
+        assert!(block(&w_ix.val(), path, 1 - path).iter().all(|w| *w == 0.0));
+        let (from, count) = [(0, d_input), (d_input, d_hidden)][path];
+        [
+            values(&w_ex.clone().narrow(0, from, count)),
+            block(&w_ix.val(), path, path),
+            values(&w_ei.clone().narrow(0, path * n_i, n_i)),
+        ]
+    })
+}
+
+#[test]
+fn initial_weights_have_the_variances_of_the_equations() {
+    let (d_input, d_hidden) = (150, 300);
+    let n_e = d_hidden as f64;
+    let of_input = n_e / (3.0 * d_input as f64 * (n_e - 1.0));
+    let of_recurrent = 1.0 / (3.0 * (n_e - 1.0));
+    let device = Device::flex();
+    for initializer in [EiInitializer::Lognormal, EiInitializer::Exponential] {
+        let config = EiRnnConfig::new(d_input, d_hidden).with_initializer(initializer);
+        let rnn = config.try_init_with(&device, &mut rng(1)).unwrap();
+        assert_eq!(rnn.inhibitory_units(), 60);
+        for (path, variance) in paths(&rnn).into_iter().zip([of_input, of_recurrent]) {
+            let at = format!("{initializer:?} {variance}");
+            let [ex, ix, ei] = path;
+            assert_moments(&ex, variance, &at);
+            assert_balanced(&ex, &ix, &ei, 30, &at);
+        }
+        let config = INormRnnConfig::new(d_input, d_hidden)
+            .with_initializer(initializer)
+            .with_divisive(false);
+        let rnn = config.try_init_with(&device, &mut rng(2)).unwrap();
+        let [ex, ix, ei] = [&rnn.w_ex, &rnn.w_ix, &rnn.w_ei].map(|w| values(&w.val()));
+        let (of_x, of_h) = ex.split_at(d_input * d_hidden);
+        assert_moments(of_x, of_input, "rows of x");
+        assert_moments(of_h, of_recurrent, "rows of h");
+        assert_balanced(&ex, &ix, &ei, 30, "I-Norm");
+    }
+}
+
+#[test]
+fn shunting_weights_are_those_of_the_dense_layer_of_inputs_and_neurons() {
+    let device = Device::flex();
+    let rnn = ShuntingRnnConfig::new(3, 20).try_init_with(&device, &mut rng(1));
+    let dense = ShuntingLinearConfig::new(23, 20).try_init_with(&device, &mut rng(1));
+    assert_eq!(parameters(&rnn.unwrap()), parameters(&dense.unwrap()));
+}
+
+#[test]
+fn in_a_column_network_neurons_excite_or_inhibit_and_inputs_excite() {
+    let config = ColumnEiRnnConfig::new(50, 200).with_ratio(3.0);
+    let rnn = config.try_init_with(&Device::flex(), &mut rng(1)).unwrap();
+    let signs = [[1.0; 200].to_vec(), [-1.0; 50].to_vec()].concat();
+    assert_eq!(values(&rnn.signs.val()), signs);
+    // σ_e and σ_i with n_e = 200 inputs that excite and n_i = 50.
+    let tau = std::f64::consts::TAU;
+    let scale = ((tau - 1.0) / tau * (200.0 + 200.0 * 200.0 / 50.0)).powf(-0.5);
+    let w_ex = values(&rnn.w_ex.val());
+    let (excitatory, inhibitory) = w_ex.split_at(200 * 200);
+    assert_moments(excitatory, scale.powi(2), "excitatory");
+    assert_moments(inhibitory, (4.0 * scale).powi(2), "inhibitory");
+}
+
+/// The weights from the neurons to the neurons.
+fn recurrent_ex(weights: &Tensor<2>) -> Vec<Vec<f64>> {
+    let [inputs, d_hidden] = weights.dims();
+    let rows = values(weights);
+    let rows = rows.chunks_exact(d_hidden).skip(inputs - d_hidden);
+    rows.map(<[f64]>::to_vec).collect()
+}
+
+#[track_caller]
+fn assert_autapses(weights: &Tensor<2>, exist: bool) {
+    for (pre, row) in recurrent_ex(weights).iter().enumerate() {
+        for (post, w) in row.iter().enumerate() {
+            let missing = !exist && pre == post;
+            assert_eq!(*w == 0.0, missing, "from {pre} to {post}: {w}");
+        }
+    }
+}
+
+/// Of trained weights, of which others may be 0 too.
+#[track_caller]
+fn assert_no_autapses(weights: &Tensor<2>) {
+    for (pre, row) in recurrent_ex(weights).iter().enumerate() {
+        assert_eq!(row[pre], 0.0, "from {pre} to itself");
+    }
+}
+
+#[test]
+fn without_autapses_no_neuron_excites_itself() {
+    let device = Device::flex();
+    for autapses in [true, false] {
+        let config = EiRnnConfig::new(3, 8).with_autapses(autapses);
+        let rnn = config.try_init_with(&device, &mut rng(1)).unwrap();
+        assert_autapses(&rnn.w_ex.val(), autapses);
+        assert_eq!(rnn.w_ex.mask().is_none(), autapses);
+        for [ex, ix, ei] in paths(&rnn) {
+            assert_balanced(&ex, &ix, &ei, 1, "without autapses");
+        }
+        // Inhibition reaches the neuron that drives it all the same.
+        let inhibition = rnn.w_ix.as_ref().unwrap().val();
+        let inhibition = inhibition.matmul(rnn.w_ei.as_ref().unwrap().val());
+        let all = recurrent_ex(&inhibition);
+        assert!(all.iter().flatten().all(|w| *w > 0.0));
+
+        macro_rules! others {
+            ($($config:ident)*) => {
+                $(
+                    let config = $config::new(3, 8).with_autapses(autapses);
+                    let rnn = config.try_init_with(&device, &mut rng(1)).unwrap();
+                    assert_autapses(&rnn.w_ex.val(), autapses);
+                    assert_eq!(rnn.w_ex.mask().is_none(), autapses);
+                    let of_inputs = values(&rnn.w_ex.val().narrow(0, 0, 3));
+                    assert!(of_inputs.iter().all(|w| *w > 0.0));
+                )*
+            };
+        }
+        others!(INormRnnConfig ShuntingRnnConfig ColumnEiRnnConfig);
+    }
+    assert!(EiRnnConfig::new(3, 8).geometry.autapses);
+}
+
+/// A readout of the last state, trained to tell which of two inputs came first.
+#[derive(Module, Debug)]
+struct Model {
+    ei: EiRnn,
+    i_norm: INormRnn,
+}
+
+impl Model {
+    fn new(device: &Device, seed: u64) -> Self {
+        let rng = &mut rng(seed);
+        let ei = EiRnnConfig::new(2, 6).with_autapses(false);
+        let i_norm = INormRnnConfig::new(6, 5)
+            .with_autapses(false)
+            .with_grad_norm(GradNormMode::Lateral)
+            .with_activation(NonNegativeActivation::Softplus);
+        Self {
+            ei: ei.try_init_with(device, rng).unwrap(),
+            i_norm: i_norm.try_init_with(device, rng).unwrap(),
+        }
+    }
+
+    fn forward(&self, x: Tensor<3>) -> (Tensor<3>, Tensor<1>) {
+        let (states, _) = self.ei.forward(x, None);
+        let (states, _, local) = self.i_norm.forward_with_local_loss(states, None);
+        (states, local)
+    }
+}
+
+/// The other two circuits.
+#[derive(Module, Debug)]
+struct Others {
+    shunting: ShuntingRnn,
+    column: ColumnEiRnn,
+}
+
+impl Others {
+    fn new(device: &Device, seed: u64) -> Self {
+        let rng = &mut rng(seed);
+        let shunting = ShuntingRnnConfig::new(2, 6).with_autapses(false);
+        let column = ColumnEiRnnConfig::new(6, 5)
+            .with_autapses(false)
+            .with_activation(NonNegativeActivation::Softplus);
+        Self {
+            shunting: shunting.try_init_with(device, rng).unwrap(),
+            column: column.try_init_with(device, rng).unwrap(),
+        }
+    }
+}
+
+/// Trains towards random states and fails unless Dale's law holds after every step, a projection was
+/// needed, the loss falls, and exactly the `fixed` parameters stay as they are.
+fn trains<M: Module>(
+    setup: &crate::common::Setup,
+    model: M,
+    forward: impl Fn(&M, Tensor<3>) -> (Tensor<3>, Option<Tensor<1>>),
+    fixed: &[&str],
+    after_training: impl Fn(&M, Tensor<3>),
+) {
+    for (name, mut optimizer, rate) in [
+        ("sgd", SgdConfig::new().init(), 0.02),
+        ("adam", AdamConfig::new().init(), 0.01),
+    ] {
+        let mut model = model.clone();
+        let before = parameters(&model);
+        let rng = &mut rng(4);
+        // Layers have the default dtype of the device.
+        let dtype = Tensor::<1>::zeros([1], &setup.device).dtype();
+        let x = setup.positive(rng, [8, 6, 2]).cast(dtype).autodiff();
+        let target = setup.positive(rng, [8, 6, 5]).cast(dtype).autodiff();
+        let mut losses = Vec::new();
+        let mut was_negative = false;
+        for _ in 0..60 {
+            let (states, local) = forward(&model, x.clone());
+            let task = (states - target.clone()).square().mean();
+            losses.push(values(&task)[0]);
+            let loss = local
+                .into_iter()
+                .fold(task, |task, local| task + local * 0.1);
+            let grads = GradientsParams::from_grads(loss.backward(), &model);
+            model = optimizer.step(rate, model, grads);
+            was_negative |= dale::check(&model).is_err();
+            model = dale::project(model);
+            dale::check(&model).unwrap();
+        }
+        // Not the last: a small q makes single steps jump.
+        let best = losses.iter().copied().fold(f64::INFINITY, f64::min);
+        let at = setup.at((name, losses[0], best));
+        assert!(was_negative, "{at}: nothing was ever projected");
+        assert!(best < 0.8 * losses[0], "{at}");
+        after_training(&model, x);
+        for ((name, before), (_, after)) in before.iter().zip(parameters(&model)) {
+            assert_eq!(
+                *before == after,
+                fixed.contains(&name.as_str()),
+                "{at} {name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn training_keeps_dales_law_and_the_missing_connections() {
+    for setup in setups() {
+        let device = setup.device.clone().autodiff();
+        let forward = |model: &Model, x| {
+            let (states, local) = model.forward(x);
+            (states, Some(local))
+        };
+        let fixed = [
+            "i_norm.w_ei",
+            "i_norm.u_ei",
+            "i_norm.grad_norm.lateral_weights",
+        ];
+        trains(
+            &setup,
+            Model::new(&device, 3),
+            forward,
+            &fixed,
+            |model, x| {
+                assert_no_autapses(&model.ei.w_ex.val());
+                assert_no_autapses(&model.i_norm.w_ex.val());
+                // Each inhibitory unit still reads the inputs or the neurons.
+                paths(&model.ei);
+                // States stay excitatory.
+                let (states, last) = model.ei.forward(x, None);
+                assert!(values(&states).iter().all(|h| *h >= 0.0));
+                assert!(RnnState::try_new(last.into_hidden()).is_ok());
+            },
+        );
+        let forward = |model: &Others, x| {
+            let (states, _) = model.shunting.forward(x, None);
+            (model.column.forward(states, None).0, None)
+        };
+        let others = Others::new(&device, 3);
+        trains(&setup, others, forward, &["column.signs"], |model, _| {
+            assert_no_autapses(&model.shunting.w_ex.val());
+            assert_no_autapses(&model.column.w_ex.val());
+        });
+    }
+}
+
+#[test]
+fn parameters_have_their_own_names() {
+    let found = parameters(&Model::new(&Device::flex(), 1));
+    let found: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+    let expected = [
+        "ei.w_ex",
+        "ei.w_ix",
+        "ei.w_ei",
+        "ei.bias",
+        "i_norm.w_ex",
+        "i_norm.w_ix",
+        "i_norm.w_ei",
+        "i_norm.u_ix",
+        "i_norm.u_ei",
+        "i_norm.bias",
+        "i_norm.grad_norm.lateral_weights",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_record_restores_a_model_to_the_bit() {
+    for setup in setups() {
+        let device = setup.device.clone().autodiff();
+        let (source, other) = (Model::new(&device, 1), Model::new(&device, 2));
+        assert_ne!(parameters(&source), parameters(&other));
+        let bytes = source.clone().into_record().into_bytes().unwrap();
+        let loaded = other.load_record(ModuleRecord::from_bytes(bytes).unwrap());
+        assert_eq!(parameters(&source), parameters(&loaded));
+        let like = source.ei.w_ex.val().inner();
+        let x = setup.positive(&mut rng(5), [2, 3, 2]).cast(like.dtype());
+        let run = |model: &Model| model.forward(x.clone());
+        let ((found, local), (expected, expected_local)) = (run(&loaded), run(&source));
+        assert_same(&found.inner(), &expected.inner(), &setup.at("states"));
+        assert_same(&local.inner(), &expected_local.inner(), &setup.at("local"));
+        assert_autapses(&loaded.ei.w_ex.val(), false);
+        paths(&loaded.ei);
+        let (source, other) = (Others::new(&device, 1), Others::new(&device, 2));
+        assert_ne!(parameters(&source), parameters(&other));
+        let loaded = other.load_record(source.clone().into_record());
+        assert_eq!(parameters(&source), parameters(&loaded));
+    }
+}
+
+#[test]
+fn display_shows_sizes_and_options() {
+    let device = Device::flex();
+    let config = EiRnnConfig::new(7, 20).with_activation(NonNegativeActivation::Sigmoid);
+    let rnn = config.with_batch_first(false).init(&device);
+    let shown = rnn.to_string();
+    for part in [
+        "EiRnn",
+        "d_input: 7",
+        "d_hidden: 20",
+        "inhibitory: 4",
+        "sigmoid",
+        "bias: true",
+        "batch_first: false",
+        "masked: w_ix",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let config = INormRnnConfig::new(7, 20).with_grad_norm(GradNormMode::Center);
+    let rnn = config.with_bias(false).init(&device);
+    let shown = rnn.to_string();
+    for part in [
+        "INormRnn",
+        "d_input: 7",
+        "d_hidden: 20",
+        "subtractive: 2",
+        "divisive: 20",
+        "center",
+        "relu",
+        "bias: false",
+        "batch_first: true",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+}
+
+#[test]
+fn configurations_go_through_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.json");
+    fn round_trip<C: Config>(config: &C, file: &std::path::Path) -> String {
+        config.save(file).unwrap();
+        let loaded = format!("{:?}", C::load(file).unwrap());
+        assert_eq!(loaded, format!("{config:?}"));
+        loaded
+    }
+    let ei = EiRnnConfig::new(17, 29)
+        .with_inhibitory(Inhibitory::Count(3))
+        .with_initializer(EiInitializer::Exponential)
+        .with_activation(NonNegativeActivation::RectifiedTanh)
+        .with_autapses(false)
+        .with_batch_first(false);
+    let shown = round_trip(&ei, &file);
+    for part in [
+        "Count(3)",
+        "Exponential",
+        "RectifiedTanh",
+        "autapses: false",
+    ] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    let i_norm = INormRnnConfig::new(17, 29)
+        .with_divisive(false)
+        .with_plasticity(Some(InhibitoryPlasticity::of_paper(true)))
+        .with_autapses(false)
+        .with_epsilon(1e-7);
+    let shown = round_trip(&i_norm, &file);
+    for part in ["divisive: false", "u_ix: true", "1e-7", "autapses: false"] {
+        assert!(shown.contains(part), "{shown}");
+    }
+}
+
+#[test]
+fn wrong_configurations_name_the_value_and_what_is_allowed() {
+    let device = Device::flex();
+    fn refused<O: Options>(config: LayerConfig<O, Recurrent>) -> String {
+        let error = config
+            .try_init_with(&Device::flex(), &mut rng(1))
+            .unwrap_err();
+        assert!(matches!(error, Error::Config { .. }));
+        error.to_string()
+    }
+    let (ei, i_norm) = (refused::<EiOptions>, refused::<INormOptions>);
+    for (d_input, d_hidden, expected) in [
+        (0, 4, "d_input is 0; allowed: at least 1"),
+        (3, 0, "d_hidden is 0; allowed: at least 1"),
+    ] {
+        let shunting = ShuntingRnnConfig::new(d_input, d_hidden);
+        assert_eq!(refused::<ShuntingOptions>(shunting), expected);
+        let column = ColumnEiRnnConfig::new(d_input, d_hidden);
+        assert_eq!(refused::<ColumnEiOptions>(column), expected);
+    }
+    let message = refused(ColumnEiRnnConfig::new(3, 1));
+    assert!(
+        message.contains("enough for an excitatory and"),
+        "{message}"
+    );
+    let (new_ei, new_i_norm) = (EiRnnConfig::new, INormRnnConfig::new);
+    for (d_input, d_hidden, expected) in [
+        (0, 4, "d_input is 0; allowed: at least 1"),
+        (3, 0, "d_hidden is 0; allowed: at least 1"),
+        (3, 1, "d_hidden is 1; allowed: at least 2"),
+    ] {
+        assert_eq!(ei(new_ei(d_input, d_hidden)), expected);
+        assert_eq!(i_norm(new_i_norm(d_input, d_hidden)), expected);
+    }
+    let expected = "initializer is Iclr; allowed: Lognormal or Exponential in a recurrent layer";
+    let iclr = EiInitializer::Iclr;
+    assert_eq!(ei(new_ei(3, 4).with_initializer(iclr)), expected);
+    assert_eq!(i_norm(new_i_norm(3, 4).with_initializer(iclr)), expected);
+    let expected = "the fraction of inhibitory units is 1.5; allowed: 0 to 1";
+    let inhibitory = Inhibitory::Fraction(1.5);
+    assert_eq!(ei(new_ei(3, 4).with_inhibitory(inhibitory)), expected);
+    assert_eq!(
+        i_norm(new_i_norm(3, 4).with_inhibitory(inhibitory)),
+        expected
+    );
+    let none = new_i_norm(3, 4).with_inhibitory(Inhibitory::Count(0));
+    let expected = "inhibitory is 0; allowed: at least 1 inhibitory unit";
+    assert_eq!(i_norm(none), expected);
+    let message = i_norm(new_i_norm(3, 4).with_epsilon(-1.0));
+    assert!(message.starts_with("epsilon is -1; allowed:"), "{message}");
+
+    let excitatory = new_ei(3, 4).with_inhibitory(Inhibitory::Count(0));
+    let rnn = excitatory.init(&device);
+    assert!(rnn.w_ix.is_none() && rnn.w_ei.is_none());
+}
+
+#[test]
+fn everything_public_is_send_and_sync() {
+    fn check<T: Send + Sync + 'static>() {}
+    check::<EiRnn>();
+    check::<EiRnnConfig>();
+    check::<INormRnn>();
+    check::<INormRnnConfig>();
+    check::<ShuntingRnn>();
+    check::<ColumnEiRnn>();
+    check::<RnnState>();
+    check::<Padded<'static, ei_norm::circuit::Ei>>();
+    check::<NonNegativeActivation>();
+}
