@@ -140,3 +140,29 @@ fn a_change_of_plasticity_keeps_the_reparameterization() {
         assert!(weight.val().is_tracked());
     }
 }
+
+/// Adapted towards outputs that only negative weights could give.
+#[test]
+fn adapters_make_no_weight_in_use_negative() {
+    use burn::module::Lora;
+    use burn::optim::AdamConfig;
+    use ei_norm::optim::Projected;
+    use ei_norm::{EiLinearConfig, Inhibitory};
+    let setup = &setups()[0];
+    let device = setup.device.clone().autodiff();
+    let config = EiLinearConfig::new(8, 4).with_inhibitory(Inhibitory::Count(1));
+    let fresh = config.try_init_with(&device, &mut rng(3)).unwrap();
+    let mut layer: EiLinear = fresh.apply_lora(Lora::new(2, 4.0));
+    let mut optimizer = Projected::new(AdamConfig::new().build()).init();
+    for _ in 0..100 {
+        let z = layer.forward(Tensor::<2>::ones([2, 8], &device));
+        let grads = GradientsParams::from_grads((z + 5.0).square().mean().backward(), &layer);
+        layer = optimizer.step(0.05, layer, grads);
+    }
+    let used = values(&layer.w_ex.val());
+    assert!(used.iter().all(|w| *w >= 0.0), "{used:?}");
+    assert!(used.contains(&0.0), "nothing was held at 0: {used:?}");
+    dale::check(&layer).unwrap();
+    let plain = layer.materialize();
+    assert_eq!(values(&plain.w_ex.base()), used);
+}

@@ -379,3 +379,28 @@ fn errors_that_nobody_collects_are_bounded() {
     );
     assert_ne!(values(&collected(&[1, 2])), values(&collected(&[2])));
 }
+
+/// Data-parallel training: each worker has a replica, and a part of the batch of its own.
+#[test]
+fn a_fork_learns_from_its_own_errors() {
+    for setup in setups() {
+        let layer = module(&setup, vec![0.4, 0.3, 0.2, 0.1], 0.5);
+        let device = setup.device.clone().autodiff();
+        let errors = [[1.0, 0.0, 0.0, 0.5], [0.0, 2.0, 0.0, 0.0]]
+            .map(|error| setup.tensor(error.to_vec(), [1, 4]));
+        let back = |layer: &LearnedLateral, error: &Tensor<2>| {
+            gradient(&error.zeros_like(), error, |z| layer.forward(z));
+        };
+        let alone = errors.clone().map(|error| {
+            let layer = module(&setup, vec![0.4, 0.3, 0.2, 0.1], 0.5);
+            back(&layer, &error);
+            values(&weights_of(&layer.adapt()))
+        });
+        let replicas = [layer.clone().fork(&device), layer.fork(&device)];
+        for (replica, error) in replicas.iter().zip(&errors) {
+            back(replica, error);
+        }
+        let found = replicas.map(|replica| values(&weights_of(&replica.adapt())));
+        assert_eq!(found, alone, "{}", setup.at("replicas"));
+    }
+}

@@ -782,3 +782,23 @@ fn a_random_mask_has_its_density() {
         );
     }
 }
+
+#[test]
+fn a_masked_weight_can_be_quantized() {
+    use burn::module::Quantizer;
+    use burn::tensor::quantization::{Calibration, QuantValue};
+    let setup = &setups()[0];
+    let masks = masks();
+    let layer = layer(setup, &mut rng(4), &masks).valid();
+    let x = setup.positive(&mut rng(5), [3, SIZES[0]]);
+    let expected = values(&layer.forward(x.clone()));
+    let scheme = setup.device.settings().quantization.scheme;
+    let scheme = scheme.with_value(QuantValue::Q8S);
+    let mut quantizer = Quantizer::new(Calibration::MinMax, scheme);
+    let quantized = layer.quantize_weights(&mut quantizer);
+    assert_close(&values(&quantized.forward(x)), &expected, 0.05, "output");
+    let w_ex = values(&quantized.w_ex.val());
+    let absent = w_ex.iter().zip(&masks[0]).filter(|(_, exists)| !**exists);
+    assert!(absent.into_iter().all(|(w, _)| *w == 0.0), "{w_ex:?}");
+    dale::check(&quantized).unwrap();
+}

@@ -632,3 +632,29 @@ fn the_config_makes_the_layer_that_it_describes() {
     };
     assert_same(&draw().w_ex.val(), &draw().w_ex.val(), "one seed");
 }
+
+/// φ' of softplus far below 0, where 1 − e^−h would be the difference of two numbers near 1.
+#[test]
+fn the_slope_of_softplus_is_exact_where_it_is_small() {
+    use ei_norm::layer::Recurrent;
+    use ei_norm::{EiRnn, EiWeights, NonNegativeActivation};
+    for setup in setups() {
+        for current in [-16.0, -30.0, -1.0, 3.0, 20.0] {
+            let weights = EiWeights {
+                w_ex: setup.tensor(vec![0.0; 2], [2, 1]).autodiff(),
+                inhibition: None,
+                bias: Some(setup.tensor(vec![current], [1]).autodiff()),
+            };
+            let geometry = Recurrent {
+                activation: NonNegativeActivation::Softplus,
+                ..Recurrent::new(1, 1)
+            };
+            let rnn = EiRnn::from_weights(weights, geometry).unwrap();
+            let x = setup.tensor(vec![0.5], [1, 1, 1]).autodiff();
+            let grads = rnn.forward(x, None).0.sum().backward();
+            let found = values(&rnn.bias.as_ref().unwrap().grad(&grads).unwrap());
+            let expected = 1.0 / (1.0 + f64::exp(-current));
+            assert_close(&found, &[expected], setup.tolerance, &setup.at(current));
+        }
+    }
+}
