@@ -1,7 +1,8 @@
 //! Initial weights, and the checks that configurations share.
 //!
-//! Everything is drawn on the host in f64 from one generator, so a seed gives the same weights on
-//! every backend, up to the rounding of its dtype.
+//! Everything is drawn on the host in f64 from one generator. So `try_init_with` gives the same weights for
+//! a seed of that generator on every backend, up to the rounding of its dtype; the seed of a device
+//! (`init`, `try_init`) makes another generator on each.
 
 mod column;
 mod iclr;

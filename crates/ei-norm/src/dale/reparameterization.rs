@@ -22,7 +22,7 @@
 //! assert!(dale::check(&layer).is_ok());
 //!
 //! let plain = layer.valid().materialize(); // weights again instead of bases
-//! assert_eq!(plain.w_ex.base().into_data(), layer.w_ex.value().inner().into_data());
+//! assert_eq!(plain.w_ex.base().into_data(), layer.w_ex.val().inner().into_data());
 //! ```
 //!
 //! # Records

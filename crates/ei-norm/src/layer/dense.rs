@@ -107,7 +107,8 @@ impl<C: Circuit> Layer<C, Dense> {
     fn apply<const D: usize>(&self, x: Tensor<D>) -> (Tensor<D>, Pass) {
         self.check_input(&x);
         let rows = x.shape().num_elements() / self.geometry.d_input;
-        let function = self.circuit.function(rows, x.dims()[0]);
+        let examples = if D > 1 { x.dims()[0] } else { 1 };
+        let function = self.circuit.function(rows, examples);
         row_function::apply(function, x)
     }
 }

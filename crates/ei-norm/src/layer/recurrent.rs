@@ -311,7 +311,7 @@ impl<C: LearnsLocally> Layer<C, Recurrent> {
 }
 
 /// A recurrent layer with the lengths of the sequences of a batch; see `padded`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Padded<'a, C> {
     layer: &'a Layer<C, Recurrent>,
     lengths: &'a [usize],

@@ -23,7 +23,7 @@ use crate::init::or_panic;
 ///     .try_init(&layer)?;
 /// let rates = scheduler.step(); // for `ModuleOptimizer::step`
 /// assert_eq!(rates.lr_from_param(layer.w_ex.id, None), 0.01);
-/// assert_eq!(rates.lr_from_param(layer.w_ix.unwrap().id, None), 0.6);
+/// assert_eq!(rates.lr_from_param(layer.circuit.w_ix.unwrap().id, None), 0.6);
 /// # Ok(())
 /// # }
 /// ```
