@@ -8,13 +8,13 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
-use ei_norm::EiInitializer;
 use ei_norm::functional::smoothed_cross_entropy;
 use ei_norm_suite::bench::{one_thread, random};
-use luminosity::model::Network;
+use luminosity::data::Shape;
+use luminosity::network::{Mlp, Task};
 use luminosity::optimizer::Optimizer;
 use luminosity::random::{Purpose, generator};
-use luminosity::{Condition, RunConfig};
+use luminosity::{Learner, RunConfig, condition};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -60,30 +60,32 @@ fn bench(criterion: &mut Criterion) {
     });
 
     for condition in [
-        Condition::None,
-        Condition::LnPlus,
-        Condition::INorm,
-        Condition::INormFull,
+        condition::NONE,
+        condition::LN_PLUS,
+        condition::INORM,
+        condition::INORM_FULL,
     ] {
         let config = RunConfig {
             width: 500,
             ..RunConfig::new(condition, 0)
         };
-        let network = Network::init(
-            condition.hidden(),
-            config.sizes(),
-            EiInitializer::Lognormal,
-            &device,
-            &mut generator(0, Purpose::Weights),
-        );
+        let task = Task {
+            shape: Shape {
+                channels: 1,
+                height: 28,
+                width: 28,
+            },
+            classes: 10,
+        };
+        let network = Mlp::create(&config, task, &device, &mut generator(0, Purpose::Weights));
         let mut network = match network {
             Ok(network) => Some(network),
             Err(error) => panic!("{error}"),
         };
         group.bench_function(condition.name(), |b| {
-            let mut optimizer = network
-                .as_ref()
-                .map(|n| Optimizer::new(n, config.learning_rates(), config.lambda));
+            let mut optimizer = network.as_ref().map(|n| {
+                Optimizer::new(config.optimizer, n, config.learning_rates(), config.lambda)
+            });
             b.iter(|| {
                 network = network
                     .take()

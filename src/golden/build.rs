@@ -10,7 +10,7 @@ use ei_norm::{
     EiLinear, EiWeights, GradNorm, GradNormConfig, GradNormMode, INormLinear, INormWeights,
     InhibitoryPlasticity,
 };
-use luminosity::model::{Hidden, LateralINorm, Network, NormalizedEi};
+use luminosity::network::{CustomINorm, DenseHidden, Hidden, LateralINorm, Mlp, NormalizedEi};
 
 use super::cases::Scope;
 use super::format::{Array, CaseError, Spec, Value};
@@ -22,7 +22,7 @@ impl<'a> Scope<'a> {
         &self,
         spec: &Spec,
         layers: &'a [BTreeMap<String, Array>],
-    ) -> Result<Network, CaseError> {
+    ) -> Result<Mlp, CaseError> {
         let Some((readout, hidden)) = layers.split_last() else {
             return Err(CaseError::missing("layers"));
         };
@@ -38,7 +38,7 @@ impl<'a> Scope<'a> {
                         )),
                     };
                     Ok(Hidden::Ei(NormalizedEi {
-                        linear: self.build_ei(&|name| layer.get(name))?,
+                        layer: self.build_ei(&|name| layer.get(name))?,
                         normalization,
                     }))
                 }
@@ -50,7 +50,7 @@ impl<'a> Scope<'a> {
                 other => Err(CaseError::Form(format!("no such hidden layer: `{other}`"))),
             })
             .collect::<Result<Vec<_>, CaseError>>()?;
-        Ok(Network {
+        Ok(Mlp {
             hidden,
             readout: self.build_ei(&|name| readout.get(name))?,
             clip_errors: None,
@@ -147,21 +147,21 @@ pub(super) fn parameters_of_ei(layer: &EiLinear) -> LayerParameters {
     )
 }
 
-pub(super) fn parameters_of_hidden(hidden: &Hidden) -> LayerParameters {
+pub(super) fn parameters_of_hidden(hidden: &DenseHidden) -> LayerParameters {
     match hidden {
-        Hidden::Ei(layer) => parameters_of_ei(&layer.linear),
-        Hidden::INorm(layer) | Hidden::LateralINorm(LateralINorm { layer, .. }) => {
-            LayerParameters::new(
-                [
-                    ("w_ex", Some(&layer.w_ex)),
-                    ("w_ix", Some(&layer.w_ix)),
-                    ("w_ei", Some(&layer.w_ei)),
-                    ("u_ix", layer.u_ix.as_ref()),
-                    ("u_ei", layer.u_ei.as_ref()),
-                ],
-                layer.bias.as_deref(),
-            )
-        }
+        Hidden::Ei(hidden) => parameters_of_ei(&hidden.layer),
+        Hidden::INorm(layer)
+        | Hidden::LateralINorm(LateralINorm { layer, .. })
+        | Hidden::CustomINorm(CustomINorm { layer, .. }) => LayerParameters::new(
+            [
+                ("w_ex", Some(&layer.w_ex)),
+                ("w_ix", Some(&layer.w_ix)),
+                ("w_ei", Some(&layer.w_ei)),
+                ("u_ix", layer.u_ix.as_ref()),
+                ("u_ei", layer.u_ei.as_ref()),
+            ],
+            layer.bias.as_deref(),
+        ),
     }
 }
 

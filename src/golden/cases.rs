@@ -9,7 +9,8 @@ use ei_norm::functional::normalize;
 use ei_norm::grad::normalize_grad;
 use ei_norm::metric::i_norm_alignment;
 use ei_norm::{GradNormMode, INormLinear, INormWeights, InhibitoryPlasticity};
-use luminosity::optimizer::{LearningRates, Optimizer};
+use luminosity::Learner;
+use luminosity::optimizer::{LearningRates, Optimizer, OptimizerName};
 
 use super::build::{
     parameters_of_ei, parameters_of_hidden, parse_normalization, parse_rule, require,
@@ -228,7 +229,8 @@ impl<'a> Scope<'a> {
             return Err(CaseError::missing("layers and labels"));
         };
         let mut network = self.build_network(spec, layers)?;
-        let mut optimizer = Optimizer::new(&network, rates, spec.lambda.unwrap_or(0.0));
+        let lambda = spec.lambda.unwrap_or(0.0);
+        let mut optimizer = Optimizer::new(OptimizerName::Sgd, &network, rates, lambda);
         let x = self.tensor::<2>(self.require_input("x")?, &self.autodiff);
         let labels: Vec<i64> = labels.iter().map(|label| *label as i64).collect();
         let labels = Tensor::<1, Int>::from_data(labels.as_slice(), &self.autodiff);
@@ -244,7 +246,7 @@ impl<'a> Scope<'a> {
             Some(Value::Numbers(expected)) => compare.numbers("losses", &losses, expected)?,
             _ => return Err(CaseError::missing("losses")),
         }
-        compare.tensor("logits", network.forward(x), self.expected("logits")?)?;
+        compare.tensor("logits", network.logits(x), self.expected("logits")?)?;
         let Some(Value::Layers(expected)) = self.case.expected.get("layers") else {
             return Err(CaseError::missing("layers"));
         };

@@ -80,8 +80,9 @@ fn trains<C: Tried>(
 
 #[test]
 fn dales_law_holds_and_only_what_learns_changes() {
-    let (case, rng) = (training_case(), &mut rng(1));
+    let case = training_case();
     for setup in setups() {
+        let rng = &mut rng(1);
         trains::<Ei>(
             &setup,
             &layer(&setup, rng, &case),

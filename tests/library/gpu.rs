@@ -10,7 +10,7 @@ use burn::tensor::{DType, Device};
 use ei_norm::GradNormMode;
 use ei_norm_suite::golden;
 use luminosity::data::{Dataset, Selection};
-use luminosity::{Condition, DeviceName, RunConfig, run};
+use luminosity::{DeviceName, RunConfig, condition, run};
 
 #[test]
 fn golden_cases_in_f32() {
@@ -107,9 +107,9 @@ fn losses_follow_those_of_the_cpu() {
     // Training amplifies every rounding, forward-only normalization most of all: there two CPU
     // backends part as early and as far as these two.
     for (condition, steps) in [
-        (Condition::EOnlyLnPlus, 60),
-        (Condition::INormFull, 60),
-        (Condition::INorm, 10),
+        (condition::E_ONLY_LN_PLUS, 60),
+        (condition::INORM_FULL, 60),
+        (condition::INORM, 10),
     ] {
         let config = RunConfig {
             max_steps: Some(steps),

@@ -8,7 +8,7 @@ use crate::functional::{
     BackwardRule, Normalization, mean, normalize, normalize_backward, variance,
 };
 use crate::matmul::product;
-use crate::{EiLinear, GradNorm, GradNormMode, INormLinear};
+use crate::{EiLinear, GradNormMode, INormLinear};
 
 /// Mean and variance over the features of one example, averaged over a batch.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -136,20 +136,44 @@ fn largest_eigenvalue(gram: Tensor<2>) -> f64 {
 ///
 /// If the last axis of `x` is not `d_input`.
 pub fn i_norm_alignment(layer: &INormLinear, x: Tensor<2>) -> Alignment {
+    let errors = |error, z| layer.grad_norm.apply(z, error);
+    i_norm(layer, x, layer.grad_norm.mode(), errors)
+}
+
+/// The alignment of an I-Norm layer for a batch, whose errors `errors` normalizes in place of the layer:
+/// from the error that reaches the output z, and z, to the error that is passed on. The reference is
+/// LayerNorm.
+///
+/// # Shapes
+///
+/// - `x`: `[batch, d_input]`; the error, z and the result of `errors`: `[batch, d_output]`
+///
+/// # Panics
+///
+/// If the last axis of `x` is not `d_input`.
+pub fn i_norm_alignment_with(
+    layer: &INormLinear,
+    x: Tensor<2>,
+    errors: impl Fn(Tensor<2>, Tensor<2>) -> Tensor<2>,
+) -> Alignment {
+    i_norm(layer, x, GradNormMode::Identity, errors)
+}
+
+fn i_norm(
+    layer: &INormLinear,
+    x: Tensor<2>,
+    mode: GradNormMode,
+    errors: impl Fn(Tensor<2>, Tensor<2>) -> Tensor<2>,
+) -> Alignment {
     let x = x.inner();
     let currents = layer.currents(x.clone());
     let divisive = currents.divisive.clone().map(Tensor::inner);
+    let z = layer.output(&currents).inner();
     let to_drive = |error: Tensor<2>| match &divisive {
         Some(q) => error / q.clone(),
         None => error,
     };
-    alignment(
-        x,
-        layer.output(&currents).inner(),
-        &layer.grad_norm,
-        layer.epsilon(),
-        to_drive,
-    )
+    alignment(x, z, mode, errors, layer.epsilon(), to_drive)
 }
 
 /// The alignment of an EI layer for a batch, with a hard-coded normalization behind it if there is
@@ -178,16 +202,23 @@ pub fn ei_alignment(
         Some((kind, rule)) => normalize_backward(drive.clone(), error, kind, rule, epsilon),
         None => error,
     };
-    let none = GradNorm::identity(z.dims()[1]);
-    alignment(x, z, &none, epsilon, to_drive)
+    alignment(
+        x,
+        z,
+        GradNormMode::Identity,
+        |error, _| error,
+        epsilon,
+        to_drive,
+    )
 }
 
-/// The alignment of a layer with output `z`, whose error reaches the excitatory drive x W_ex by
-/// `to_drive`.
+/// The alignment of a layer with output `z`, whose error `errors` normalizes in this mode, and which
+/// reaches the excitatory drive x W_ex by `to_drive`.
 fn alignment(
     x: Tensor<2>,
     z: Tensor<2>,
-    grad_norm: &GradNorm,
+    mode: GradNormMode,
+    errors: impl Fn(Tensor<2>, Tensor<2>) -> Tensor<2>,
     epsilon: f64,
     to_drive: impl Fn(Tensor<2>) -> Tensor<2>,
 ) -> Alignment {
@@ -196,11 +227,11 @@ fn alignment(
     let normalized = normalize(z.clone(), LAYER, EXACT, epsilon);
     // The derivative of the sum of ReLU(z).
     let active = |z: &Tensor<2>| z.zeros_like().mask_fill(z.clone().greater_elem(0.0), 1.0);
-    let reference = match grad_norm.mode() {
+    let reference = match mode {
         GradNormMode::Lateral => GradNormMode::Center.apply(z.clone(), active(&z), None, epsilon),
         _ => normalize_backward(z.clone(), active(&normalized), LAYER, EXACT, epsilon),
     };
-    let actual = grad_norm.apply(z.clone(), active(&z));
+    let actual = errors(active(&z), z.clone());
     Alignment {
         output: cosine(relu(normalized), relu(z)),
         gradient: cosine_of_gradients(x, to_drive(actual), to_drive(reference)),

@@ -1,28 +1,14 @@
 //! The comparison: several conditions, several seeds, one figure.
 
 use std::fmt::Write;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::data::Dataset;
 use crate::figure::{self, FigureError};
 use crate::record::{Outcome, RunRecord};
-use crate::run::{self, Progress};
 use crate::summary::{ConditionSummary, Gain};
-use crate::{Condition, DeviceName, Error, Learner, RunConfig, files, parallel};
-
-/// What to compare.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// The conditions, in the order in which they are shown.
-    pub conditions: Vec<Condition>,
-    /// The seeds; every condition gets all of them.
-    pub seeds: Vec<u64>,
-    /// All that the runs have in common; its condition and seed are replaced.
-    pub common: RunConfig,
-}
+use crate::{Condition, Error, condition, files};
 
 /// The finished comparison.
 #[derive(Debug, Clone, Serialize)]
@@ -33,49 +19,13 @@ pub struct Comparison {
     pub summary: Vec<ConditionSummary>,
     /// Forward + error against forward only, then against the controls, as far as they were run.
     pub gains: Vec<Gain>,
-}
-
-impl Plan {
-    /// The configuration of every run.
-    pub fn runs(&self) -> Vec<RunConfig> {
-        let of_condition = |condition: &Condition| {
-            let condition = *condition;
-            self.seeds.iter().map(move |&seed| RunConfig {
-                condition,
-                seed,
-                ..self.common.clone()
-            })
-        };
-        self.conditions.iter().flat_map(of_condition).collect()
-    }
-
-    /// Makes all the runs with networks of one kind, `threads` at a time. `progress` hears of each run, by its index.
-    ///
-    /// # Errors
-    ///
-    /// The first that any run meets.
-    pub fn execute<N: Learner>(
-        &self,
-        data: &Dataset,
-        device: DeviceName,
-        threads: usize,
-        progress: &(dyn Fn(usize, Progress<'_>) + Sync),
-    ) -> Result<Comparison, Error> {
-        let jobs: Vec<(usize, RunConfig)> = self.runs().into_iter().enumerate().collect();
-        let results = parallel::map(&jobs, threads, |(index, config)| {
-            let trained = run::train::<N>(config, data, device, &mut |p| {
-                progress(*index, p);
-                ControlFlow::Continue(())
-            });
-            trained.map(|trained| trained.record)
-        });
-        let runs = results.into_iter().collect::<Result<Vec<_>, _>>()?;
-        Ok(Comparison::new(&self.conditions, runs))
-    }
+    #[serde(skip)]
+    data: String,
 }
 
 impl Comparison {
-    fn new(conditions: &[Condition], runs: Vec<RunRecord>) -> Self {
+    /// The comparison of these runs, on data of this name.
+    pub fn new(conditions: &[Condition], runs: Vec<RunRecord>, data: &str) -> Self {
         let summary: Vec<ConditionSummary> = conditions
             .iter()
             .map(|condition| {
@@ -84,8 +34,8 @@ impl Comparison {
             })
             .collect();
         let find = |condition| summary.iter().find(|s| s.condition == condition);
-        let gains = find(Condition::INormFull).map_or_else(Vec::new, |full| {
-            [Condition::INorm, Condition::LnPlus, Condition::None]
+        let gains = find(condition::INORM_FULL).map_or_else(Vec::new, |full| {
+            [condition::INORM, condition::LN_PLUS, condition::NONE]
                 .into_iter()
                 .filter_map(|other| find(other).map(|other| Gain::new(full, other)))
                 .collect()
@@ -94,19 +44,22 @@ impl Comparison {
             runs,
             summary,
             gains,
+            data: data.to_owned(),
         }
     }
 
-    /// The table for a terminal.
+    /// The table for a terminal, at most 80 columns wide.
     pub fn table(&self) -> String {
         let mut table = format!(
-            "{:<22}{:<36}{:>16}  seeds\n",
-            "condition", "", "accuracy (%)"
+            "{:<22}{:>16}  {:>15}  {:>5}\n",
+            "condition", "accuracy (%)", "range", "seeds"
         );
         for row in &self.summary {
             let spread = row.sd.map_or_else(String::new, |sd| format!(" ± {sd:.2}"));
             let accuracy = format!("{:.2}{spread}", row.mean);
-            let seeds: Vec<String> = row.accuracies.iter().map(|a| format!("{a:.2}")).collect();
+            let lowest = row.accuracies.iter().copied().fold(f64::INFINITY, f64::min);
+            let highest = row.accuracies.iter().copied().fold(0.0, f64::max);
+            let range = format!("{lowest:.2} to {highest:.2}");
             let diverged = match row.diverged {
                 0 => String::new(),
                 n => format!("  ({n} diverged)"),
@@ -114,10 +67,9 @@ impl Comparison {
             // Writing to a string cannot fail.
             let _ = writeln!(
                 table,
-                "{:<22}{:<36}{accuracy:>16}  {}{diverged}",
+                "{:<22}{accuracy:>16}  {range:>15}  {:>5}{diverged}",
                 row.condition.name(),
-                row.condition.description(),
-                seeds.join("  "),
+                row.accuracies.len(),
             );
         }
         table
@@ -128,7 +80,7 @@ impl Comparison {
         if self.runs.iter().all(|run| run.outcome == Outcome::Diverged) {
             return "Every run diverged, so there is nothing to draw.".to_owned();
         }
-        let Some(main) = self.gains.iter().find(|gain| gain.over == Condition::INorm) else {
+        let Some(main) = self.gains.iter().find(|gain| gain.over == condition::INORM) else {
             return self.sentences();
         };
         let claim = if main.points <= 0.0 {
@@ -223,15 +175,16 @@ impl Comparison {
             };
             figure::Series {
                 label: row.condition.name(),
-                description: row.condition.description(),
-                colour: Some(figure::Colour::Condition(row.condition as usize)),
+                description: row.condition.description,
+                colour: Some(figure::Colour::Condition(row.condition.index())),
                 curves: own.map(curve).collect(),
             }
         });
         let title = self.runs.first().map_or_else(String::new, |run| {
+            let config = &run.config;
             format!(
-                "Fashion-MNIST under variable luminosity (ε = {})",
-                run.config.epsilon
+                "{} under variable {} (ε = {})",
+                self.data, config.stimulus, config.epsilon
             )
         });
         figure::Comparison {

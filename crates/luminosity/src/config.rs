@@ -1,11 +1,16 @@
 //! What one run is asked to do.
 
+use std::collections::BTreeMap;
+
+use burn::tensor::Device;
 use ei_norm::EiInitializer;
+use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::data::{CLASSES, PIXELS};
-use crate::model::Sizes;
-use crate::optimizer::LearningRates;
+use crate::data::Split;
+use crate::network::{Network, NetworkOption};
+use crate::optimizer::{LearningRates, OptimizerName};
+use crate::stimulus::{Batch, Stimulus};
 use crate::{Condition, Error};
 
 /// The configuration of a run. With the data and the library's version it determines the result, to
@@ -44,6 +49,28 @@ pub struct RunConfig {
     pub shuffle: bool,
     /// The distribution of the initial weights.
     pub init: EiInitializer,
+    /// The network.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub network: Network,
+    /// The network's own options, where they differ from its defaults.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub options: BTreeMap<String, usize>,
+    /// How brightness varies.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub stimulus: Stimulus,
+    /// How gradients become steps.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub optimizer: OptimizerName,
+    /// Early stopping: the last tenth of the training images is held out, and training ends after so many
+    /// epochs without a better accuracy on it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub patience: Option<usize>,
+}
+
+/// What has its default is left out of records, so that a new setting leaves the names of old runs as they
+/// are.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl RunConfig {
@@ -65,7 +92,22 @@ impl RunConfig {
             clip_errors: None,
             shuffle: true,
             init: EiInitializer::Lognormal,
+            network: Network::default(),
+            options: BTreeMap::new(),
+            stimulus: Stimulus::default(),
+            optimizer: OptimizerName::default(),
+            patience: None,
         }
+    }
+
+    /// The same for a network of another kind, with its defaults.
+    pub fn of(network: Network, condition: Condition, seed: u64) -> Self {
+        let mut config = Self {
+            network,
+            ..Self::new(condition, seed)
+        };
+        (network.defaults)(&mut config);
+        config
     }
 
     /// Checks every number.
@@ -99,13 +141,18 @@ impl RunConfig {
         for (name, value, most) in [
             ("steps", self.max_steps.unwrap_or(1), 1_000_000_000),
             ("epochs", self.epochs, 1_000_000),
-            ("width", self.width, 100_000),
+            ("width", self.width, 20_000),
             ("batch-size", self.batch_size, 1_000_000),
+            ("patience", self.patience.unwrap_or(1), 1_000_000),
         ] {
             if value < 1 || value > most {
                 return Err(Error::usage(name, value, &format!("1 to {most}")));
             }
         }
+        if self.depth > 64 {
+            return Err(Error::usage("depth", self.depth, "0 to 64"));
+        }
+        self.network.check(&self.options)?;
         if self.width == 1 && self.init != EiInitializer::Iclr {
             return Err(Error::usage(
                 "width",
@@ -121,14 +168,35 @@ impl RunConfig {
         images.div_ceil(self.batch_size)
     }
 
-    /// The sizes of the network.
-    pub fn sizes(&self) -> Sizes {
-        Sizes {
-            input: PIXELS,
-            width: self.width,
-            depth: self.depth,
-            classes: CLASSES,
+    /// How many of so many training images are trained on; the rest is held out.
+    pub fn images_to_train_on(&self, images: usize) -> usize {
+        match self.patience {
+            Some(_) => images - (images / 10).max(1).min(images.saturating_sub(1)),
+            None => images,
         }
+    }
+
+    /// The value of an option of the network.
+    pub fn option(&self, option: &NetworkOption) -> usize {
+        let given = self.options.get(option.name);
+        given.copied().unwrap_or(option.default)
+    }
+
+    /// The images at `indices` as the stimulus presents them; see [`Stimulus::batch`].
+    ///
+    /// # Panics
+    ///
+    /// If an index lies outside of the split.
+    pub fn batch(
+        &self,
+        split: &Split,
+        indices: &[usize],
+        time: Option<f64>,
+        rng: &mut impl Rng,
+        device: &Device,
+    ) -> Batch {
+        self.stimulus
+            .batch(split, indices, self.epsilon, time, rng, device)
     }
 
     /// The learning rate of each population of synapses.

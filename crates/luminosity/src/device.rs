@@ -102,13 +102,10 @@ impl DeviceName {
 
 /// Makes one small computation: a GPU that is not there shows itself only then, by a panic.
 fn probe(name: DeviceName, device: &Device) -> Result<(), Error> {
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
-    let result = std::panic::catch_unwind(|| {
+    let result = crate::panics::caught(|| {
         let one = burn::tensor::Tensor::<1>::ones([1], device);
         (one * 2.0).into_scalar::<f32>()
     });
-    std::panic::set_hook(hook);
     match result {
         Ok(2.0) => Ok(()),
         _ => Err(Error::Device {

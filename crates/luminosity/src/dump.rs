@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use npyz::WriterBuilder;
 
 use crate::data::Split;
-use crate::model::Network;
+use crate::network::TrainedNetwork;
 use crate::random::{Purpose, generator};
-use crate::{Error, RunConfig, files, stimulus};
+use crate::{Error, RunConfig, files};
 
 /// Images in the dumped batch.
 const BATCH: usize = 32;
@@ -25,28 +24,27 @@ const BATCH: usize = 32;
 /// [`Error::Io`] that names the file.
 pub fn dump(
     folder: &Path,
-    network: &Network,
+    network: &dyn TrainedNetwork,
     config: &RunConfig,
     split: &Split,
     device: &Device,
 ) -> Result<(), Error> {
     files::prepare_folder(folder)?;
-    let mut parameters = Parameters::default();
-    network.visit(&mut parameters);
-    for (path, data) in parameters.found {
+    for (path, data) in network.parameters() {
         write(folder, &path, data)?;
     }
     let mut shifts = generator(config.seed, Purpose::TestShifts);
     let indices: Vec<usize> = (0..split.len().min(BATCH)).collect();
-    let batch = stimulus::batch(split, &indices, config.epsilon, &mut shifts, device);
+    let batch = config.batch(split, &indices, None, &mut shifts, device);
     write(folder, "input", batch.x.to_data())?;
     let labels: Tensor<1, Int> = batch.labels;
     write(folder, "labels", labels.float().into_data())?;
-    for (index, trace) in network.trace(batch.x.clone()).into_iter().enumerate() {
+    let activity = network.pre_activations(batch.x.clone());
+    for (index, pre_activation) in activity.into_iter().enumerate() {
         let name = format!("pre_activation.{index}");
-        write(folder, &name, trace.pre_activation.into_data())?;
+        write(folder, &name, pre_activation.into_data())?;
     }
-    write(folder, "logits", network.forward(batch.x).into_data())
+    write(folder, "logits", network.logits(batch.x).into_data())
 }
 
 fn write(folder: &Path, name: &str, data: TensorData) -> Result<(), Error> {
@@ -64,25 +62,4 @@ fn write(folder: &Path, name: &str, data: TensorData) -> Result<(), Error> {
         });
     encoded.map_err(|e| Error::io("encode", &path, e))?;
     files::write(&path, &bytes)
-}
-
-#[derive(Default)]
-struct Parameters {
-    path: Vec<String>,
-    found: Vec<(String, TensorData)>,
-}
-
-impl ModuleVisitor for Parameters {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let value = param.val().inner().into_data();
-        self.found.push((self.path.join("."), value));
-    }
 }

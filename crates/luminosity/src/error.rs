@@ -47,6 +47,12 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// The system refused a thread.
+    #[error("no thread could be started ({problem}); fewer --threads may do")]
+    Thread {
+        /// Why.
+        problem: String,
+    },
     /// A device that is not there.
     #[error("device {name} is not available: {problem}")]
     Device {

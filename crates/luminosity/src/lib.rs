@@ -2,10 +2,11 @@
 //! circuits" (Eyono et al. 2026): Fashion-MNIST under variable luminosity, learned by networks of
 //! excitatory and inhibitory units.
 //!
-//! Data flows one way: [`data`] → [`stimulus`] → [`condition`], [`model`] → [`mod@run`] →
+//! Data flows one way: [`data`] → [`stimulus`] → [`condition`], [`network`] → [`mod@run`] →
 //! [`record`] → [`compare`], or [`mod@sweep`] → [`schedule`] → [`store`] → [`report`], each with its
 //! [`figure`]s. The layers and their maths are in [`ei_norm`].
 
+pub mod catalogue;
 pub mod cli;
 pub mod compare;
 pub mod condition;
@@ -15,10 +16,9 @@ pub mod device;
 pub mod dump;
 pub mod figure;
 pub mod files;
-pub mod learner;
 pub mod machine;
 pub mod measure;
-pub mod model;
+pub mod network;
 pub mod optimizer;
 pub mod parallel;
 pub mod random;
@@ -35,9 +35,10 @@ pub mod summary;
 pub mod sweep;
 
 mod error;
+mod panics;
 
 pub use condition::Condition;
 pub use config::RunConfig;
 pub use device::DeviceName;
 pub use error::Error;
-pub use learner::Learner;
+pub use network::{Learner, Network};

@@ -1,70 +1,103 @@
 //! What is measured of the hidden layers beside accuracy.
 
-use burn::tensor::Device;
+use std::collections::BTreeMap;
+
+use burn::tensor::{Device, Tensor};
 use ei_norm::functional::smoothed_cross_entropy;
 use ei_norm::metric::{self, Moments};
 
 use crate::RunConfig;
+use crate::catalogue::{Catalogue, Entry, Named};
 use crate::data::Split;
-use crate::model::{Hidden, Network, Trace};
+use crate::network::{Learner, Probe};
 use crate::optimizer::LABEL_SMOOTHING;
 use crate::random::{Purpose, generator};
 use crate::record::{Alignment, Alignments, Measures};
-use crate::stimulus::{self, Batch};
 
 /// Batches that are measured.
 const BATCHES: usize = 8;
 /// Images in each.
 const BATCH: usize = 32;
 
-/// What one batch says of one hidden layer.
-struct Layer {
-    alignment: metric::Alignment,
-    moments: Moments,
-    lambda_max: f64,
+/// A measure that a program adds, by its name under `measures` in records.
+pub type Measure = Named<MeasureSpec>;
+
+/// What a measure is.
+#[derive(Debug)]
+pub struct MeasureSpec {
+    /// The name.
+    pub name: &'static str,
+    /// What it says of a hidden layer and a batch.
+    pub of: fn(&Probe) -> f64,
+}
+
+impl Entry for MeasureSpec {
+    const KIND: &'static str = "measure";
+
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn catalogue() -> &'static Catalogue<Self> {
+        static CATALOGUE: Catalogue<MeasureSpec> = Catalogue::new(&[]);
+        &CATALOGUE
+    }
 }
 
 /// The measures of a network without autodiff: the mean over fixed batches of test images, under the
-/// shifts that the seed fixes.
-pub fn measure(network: &Network, config: &RunConfig, split: &Split, device: &Device) -> Measures {
+/// stimulus that the seed fixes.
+pub fn measure(
+    network: &impl Learner,
+    config: &RunConfig,
+    split: &Split,
+    device: &Device,
+) -> Measures {
     let mut shifts = generator(config.seed, Purpose::TestShifts);
     let indices: Vec<usize> = (0..split.len().min(BATCHES * BATCH)).collect();
-    let batches: Vec<Vec<Layer>> = indices
+    let batches: Vec<Vec<Probe>> = indices
         .chunks(BATCH)
         .map(|indices| {
-            let batch = stimulus::batch(split, indices, config.epsilon, &mut shifts, device);
-            layers(network, batch)
+            let batch = config.batch(split, indices, None, &mut shifts, device);
+            let labels = batch.labels.autodiff();
+            network.probe(batch.x, &|logits: Tensor<2>| {
+                smoothed_cross_entropy(logits, labels.clone(), LABEL_SMOOTHING)
+            })
         })
         .collect();
-    let over_batches = |layer: usize, of: fn(&Layer) -> f64| {
+    let layers = batches.iter().map(Vec::len).min().unwrap_or(0);
+    let mean_of = |layer: usize, of: &dyn Fn(&Probe) -> f64| {
         mean(
             batches
                 .iter()
-                .filter_map(|layers| layers.get(layer).map(of)),
+                .filter_map(|probes| probes.get(layer).map(of)),
         )
     };
-    let each_layer = || 0..network.hidden.len();
-    let alignments: Vec<Alignment> = each_layer()
-        .map(|layer| Alignment {
-            output: finite(over_batches(layer, |l| l.alignment.output)),
-            gradient: finite(over_batches(layer, |l| l.alignment.gradient)),
-        })
+    let each = |of: &dyn Fn(&Probe) -> f64| -> Vec<Option<f64>> {
+        (0..layers)
+            .map(|layer| finite(mean_of(layer, of)))
+            .collect()
+    };
+    let moments_of = |probe: &Probe| metric::moments(probe.pre_activation.clone());
+    let alignments: Vec<Alignment> = each(&|p| p.alignment.output)
+        .into_iter()
+        .zip(each(&|p| p.alignment.gradient))
+        .map(|(output, gradient)| Alignment { output, gradient })
         .collect();
-    let moments = each_layer().map(|layer| Moments {
-        mean: over_batches(layer, |l| l.moments.mean),
-        variance: over_batches(layer, |l| l.moments.variance),
-    });
-    let lambda_max = each_layer().map(|layer| finite(over_batches(layer, |l| l.lambda_max)));
     let over_layers = |of: fn(&Alignment) -> Option<f64>| {
         finite(mean(alignments.iter().map(|a| of(a).unwrap_or(f64::NAN))))
     };
+    let further = Measure::all().into_iter();
     Measures {
-        moments: moments.collect(),
-        lambda_max: lambda_max.collect(),
-        lateral_cosine: network
-            .hidden
-            .iter()
-            .filter_map(Hidden::lateral_cosine)
+        moments: (0..layers)
+            .map(|layer| Moments {
+                mean: mean_of(layer, &|p| moments_of(p).mean),
+                variance: mean_of(layer, &|p| moments_of(p).variance),
+            })
+            .collect(),
+        lambda_max: each(&|p| metric::largest_covariance_eigenvalue(p.error.clone())),
+        lateral_cosine: each(&|p| p.lateral_cosine.unwrap_or(f64::NAN))
+            .into_iter()
+            .flatten()
             .collect(),
         alignment: Alignments {
             mean: Alignment {
@@ -73,27 +106,10 @@ pub fn measure(network: &Network, config: &RunConfig, split: &Split, device: &De
             },
             layers: alignments,
         },
+        measures: further
+            .map(|measure| (measure.name().to_owned(), each(&measure.of)))
+            .collect::<BTreeMap<_, _>>(),
     }
-}
-
-fn layers(network: &Network, batch: Batch) -> Vec<Layer> {
-    let traces = network.trace(batch.x);
-    let labels = batch.labels.autodiff();
-    let errors = network.errors(&traces, |logits| {
-        smoothed_cross_entropy(logits, labels.clone(), LABEL_SMOOTHING)
-    });
-    let layer = |((hidden, trace), error): ((&Hidden, Trace), _)| Layer {
-        alignment: hidden.alignment(trace.input),
-        moments: metric::moments(trace.pre_activation),
-        lambda_max: metric::largest_covariance_eigenvalue(error),
-    };
-    network
-        .hidden
-        .iter()
-        .zip(traces)
-        .zip(errors)
-        .map(layer)
-        .collect()
 }
 
 /// JSON has no NaN.

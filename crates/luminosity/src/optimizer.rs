@@ -1,16 +1,34 @@
-//! Plain SGD with one learning rate per population of synapses, and Dale's law after each step.
+//! Descent with one learning rate per population of synapses, and Dale's law after each step.
 
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{Int, Tensor};
+use clap::ValueEnum;
 use ei_norm::dale::{Role, Roles};
-use ei_norm::{functional::smoothed_cross_entropy, optim::ProjectedSgd};
+use ei_norm::functional::smoothed_cross_entropy;
+use ei_norm::optim::{Projected, ProjectedSgd};
 use serde::{Deserialize, Serialize};
 
-use crate::Learner;
+use crate::network::Learner;
 
 /// Label smoothing of the paper.
 pub const LABEL_SMOOTHING: f64 = 0.1;
+/// The factor of [`OptimizerName::Momentum`].
+const MOMENTUM: f64 = 0.9;
+
+/// How gradients become steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerName {
+    /// Plain descent, as in the paper.
+    #[default]
+    Sgd,
+    /// Descent with a momentum of 0.9.
+    Momentum,
+    /// Adam, with Burn's defaults.
+    Adam,
+}
 
 /// The learning rates.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -25,9 +43,9 @@ pub struct LearningRates {
     pub inhibitory_out: f64,
 }
 
-/// SGD with projection on a network.
+/// An optimizer with projection on a network.
 pub struct Optimizer {
-    sgd: ModuleOptimizer,
+    optimizer: ModuleOptimizer,
     rates: ModuleLearningRate,
     lambda: f64,
 }
@@ -39,16 +57,34 @@ pub struct StepLoss {
     pub task: Tensor<1>,
 }
 
+impl OptimizerName {
+    fn init(self) -> ModuleOptimizer {
+        match self {
+            Self::Sgd => ProjectedSgd.init(),
+            Self::Momentum => {
+                let momentum = MomentumConfig::new().with_momentum(MOMENTUM);
+                Projected::new(SgdConfig::new().with_momentum(Some(momentum)).build()).init()
+            }
+            Self::Adam => Projected::new(AdamConfig::new().build()).init(),
+        }
+    }
+}
+
 impl Optimizer {
     /// An optimizer for `network`; the local losses weigh `lambda` against the task's.
-    pub fn new<N: Learner>(network: &N, rates: LearningRates, lambda: f64) -> Self {
+    pub fn new<N: Learner>(
+        name: OptimizerName,
+        network: &N,
+        rates: LearningRates,
+        lambda: f64,
+    ) -> Self {
         let roles = Roles::of(network);
         let mut scheduler = ModuleLrScheduler::new(rates.excitatory)
             .with_group(roles.group(&[Role::Bias]), rates.bias)
             .with_group(roles.group(&Role::INTO_INHIBITION), rates.inhibitory_in)
             .with_group(roles.group(&Role::OUT_OF_INHIBITION), rates.inhibitory_out);
         Self {
-            sgd: ProjectedSgd.init(),
+            optimizer: name.init(),
             rates: scheduler.step(),
             lambda,
         }
@@ -72,7 +108,7 @@ impl Optimizer {
             None => task.clone(),
         };
         let gradients = GradientsParams::from_grads(total.backward(), &network);
-        let network = self.sgd.step(self.rates.clone(), network, gradients);
+        let network = self.optimizer.step(self.rates.clone(), network, gradients);
         let network = network.adapt();
         let task = task.inner();
         (network, StepLoss { task })

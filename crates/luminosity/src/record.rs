@@ -1,5 +1,7 @@
 //! What is written down of a run: one JSON object.
 
+use std::collections::BTreeMap;
+
 use ei_norm::metric::Moments;
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +13,7 @@ use crate::RunConfig;
 pub enum Outcome {
     /// It made all its steps.
     Completed,
-    /// Its loss stopped being a number; its accuracy is that of chance.
+    /// Its loss or its weights stopped being numbers; its accuracy is that of chance.
     Diverged,
 }
 
@@ -24,6 +26,9 @@ pub struct Epoch {
     pub train_loss: f64,
     /// 0 to 1.
     pub test_accuracy: f64,
+    /// The accuracy on what early stopping holds out, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_accuracy: Option<f64>,
     /// What is measured of the hidden layers at its end.
     #[serde(flatten)]
     pub measures: Measures,
@@ -44,6 +49,9 @@ pub struct Measures {
     /// ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lateral_cosine: Vec<f64>,
+    /// What the program's own measures say of each hidden layer, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub measures: BTreeMap<String, Vec<Option<f64>>>,
 }
 
 /// How a hidden layer, or the mean of all, compares with LayerNorm. A cosine is missing where a layer

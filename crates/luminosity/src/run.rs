@@ -3,16 +3,17 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 use rand::seq::SliceRandom;
 
-use crate::data::{CLASSES, Dataset, Split};
-use crate::model::Network;
+use crate::data::{Dataset, Split};
+use crate::measure::measure;
+use crate::network::{Learner, Task, TrainedNetwork};
 use crate::optimizer::Optimizer;
 use crate::random::{Purpose, generator};
 use crate::record::{Epoch, Outcome, RunRecord, Timing};
-use crate::stimulus;
-use crate::{DeviceName, Error, Learner, RunConfig, machine};
+use crate::{DeviceName, Error, RunConfig, machine};
 
 /// Images that are tested at a time: large enough to use the machine, small enough to stay in cache.
 const TEST_BATCH: usize = 500;
@@ -36,12 +37,11 @@ pub struct Progress<'a> {
 pub type Observer<'a> = dyn FnMut(Progress<'_>) -> ControlFlow<()> + Send + 'a;
 
 /// What a run yields.
-#[derive(Debug)]
-pub struct Trained<N = Network> {
+pub struct Trained {
     /// The record.
     pub record: RunRecord,
     /// The network after the last step, without autodiff.
-    pub network: N,
+    pub network: Box<dyn TrainedNetwork>,
     /// The loss of the task before each step.
     pub losses: Vec<f32>,
 }
@@ -55,50 +55,48 @@ pub struct Trained<N = Network> {
 ///
 /// # Errors
 ///
-/// If the configuration is not valid, or [`Error::Interrupted`] if `progress` breaks it off. A run that diverges is not an error but an outcome.
+/// If the configuration is not valid, or [`Error::Interrupted`] if `progress` breaks it off. A run that
+/// diverges is not an error but an outcome.
 pub fn run(
     config: &RunConfig,
     data: &Dataset,
     device: DeviceName,
     progress: &mut Observer<'_>,
 ) -> Result<Trained, Error> {
-    train(config, data, device, progress)
+    config.validate()?;
+    config.network.train(config, data, device, progress)
 }
 
-/// [`run`] for a network of another kind.
-///
-/// # Errors
-///
-/// As [`run`].
-pub fn train<N: Learner>(
+/// [`run`] with networks of type `N`.
+pub(crate) fn train<N: Learner>(
     config: &RunConfig,
     data: &Dataset,
     device: DeviceName,
     progress: &mut Observer<'_>,
-) -> Result<Trained<N>, Error> {
-    config.validate()?;
+) -> Result<Trained, Error> {
     let device_of_run = device.open()?;
-    on_one_thread(|| Run::new(config, data, device, device_of_run)?.train(progress))?
+    on_one_thread(|| Run::new(config, data, device, device_of_run).train::<N>(progress))?
 }
 
-/// Tests a network as at the end of a run with this configuration: the same shifts, the same
-/// accuracy.
+/// Tests a network as at the end of a run with this configuration: the same stimuli, the same accuracy.
 ///
 /// # Errors
 ///
 /// If no thread can be started.
 pub fn test(
-    network: &Network,
+    network: &dyn TrainedNetwork,
     config: &RunConfig,
     split: &Split,
     device: &Device,
 ) -> Result<f64, Error> {
-    on_one_thread(|| accuracy(network, config, split, device))
+    on_one_thread(|| network.accuracy(config, split, device))
 }
 
 fn on_one_thread<T: Send>(f: impl FnOnce() -> T + Send) -> Result<T, Error> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
-    let pool = pool.map_err(|e| Error::usage("threads", 1, &format!("({e})")))?;
+    let pool = pool.map_err(|e| Error::Thread {
+        problem: e.to_string(),
+    })?;
     Ok(pool.install(f))
 }
 
@@ -140,30 +138,33 @@ impl<'a> Run<'a> {
         data: &'a Dataset,
         device_name: DeviceName,
         plain: Device,
-    ) -> Result<Self, Error> {
+    ) -> Self {
         let autodiff = plain.clone().autodiff();
-        Ok(Self {
+        Self {
             config,
             data,
             device_name,
             plain,
             autodiff,
             started: Instant::now(),
-        })
+        }
     }
 
-    fn train<N: Learner>(&self, progress: &mut Observer<'_>) -> Result<Trained<N>, Error> {
+    fn train<N: Learner>(&self, progress: &mut Observer<'_>) -> Result<Trained, Error> {
         let config = self.config;
         let train = self.data.train();
         let mut weights = generator(config.seed, Purpose::Weights);
-        let mut network = N::create(config, &self.autodiff, &mut weights)?;
-        let mut optimizer = Optimizer::new(&network, config.learning_rates(), config.lambda);
-        let mut order: Vec<usize> = (0..train.len()).collect();
+        let task = Task::of(self.data);
+        let mut network = N::create(config, task, &self.autodiff, &mut weights)?;
+        let rates = config.learning_rates();
+        let mut optimizer = Optimizer::new(config.optimizer, &network, rates, config.lambda);
+        let used = config.images_to_train_on(train.len());
+        let held_out: Vec<usize> = (used..train.len()).collect();
+        let mut patience = Patience::default();
+        let mut order: Vec<usize> = (0..used).collect();
         let mut shuffling = generator(config.seed, Purpose::Order);
         let mut shifts = generator(config.seed, Purpose::TrainShifts);
-        let all_steps = config
-            .epochs
-            .saturating_mul(config.steps_per_epoch(train.len()));
+        let all_steps = config.epochs.saturating_mul(config.steps_per_epoch(used));
         let steps = config.max_steps.map_or(all_steps, |max| max.min(all_steps));
         let mut so_far = Progression::default();
         let mut made = 0;
@@ -178,8 +179,8 @@ impl<'a> Run<'a> {
                 if made == steps {
                     break;
                 }
-                let batch =
-                    stimulus::batch(train, indices, config.epsilon, &mut shifts, &self.autodiff);
+                let time = Some(made as f64 / steps as f64);
+                let batch = config.batch(train, indices, time, &mut shifts, &self.autodiff);
                 let (next, loss) = optimizer.step(network, batch.x, batch.labels);
                 network = next;
                 so_far.pending.push(loss.task);
@@ -210,16 +211,23 @@ impl<'a> Run<'a> {
             if made > WARM_UP {
                 so_far.timed += since.elapsed();
             }
+            // The last update may have gone wrong without a loss to show it.
+            so_far.diverged |= !all_finite(&network);
             if so_far.diverged {
                 break;
             }
             let losses = &so_far.losses[first_of_epoch..];
+            let plain = network.valid();
+            let test = self.data.test();
+            let on = |split, indices: &[usize]| self.accuracy(&plain, split, indices);
             let ended = Epoch {
                 epoch,
                 train_loss: losses.iter().map(|l| f64::from(*l)).sum::<f64>() / losses.len() as f64,
-                test_accuracy: self.test(&network),
-                measures: (network.valid()).measures(config, self.data.test(), &self.plain),
+                test_accuracy: on(test, &(0..test.len()).collect::<Vec<_>>()),
+                validation_accuracy: config.patience.map(|_| on(train, &held_out)),
+                measures: measure(&plain, config, test, &self.plain),
             };
+            let enough = patience.is_over(config.patience, ended.validation_accuracy);
             let news = Progress {
                 step: made,
                 steps,
@@ -229,7 +237,7 @@ impl<'a> Run<'a> {
                 return Err(Error::Interrupted);
             }
             so_far.history.push(ended);
-            if made == steps {
+            if made == steps || enough {
                 break;
             }
         }
@@ -237,13 +245,13 @@ impl<'a> Run<'a> {
         let record = self.record(&so_far, made);
         Ok(Trained {
             record,
-            network,
+            network: Box::new(network),
             losses: so_far.losses,
         })
     }
 
-    fn test(&self, network: &impl Learner) -> f64 {
-        accuracy(&network.valid(), self.config, self.data.test(), &self.plain)
+    fn accuracy(&self, network: &impl Learner, split: &Split, indices: &[usize]) -> f64 {
+        accuracy_on(network, self.config, split, indices, &self.plain)
     }
 
     fn record(&self, so_far: &Progression, steps: usize) -> RunRecord {
@@ -260,7 +268,9 @@ impl<'a> Run<'a> {
             data: self.data.source().to_string(),
             data_sha256: self.data.sha256().to_owned(),
             steps,
-            test_accuracy: last.map_or(1.0 / CLASSES as f64, |epoch| epoch.test_accuracy),
+            test_accuracy: last.map_or(1.0 / self.data.classes() as f64, |epoch| {
+                epoch.test_accuracy
+            }),
             train_loss: last.map(|epoch| epoch.train_loss),
             alignment: measures.clone().map(|m| m.alignment),
             moments: measures.clone().map(|m| m.moments),
@@ -281,13 +291,69 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The share of test images that are classified correctly, under the shifts that the seed fixes.
-fn accuracy(network: &impl Learner, config: &RunConfig, split: &Split, device: &Device) -> f64 {
-    let mut shifts = generator(config.seed, Purpose::TestShifts);
+/// Whether every parameter is a number: a sum of numbers is one.
+fn all_finite(network: &impl Module) -> bool {
+    struct Sum(Option<Tensor<1>>);
+    impl ModuleVisitor for Sum {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            // Zero times a number is zero, however large.
+            let zero = (param.val().inner() * 0.0).sum();
+            self.0 = Some(match self.0.take() {
+                Some(sum) => sum + zero,
+                None => zero,
+            });
+        }
+    }
+    let mut sum = Sum(None);
+    network.visit(&mut sum);
+    sum.0.is_none_or(|sum| sum.into_scalar::<f32>().is_finite())
+}
+
+/// How long the accuracy on what is held out has not risen.
+#[derive(Default)]
+struct Patience {
+    best: f64,
+    epochs: usize,
+}
+
+impl Patience {
+    /// Hears of an epoch; whether it was one too many.
+    fn is_over(&mut self, allowed: Option<usize>, accuracy: Option<f64>) -> bool {
+        let (Some(allowed), Some(accuracy)) = (allowed, accuracy) else {
+            return false;
+        };
+        if accuracy > self.best {
+            (self.best, self.epochs) = (accuracy, 0);
+        } else {
+            self.epochs += 1;
+        }
+        self.epochs >= allowed
+    }
+}
+
+/// The share of the images of a split that are classified correctly, under the stimuli that the seed
+/// fixes.
+pub(crate) fn accuracy(
+    network: &impl Learner,
+    config: &RunConfig,
+    split: &Split,
+    device: &Device,
+) -> f64 {
     let indices: Vec<usize> = (0..split.len()).collect();
+    accuracy_on(network, config, split, &indices, device)
+}
+
+fn accuracy_on(
+    network: &impl Learner,
+    config: &RunConfig,
+    split: &Split,
+    indices: &[usize],
+    device: &Device,
+) -> f64 {
+    let mut shifts = generator(config.seed, Purpose::TestShifts);
     let mut correct = 0;
     for indices in indices.chunks(TEST_BATCH) {
-        let batch = stimulus::batch(split, indices, config.epsilon, &mut shifts, device);
+        let batch = config.batch(split, indices, None, &mut shifts, device);
         let guesses = network.logits(batch.x).argmax(1).into_data();
         correct += guesses
             .iter::<i64>()
@@ -295,5 +361,5 @@ fn accuracy(network: &impl Learner, config: &RunConfig, split: &Split, device: &
             .filter(|(guess, index)| *guess == i64::from(split.label(**index)))
             .count();
     }
-    correct as f64 / split.len() as f64
+    correct as f64 / indices.len() as f64
 }

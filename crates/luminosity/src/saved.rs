@@ -1,18 +1,18 @@
-//! A trained network on disk: `NAME.bpk`, its weights as a Burn record, and `NAME.json`, the record
-//! of the run, which says what the weights are for.
+//! A trained network on disk: its weights, as a Burn record (`NAME.bpk`) or as safetensors
+//! (`NAME.safetensors`), and `NAME.json`, the record of the run, which says what the weights are for.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use burn::module::Module;
-use burn::store::ModuleRecord;
-use burn::tensor::{Bytes, Device};
-use ei_norm::dale;
+use burn::tensor::{DType, Device, TensorData};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use crate::model::Network;
-use crate::random::{Purpose, generator};
+use crate::network::{Task, TrainedNetwork};
 use crate::record::RunRecord;
 use crate::{Error, files};
+
+/// The endings of weights.
+const ENDINGS: [&str; 2] = ["bpk", "safetensors"];
 
 /// The two files of a saved model, from the name of either or of both without an ending.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,21 +23,55 @@ pub struct ModelFiles {
     pub record: PathBuf,
 }
 
+/// Weights as a file holds them.
+#[derive(Debug)]
+pub enum Weights {
+    /// A Burn record.
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// Its content.
+        bytes: Vec<u8>,
+    },
+    /// Tensors by the paths of their parameters.
+    Named {
+        /// The file.
+        path: PathBuf,
+        /// Its tensors.
+        tensors: BTreeMap<String, TensorData>,
+    },
+}
+
+impl Weights {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Record { path, .. } | Self::Named { path, .. } => path,
+        }
+    }
+}
+
 impl ModelFiles {
-    /// The files that belong to `name`.
+    /// The files that belong to `name`; without an ending, the one of the weights that is there, or `.bpk`.
     pub fn named(name: &Path) -> Self {
-        let known = name.extension().is_some_and(|e| e == "bpk" || e == "json");
-        let with = |ending: &str| match known {
-            true => name.with_extension(ending),
-            false => {
-                let mut path = name.as_os_str().to_owned();
-                path.push(".");
-                path.push(ending);
-                PathBuf::from(path)
-            }
+        let ending = name.extension().and_then(|e| e.to_str()).unwrap_or("");
+        let bare = match ENDINGS.contains(&ending) || ending == "json" {
+            true => name.with_extension(""),
+            false => name.to_owned(),
+        };
+        let with = |ending: &str| {
+            let mut path = bare.as_os_str().to_owned();
+            path.push(".");
+            path.push(ending);
+            PathBuf::from(path)
+        };
+        let there = || ENDINGS.into_iter().find(|ending| with(ending).is_file());
+        let of_weights = match ENDINGS.into_iter().find(|known| *known == ending) {
+            Some(named) => named,
+            None => there().unwrap_or(ENDINGS[0]),
         };
         Self {
-            weights: with("bpk"),
+            weights: with(of_weights),
             record: with("json"),
         }
     }
@@ -54,18 +88,21 @@ impl ModelFiles {
         }
     }
 
-    /// Writes both files.
+    /// Writes both files, the record first: it cannot be made again without training.
     ///
     /// # Errors
     ///
     /// [`Error::Io`] that names the file.
-    pub fn save(&self, network: &Network, record: &RunRecord) -> Result<(), Error> {
-        let weights = network.clone().into_record().into_bytes();
-        let weights = weights.map_err(|e| Error::file(&self.weights, e))?;
-        files::write(&self.weights, &weights)?;
+    pub fn save(&self, network: &dyn TrainedNetwork, record: &RunRecord) -> Result<(), Error> {
         let mut json = serde_json::to_vec(record).map_err(|e| Error::file(&self.record, e))?;
         json.push(b'\n');
-        files::write(&self.record, &json)
+        files::write(&self.record, &json)?;
+        let weights = match self.is_safetensors() {
+            true => safetensors_of(network.parameters()),
+            false => network.record(),
+        };
+        let weights = weights.map_err(|e| Error::file(&self.weights, e))?;
+        files::write(&self.weights, &weights)
     }
 
     /// Reads both files.
@@ -74,37 +111,82 @@ impl ModelFiles {
     ///
     /// If a file is missing or damaged, the weights are not those of the record's network, or they
     /// break Dale's law.
-    pub fn load(&self, device: &Device) -> Result<(Network, RunRecord), Error> {
+    pub fn load(
+        &self,
+        task: Task,
+        device: &Device,
+    ) -> Result<(Box<dyn TrainedNetwork>, RunRecord), Error> {
+        let record = self.record()?;
+        let path = self.weights.clone();
+        let bytes = files::read(&path)?;
+        let weights = match self.is_safetensors() {
+            true => Weights::Named {
+                tensors: tensors_of(&bytes).map_err(|e| Error::file(&path, e))?,
+                path,
+            },
+            false => Weights::Record { path, bytes },
+        };
+        let config = &record.config;
+        // A damaged file must not end the program, wherever Burn's reader stumbles.
+        let loaded = crate::panics::caught(|| config.network.load(config, task, weights, device));
+        let network = loaded.unwrap_or_else(|_| {
+            let problem = "not a whole model (its structure is broken)";
+            Err(Error::file(&self.weights, problem))
+        })?;
+        Ok((network, record))
+    }
+
+    /// Reads the record alone.
+    ///
+    /// # Errors
+    ///
+    /// If it is missing or damaged.
+    pub fn record(&self) -> Result<RunRecord, Error> {
         let json = files::read(&self.record)?;
         let record: RunRecord = serde_json::from_slice(&json)
             .map_err(|e| Error::file(&self.record, format!("not the record of a model ({e})")))?;
         record.config.validate()?;
-        let bytes = files::read(&self.weights)?;
-        let damaged =
-            |problem: String| Error::file(&self.weights, format!("not a whole model ({problem})"));
-        // A damaged file must not end the program, wherever its reader stumbles.
-        let weights = catch_unwind(AssertUnwindSafe(|| {
-            ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes))
-        }));
-        let weights = match weights {
-            Ok(weights) => weights.map_err(|e| damaged(e.to_string()))?,
-            Err(_) => return Err(damaged("its structure is broken".to_owned())),
-        };
-        let config = &record.config;
-        let network = Network::init(
-            config.condition.hidden(),
-            config.sizes(),
-            config.init,
-            device,
-            &mut generator(config.seed, Purpose::Weights),
-        )?;
-        let network = network.try_load_record(weights).map_err(|e| {
-            let problem = format!("not the weights of {}: {e}", self.record.display());
-            Error::file(&self.weights, problem)
-        })?;
-        dale::check(&network).map_err(|e| Error::file(&self.weights, e))?;
-        Ok((network, record))
+        Ok(record)
     }
+
+    fn is_safetensors(&self) -> bool {
+        self.weights.extension().is_some_and(|e| e == "safetensors")
+    }
+}
+
+fn safetensors_of(parameters: Vec<(String, TensorData)>) -> Result<Vec<u8>, String> {
+    let parameters: Vec<(String, Vec<usize>, Vec<u8>)> = parameters
+        .into_iter()
+        .map(|(name, data)| {
+            let bytes = data.iter::<f32>().flat_map(f32::to_le_bytes).collect();
+            (name, data.shape().to_vec(), bytes)
+        })
+        .collect();
+    let views = parameters
+        .iter()
+        .map(|(name, shape, bytes)| {
+            let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
+            view.map(|view| (name.as_str(), view))
+        })
+        .collect::<Result<Vec<_>, _>>();
+    views
+        .and_then(|views| safetensors::serialize(views, None))
+        .map_err(|e| e.to_string())
+}
+
+fn tensors_of(bytes: &[u8]) -> Result<BTreeMap<String, TensorData>, String> {
+    let file = SafeTensors::deserialize(bytes).map_err(|e| format!("not safetensors ({e})"))?;
+    let tensors = file.iter().map(|(name, view)| match view.dtype() {
+        Dtype::F32 => {
+            let words = view.data().chunks_exact(4);
+            let values: Vec<f32> = words
+                .filter_map(|word| word.try_into().ok().map(f32::from_le_bytes))
+                .collect();
+            Ok((name.to_owned(), TensorData::new(values, view.shape())))
+        }
+        other => Err(format!("{name} is {other:?}; allowed: {:?}", DType::F32)),
+    });
+    tensors.collect()
 }
 
 #[cfg(test)]
@@ -120,5 +202,17 @@ mod tests {
         }
         let files = ModelFiles::named(Path::new("eps0.75"));
         assert_eq!(files.weights, Path::new("eps0.75.bpk"));
+        let files = ModelFiles::named(Path::new("a.safetensors"));
+        assert_eq!(files.weights, Path::new("a.safetensors"));
+        assert_eq!(files.record, Path::new("a.json"));
+    }
+
+    #[test]
+    fn the_weights_that_are_there_are_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = folder.path().join("a");
+        std::fs::write(name.with_extension("safetensors"), b"").unwrap();
+        let files = ModelFiles::named(&name);
+        assert_eq!(files.weights, name.with_extension("safetensors"));
     }
 }

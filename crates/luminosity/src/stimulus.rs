@@ -1,48 +1,133 @@
-//! Batches of images under variable luminosity.
+//! Stimuli: how the brightness of an image varies from one presentation to the next.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::{Rng, RngExt};
 
-use crate::data::{PIXELS, Split};
+use crate::catalogue::{Catalogue, Entry, Named};
+use crate::data::Split;
+
+/// A stimulus of the experiment, by its name on the command line and in records.
+pub type Stimulus = Named<StimulusSpec>;
+
+/// What a stimulus is: the brightness of an image at its presentation.
+#[derive(Debug)]
+pub struct StimulusSpec {
+    /// The name.
+    pub name: &'static str,
+    /// What it is, in a few words.
+    pub description: &'static str,
+    /// The gain g and the shift s of an image: its pixels p in 0..=1 become clamp(g p + s, 0, 1).
+    pub of: fn(Presentation) -> (f64, f64),
+}
+
+/// The presentation of one image.
+#[derive(Debug, Clone, Copy)]
+pub struct Presentation {
+    /// The strength ε of the variation, 0 to 1.
+    pub epsilon: f64,
+    /// A number of the image's own, drawn from U(−ε, ε).
+    pub u: f64,
+    /// The part of training that is over, 0 to 1; none in a test.
+    pub time: Option<f64>,
+}
+
+static BUILT_IN: [StimulusSpec; 3] = [
+    StimulusSpec {
+        name: "luminosity",
+        description: "every image is shifted by U(−ε, ε)",
+        of: |p| (1.0, p.u),
+    },
+    StimulusSpec {
+        name: "contrast",
+        description: "every image is multiplied by 1 + U(−ε, ε)",
+        of: |p| (1.0 + p.u, 0.0),
+    },
+    StimulusSpec {
+        name: "drift",
+        description: "the shift goes from −ε to ε in the course of training; tests see all of U(−ε, ε)",
+        of: |p| {
+            (
+                1.0,
+                p.time.map_or(p.u, |time| p.epsilon * (2.0 * time - 1.0)),
+            )
+        },
+    },
+];
+
+/// The paper's: x ← clamp(x + u, 0, 1), u ~ U(−ε, ε) for every image.
+pub const LUMINOSITY: Stimulus = Named::built_in(&BUILT_IN[0]);
+/// x ← clamp((1 + u) x, 0, 1).
+pub const CONTRAST: Stimulus = Named::built_in(&BUILT_IN[1]);
+/// Luminosity that drifts from dark to bright while the network learns.
+pub const DRIFT: Stimulus = Named::built_in(&BUILT_IN[2]);
+
+impl Default for Stimulus {
+    fn default() -> Self {
+        LUMINOSITY
+    }
+}
+
+impl Entry for StimulusSpec {
+    const KIND: &'static str = "stimulus";
+
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn catalogue() -> &'static Catalogue<Self> {
+        static CATALOGUE: Catalogue<StimulusSpec> = Catalogue::new(&BUILT_IN);
+        &CATALOGUE
+    }
+}
 
 /// A batch on a device.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// `[batch, PIXELS]`, in 0..=1.
+    /// `[batch, pixels]`, in 0..=1.
     pub x: Tensor<2>,
     /// `[batch]`
     pub labels: Tensor<1, Int>,
 }
 
-/// The images at `indices`, each with a luminosity of its own: x ← clamp(x + u, 0, 1), u ~ U(−ε, ε).
-///
-/// # Panics
-///
-/// If an index lies outside of the split.
-pub fn batch(
-    split: &Split,
-    indices: &[usize],
-    epsilon: f64,
-    rng: &mut impl Rng,
-    device: &Device,
-) -> Batch {
-    let mut pixels = Vec::with_capacity(indices.len() * PIXELS);
-    for &index in indices {
-        let shift = ((2.0 * rng.random::<f64>() - 1.0) * epsilon) as f32;
-        let brightness = |&pixel: &u8| (f32::from(pixel) / 255.0 + shift).clamp(0.0, 1.0);
-        pixels.extend(split.image(index).iter().map(brightness));
-    }
-    let labels: Vec<i32> = indices.iter().map(|&i| i32::from(split.label(i))).collect();
-    let shape = [indices.len(), PIXELS];
-    Batch {
-        x: Tensor::from_data(TensorData::new(pixels, shape), device),
-        labels: Tensor::from_data(TensorData::new(labels, [indices.len()]), device),
+impl Stimulus {
+    /// The images at `indices`, each as the stimulus presents it; `time` is the part of training that is
+    /// over, none in a test.
+    ///
+    /// # Panics
+    ///
+    /// If an index lies outside of the split.
+    pub fn batch(
+        self,
+        split: &Split,
+        indices: &[usize],
+        epsilon: f64,
+        time: Option<f64>,
+        rng: &mut impl Rng,
+        device: &Device,
+    ) -> Batch {
+        let each = split.pixels();
+        let mut pixels = Vec::with_capacity(indices.len() * each);
+        for &index in indices {
+            let u = (2.0 * rng.random::<f64>() - 1.0) * epsilon;
+            let (gain, shift) = (self.of)(Presentation { epsilon, u, time });
+            let (gain, shift) = (gain as f32, shift as f32);
+            let brightness = |&p: &u8| (gain * (f32::from(p) / 255.0) + shift).clamp(0.0, 1.0);
+            pixels.extend(split.image(index).iter().map(brightness));
+        }
+        let labels: Vec<i32> = indices.iter().map(|&i| i32::from(split.label(i))).collect();
+        let shape = [indices.len(), each];
+        Batch {
+            x: Tensor::from_data(TensorData::new(pixels, shape), device),
+            labels: Tensor::from_data(TensorData::new(labels, [indices.len()]), device),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const PIXELS: usize = 784;
     use crate::random::{Purpose, generator};
 
     fn split() -> Split {
@@ -50,10 +135,20 @@ mod tests {
         Split::new(images, vec![4, 5, 6]).unwrap()
     }
 
-    fn pixels(epsilon: f64, indices: &[usize]) -> Vec<f32> {
+    fn pixels_of(
+        stimulus: Stimulus,
+        epsilon: f64,
+        indices: &[usize],
+        time: Option<f64>,
+    ) -> Vec<f32> {
         let mut rng = generator(1, Purpose::TrainShifts);
-        let batch = batch(&split(), indices, epsilon, &mut rng, &Device::flex());
+        let device = Device::flex();
+        let batch = stimulus.batch(&split(), indices, epsilon, time, &mut rng, &device);
         batch.x.into_data().iter::<f32>().collect()
+    }
+
+    fn pixels(epsilon: f64, indices: &[usize]) -> Vec<f32> {
+        pixels_of(LUMINOSITY, epsilon, indices, None)
     }
 
     #[test]
@@ -90,8 +185,35 @@ mod tests {
     #[test]
     fn labels_go_with_their_images() {
         let mut rng = generator(1, Purpose::TrainShifts);
-        let batch = batch(&split(), &[2, 0], 0.5, &mut rng, &Device::flex());
+        let batch = LUMINOSITY.batch(&split(), &[2, 0], 0.5, None, &mut rng, &Device::flex());
         let labels: Vec<i64> = batch.labels.into_data().iter::<i64>().collect();
         assert_eq!(labels, [6, 4]);
+    }
+
+    #[test]
+    fn contrast_multiplies_and_a_drift_goes_from_dark_to_bright() {
+        let plain = pixels(0.0, &[0]);
+        let ratio = |pixels: &[f32]| {
+            let pairs = pixels.iter().zip(&plain).filter(|(p, _)| **p < 1.0);
+            let ratios: Vec<f32> = pairs
+                .filter(|(_, q)| **q > 0.1)
+                .map(|(p, q)| p / q)
+                .collect();
+            assert!(ratios.iter().all(|r| (r - ratios[0]).abs() < 1e-5));
+            ratios[0]
+        };
+        let gain = ratio(&pixels_of(CONTRAST, 0.5, &[0], None));
+        assert!(
+            (0.5..1.5).contains(&gain) && (gain - 1.0).abs() > 1e-4,
+            "{gain}"
+        );
+        assert_eq!(ratio(&pixels_of(CONTRAST, 0.0, &[0], None)), 1.0);
+
+        let at = |time| pixels_of(DRIFT, 0.25, &[0], time);
+        let shift = |pixels: Vec<f32>| pixels[128] - plain[128];
+        assert!((shift(at(Some(0.0))) + 0.25).abs() < 1e-6);
+        assert!((shift(at(Some(0.5)))).abs() < 1e-6);
+        assert!((shift(at(Some(1.0))) - 0.25).abs() < 1e-6);
+        assert_eq!(at(None), pixels(0.25, &[0]), "tests see every luminosity");
     }
 }

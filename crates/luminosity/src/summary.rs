@@ -103,6 +103,7 @@ pub fn standard_deviation(values: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::condition;
 
     fn summary(condition: Condition, accuracies: &[f64]) -> ConditionSummary {
         ConditionSummary {
@@ -116,8 +117,8 @@ mod tests {
 
     #[test]
     fn a_gain_is_told_in_points_in_accuracy_and_in_error() {
-        let full = summary(Condition::INormFull, &[82.0, 78.0, 80.0]);
-        let forward = summary(Condition::INorm, &[75.0, 79.0, 71.0]);
+        let full = summary(condition::INORM_FULL, &[82.0, 78.0, 80.0]);
+        let forward = summary(condition::INORM, &[75.0, 79.0, 71.0]);
         assert_eq!(forward.sd, Some(4.0));
         let gain = Gain::new(&full, &forward);
         assert_eq!(gain.points, 5.0);

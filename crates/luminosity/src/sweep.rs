@@ -1,26 +1,38 @@
-//! A sweep: conditions × luminosities × settings × λ × seeds, all with the same settings.
+//! A sweep: conditions × luminosities × settings × λ × seeds, all with the same settings. The comparison is
+//! the smallest one, with one setting that is given and not drawn.
 
+use std::collections::BTreeMap;
+
+use ei_norm::EiInitializer;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
-
 use sha2::{Digest, Sha256};
 
+use crate::condition::{self, HiddenSpec};
+use crate::network::Network;
+use crate::optimizer::OptimizerName;
 use crate::random::settings_generator;
+use crate::stimulus::Stimulus;
 use crate::store::Job;
 use crate::{Condition, Error, RunConfig};
 
 /// The λ of the paper's main figures.
 const MAIN_LAMBDA: f64 = 0.01;
+/// The most runs of a sweep.
+const MOST_RUNS: usize = 200_000;
 
 /// What a sweep runs. Unknown keys in a configuration file are errors.
+///
+/// Of the numbers of a run, one that is given here holds for all runs; one that is not is drawn with each
+/// setting if the ranges have it, or has the network's default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Request {
     /// The conditions.
     pub conditions: Vec<Condition>,
-    /// The ranges of luminosity, each 0 to 1.
+    /// The strengths of the stimulus, each 0 to 1.
     pub epsilons: Vec<f64>,
-    /// How many settings of the hyper-parameters are drawn.
+    /// How many settings of the hyper-parameters are drawn; 0: one, of the network's defaults.
     pub settings: usize,
     /// How many seeds each setting gets.
     pub seeds: u64,
@@ -34,12 +46,64 @@ pub struct Request {
     pub shuffle: bool,
     /// The seed from which the settings are drawn.
     pub settings_seed: u64,
+    /// The first seed.
+    #[serde(skip_serializing_if = "is_default")]
+    pub seed: u64,
+    /// The network.
+    #[serde(skip_serializing_if = "is_default")]
+    pub network: Network,
+    /// The network's own options.
+    #[serde(skip_serializing_if = "is_default")]
+    pub options: BTreeMap<String, usize>,
+    /// How brightness varies.
+    #[serde(skip_serializing_if = "is_default")]
+    pub stimulus: Stimulus,
+    /// How gradients become steps.
+    #[serde(skip_serializing_if = "is_default")]
+    pub optimizer: OptimizerName,
+    /// Where the hyper-parameters are drawn from.
+    #[serde(skip_serializing_if = "is_default")]
+    pub ranges: Ranges,
+    /// [`RunConfig::width`].
+    #[serde(skip_serializing_if = "is_default")]
+    pub width: Option<usize>,
+    /// [`RunConfig::depth`].
+    #[serde(skip_serializing_if = "is_default")]
+    pub depth: Option<usize>,
+    /// [`RunConfig::batch_size`].
+    #[serde(skip_serializing_if = "is_default")]
+    pub batch_size: Option<usize>,
+    /// [`RunConfig::lr`].
+    #[serde(skip_serializing_if = "is_default")]
+    pub lr: Option<f64>,
+    /// [`RunConfig::lr_ei`].
+    #[serde(skip_serializing_if = "is_default")]
+    pub lr_ei: Option<f64>,
+    /// [`RunConfig::lr_ix`].
+    #[serde(skip_serializing_if = "is_default")]
+    pub lr_ix: Option<f64>,
+    /// [`RunConfig::clip_errors`]; 0: errors are not clipped.
+    #[serde(skip_serializing_if = "is_default")]
+    pub clip_errors: Option<f64>,
+    /// [`RunConfig::init`].
+    #[serde(skip_serializing_if = "is_default")]
+    pub init: Option<EiInitializer>,
+    /// [`RunConfig::patience`].
+    #[serde(skip_serializing_if = "is_default")]
+    pub patience: Option<usize>,
+    /// [`RunConfig::max_steps`].
+    #[serde(skip_serializing_if = "is_default")]
+    pub steps: Option<usize>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Default for Request {
     fn default() -> Self {
         Self {
-            conditions: Condition::PAPER.to_vec(),
+            conditions: condition::PAPER.to_vec(),
             epsilons: vec![0.0, 0.25, 0.5, 0.75],
             settings: 8,
             seeds: 1,
@@ -48,18 +112,36 @@ impl Default for Request {
             lambdas: Vec::new(),
             shuffle: true,
             settings_seed: 0,
+            seed: 0,
+            network: Network::default(),
+            options: BTreeMap::new(),
+            stimulus: Stimulus::default(),
+            optimizer: OptimizerName::default(),
+            ranges: Ranges::default(),
+            width: None,
+            depth: None,
+            batch_size: None,
+            lr: None,
+            lr_ei: None,
+            lr_ix: None,
+            clip_errors: None,
+            init: None,
+            patience: None,
+            steps: None,
         }
     }
 }
 
 /// Ready-made sweeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Preset {
-    /// Minutes: four conditions, two luminosities, three settings, three epochs.
+    /// Four conditions at the strongest variation of luminosity, one setting, ten seeds: minutes.
+    Comparison,
+    /// Four conditions, two luminosities, six settings, three epochs: minutes.
     Quick,
     /// The whole design on a diet: 10 conditions × 4 luminosities × 8 settings × 10 epochs.
     Lite,
-    /// The paper: 10 × 4 × 30 × 50 epochs, and the λ figure.
+    /// As in the paper: 10 × 4 × 30 settings × 50 epochs, and the figure of λ.
     Paper,
 }
 
@@ -67,15 +149,28 @@ impl Preset {
     /// What it runs.
     pub fn request(self) -> Request {
         match self {
+            Self::Comparison => Request {
+                conditions: vec![
+                    condition::NONE,
+                    condition::LN_PLUS,
+                    condition::INORM,
+                    condition::INORM_FULL,
+                ],
+                epsilons: vec![0.75],
+                settings: 0,
+                seeds: 10,
+                epochs: 25,
+                ..Request::default()
+            },
             Self::Quick => Request {
                 conditions: vec![
-                    Condition::EOnlyLnPlus,
-                    Condition::INorm,
-                    Condition::INormFull,
-                    Condition::INormCenter,
+                    condition::E_ONLY_LN_PLUS,
+                    condition::INORM,
+                    condition::INORM_FULL,
+                    condition::INORM_CENTER,
                 ],
                 epsilons: vec![0.0, 0.75],
-                settings: 3,
+                settings: 6,
                 epochs: 3,
                 ..Request::default()
             },
@@ -90,17 +185,79 @@ impl Preset {
     }
 }
 
-/// The hyper-parameters that are drawn, from the ranges of the paper.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// The hyper-parameters that are drawn with each setting: rates log-uniformly, the width uniformly, ends
+/// included. Those without a range are not drawn.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ranges {
+    /// Of [`RunConfig::lr`].
+    pub lr: Option<[f64; 2]>,
+    /// Of [`RunConfig::lr_ei`].
+    pub lr_ei: Option<[f64; 2]>,
+    /// Of [`RunConfig::lr_ix`].
+    pub lr_ix: Option<[f64; 2]>,
+    /// Of [`RunConfig::width`].
+    pub width: Option<[usize; 2]>,
+}
+
+impl Ranges {
+    /// Those of the paper.
+    pub const PAPER: Self = Self {
+        lr: Some([1e-3, 1e-2]),
+        lr_ei: Some([1e-5, 1e-2]),
+        lr_ix: Some([1e-2, 1.0]),
+        width: Some([100, 500]),
+    };
+
+    /// These, and of another where there is none.
+    fn or(self, other: Self) -> Self {
+        Self {
+            lr: self.lr.or(other.lr),
+            lr_ei: self.lr_ei.or(other.lr_ei),
+            lr_ix: self.lr_ix.or(other.lr_ix),
+            width: self.width.or(other.width),
+        }
+    }
+
+    fn validate(self) -> Result<(), Error> {
+        let rates = [
+            ("ranges.lr", self.lr),
+            ("ranges.lr_ei", self.lr_ei),
+            ("ranges.lr_ix", self.lr_ix),
+        ];
+        for (name, range) in rates {
+            if let Some([low, high]) = range
+                && !(low > 0.0 && low < high && high.is_finite())
+            {
+                let found = format!("[{low}, {high}]");
+                return Err(Error::usage(name, found, "two numbers above 0, ascending"));
+            }
+        }
+        match self.width {
+            Some([low, high]) if low < 1 || low > high => {
+                let found = format!("[{low}, {high}]");
+                Err(Error::usage(
+                    "ranges.width",
+                    found,
+                    "two numbers of at least 1",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Hyper-parameters that were drawn.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Setting {
-    /// 10^U(−3, −2).
-    pub lr: f64,
-    /// 10^U(−5, −2).
-    pub lr_ei: f64,
-    /// 10^U(−2, 0).
-    pub lr_ix: f64,
-    /// U(100, 500), whole.
-    pub width: usize,
+    /// The learning rate of W_ex and the biases.
+    pub lr: Option<f64>,
+    /// That of W_ei and U_ei.
+    pub lr_ei: Option<f64>,
+    /// That of W_ix and U_ix.
+    pub lr_ix: Option<f64>,
+    /// The width.
+    pub width: Option<usize>,
 }
 
 /// One run of a sweep.
@@ -115,13 +272,22 @@ pub struct SweepRun {
 
 /// The first `n` settings of a seed. They do not depend on `n`: more settings are the same ones and
 /// some after them.
-pub fn settings(n: usize, seed: u64) -> Vec<Setting> {
+pub fn settings(n: usize, seed: u64, ranges: Ranges) -> Vec<Setting> {
     let mut rng = settings_generator(seed);
-    let draw = |_| Setting {
-        lr: 10f64.powf(rng.random_range(-3.0..-2.0)),
-        lr_ei: 10f64.powf(rng.random_range(-5.0..-2.0)),
-        lr_ix: 10f64.powf(rng.random_range(-2.0..0.0)),
-        width: rng.random_range(100..=500),
+    // The exponent of a power of ten is whole, whatever the logarithm makes of it.
+    let exponent = |value: f64| (1e12 * value.log10()).round() / 1e12;
+    let draw = |_| {
+        let mut rate = |range: Option<[f64; 2]>| {
+            let [low, high] = range?.map(exponent);
+            Some(10f64.powf(rng.random_range(low..high)))
+        };
+        let (lr, lr_ei, lr_ix) = (rate(ranges.lr), rate(ranges.lr_ei), rate(ranges.lr_ix));
+        Setting {
+            lr,
+            lr_ei,
+            lr_ix,
+            width: ranges.width.map(|[low, high]| rng.random_range(low..=high)),
+        }
     };
     (0..n).map(draw).collect()
 }
@@ -141,17 +307,32 @@ impl Request {
                 return Err(Error::usage(name, "empty", "at least one"));
             }
         }
-        for (name, value, most) in [
-            ("settings", self.settings, 10_000),
-            (
-                "seeds",
-                usize::try_from(self.seeds).unwrap_or(usize::MAX),
-                1000,
-            ),
-        ] {
-            if value < 1 || value > most {
-                return Err(Error::usage(name, value, &format!("1 to {most}")));
-            }
+        if self.settings > 10_000 {
+            return Err(Error::usage("settings", self.settings, "0 to 10000"));
+        }
+        if !(1..=1000).contains(&self.seeds) {
+            return Err(Error::usage("seeds", self.seeds, "1 to 1000"));
+        }
+        self.ranges.validate()?;
+        // Before a list of them takes the memory.
+        let factors = [
+            self.conditions.len(),
+            self.epsilons.len(),
+            1 + self.lambdas.len(),
+            self.settings.max(1),
+            self.seeds as usize,
+        ];
+        let runs = factors
+            .iter()
+            .try_fold(1usize, |runs, factor| runs.checked_mul(*factor))
+            .filter(|runs| *runs <= MOST_RUNS);
+        if runs.is_none() {
+            let found = "conditions × epsilons × lambdas × settings × seeds";
+            return Err(Error::usage(
+                "the number of runs",
+                found,
+                &format!("at most {MOST_RUNS}"),
+            ));
         }
         let runs = self.runs();
         runs.iter().try_for_each(|run| run.config.validate())?;
@@ -165,15 +346,29 @@ impl Request {
 
     /// Every run, by condition, luminosity, λ, setting and seed.
     pub fn runs(&self) -> Vec<SweepRun> {
-        let settings = settings(self.settings, self.settings_seed);
+        let drawn = match self.settings {
+            0 => vec![Setting::default()],
+            n => settings(n, self.settings_seed, self.ranges.or(self.network.ranges)),
+        };
         let mut runs = Vec::new();
         for &condition in &self.conditions {
             for &epsilon in &self.epsilons {
                 for lambda in self.lambdas_of(condition) {
-                    for (index, setting) in settings.iter().enumerate() {
+                    for (setting, drawn) in drawn.iter().enumerate() {
                         for repeat in 0..self.seeds {
-                            let config = self.config(condition, epsilon, lambda, setting);
-                            runs.push(SweepRun::new(index, repeat, config));
+                            // A seed of its own for every setting and repeat, the same for every
+                            // condition.
+                            let seed = match self.settings {
+                                0 => repeat,
+                                _ => repeat * 10_000 + setting as u64,
+                            };
+                            let config = RunConfig {
+                                epsilon,
+                                lambda,
+                                seed: self.seed.wrapping_add(seed),
+                                ..self.config(condition, drawn)
+                            };
+                            runs.push(SweepRun { setting, config });
                         }
                     }
                 }
@@ -183,9 +378,9 @@ impl Request {
     }
 
     fn lambdas_of(&self, condition: Condition) -> Vec<f64> {
-        let further = match condition {
-            Condition::INorm => self.lambdas.as_slice(),
-            _ => &[],
+        let further = match condition == condition::INORM {
+            true => self.lambdas.as_slice(),
+            false => &[],
         };
         let further = further.iter().filter(|lambda| **lambda != self.lambda);
         std::iter::once(self.lambda)
@@ -193,34 +388,26 @@ impl Request {
             .collect()
     }
 
-    fn config(
-        &self,
-        condition: Condition,
-        epsilon: f64,
-        lambda: f64,
-        setting: &Setting,
-    ) -> RunConfig {
+    fn config(&self, condition: Condition, drawn: &Setting) -> RunConfig {
+        let base = RunConfig::of(self.network, condition, 0);
+        let clip = self.clip_errors.map(|norm| (norm != 0.0).then_some(norm));
         RunConfig {
-            epsilon,
             epochs: self.epochs,
-            width: setting.width,
-            lr: setting.lr,
-            lr_ei: setting.lr_ei,
-            lr_ix: setting.lr_ix,
-            lambda,
+            max_steps: self.steps,
+            width: self.width.or(drawn.width).unwrap_or(base.width),
+            depth: self.depth.unwrap_or(base.depth),
+            batch_size: self.batch_size.unwrap_or(base.batch_size),
+            lr: self.lr.or(drawn.lr).unwrap_or(base.lr),
+            lr_ei: self.lr_ei.or(drawn.lr_ei).unwrap_or(base.lr_ei),
+            lr_ix: self.lr_ix.or(drawn.lr_ix).unwrap_or(base.lr_ix),
+            clip_errors: clip.unwrap_or(base.clip_errors),
             shuffle: self.shuffle,
-            ..RunConfig::new(condition, 0)
-        }
-    }
-}
-
-impl SweepRun {
-    fn new(setting: usize, repeat: u64, config: RunConfig) -> Self {
-        // A seed of its own for every setting and repeat, the same for every condition.
-        let seed = repeat * 10_000 + setting as u64;
-        Self {
-            setting,
-            config: RunConfig { seed, ..config },
+            init: self.init.unwrap_or(base.init),
+            options: self.options.clone(),
+            stimulus: self.stimulus,
+            optimizer: self.optimizer,
+            patience: self.patience,
+            ..base
         }
     }
 }
@@ -230,7 +417,7 @@ impl SweepRun {
     /// a step is in proportion to.
     pub fn products(config: &RunConfig) -> f64 {
         let width = config.width as f64;
-        crate::data::PIXELS as f64 * width + width * width
+        784.0 * width + width * width
     }
 }
 
@@ -254,8 +441,8 @@ impl Job for SweepRun {
 
     fn cost(&self) -> f64 {
         let products = Self::products(&self.config);
-        let per_condition = match self.config.condition.hidden() {
-            crate::condition::HiddenSpec::Ei { .. } => 1.0,
+        let per_condition = match self.config.condition.hidden {
+            HiddenSpec::Ei { .. } => 1.0,
             _ => 1.6,
         };
         self.config.epochs as f64 * products * per_condition
@@ -268,14 +455,14 @@ mod tests {
 
     #[test]
     fn settings_are_in_the_ranges_of_the_paper_and_do_not_depend_on_their_number() {
-        let drawn = settings(200, 0);
-        assert_eq!(drawn[..5], settings(5, 0)[..]);
-        assert_ne!(drawn[..5], settings(5, 1)[..]);
+        let drawn = settings(200, 0, Ranges::PAPER);
+        assert_eq!(drawn[..5], settings(5, 0, Ranges::PAPER)[..]);
+        assert_ne!(drawn[..5], settings(5, 1, Ranges::PAPER)[..]);
         for s in &drawn {
-            assert!((1e-3..1e-2).contains(&s.lr));
-            assert!((1e-5..1e-2).contains(&s.lr_ei));
-            assert!((1e-2..1.0).contains(&s.lr_ix));
-            assert!((100..=500).contains(&s.width));
+            assert!((1e-3..1e-2).contains(&s.lr.unwrap()));
+            assert!((1e-5..1e-2).contains(&s.lr_ei.unwrap()));
+            assert!((1e-2..1.0).contains(&s.lr_ix.unwrap()));
+            assert!((100..=500).contains(&s.width.unwrap()));
         }
         let spread = |f: fn(&Setting) -> f64| {
             let values: Vec<f64> = drawn.iter().map(f).collect();
@@ -283,7 +470,9 @@ mod tests {
                 / values.iter().copied().fold(f64::MAX, f64::min)
         };
         assert!(
-            spread(|s| s.lr) > 8.0 && spread(|s| s.lr_ei) > 500.0 && spread(|s| s.lr_ix) > 50.0
+            spread(|s| s.lr.unwrap()) > 8.0
+                && spread(|s| s.lr_ei.unwrap()) > 500.0
+                && spread(|s| s.lr_ix.unwrap()) > 50.0
         );
     }
 
@@ -318,7 +507,7 @@ mod tests {
         assert!(
             further
                 .clone()
-                .all(|run| run.config.condition == Condition::INorm)
+                .all(|run| run.config.condition == condition::INORM)
         );
         assert_eq!(further.count(), 5 * 4 * 30);
     }
@@ -327,11 +516,17 @@ mod tests {
     fn what_is_not_allowed_is_named() {
         let base = Request::default();
         let message = |request: Request| request.validate().unwrap_err().to_string();
-        let no_settings = Request {
-            settings: 0,
+        let settings = Request {
+            settings: 4_611_686_018_427_387_904,
             ..base.clone()
         };
-        assert!(message(no_settings).contains("settings is 0"));
+        assert!(message(settings).contains("settings is 4611686018427387904"));
+        let many = Request {
+            settings: 10_000,
+            seeds: 1000,
+            ..base.clone()
+        };
+        assert!(message(many).contains("at most 200000"));
         let epsilon = Request {
             epsilons: vec![1.5],
             ..base.clone()

@@ -1,16 +1,17 @@
 //! What can be said on the command line.
 
-use std::num::ParseFloatError;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ei_norm::EiInitializer;
 
 use crate::data::Selection;
+use crate::network::Network;
+use crate::optimizer::OptimizerName;
 use crate::schedule::Shard;
-use crate::sweep::{Preset, Request};
-use crate::{Condition, DeviceName, Error, RunConfig, files, parallel};
+use crate::stimulus::Stimulus;
+use crate::sweep::{Preset, Request, SweepRun};
+use crate::{Condition, DeviceName, Error, files, parallel};
 
 /// Excitatory/inhibitory networks on Fashion-MNIST under variable luminosity: does it help to
 /// normalize back-propagated errors as well as activity?
@@ -24,8 +25,9 @@ use crate::{Condition, DeviceName, Error, RunConfig, files, parallel};
     args_conflicts_with_subcommands = true,
     allow_negative_numbers = true,
     after_help = "Examples:
-  luminosity                                   the comparison, half a minute on two cores
-  luminosity --seeds 5 --epsilon 0.5 --out results
+  luminosity                                   the comparison, two to four minutes on two cores
+  luminosity --seeds 3 --epsilon 0.5 --out results
+  luminosity --network rnn --conditions none,inorm,inorm+full
   luminosity train --condition inorm+full --epochs 10 --full --save model
   luminosity eval --model model --full
   luminosity sweep --preset quick              many settings, resumable; then: luminosity report
@@ -63,9 +65,10 @@ pub(super) struct CompareArguments {
     )]
     pub conditions: Vec<Condition>,
     /// How many seeds each condition gets, counted up from --seed.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub seeds: u64,
-    /// Folder for comparison.svg, .png, .csv and .json.
+    /// Folder for comparison.svg, .png, .csv and .json, and for the records of the runs: the same
+    /// command continues where it was interrupted.
     #[arg(long, default_value = "luminosity-results")]
     pub out: PathBuf,
     /// How many runs go at once [default: all cores]; the results do not depend on it.
@@ -74,15 +77,31 @@ pub(super) struct CompareArguments {
     /// Print comparison.json instead of the table.
     #[arg(long)]
     pub json: bool,
-    /// Passes over the training data.
-    #[arg(long, default_value_t = 25)]
-    pub epochs: usize,
+    /// A few steps with one seed, to see that everything works.
+    #[arg(long)]
+    pub smoke: bool,
     #[command(flatten)]
-    pub setting: Setting,
+    pub run: RunOptions,
     #[command(flatten)]
     pub data: DataSelection,
     #[command(flatten)]
     pub device: DeviceSelection,
+}
+
+impl CompareArguments {
+    /// What is asked for.
+    pub fn request(&self) -> Result<Request, Error> {
+        const SMOKE_STEPS: usize = 5;
+        let mut request = Request {
+            conditions: self.conditions.clone(),
+            seeds: if self.smoke { 1 } else { self.seeds },
+            steps: self.smoke.then_some(SMOKE_STEPS),
+            ..Preset::Comparison.request()
+        };
+        self.run.change(&mut request)?;
+        request.validate()?;
+        Ok(request)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -97,13 +116,10 @@ pub(super) struct TrainArguments {
     /// The condition.
     #[arg(long, help = conditions_help())]
     pub condition: Condition,
-    /// Passes over the training data [default: 50, or as many as --steps needs].
-    #[arg(long)]
-    pub epochs: Option<usize>,
     /// Stop after this many steps.
     #[arg(long)]
     pub steps: Option<usize>,
-    /// Save the network as NAME.bpk and NAME.json.
+    /// Save the network as NAME.bpk and NAME.json; with NAME.safetensors as that, which Python reads.
     #[arg(long, value_name = "NAME")]
     pub save: Option<PathBuf>,
     /// Write weights and the hidden activity of a test batch into DIR, as .npy.
@@ -115,11 +131,11 @@ pub(super) struct TrainArguments {
     /// How many runs go at once; a single run always uses one thread.
     #[arg(long)]
     pub threads: Option<usize>,
-    /// Accepted everywhere; the result of train always is JSON.
+    /// Print the record as one line of JSON also on a terminal, where a summary stands instead.
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
-    pub setting: Setting,
+    pub run: RunOptions,
     #[command(flatten)]
     pub data: DataSelection,
     #[command(flatten)]
@@ -134,6 +150,9 @@ pub(super) struct EvalArguments {
     /// The name given to --save, or either of its files.
     #[arg(long, value_name = "NAME")]
     pub model: PathBuf,
+    /// Test at this strength of the stimulus, 0 to 1 [default: that of training].
+    #[arg(long, value_name = "E", allow_hyphen_values = true)]
+    pub epsilon: Option<f64>,
     /// Accepted everywhere; the result of eval always is JSON.
     #[arg(long)]
     pub json: bool,
@@ -174,33 +193,24 @@ processes may work on one store."
 )]
 pub(super) struct SweepArguments {
     /// A ready-made sweep; other options change it.
-    #[arg(long, value_enum, default_value_t = PresetName::Quick, conflicts_with = "config")]
-    pub preset: PresetName,
-    /// A file in TOML with the keys conditions, epsilons, settings, seeds, epochs, lambda, lambdas,
-    /// shuffle, settings_seed; other options change it.
+    #[arg(long, value_enum, default_value_t = Preset::Quick, conflicts_with = "config")]
+    pub preset: Preset,
+    /// A file in TOML: conditions, epsilons, settings, seeds, lambdas, settings_seed, ranges, and the
+    /// settings of a run under their names in records; other options change it.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Conditions, separated by commas, by the names of `train --help`.
     #[arg(long, value_delimiter = ',')]
     pub conditions: Option<Vec<Condition>>,
-    /// Luminosities, separated by commas.
-    #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
-    pub epsilons: Option<Vec<f64>>,
-    /// How many settings of the hyper-parameters are drawn.
+    /// How many settings of the hyper-parameters are drawn; 0: the network's defaults alone.
     #[arg(long)]
     pub settings: Option<usize>,
     /// How many seeds each setting gets.
     #[arg(long)]
     pub seeds: Option<u64>,
-    /// Passes over the training data.
-    #[arg(long)]
-    pub epochs: Option<usize>,
     /// Further weights of the local losses, separated by commas, for forward-only I-Norm.
     #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
     pub lambdas: Option<Vec<f64>>,
-    /// Keep the images in the order of the files, as the published code does.
-    #[arg(long)]
-    pub no_shuffle: bool,
     /// The folder of the store.
     #[arg(long, default_value = "luminosity-sweep")]
     pub out: PathBuf,
@@ -217,20 +227,11 @@ pub(super) struct SweepArguments {
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]
+    pub run: RunOptions,
+    #[command(flatten)]
     pub data: DataSelection,
     #[command(flatten)]
     pub device: DeviceSelection,
-}
-
-/// The presets, by the names of the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum PresetName {
-    /// Minutes.
-    Quick,
-    /// 10 conditions, 4 luminosities, 8 settings, 10 epochs.
-    Lite,
-    /// As in the paper: 30 settings, 50 epochs, and the figure of lambda.
-    Paper,
 }
 
 impl SweepArguments {
@@ -242,23 +243,16 @@ impl SweepArguments {
                     .map_err(|_| Error::file(path, "not a text in UTF-8"))?;
                 toml::from_str(&text).map_err(|e| Error::file(path, one_line(&e)))?
             }
-            None => match self.preset {
-                PresetName::Quick => Preset::Quick,
-                PresetName::Lite => Preset::Lite,
-                PresetName::Paper => Preset::Paper,
-            }
-            .request(),
+            None => self.preset.request(),
         };
-        let request = Request {
+        let mut request = Request {
             conditions: self.conditions.clone().unwrap_or(base.conditions),
-            epsilons: self.epsilons.clone().unwrap_or(base.epsilons),
             settings: self.settings.unwrap_or(base.settings),
             seeds: self.seeds.unwrap_or(base.seeds),
-            epochs: self.epochs.unwrap_or(base.epochs),
             lambdas: self.lambdas.clone().unwrap_or(base.lambdas),
-            shuffle: base.shuffle && !self.no_shuffle,
             ..base
         };
+        self.run.change(&mut request)?;
         request.validate()?;
         Ok(request)
     }
@@ -281,67 +275,81 @@ pub(super) struct ReportArguments {
     pub out: PathBuf,
 }
 
-/// The numbers of a run, apart from its length.
+/// The settings of a run, in every command. What is not given has the default of the network.
 #[derive(Debug, Clone, Args)]
-pub(super) struct Setting {
-    /// Luminosity: every image is shifted by U(-E, E) of the pixels' range, 0 to 1.
+pub(super) struct RunOptions {
+    /// The network.
+    #[arg(long, help = networks_help())]
+    pub network: Option<Network>,
+    /// An option of the network's own, such as kernel=3; several are separated by commas.
+    #[arg(long = "option", value_name = "NAME=VALUE", value_delimiter = ',')]
+    pub options: Vec<String>,
+    /// Neurons in each hidden layer, or channels of the first convolution.
+    #[arg(long)]
+    pub width: Option<usize>,
+    /// Hidden layers.
+    #[arg(long)]
+    pub depth: Option<usize>,
+    /// How brightness varies.
+    #[arg(long, help = stimuli_help())]
+    pub stimulus: Option<Stimulus>,
+    /// Strength of the stimulus, 0 to 1: U(-E, E) of the pixels' range for luminosity.
     #[arg(
-        long,
+        long = "epsilon",
+        alias = "epsilons",
         value_name = "E",
-        default_value_t = 0.75,
+        value_delimiter = ',',
         allow_hyphen_values = true
     )]
-    pub epsilon: f64,
-    /// Seed of weights, order and shifts.
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
-    /// Neurons in each of the two hidden layers.
-    #[arg(long, default_value_t = 234)]
-    pub width: usize,
+    pub epsilons: Option<Vec<f64>>,
+    /// Passes over the training data.
+    #[arg(long)]
+    pub epochs: Option<usize>,
+    /// Seed of weights, order and stimuli; the first one where there are several.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// How gradients become steps.
+    #[arg(long, value_enum)]
+    pub optimizer: Option<OptimizerName>,
     /// Learning rate of excitatory weights and biases.
-    #[arg(long, default_value_t = 0.0098, allow_hyphen_values = true)]
-    pub lr: f64,
+    #[arg(long, allow_hyphen_values = true)]
+    pub lr: Option<f64>,
     /// Learning rate of the weights out of inhibitory units (W_ei, U_ei).
-    #[arg(long, default_value_t = 0.00294, allow_hyphen_values = true)]
-    pub lr_ei: f64,
+    #[arg(long, allow_hyphen_values = true)]
+    pub lr_ei: Option<f64>,
     /// Learning rate of the weights into inhibitory units (W_ix, U_ix).
-    #[arg(long, default_value_t = 0.646, allow_hyphen_values = true)]
-    pub lr_ix: f64,
+    #[arg(long, allow_hyphen_values = true)]
+    pub lr_ix: Option<f64>,
     /// Weight of the local losses that teach inhibition to normalize.
-    #[arg(long, default_value_t = 0.01, allow_hyphen_values = true)]
-    pub lambda: f64,
+    #[arg(long, allow_hyphen_values = true)]
+    pub lambda: Option<f64>,
     /// Largest norm of an example's error at the output of a hidden layer, and at every step of a
     /// recurrent one; none: errors are not clipped.
-    #[arg(
-        long,
-        value_name = "NORM",
-        default_value = "none",
-        allow_hyphen_values = true
-    )]
-    pub clip_errors: Clip,
+    #[arg(long, value_name = "NORM", allow_hyphen_values = true, value_parser = clip)]
+    pub clip_errors: Option<f64>,
     /// Images in a batch.
-    #[arg(long, default_value_t = 32)]
-    pub batch_size: usize,
+    #[arg(long)]
+    pub batch_size: Option<usize>,
     /// Distribution of the initial weights.
-    #[arg(long, value_enum, default_value_t = Init::Lognormal)]
-    pub init: Init,
+    #[arg(long, value_enum)]
+    pub init: Option<Init>,
+    /// Hold out the last tenth of the training images, and end after so many epochs without a better
+    /// accuracy on it.
+    #[arg(long, value_name = "EPOCHS")]
+    pub patience: Option<usize>,
     /// Keep the images in the order of the files, as the published code does.
     #[arg(long)]
     pub no_shuffle: bool,
 }
 
-/// A norm, or none.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Clip(Option<f64>);
-
-impl FromStr for Clip {
-    type Err = ParseFloatError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "none" => Ok(Self(None)),
-            number => number.parse().map(Some).map(Self),
-        }
+/// A norm, or 0 for none.
+fn clip(text: &str) -> Result<f64, String> {
+    match text {
+        "none" => Ok(0.0),
+        number => match number.parse() {
+            Ok(norm) if norm > 0.0 => Ok(norm),
+            _ => Err("allowed: none, or a number above 0".to_owned()),
+        },
     }
 }
 
@@ -351,6 +359,79 @@ pub(super) enum Init {
     Lognormal,
     Exponential,
     Iclr,
+}
+
+impl From<Init> for EiInitializer {
+    fn from(init: Init) -> Self {
+        match init {
+            Init::Lognormal => Self::Lognormal,
+            Init::Exponential => Self::Exponential,
+            Init::Iclr => Self::Iclr,
+        }
+    }
+}
+
+impl RunOptions {
+    /// Changes what is given.
+    fn change(&self, request: &mut Request) -> Result<(), Error> {
+        fn set<T: Clone>(value: &mut T, given: &Option<T>) {
+            if let Some(given) = given {
+                *value = given.clone();
+            }
+        }
+        fn set_some<T: Clone>(value: &mut Option<T>, given: &Option<T>) {
+            if given.is_some() {
+                value.clone_from(given);
+            }
+        }
+        set(&mut request.network, &self.network);
+        set(&mut request.stimulus, &self.stimulus);
+        set(&mut request.epsilons, &self.epsilons);
+        set(&mut request.epochs, &self.epochs);
+        set(&mut request.seed, &self.seed);
+        set(&mut request.optimizer, &self.optimizer);
+        set(&mut request.lambda, &self.lambda);
+        set_some(&mut request.width, &self.width);
+        set_some(&mut request.depth, &self.depth);
+        set_some(&mut request.batch_size, &self.batch_size);
+        set_some(&mut request.lr, &self.lr);
+        set_some(&mut request.lr_ei, &self.lr_ei);
+        set_some(&mut request.lr_ix, &self.lr_ix);
+        set_some(&mut request.clip_errors, &self.clip_errors);
+        set_some(&mut request.init, &self.init.map(EiInitializer::from));
+        set_some(&mut request.patience, &self.patience);
+        request.shuffle &= !self.no_shuffle;
+        for option in &self.options {
+            let refuse = || Error::usage("option", option, "NAME=VALUE with a whole number");
+            let (name, value) = option.split_once('=').ok_or_else(refuse)?;
+            let value = value.parse().map_err(|_| refuse())?;
+            request.options.insert(name.to_owned(), value);
+        }
+        Ok(())
+    }
+}
+
+impl TrainArguments {
+    /// The run that is asked for.
+    pub fn run(&self) -> Result<SweepRun, Error> {
+        let mut request = Request {
+            conditions: vec![self.condition],
+            seeds: 1,
+            epochs: 50,
+            steps: self.steps,
+            ..Preset::Comparison.request()
+        };
+        self.run.change(&mut request)?;
+        request.validate()?;
+        let mut runs = request.runs();
+        match (runs.pop(), runs.is_empty()) {
+            (Some(run), true) => Ok(run),
+            _ => {
+                let found = format!("{} values", request.epsilons.len());
+                Err(Error::usage("epsilon", found, "one number from 0 to 1"))
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone, Args)]
@@ -368,40 +449,6 @@ pub(super) struct DeviceSelection {
     /// Backend: flex, ndarray, or one built with --features (wgpu, vulkan, metal, cuda, rocm, cpu).
     #[arg(long, default_value = "flex")]
     pub device: DeviceName,
-}
-
-impl Setting {
-    /// The configuration of a run.
-    pub fn run(
-        &self,
-        condition: Condition,
-        epochs: usize,
-        max_steps: Option<usize>,
-    ) -> Result<RunConfig, Error> {
-        let config = RunConfig {
-            condition,
-            epsilon: self.epsilon,
-            seed: self.seed,
-            epochs,
-            max_steps,
-            width: self.width,
-            depth: 2,
-            batch_size: self.batch_size,
-            lr: self.lr,
-            lr_ei: self.lr_ei,
-            lr_ix: self.lr_ix,
-            lambda: self.lambda,
-            clip_errors: self.clip_errors.0,
-            shuffle: !self.no_shuffle,
-            init: match self.init {
-                Init::Lognormal => EiInitializer::Lognormal,
-                Init::Exponential => EiInitializer::Exponential,
-                Init::Iclr => EiInitializer::Iclr,
-            },
-        };
-        config.validate()?;
-        Ok(config)
-    }
 }
 
 impl DataSelection {
@@ -425,6 +472,22 @@ pub(super) fn threads(asked: Option<usize>) -> Result<usize, Error> {
 }
 
 fn conditions_help() -> String {
-    let rows = Condition::ALL.map(|c| format!("  {:<22}{}", c.name(), c.description()));
-    format!("One of\n{}\n", rows.join("\n"))
+    let rows = Condition::all().into_iter();
+    list(rows.map(|condition| (condition.name(), condition.description)))
+}
+
+fn stimuli_help() -> String {
+    let rows = Stimulus::all().into_iter();
+    list(rows.map(|stimulus| (stimulus.name(), stimulus.description)))
+}
+
+fn networks_help() -> String {
+    let rows = Network::all().into_iter();
+    list(rows.map(|network| (network.name(), network.description)))
+}
+
+/// The names and descriptions of what can be chosen.
+fn list(rows: impl Iterator<Item = (&'static str, &'static str)>) -> String {
+    let rows = rows.map(|(name, description)| format!("  {name:<22}{description}\n"));
+    format!("One of\n{}", rows.collect::<String>())
 }

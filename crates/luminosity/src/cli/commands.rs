@@ -1,5 +1,6 @@
 //! What the commands do: each is a few calls into the experiment.
 
+use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,48 +9,30 @@ use serde::Serialize;
 
 use super::args::{CompareArguments, DataArguments, EvalArguments, TrainArguments, threads};
 use super::progress::{Download, Steps};
-use super::{print, say};
-use crate::compare::Plan;
+use super::{print, say, sweep};
+use crate::compare::Comparison;
 use crate::data::{Dataset, Environment, fetch, verify};
-use crate::record::Outcome;
+use crate::network::Task;
+use crate::record::{Outcome, RunRecord};
 use crate::saved::ModelFiles;
-use crate::{Condition, Error, Learner, dump, files, run};
+use crate::schedule::Ending;
+use crate::{Condition, Error, RunConfig, dump, files, run};
 
-pub(super) fn compare<N: Learner>(
-    arguments: &CompareArguments,
-    max_steps: Option<usize>,
-) -> Result<ExitCode, Error> {
+pub(super) fn compare(arguments: &CompareArguments) -> Result<ExitCode, Error> {
+    let request = arguments.request()?;
     let threads = threads(arguments.threads)?;
-    let first = arguments.conditions.first().copied();
-    let common = arguments.setting.run(
-        first.unwrap_or(Condition::INorm),
-        arguments.epochs,
-        max_steps,
-    )?;
-    let plan = Plan {
-        conditions: distinct(&arguments.conditions)?,
-        seeds: (0..arguments.seeds)
-            .map(|k| common.seed.wrapping_add(k))
-            .collect(),
-        common,
-    };
     let device = arguments.device.device;
     device.open()?;
     let data = load(&arguments.data.selection())?;
     files::prepare_folder(&arguments.out)?;
-    let runs = plan.runs();
-    say(&format!(
-        "{} runs of {} epochs, {threads} at a time, on {device}",
-        runs.len(),
-        arguments.epochs
-    ));
-
-    let steps = Steps::new(runs.len());
-    let result = plan.execute::<N>(&data, device, threads, &|index, progress| {
-        steps.update(index, &runs[index], progress);
-    });
-    steps.finish();
-    let comparison = result?;
+    // Results of other data, or of another device, are not those of this comparison.
+    let digest: String = data.sha256().chars().take(8).collect();
+    let store = arguments.out.join(format!("runs-{digest}-{device}"));
+    let (records, summary) = sweep::complete(&request, &data, device, threads, &store)?;
+    if summary.ending != Ending::Complete {
+        return Ok(sweep::conclude(&summary));
+    }
+    let comparison = Comparison::new(&request.conditions, records, data.name());
     // First on the screen, so that a full disk cannot take the results.
     if arguments.json {
         let json = comparison.json(Path::new("standard output"))?;
@@ -69,29 +52,16 @@ pub(super) fn compare<N: Learner>(
     Ok(ExitCode::SUCCESS)
 }
 
-fn distinct(conditions: &[Condition]) -> Result<Vec<Condition>, Error> {
-    let mut seen = Vec::new();
-    for condition in conditions {
-        if seen.contains(condition) {
-            return Err(Error::usage("conditions", condition, "each at most once"));
-        }
-        seen.push(*condition);
-    }
-    Ok(seen)
-}
-
 pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
     threads(arguments.threads)?;
-    let epochs = arguments.epochs.unwrap_or(50);
-    let mut config = arguments
-        .setting
-        .run(arguments.condition, epochs, arguments.steps)?;
+    let mut config = arguments.run()?.config;
     let device = arguments.device.device;
     let opened = device.open()?;
     let data = load(&arguments.data.selection())?;
-    if let (None, Some(steps)) = (arguments.epochs, arguments.steps) {
+    if let (None, Some(steps)) = (arguments.run.epochs, arguments.steps) {
         // The steps alone decide.
-        config.epochs = steps.div_ceil(config.steps_per_epoch(data.train().len()));
+        let images = config.images_to_train_on(data.train().len());
+        config.epochs = steps.div_ceil(config.steps_per_epoch(images));
     }
     let model = arguments.save.as_deref().map(ModelFiles::named);
     if let Some(model) = &model {
@@ -115,7 +85,7 @@ pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
         say("note: the run diverged; its accuracy counts as that of chance");
     }
     if let Some(model) = &model {
-        model.save(&trained.network, &trained.record)?;
+        model.save(trained.network.as_ref(), &trained.record)?;
         say(&format!(
             "Wrote {} and {}",
             model.weights.display(),
@@ -123,13 +93,44 @@ pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
         ));
     }
     if let Some(folder) = &arguments.dump {
-        dump::dump(folder, &trained.network, &config, data.test(), &opened)?;
+        dump::dump(
+            folder,
+            trained.network.as_ref(),
+            &config,
+            data.test(),
+            &opened,
+        )?;
         say(&format!("Wrote arrays to {}", folder.display()));
     }
     if let Some(path) = &arguments.losses {
         files::write(path, losses_csv(&trained.losses).as_bytes())?;
     }
-    print_json(&trained.record)
+    match arguments.json || !std::io::stdout().is_terminal() {
+        true => print_json(&trained.record),
+        false => print(&brief(&trained.record)).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// What a person wants to know of a run.
+fn brief(record: &RunRecord) -> String {
+    let config = &record.config;
+    let mut lines = vec![
+        format!(
+            "condition      {} ({})",
+            config.condition, config.condition.description
+        ),
+        format!("test accuracy  {:.2} %", 100.0 * record.test_accuracy),
+    ];
+    let mut add = |name: &str, value: Option<f64>| {
+        lines.extend(value.map(|value| format!("{name:<15}{value:.3}")));
+    };
+    add("train loss", record.train_loss);
+    let alignment = record.alignment.as_ref().map(|a| &a.mean);
+    add("output align.", alignment.and_then(|a| a.output));
+    add("gradient align.", alignment.and_then(|a| a.gradient));
+    add("ms per step", record.timing.ms_per_step);
+    lines.push("--json prints the whole record".to_owned());
+    lines.join("\n") + "\n"
 }
 
 fn losses_csv(losses: &[f32]) -> String {
@@ -152,20 +153,26 @@ struct Evaluation<'a> {
 
 pub(super) fn eval(arguments: &EvalArguments) -> Result<ExitCode, Error> {
     let device = arguments.device.device.open()?;
-    let (network, record) = ModelFiles::named(&arguments.model).load(&device)?;
+    let files = ModelFiles::named(&arguments.model);
+    files.record()?;
     let data = load(&arguments.data.selection())?;
+    let (network, record) = files.load(Task::of(&data), &device)?;
     if data.sha256() != record.data_sha256 {
         say(&format!(
             "note: the model was trained on other data ({})",
             record.data
         ));
     }
-    let config = &record.config;
+    let config = &RunConfig {
+        epsilon: arguments.epsilon.unwrap_or(record.config.epsilon),
+        ..record.config.clone()
+    };
+    config.validate()?;
     print_json(&Evaluation {
         condition: config.condition,
         epsilon: config.epsilon,
         seed: config.seed,
-        test_accuracy: run::test(&network, config, data.test(), &device)?,
+        test_accuracy: run::test(network.as_ref(), config, data.test(), &device)?,
         recorded_test_accuracy: record.test_accuracy,
         data: data.source().to_string(),
         data_sha256: data.sha256(),

@@ -1,7 +1,6 @@
 //! The command line. Results go to standard output; what is said on the way, to standard error.
 
 mod args;
-mod carry_over;
 mod commands;
 mod progress;
 mod sweep;
@@ -13,10 +12,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-pub use carry_over::{CarryOver, carry_over};
-
 use crate::Error;
-use crate::model::Network;
 use args::{Arguments, Command};
 
 /// Runs the program: 0 if all went well, 2 if the command line is to blame, 1 for the rest. Errors
@@ -27,7 +23,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return refuse(&error),
     };
     let result = match arguments.command {
-        None => commands::compare::<Network>(&arguments.compare, None),
+        None => commands::compare(&arguments.compare),
         Some(Command::Train(train)) => commands::train(&train),
         Some(Command::Eval(eval)) => commands::eval(&eval),
         Some(Command::Sweep(arguments)) => sweep::sweep(&arguments),

@@ -11,9 +11,9 @@ use super::commands::load;
 use super::progress::Runs;
 use super::{print, say};
 use crate::data::Dataset;
-use crate::record::SweepRecord;
-use crate::schedule::{self, Ending, Options, Outcome, Stop};
-use crate::store::{Manifest, Store};
+use crate::record::{RunRecord, SweepRecord};
+use crate::schedule::{self, Ending, Options, Outcome, Stop, Summary};
+use crate::store::{Job, Manifest, Store};
 use crate::sweep::{Request, SweepRun};
 use crate::{DeviceName, Error, RunConfig, parallel, report, run, signal};
 
@@ -40,40 +40,102 @@ pub(super) fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Error> {
     if arguments.dry_run {
         return dry_run(&request, &jobs, &data, device, threads);
     }
-    let asked = Asked {
-        request: &request,
-        data_sha256: data.sha256(),
-        device: device.name(),
-    };
-    let manifest = Manifest::new(env!("CARGO_PKG_VERSION"), &asked, &all)?;
-    let store = match arguments.extend {
-        true => Store::<SweepRun, SweepRecord>::extend(&arguments.out, manifest)?,
-        false => Store::open_or_create(&arguments.out, manifest)?,
-    };
-    let flag = signal::install_signal_handlers()
-        .map_err(|e| Error::io("handle signals for", &arguments.out, e))?;
-    let mut options = Options::new(threads);
-    options.stop = Stop::new(flag);
     say(&format!(
         "{} runs, {threads} at a time, on {device}, into {}",
         jobs.len(),
         arguments.out.display()
     ));
+    let open = match arguments.extend {
+        true => Open::Extend,
+        false => Open::Same,
+    };
+    let store = open_store(&request, &all, &data, device, &arguments.out, open)?;
+    let summary = make(&store, &jobs, &data, device, threads)?;
+    print(&format!("{summary}\n"))?;
+    Ok(conclude(&summary))
+}
 
+/// Makes all runs of a request in a store, which may hold others of the same data and device; returns
+/// their records in the order of the request.
+pub(super) fn complete(
+    request: &Request,
+    data: &Dataset,
+    device: DeviceName,
+    threads: usize,
+    folder: &Path,
+) -> Result<(Vec<RunRecord>, Summary), Error> {
+    let jobs = request.runs();
+    say(&format!(
+        "{} runs of {} epochs, {threads} at a time, on {device}",
+        jobs.len(),
+        request.epochs
+    ));
+    let store = open_store(request, &jobs, data, device, folder, Open::Join)?;
+    let summary = make(&store, &jobs, data, device, threads)?;
+    let mut records = store.completed()?.records;
+    let own = jobs.iter().filter_map(|job| records.remove(&job.id()));
+    Ok((own.map(|record| record.run).collect(), summary))
+}
+
+fn open_store(
+    request: &Request,
+    jobs: &[SweepRun],
+    data: &Dataset,
+    device: DeviceName,
+    folder: &Path,
+    open: Open,
+) -> Result<Store<SweepRun, SweepRecord>, Error> {
+    let asked = Asked {
+        request,
+        data_sha256: data.sha256(),
+        device: device.name(),
+    };
+    let manifest = Manifest::new(env!("CARGO_PKG_VERSION"), &asked, jobs)?;
+    Ok(match open {
+        Open::Same => Store::open_or_create(folder, manifest)?,
+        Open::Extend | Open::Join => Store::extend(folder, manifest)?,
+    })
+}
+
+/// What may be in a store already.
+enum Open {
+    /// The same request.
+    Same,
+    /// A part of the request.
+    Extend,
+    /// Any request.
+    Join,
+}
+
+/// Makes the runs that are missing.
+fn make(
+    store: &Store<SweepRun, SweepRecord>,
+    jobs: &[SweepRun],
+    data: &Dataset,
+    device: DeviceName,
+    threads: usize,
+) -> Result<Summary, Error> {
+    let flag = signal::install_signal_handlers()
+        .map_err(|e| Error::io("handle signals for", store.folder(), e))?;
+    let mut options = Options::new(threads);
+    options.stop = Stop::new(flag);
     let bar = Runs::new(jobs.len());
-    let execute = |job: &SweepRun, stop: &Stop| execute(job, stop, &data, device);
-    let summary = schedule::run(&store, &jobs, &options, execute, |p| bar.update(p));
+    let execute = |job: &SweepRun, stop: &Stop| execute(job, stop, data, device);
+    let summary = schedule::run(store, jobs, &options, execute, |p| bar.update(p));
     bar.finish();
     let summary = summary?;
     for problem in &summary.problems {
         say(&format!("{problem}"));
     }
-    print(&format!("{summary}\n"))?;
-    Ok(match summary.ending {
+    Ok(summary)
+}
+
+pub(super) fn conclude(summary: &Summary) -> ExitCode {
+    match summary.ending {
         Ending::Complete | Ending::Elsewhere => ExitCode::SUCCESS,
         Ending::Failed => ExitCode::FAILURE,
         Ending::Interrupted => ExitCode::from(signal::INTERRUPTED as u8),
-    })
+    }
 }
 
 /// One run of a sweep; given up as soon as a stop is requested.

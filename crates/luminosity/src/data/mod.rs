@@ -32,6 +32,24 @@ pub const PIXELS: usize = 784;
 /// Classes of clothing.
 pub const CLASSES: usize = 10;
 
+/// The shape of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// Channels: 1 of grey, 3 of colour.
+    pub channels: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+}
+
+impl Shape {
+    /// Values of an image.
+    pub fn pixels(self) -> usize {
+        self.channels * self.height * self.width
+    }
+}
+
 /// The images to train on and those to test with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dataset {
@@ -75,6 +93,25 @@ impl Dataset {
                 contents.test_labels.idx.values,
             )?,
         })
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        "Fashion-MNIST"
+    }
+
+    /// The shape of an image.
+    pub fn shape(&self) -> Shape {
+        Shape {
+            channels: 1,
+            height: 28,
+            width: 28,
+        }
+    }
+
+    /// The number of classes.
+    pub fn classes(&self) -> usize {
+        CLASSES
     }
 
     /// The images to train on.

@@ -43,6 +43,11 @@ impl Split {
         self.labels.is_empty()
     }
 
+    /// Values of an image.
+    pub fn pixels(&self) -> usize {
+        PIXELS
+    }
+
     /// The pixels of one image, row by row.
     ///
     /// # Panics

@@ -1,9 +1,9 @@
 //! What the paper claims, as data.
 
 use crate::Condition;
-use Condition::{
-    EOnlyLnPlus, INorm, INormCenter, INormDecorrelate, INormFull, INormLateral, INormScale, LnPlus,
-    None as NoNorm,
+use crate::condition::{
+    E_ONLY_LN_PLUS, INORM, INORM_CENTER, INORM_DECORRELATE, INORM_FULL, INORM_LATERAL, INORM_SCALE,
+    LN_PLUS, NONE,
 };
 
 /// Something that the paper found.
@@ -59,38 +59,41 @@ pub const CLAIMS: [Claim; 10] = [
         text: "Normalizing errors as well as activity improves learning over normalizing activity alone.",
         published: "medians 88.6, 88.1, 87.3, 85.6 % against 83–88, 82.5–87.5, 80–85.5, 78–83 % (ε = 0, 0.25, 0.5, 0.75)",
         figure: "Figures 4 and 5",
-        rule: Rule::Above(&[(INormFull, INorm)], Where::Every),
+        rule: Rule::Above(&[(INORM_FULL, INORM)], Where::Every),
     },
     Claim {
         text: "What normalizing errors adds grows with the variation of luminosity.",
         published: "about 2 points at ε = 0, 4–5 at ε = 0.5 and 0.75",
         figure: "Figures 4 and 5",
-        rule: Rule::Widens(INormFull, INorm),
+        rule: Rule::Widens(INORM_FULL, INORM),
     },
     Claim {
         text: "Forward and full error normalization surpass LayerNorm where luminosity varies.",
         published: "p = 0.0040, 0.0035, 0.0023, higher (ε = 0.25, 0.5, 0.75); p = 0.15 at ε = 0",
         figure: "Figure 6",
-        rule: Rule::Above(&[(INormFull, EOnlyLnPlus)], Where::Shifted),
+        rule: Rule::Above(&[(INORM_FULL, E_ONLY_LN_PLUS)], Where::Shifted),
     },
     Claim {
         text: "Centering errors is enough to learn as well as with LayerNorm.",
         published: "medians 88.2, 87.8, 87.1, 85.1 % against 88.4, 87.7, 86.9, 85.1 %, n.s. at every ε",
         figure: "Figure 6",
-        rule: Rule::Alike(INormCenter, EOnlyLnPlus, Where::Every),
+        rule: Rule::Alike(INORM_CENTER, E_ONLY_LN_PLUS, Where::Every),
     },
     Claim {
         text: "Lateral inhibition of errors does as well as centering them.",
         published: "about the medians of center; n.s. against LayerNorm at every ε",
         figure: "Figure 7",
-        rule: Rule::Alike(INormLateral, INormCenter, Where::Every),
+        rule: Rule::Alike(INORM_LATERAL, INORM_CENTER, Where::Every),
     },
     Claim {
         text: "Decorrelating or scaling errors alone falls short of LayerNorm.",
         published: "decorrelate 87.3, 86.8, 84.5, 81.5 %, scale 86.9 and 86.1 %, then 10–82 %; both p < 0.001 lower at every ε",
         figure: "Figure 6",
         rule: Rule::Above(
-            &[(EOnlyLnPlus, INormDecorrelate), (EOnlyLnPlus, INormScale)],
+            &[
+                (E_ONLY_LN_PLUS, INORM_DECORRELATE),
+                (E_ONLY_LN_PLUS, INORM_SCALE),
+            ],
             Where::Every,
         ),
     },
@@ -98,25 +101,25 @@ pub const CLAIMS: [Claim; 10] = [
         text: "Without normalization a network of excitation and inhibition learns less well than with LayerNorm.",
         published: "a little below the diagonal at ε = 0, 1–5 points below at ε = 0.75",
         figure: "Figure 2",
-        rule: Rule::Above(&[(LnPlus, NoNorm)], Where::Largest),
+        rule: Rule::Above(&[(LN_PLUS, NONE)], Where::Largest),
     },
     Claim {
         text: "With LayerNorm, excitation and inhibition learn as well as excitation alone.",
         published: "p = 0.76, 10 best settings of each ε pooled",
         figure: "Figure 2",
-        rule: Rule::BestAlike(LnPlus, EOnlyLnPlus),
+        rule: Rule::BestAlike(LN_PLUS, E_ONLY_LN_PLUS),
     },
     Claim {
         text: "Normalizing activity alone aligns outputs with LayerNorm, but not gradients.",
         published: "outputs 0.7–1, gradients 0.1–0.3 (ε = 0.75)",
         figure: "Figure 4",
-        rule: Rule::Aligned(INorm, [(0.7, 1.0), (0.1, 0.3)]),
+        rule: Rule::Aligned(INORM, [(0.7, 1.0), (0.1, 0.3)]),
     },
     Claim {
         text: "With full error normalization outputs and gradients align with LayerNorm.",
         published: "outputs above 0.99, gradients 0.96–1 (ε = 0.75)",
         figure: "Figure 5",
-        rule: Rule::Aligned(INormFull, [(0.99, 1.0), (0.96, 1.0)]),
+        rule: Rule::Aligned(INORM_FULL, [(0.99, 1.0), (0.96, 1.0)]),
     },
 ];
 

@@ -108,7 +108,7 @@ impl Coverage {
         let epsilons = samples.epsilons.iter();
         table.columns.extend(epsilons.map(|e| text::epsilon(*e)));
         for &condition in &samples.conditions {
-            let mut row = vec![condition.to_string(), condition.description().to_owned()];
+            let mut row = vec![condition.to_string(), condition.description.to_owned()];
             row.extend(samples.epsilons.iter().map(|epsilon| {
                 let own = self.cells.iter();
                 let own = own.filter(|c| c.condition == condition && c.epsilon == *epsilon);

@@ -5,15 +5,16 @@ use super::statistics::interval;
 use super::table::Table;
 use super::text::{self, exact, fixed, p_equals, signed};
 use crate::Condition;
+use crate::condition;
 use crate::stats::{median, paired_median_difference, wilcoxon_signed_rank};
 
 /// Activity alone.
-pub const FORWARD: Condition = Condition::INorm;
+pub const FORWARD: Condition = condition::INORM;
 /// Activity and errors.
 pub const FORWARD_AND_ERROR: [Condition; 3] = [
-    Condition::INormFull,
-    Condition::INormCenter,
-    Condition::INormLateral,
+    condition::INORM_FULL,
+    condition::INORM_CENTER,
+    condition::INORM_LATERAL,
 ];
 
 /// Forward + error normalization against forward only, over the settings that both have.

@@ -31,9 +31,10 @@ use sample::Samples;
 use statistics::Row;
 use verdict::Verdict;
 
+use crate::condition;
 use crate::record::SweepRecord;
 use crate::sweep::SweepRun;
-use crate::{Condition, Error, files};
+use crate::{Error, files};
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,7 +154,7 @@ impl Report {
     }
 
     fn main_gains(&self) -> impl Iterator<Item = &Gain> {
-        let full = |gain: &&Gain| gain.of == Condition::INormFull;
+        let full = |gain: &&Gain| gain.of == condition::INORM_FULL;
         self.gains.iter().filter(full)
     }
 }

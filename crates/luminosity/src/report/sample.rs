@@ -103,7 +103,7 @@ impl Samples {
             cells.entry(key).or_default().push(setting);
         }
         Self {
-            conditions: Condition::ALL.into_iter().filter(used).collect(),
+            conditions: Condition::all().into_iter().filter(used).collect(),
             epsilons: epsilons.into_keys().map(f64::from_bits).collect(),
             lambda: lambda.map_or(0.0, |(bits, _)| f64::from_bits(*bits)),
             whole,
@@ -205,7 +205,7 @@ impl Key {
 
 /// The place of a condition in the usual order.
 pub fn index(condition: Condition) -> Option<usize> {
-    Condition::ALL.iter().position(|c| *c == condition)
+    Condition::all().iter().position(|c| *c == condition)
 }
 
 fn usable(record: &SweepRecord) -> bool {

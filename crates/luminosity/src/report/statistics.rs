@@ -5,6 +5,7 @@ use super::sample::{Samples, Setting};
 use super::table::Table;
 use super::text::{self, exact, fixed, p_value, signed};
 use crate::Condition;
+use crate::condition;
 use crate::stats::{
     Quartiles, bootstrap_median_interval, cliffs_delta, holm, mann_whitney_u,
     paired_median_difference, quartiles, wilcoxon_signed_rank,
@@ -12,9 +13,9 @@ use crate::stats::{
 
 /// What every condition is tested against.
 pub const REFERENCES: [Condition; 3] = [
-    Condition::EOnlyLnPlus,
-    Condition::INorm,
-    Condition::INormFull,
+    condition::E_ONLY_LN_PLUS,
+    condition::INORM,
+    condition::INORM_FULL,
 ];
 /// Bootstrap samples of an interval, and the seed they are drawn from.
 pub const RESAMPLES: usize = 10_000;

@@ -2,6 +2,7 @@
 
 use ei_norm::metric::Moments;
 
+use crate::condition;
 use crate::record::{
     Alignment, Alignments, Epoch, Measures, Outcome, RunRecord, SweepRecord, Timing,
 };
@@ -34,7 +35,7 @@ pub fn records() -> Vec<SweepRecord> {
 
 /// The record of a run; its accuracy follows from condition, ε and setting.
 pub fn record(run: &SweepRun) -> SweepRecord {
-    let condition = Condition::ALL
+    let condition = Condition::all()
         .iter()
         .position(|c| *c == run.config.condition);
     let condition = condition.unwrap();
@@ -52,17 +53,17 @@ pub fn with_correct(run: &SweepRun, correct: i32) -> SweepRecord {
     let config: RunConfig = run.config.clone();
     let accuracy = f64::from(correct) / 1e4;
     let small = run.setting as f64 / 100.0;
-    let alignment = match config.condition {
-        Condition::INormFull => (0.999 - small / 100.0, 0.98 - small / 10.0),
-        Condition::INormCenter => (0.9, 0.7 + small),
-        Condition::INormLateral => (0.88, 0.96 - small),
+    let alignment = match config.condition.name() {
+        "inorm+full" => (0.999 - small / 100.0, 0.98 - small / 10.0),
+        "inorm+center" => (0.9, 0.7 + small),
+        "inorm+lateral" => (0.88, 0.96 - small),
         _ => (0.85 + small, 0.2 + small),
     };
     let one = Alignment {
         output: Some(alignment.0),
         gradient: Some(alignment.1),
     };
-    let normalized = matches!(config.condition, Condition::INorm | Condition::INormFull);
+    let normalized = [condition::INORM, condition::INORM_FULL].contains(&config.condition);
     let moments = match normalized {
         true => Moments {
             mean: 0.01 + small,
@@ -81,8 +82,10 @@ pub fn with_correct(run: &SweepRun, correct: i32) -> SweepRecord {
         moments: vec![moments; 2],
         lambda_max: vec![Some(1e-4 * (1.0 + small)), Some(3e-5 * (1.0 + small))],
         lateral_cosine: Vec::new(),
+        measures: Default::default(),
     };
     let history = (1..=config.epochs).map(|epoch| Epoch {
+        validation_accuracy: None,
         epoch,
         train_loss: 1.0 / epoch as f64,
         test_accuracy: accuracy * (1.0 - 0.3 / (epoch as f64).powi(2)),

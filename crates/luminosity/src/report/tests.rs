@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use super::testing::{diverged, expected, record, records, with_correct};
 use super::*;
 use crate::sweep::Request;
+use crate::{Condition, condition};
 
 /// The rows of a CSV file of the report, by column.
 fn rows(report: &Report, name: &str) -> Vec<BTreeMap<String, String>> {
@@ -115,22 +116,22 @@ fn verdicts_flip_when_the_data_do() {
         assert_eq!(verdict.ruling, verdict::Ruling::Agrees, "{verdict:?}");
     }
     let flipped = |a, b| Report::new(&exchanged(a, b), &expected()).unwrap();
-    let report = flipped(Condition::INormFull, Condition::INorm);
+    let report = flipped(condition::INORM_FULL, condition::INORM);
     assert_eq!(ruling(&report, "Normalizing errors"), "differs");
     assert_eq!(ruling(&report, "What normalizing errors"), "differs");
     assert_eq!(ruling(&report, "Normalizing activity alone"), "differs");
     assert_eq!(ruling(&report, "With full"), "differs");
     assert_eq!(ruling(&report, "Centering"), "agrees");
     assert!(report.summary().contains("points below inorm"));
-    let report = flipped(Condition::EOnlyLnPlus, Condition::INormScale);
+    let report = flipped(condition::E_ONLY_LN_PLUS, condition::INORM_SCALE);
     assert_eq!(ruling(&report, "Decorrelating"), "differs");
     assert_eq!(ruling(&report, "Centering"), "differs");
     assert_eq!(ruling(&report, "With LayerNorm"), "differs");
-    let report = flipped(Condition::LnPlus, Condition::None);
+    let report = flipped(condition::LN_PLUS, condition::NONE);
     assert_eq!(ruling(&report, "Without normalization"), "differs");
-    let report = flipped(Condition::INormLateral, Condition::INormDecorrelate);
+    let report = flipped(condition::INORM_LATERAL, condition::INORM_DECORRELATE);
     assert_eq!(ruling(&report, "Lateral"), "differs");
-    let report = flipped(Condition::EOnlyLnPlus, Condition::INormFull);
+    let report = flipped(condition::E_ONLY_LN_PLUS, condition::INORM_FULL);
     assert_eq!(ruling(&report, "Forward and full"), "differs");
 }
 
@@ -152,11 +153,8 @@ fn few_or_tied_settings_decide_nothing() {
 fn an_unfinished_store_says_what_is_missing() {
     let lacking = |run: &SweepRun| {
         let c = &run.config;
-        match c.condition {
-            Condition::INormFull => c.epsilon == 0.75 && run.setting >= 5,
-            Condition::INormScale => true,
-            _ => false,
-        }
+        let full = c.condition == condition::INORM_FULL;
+        full && c.epsilon == 0.75 && run.setting >= 5 || c.condition == condition::INORM_SCALE
     };
     let there: Vec<_> = expected()
         .iter()
@@ -189,7 +187,7 @@ fn an_unfinished_store_says_what_is_missing() {
 fn a_diverged_run_counts_with_ten_percent_and_is_not_drawn() {
     let bad = |run: &SweepRun| {
         let c = &run.config;
-        c.condition == Condition::INormScale && c.epsilon == 0.75 && run.setting < 3
+        c.condition == condition::INORM_SCALE && c.epsilon == 0.75 && run.setting < 3
     };
     let records: Vec<_> = expected()
         .iter()

@@ -2,6 +2,7 @@
 
 use super::{Drawn, colour, floor, present};
 use crate::Condition;
+use crate::condition;
 use crate::figure::{
     CurvePanel, CurveSeries, LearningCurves, Scatter, ScatterPanel, learning_curves,
     scatter as draw,
@@ -60,7 +61,7 @@ pub fn scatter(samples: &Samples, pairs: &[(Condition, Condition)]) -> Drawn {
 /// The test of the paper where it has one: the best settings of two conditions with LayerNorm.
 /// Otherwise that of the largest ε.
 fn note(samples: &Samples, y: Condition, x: Condition) -> String {
-    if (y, x) == (Condition::LnPlus, Condition::EOnlyLnPlus) {
+    if (y, x) == (condition::LN_PLUS, condition::E_ONLY_LN_PLUS) {
         let [a, b] = [y, x].map(|c| crate::report::verdict::best(samples, c));
         let test = crate::stats::mann_whitney_u(&a, &b);
         return format!(

@@ -2,6 +2,7 @@
 
 use super::{Drawn, Side, colour};
 use crate::Condition;
+use crate::condition;
 use crate::figure::{Histogram, HistogramSet, Histograms, Unit, histograms as draw};
 use crate::report::sample::{Samples, Setting};
 use crate::report::table::Table;
@@ -74,9 +75,9 @@ impl Side {
     }
 
     fn label(self, condition: Condition) -> &'static str {
-        match (self, condition) {
-            (Self::Gradient, Condition::INormLateral) => "cosine to centered errors",
-            _ => "cosine to LayerNorm",
+        match self == Self::Gradient && condition == condition::INORM_LATERAL {
+            true => "cosine to centered errors",
+            false => "cosine to LayerNorm",
         }
     }
 }

@@ -47,7 +47,7 @@ pub fn moments(samples: &Samples, conditions: &[Condition]) -> Drawn {
 
 /// λ_max by layer and condition. The table has every ε.
 pub fn lambda_max(samples: &Samples) -> Drawn {
-    let conditions = &Condition::ALL;
+    let conditions = &Condition::all();
     let table = by_layer(samples, conditions, &["lambda_max"], |s| {
         s.lambda_max.iter().map(|l| vec![*l]).collect()
     });

@@ -1,0 +1,211 @@
+//! Things that are known by name: conditions, networks, stimuli, measures. A program may add its own.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
+use std::str::FromStr;
+use std::sync::{PoisonError, RwLock};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::Error;
+
+/// Something with a name on the command line and in records.
+pub trait Entry: Send + Sync + Sized + 'static {
+    /// The word for its kind, such as `condition`.
+    const KIND: &'static str;
+
+    /// Its name.
+    fn name(&self) -> &'static str;
+
+    /// All of its kind.
+    fn catalogue() -> &'static Catalogue<Self>;
+}
+
+/// All entries of a kind: those of this crate, then those that a program has added.
+#[derive(Debug)]
+pub struct Catalogue<E: 'static> {
+    built_in: &'static [E],
+    added: RwLock<Vec<&'static E>>,
+}
+
+impl<E: Entry> Catalogue<E> {
+    /// The catalogue of what the crate has.
+    pub const fn new(built_in: &'static [E]) -> Self {
+        Self {
+            built_in,
+            added: RwLock::new(Vec::new()),
+        }
+    }
+
+    fn all(&self) -> Vec<&'static E> {
+        let added = self.added.read().unwrap_or_else(PoisonError::into_inner);
+        self.built_in.iter().chain(added.iter().copied()).collect()
+    }
+}
+
+/// An entry, as configurations and records hold it: by its name.
+#[derive(Debug)]
+pub struct Named<E: 'static>(&'static E);
+
+impl<E: Entry> Named<E> {
+    /// One of the crate's own.
+    pub(crate) const fn built_in(entry: &'static E) -> Self {
+        Self(entry)
+    }
+
+    /// Adds an entry of a program's own, before the command line is read. It lives as long as the
+    /// program.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] if the name is taken, or is not made of lower-case letters, digits, `+`, `-` and
+    /// `_`.
+    pub fn define(entry: E) -> Result<Self, Error> {
+        let name = entry.name();
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-_".contains(c);
+        if name.is_empty() || !name.chars().all(fits) || name.starts_with('-') {
+            let allowed = "lower-case letters, digits, + - and _, with no - in front";
+            return Err(Error::usage(E::KIND, format!("{name:?}"), allowed));
+        }
+        let catalogue = E::catalogue();
+        if catalogue.all().iter().any(|known| known.name() == name) {
+            return Err(Error::usage(E::KIND, name, "a name that is not taken"));
+        }
+        let entry: &'static E = Box::leak(Box::new(entry));
+        let mut added = catalogue
+            .added
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        added.push(entry);
+        Ok(Self(entry))
+    }
+
+    /// All of them, in the order in which they are listed and drawn.
+    pub fn all() -> Vec<Self> {
+        E::catalogue().all().into_iter().map(Self).collect()
+    }
+
+    /// The place in that order.
+    pub fn index(self) -> usize {
+        let all = Self::all();
+        all.iter()
+            .position(|other| *other == self)
+            .unwrap_or(all.len())
+    }
+
+    /// The name on the command line and in records.
+    pub fn name(self) -> &'static str {
+        self.0.name()
+    }
+
+    /// All names, for messages.
+    pub fn names() -> String {
+        let names: Vec<_> = Self::all().into_iter().map(Self::name).collect();
+        names.join(", ")
+    }
+}
+
+impl<E> Clone for Named<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for Named<E> {}
+
+impl<E> Deref for Named<E> {
+    type Target = E;
+
+    fn deref(&self) -> &E {
+        self.0
+    }
+}
+
+impl<E: Entry> PartialEq for Named<E> {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl<E: Entry> Eq for Named<E> {}
+
+impl<E: Entry> Hash for Named<E> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name().hash(state);
+    }
+}
+
+impl<E: Entry> fmt::Display for Named<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl<E: Entry> FromStr for Named<E> {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Self::all()
+            .into_iter()
+            .find(|entry| entry.name() == name)
+            .ok_or_else(|| Error::usage(E::KIND, name, &Self::names()))
+    }
+}
+
+impl<E: Entry> Serialize for Named<E> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de, E: Entry> Deserialize<'de> for Named<E> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        name.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static COLOURS: Catalogue<Colour> = Catalogue::new(&[Colour("red")]);
+
+    #[derive(Debug)]
+    struct Colour(&'static str);
+
+    impl Entry for Colour {
+        const KIND: &'static str = "colour";
+
+        fn name(&self) -> &'static str {
+            self.0
+        }
+
+        fn catalogue() -> &'static Catalogue<Self> {
+            &COLOURS
+        }
+    }
+
+    #[test]
+    fn what_a_program_adds_is_known_by_its_name() {
+        let green = Named::define(Colour("green")).unwrap();
+        assert_eq!("green".parse::<Named<Colour>>().unwrap(), green);
+        assert_eq!(green.index(), 1);
+        assert_eq!(serde_json::to_string(&green).unwrap(), "\"green\"");
+        assert_eq!(
+            serde_json::from_str::<Named<Colour>>("\"green\"").unwrap(),
+            green
+        );
+        let unknown = "blue".parse::<Named<Colour>>().unwrap_err().to_string();
+        assert_eq!(unknown, "colour is blue; allowed: red, green");
+        for (refused, reason) in [
+            ("red", "not taken"),
+            ("Dark Red", "lower-case"),
+            ("", "letters"),
+        ] {
+            let message = Named::define(Colour(refused)).unwrap_err().to_string();
+            assert!(message.contains(reason), "{message}");
+        }
+    }
+}

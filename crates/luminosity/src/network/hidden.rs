@@ -1,0 +1,271 @@
+//! A hidden layer, dense or convolutional, as a condition says.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use ei_norm::functional::{BackwardRule, Normalization, normalize};
+use ei_norm::layer::{Geometry, Layer, LayerConfig};
+use ei_norm::metric::{self, Alignment};
+use ei_norm::{
+    EiConv2d, EiInitializer, EiLinear, GradNorm, GradNormMode, INormConv2d, INormLinear,
+    Inhibitory, LearnedLateral, LearnedLateralConfig, circuit, map_grad,
+};
+use rand::Rng;
+
+use crate::condition::{ErrorRule, HiddenSpec};
+
+/// ε of every normalization in the paper.
+pub const EPSILON: f64 = 1e-5;
+/// The learning rate of lateral weights, relative to the power of the errors.
+pub const LATERAL_RATE: f64 = 0.5;
+
+/// A function of the error that reaches z, and of z.
+type Custom = fn(Tensor<2>, Tensor<2>) -> Tensor<2>;
+
+/// An EI layer with a hard-coded normalization behind it, if any.
+#[derive(Module, Debug)]
+pub struct NormalizedEi<E: Module> {
+    /// The layer.
+    pub layer: E,
+    /// The normalization over the features, and its backward pass.
+    #[module(skip)]
+    pub normalization: Option<(Normalization, BackwardRule)>,
+}
+
+/// A layer that inhibition normalizes, behind which errors inhibit each other by weights that learn.
+#[derive(Module, Debug)]
+pub struct LateralINorm<I: Module> {
+    /// The layer; it leaves errors as they are.
+    pub layer: I,
+    /// The inhibition of errors.
+    pub lateral: LearnedLateral,
+}
+
+/// A layer that inhibition normalizes, behind which a function normalizes errors.
+#[derive(Module, Debug)]
+pub struct CustomINorm<I: Module> {
+    /// The layer; it leaves errors as they are.
+    pub layer: I,
+    /// See [`ErrorRule::Custom`].
+    #[module(skip)]
+    pub errors: Custom,
+}
+
+/// A hidden layer without its ReLU: of type `E`, an EI layer, or `I`, an I-Norm layer, of one geometry.
+#[derive(Module, Debug)]
+// A network has a few of these; boxing would buy nothing.
+#[allow(clippy::large_enum_variant)]
+pub enum Hidden<E: Module, I: Module> {
+    /// See [`HiddenSpec::Ei`].
+    Ei(NormalizedEi<E>),
+    /// See [`ErrorRule::GradNorm`].
+    INorm(I),
+    /// See [`ErrorRule::LearnedLateral`].
+    LateralINorm(LateralINorm<I>),
+    /// See [`ErrorRule::Custom`].
+    CustomINorm(CustomINorm<I>),
+}
+
+/// A dense hidden layer.
+pub type DenseHidden = Hidden<EiLinear, INormLinear>;
+/// A convolutional hidden layer.
+pub type ConvHidden = Hidden<EiConv2d, INormConv2d>;
+
+impl<G: Geometry> Hidden<Layer<circuit::Ei, G>, Layer<circuit::INorm, G>> {
+    /// A layer with fresh weights from `rng`; `features` is the size of its last axis.
+    ///
+    /// # Errors
+    ///
+    /// If a size does not allow it (one feature, say).
+    pub fn create(
+        spec: HiddenSpec,
+        geometry: G,
+        features: usize,
+        initializer: EiInitializer,
+        device: &Device,
+        rng: &mut impl Rng,
+    ) -> Result<Self, ei_norm::Error> {
+        match spec {
+            HiddenSpec::Ei {
+                inhibition,
+                normalization,
+            } => {
+                let inhibitory = match inhibition {
+                    true => Inhibitory::default(),
+                    false => Inhibitory::Count(0),
+                };
+                let config = LayerConfig {
+                    geometry,
+                    circuit: circuit::EiOptions::default(),
+                };
+                let config = config
+                    .with_inhibitory(inhibitory)
+                    .with_initializer(initializer);
+                Ok(Self::Ei(NormalizedEi {
+                    layer: config.try_init_with(device, rng)?,
+                    normalization,
+                }))
+            }
+            HiddenSpec::INorm { divisive, errors } => {
+                let mode = match errors {
+                    ErrorRule::GradNorm(mode) => mode,
+                    ErrorRule::LearnedLateral | ErrorRule::Custom(_) => GradNormMode::Identity,
+                };
+                let config = LayerConfig {
+                    geometry,
+                    circuit: circuit::INormOptions::default(),
+                };
+                let layer = config
+                    .with_initializer(initializer)
+                    .with_divisive(divisive)
+                    .with_grad_norm(mode)
+                    .with_epsilon(EPSILON)
+                    .try_init_with(device, rng)?;
+                Ok(match errors {
+                    ErrorRule::GradNorm(_) => Self::INorm(layer),
+                    // Drawn in the order of `inorm+lateral`, so a seed gives both the same weights.
+                    ErrorRule::LearnedLateral => Self::LateralINorm(LateralINorm {
+                        layer,
+                        lateral: LearnedLateralConfig::new(features)
+                            .with_rate(LATERAL_RATE)
+                            .try_init_with(device, rng)?,
+                    }),
+                    ErrorRule::Custom(errors) => Self::CustomINorm(CustomINorm { layer, errors }),
+                })
+            }
+        }
+    }
+}
+
+impl<E: Module, I: Module> Hidden<E, I> {
+    /// What stands behind the layer: a normalization of rows, or of their errors.
+    ///
+    /// # Shapes
+    ///
+    /// - `z` and result: `[rows, features]`
+    fn behind(&self, z: Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::Ei(NormalizedEi {
+                normalization: Some((kind, backward)),
+                ..
+            }) => normalize(z, *kind, *backward, EPSILON),
+            Self::Ei(_) | Self::INorm(_) => z,
+            Self::LateralINorm(hidden) => hidden.lateral.forward(z),
+            Self::CustomINorm(hidden) => {
+                let (errors, value) = (hidden.errors, z.clone().inner());
+                map_grad(z, move |error| errors(error, value.clone()))
+            }
+        }
+    }
+
+    fn has_behind(&self) -> bool {
+        !matches!(
+            self,
+            Self::INorm(_)
+                | Self::Ei(NormalizedEi {
+                    normalization: None,
+                    ..
+                })
+        )
+    }
+
+    /// The cosine between lateral weights that learn and equal ones, which center the error.
+    pub fn lateral_cosine(&self) -> Option<f64> {
+        let Self::LateralINorm(hidden) = self else {
+            return None;
+        };
+        let weights = hidden.lateral.weights.val();
+        Some(metric::cosine(weights.clone(), weights.ones_like()))
+    }
+
+    /// Lets what learns from errors alone learn from those of the last backward pass.
+    pub fn adapt(self) -> Self {
+        match self {
+            Self::LateralINorm(hidden) => Self::LateralINorm(LateralINorm {
+                lateral: hidden.lateral.adapt(),
+                ..hidden
+            }),
+            other => other,
+        }
+    }
+}
+
+impl DenseHidden {
+    /// The pre-activation and, from a layer that learns to normalize, its local loss.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[batch, d_input]`, pre-activation: `[batch, d_output]`, loss: `[1]`
+    pub fn forward(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
+        let (z, local) = match self {
+            Self::Ei(hidden) => (hidden.layer.forward(x), None),
+            Self::INorm(layer)
+            | Self::LateralINorm(LateralINorm { layer, .. })
+            | Self::CustomINorm(CustomINorm { layer, .. }) => {
+                let (z, local) = layer.forward_with_local_loss(x);
+                (z, Some(local))
+            }
+        };
+        (self.behind(z), local)
+    }
+
+    /// The pre-activation alone.
+    pub fn infer(&self, x: Tensor<2>) -> Tensor<2> {
+        let z = match self {
+            Self::Ei(hidden) => hidden.layer.forward(x),
+            Self::INorm(layer)
+            | Self::LateralINorm(LateralINorm { layer, .. })
+            | Self::CustomINorm(CustomINorm { layer, .. }) => layer.forward(x),
+        };
+        self.behind(z)
+    }
+
+    /// How close the layer comes to LayerNorm on a batch.
+    pub fn alignment(&self, x: Tensor<2>) -> Alignment {
+        match self {
+            Self::Ei(hidden) => {
+                metric::ei_alignment(&hidden.layer, hidden.normalization, EPSILON, x)
+            }
+            Self::INorm(layer) => metric::i_norm_alignment(layer, x),
+            Self::LateralINorm(hidden) => {
+                let mut layer = hidden.layer.clone();
+                layer.grad_norm = GradNorm::with_lateral_weights(hidden.lateral.weights.val());
+                metric::i_norm_alignment(&layer, x)
+            }
+            Self::CustomINorm(hidden) => {
+                metric::i_norm_alignment_with(&hidden.layer, x, hidden.errors)
+            }
+        }
+    }
+}
+
+impl ConvHidden {
+    /// The pre-activation and, from a layer that learns to normalize, its local loss. What stands behind
+    /// the layer acts on the channels of each position.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[batch, channels in, height, width]`, pre-activation: `[batch, channels out, …]`
+    pub fn forward(&self, x: Tensor<4>) -> (Tensor<4>, Option<Tensor<1>>) {
+        let (z, local) = match self {
+            Self::Ei(hidden) => (hidden.layer.forward(x), None),
+            Self::INorm(layer)
+            | Self::LateralINorm(LateralINorm { layer, .. })
+            | Self::CustomINorm(CustomINorm { layer, .. }) => {
+                let (z, local) = layer.forward_with_local_loss(x);
+                (z, Some(local))
+            }
+        };
+        (self.behind_channels(z), local)
+    }
+
+    fn behind_channels(&self, z: Tensor<4>) -> Tensor<4> {
+        if !self.has_behind() {
+            return z;
+        }
+        let last = z.permute([0, 2, 3, 1]);
+        let [batch, height, width, channels] = last.dims();
+        let rows = self.behind(last.reshape([batch * height * width, channels]));
+        rows.reshape([batch, height, width, channels])
+            .permute([0, 3, 1, 2])
+    }
+}

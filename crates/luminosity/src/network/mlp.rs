@@ -1,0 +1,120 @@
+//! The network of the paper: hidden layers of one kind, ReLU behind each, and an EI readout.
+
+use burn::module::Module;
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+use ei_norm::layer::Dense;
+use ei_norm::{EiLinear, EiLinearConfig, Inhibitory};
+use rand_chacha::ChaCha8Rng;
+
+use super::{DenseHidden, Learner, NetworkSpec, Probe, Task, add_losses, clip_errors};
+use crate::RunConfig;
+
+pub(super) const SPEC: NetworkSpec = NetworkSpec::of::<Mlp>("mlp", "dense hidden layers");
+
+/// The network: `[batch, pixels]` to logits `[batch, classes]`.
+#[derive(Module, Debug)]
+pub struct Mlp {
+    /// The hidden layers, from the input on.
+    pub hidden: Vec<DenseHidden>,
+    /// The last layer, with one inhibitory unit.
+    pub readout: EiLinear,
+    /// The largest norm of an example's error at the output of a hidden layer, if it has one.
+    #[module(skip)]
+    pub clip_errors: Option<f64>,
+}
+
+impl Learner for Mlp {
+    fn create(
+        config: &RunConfig,
+        task: Task,
+        device: &Device,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Self, ei_norm::Error> {
+        let (width, init) = (config.width, config.init);
+        let mut d_input = task.shape.pixels();
+        let mut hidden = Vec::with_capacity(config.depth);
+        for _ in 0..config.depth {
+            let dense = Dense {
+                d_input,
+                d_output: width,
+            };
+            let spec = config.condition.hidden;
+            hidden.push(DenseHidden::create(spec, dense, width, init, device, rng)?);
+            d_input = width;
+        }
+        Ok(Self {
+            hidden,
+            readout: readout(d_input, config, task, device, rng)?,
+            clip_errors: config.clip_errors,
+        })
+    }
+
+    fn logits(&self, x: Tensor<2>) -> Tensor<2> {
+        let x = self.hidden.iter().fold(x, |x, layer| relu(layer.infer(x)));
+        self.readout.forward(x)
+    }
+
+    fn logits_with_local_loss(&self, mut x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
+        let mut total: Option<Tensor<1>> = None;
+        for layer in &self.hidden {
+            let (z, local) = layer.forward(x);
+            total = add_losses(total, local);
+            x = relu(clip_errors(z, self.clip_errors));
+        }
+        (self.readout.forward(x), total)
+    }
+
+    fn adapt(self) -> Self {
+        let hidden = self.hidden.into_iter().map(DenseHidden::adapt).collect();
+        Self { hidden, ..self }
+    }
+
+    fn probe(&self, mut x: Tensor<2>, loss: &dyn Fn(Tensor<2>) -> Tensor<1>) -> Vec<Probe> {
+        let layers = self.hidden.iter().enumerate();
+        layers
+            .map(|(index, layer)| {
+                let input = x.clone();
+                let pre_activation = layer.infer(input.clone());
+                x = relu(pre_activation.clone());
+                Probe {
+                    error: self.error(index, pre_activation.clone(), loss),
+                    alignment: layer.alignment(input.clone()),
+                    lateral_cosine: layer.lateral_cosine(),
+                    input,
+                    pre_activation,
+                }
+            })
+            .collect()
+    }
+}
+
+impl Mlp {
+    /// The error dL/dz that the loss of the logits sends back to the output z of a hidden layer.
+    fn error(
+        &self,
+        layer: usize,
+        z: Tensor<2>,
+        loss: &dyn Fn(Tensor<2>) -> Tensor<1>,
+    ) -> Tensor<2> {
+        let z = z.inner().autodiff().require_grad();
+        let above = self.hidden.iter().skip(layer + 1);
+        let x = above.fold(relu(z.clone()), |x, layer| relu(layer.infer(x)));
+        let grads = loss(self.readout.forward(x)).backward();
+        z.grad(&grads).unwrap_or_else(|| z.inner().zeros_like())
+    }
+}
+
+/// The readout of every network: an EI layer with one inhibitory unit.
+pub(super) fn readout(
+    d_input: usize,
+    config: &RunConfig,
+    task: Task,
+    device: &Device,
+    rng: &mut ChaCha8Rng,
+) -> Result<EiLinear, ei_norm::Error> {
+    EiLinearConfig::new(d_input, task.classes)
+        .with_inhibitory(Inhibitory::Count(1))
+        .with_initializer(config.init)
+        .try_init_with(device, rng)
+}

@@ -1,0 +1,115 @@
+//! Recurrent layers that read an image row by row, and an EI readout of the last state.
+//!
+//! A recurrent layer is a dense one that sees the inputs and its own state before, [x_t, h_{t−1}], as
+//! [`ei_norm::layer::Recurrent`] does, but step by step: errors can be clipped, and a normalization can
+//! stand, between the steps.
+
+use burn::module::Module;
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+use ei_norm::EiLinear;
+use ei_norm::layer::Dense;
+use rand_chacha::ChaCha8Rng;
+
+use super::mlp::readout;
+use super::{DenseHidden, Learner, NetworkSpec, Task, WIDE, add_losses, clip_errors};
+use crate::RunConfig;
+
+pub(super) const SPEC: NetworkSpec =
+    NetworkSpec::of::<Rnn>("rnn", "recurrent layers that read an image row by row")
+        .with_sizes("neurons in each recurrent layer; recurrent layers")
+        .with_ranges(WIDE)
+        .with_defaults(|config| {
+            config.width = 64;
+            config.depth = 1;
+            config.lr = 0.01;
+            config.lr_ix = 0.1;
+            config.lr_ei = 0.001;
+            config.clip_errors = Some(0.03);
+        });
+
+/// The network: images `[batch, pixels]` to logits `[batch, classes]`.
+#[derive(Module, Debug)]
+pub struct Rnn {
+    /// The recurrent layers, from the input on: `[batch, d_input + width]` to `[batch, width]`.
+    pub hidden: Vec<DenseHidden>,
+    /// The last layer, with one inhibitory unit.
+    pub readout: EiLinear,
+    #[module(skip)]
+    image: [usize; 3],
+    #[module(skip)]
+    width: usize,
+    #[module(skip)]
+    clip_errors: Option<f64>,
+}
+
+impl Learner for Rnn {
+    fn create(
+        config: &RunConfig,
+        task: Task,
+        device: &Device,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Self, ei_norm::Error> {
+        let (width, shape) = (config.width, task.shape);
+        let mut d_input = shape.channels * shape.width;
+        let mut hidden = Vec::with_capacity(config.depth);
+        for _ in 0..config.depth {
+            let dense = Dense {
+                d_input: d_input + width,
+                d_output: width,
+            };
+            let spec = config.condition.hidden;
+            hidden.push(DenseHidden::create(
+                spec,
+                dense,
+                width,
+                config.init,
+                device,
+                rng,
+            )?);
+            d_input = width;
+        }
+        Ok(Self {
+            readout: readout(d_input, config, task, device, rng)?,
+            hidden,
+            image: [shape.channels, shape.height, shape.width],
+            width,
+            clip_errors: config.clip_errors,
+        })
+    }
+
+    fn logits_with_local_loss(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
+        let [batch, _] = x.dims();
+        let [channels, rows, columns] = self.image;
+        // [rows, batch, channels · columns]
+        let rows_of = x
+            .reshape([batch, channels, rows, columns])
+            .permute([2, 0, 1, 3])
+            .reshape([rows, batch, channels * columns]);
+        let blank = Tensor::zeros([batch, self.width], &rows_of.device());
+        let mut states = vec![blank; self.hidden.len()];
+        let mut total = None;
+        for step in 0..rows {
+            let mut input: Tensor<2> = rows_of.clone().narrow(0, step, 1).squeeze_dim(0);
+            for (layer, state) in self.hidden.iter().zip(&mut states) {
+                let seen = Tensor::cat(vec![input, state.clone()], 1);
+                let (z, local) = layer.forward(seen);
+                total = add_losses(total, local);
+                *state = clip_errors(relu(z), self.clip_errors);
+                input = state.clone();
+            }
+        }
+        let last = match states.pop() {
+            Some(state) => state,
+            // Without a recurrent layer the readout sees the last row.
+            None => rows_of.narrow(0, rows - 1, 1).squeeze_dim(0),
+        };
+        let mean = total.map(|sum| sum / rows as f64);
+        (self.readout.forward(last), mean)
+    }
+
+    fn adapt(self) -> Self {
+        let hidden = self.hidden.into_iter().map(DenseHidden::adapt).collect();
+        Self { hidden, ..self }
+    }
+}

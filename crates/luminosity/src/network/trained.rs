@@ -1,0 +1,167 @@
+//! A trained network of whatever type.
+
+use std::collections::BTreeMap;
+
+use burn::module::{ModuleMapper, ModuleVisitor, Param};
+use burn::store::ModuleRecord;
+use burn::tensor::{Bytes, Device, Tensor, TensorData};
+use ei_norm::dale;
+
+use super::{Learner, Task};
+use crate::data::Split;
+use crate::random::{Purpose, generator};
+use crate::saved::Weights;
+use crate::{Error, RunConfig, run};
+
+/// What can be done with a trained network.
+pub trait TrainedNetwork: Send + Sync {
+    /// Its weights as a Burn record.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be encoded.
+    fn record(&self) -> Result<Vec<u8>, String>;
+
+    /// Every parameter, by its path: `hidden.0.INorm.w_ex`, …
+    fn parameters(&self) -> Vec<(String, TensorData)>;
+
+    /// The logits of a batch, `[batch, pixels]` to `[batch, classes]`.
+    fn logits(&self, x: Tensor<2>) -> Tensor<2>;
+
+    /// The output of each hidden layer before its ReLU, where the network tells.
+    fn pre_activations(&self, x: Tensor<2>) -> Vec<Tensor<2>>;
+
+    /// Tests the network as at the end of a run with this configuration.
+    fn accuracy(&self, config: &RunConfig, split: &Split, device: &Device) -> f64;
+}
+
+impl<N: Learner> TrainedNetwork for N {
+    fn record(&self) -> Result<Vec<u8>, String> {
+        let bytes = self.clone().into_record().into_bytes();
+        bytes.map(|bytes| bytes.to_vec()).map_err(|e| e.to_string())
+    }
+
+    fn parameters(&self) -> Vec<(String, TensorData)> {
+        let mut parameters = Parameters::default();
+        self.visit(&mut parameters);
+        parameters.found
+    }
+
+    fn logits(&self, x: Tensor<2>) -> Tensor<2> {
+        Learner::logits(self, x)
+    }
+
+    fn pre_activations(&self, x: Tensor<2>) -> Vec<Tensor<2>> {
+        let probes = self.probe(x, &|logits| logits.sum());
+        probes
+            .into_iter()
+            .map(|probe| probe.pre_activation)
+            .collect()
+    }
+
+    fn accuracy(&self, config: &RunConfig, split: &Split, device: &Device) -> f64 {
+        run::accuracy(self, config, split, device)
+    }
+}
+
+/// A network of this configuration with these weights, whose signs are checked.
+pub(super) fn load<N: Learner>(
+    config: &RunConfig,
+    task: Task,
+    weights: Weights,
+    device: &Device,
+) -> Result<Box<dyn TrainedNetwork>, Error> {
+    let path = weights.path().to_owned();
+    let refuse = |problem: String| Error::file(&path, problem);
+    let mut fresh = generator(config.seed, Purpose::Weights);
+    let network = N::create(config, task, device, &mut fresh)?;
+    let network = match weights {
+        Weights::Record { bytes, .. } => {
+            let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes));
+            let record = record.map_err(|e| refuse(format!("not a whole model ({e})")))?;
+            let loaded = network.try_load_record(record);
+            loaded.map_err(|e| refuse(format!("not the weights of its record's network: {e}")))?
+        }
+        Weights::Named { tensors, .. } => {
+            let mut replacing = Replacing {
+                path: Vec::new(),
+                tensors,
+                problem: None,
+            };
+            let network = network.map(&mut replacing);
+            let unknown = replacing.tensors.keys().next();
+            let unknown = unknown.map(|name| format!("no parameter is named {name}"));
+            match replacing.problem.or(unknown) {
+                Some(problem) => return Err(refuse(problem)),
+                None => network,
+            }
+        }
+    };
+    dale::check(&network).map_err(|e| Error::file(&path, e))?;
+    Ok(Box::new(network))
+}
+
+/// The path of names from a module to a parameter.
+fn enter(path: &mut Vec<String>, name: &str) {
+    path.push(name.to_owned());
+}
+
+#[derive(Default)]
+struct Parameters {
+    path: Vec<String>,
+    found: Vec<(String, TensorData)>,
+}
+
+impl ModuleVisitor for Parameters {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        enter(&mut self.path, name);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let value = param.val().inner().into_data();
+        self.found.push((self.path.join("."), value));
+    }
+}
+
+/// Puts tensors in the place of the parameters of their names.
+struct Replacing {
+    path: Vec<String>,
+    tensors: BTreeMap<String, TensorData>,
+    problem: Option<String>,
+}
+
+impl ModuleMapper for Replacing {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        enter(&mut self.path, name);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = self.path.join(".");
+        let expected = param.val().dims();
+        match self.tensors.remove(&name) {
+            None => {
+                self.problem.get_or_insert(format!("has no tensor {name}"));
+                param
+            }
+            Some(data) if data.shape().as_slice() != expected => {
+                self.problem.get_or_insert(format!(
+                    "{name} is {:?}; allowed: {expected:?}",
+                    data.shape().as_slice()
+                ));
+                param
+            }
+            Some(data) => param.map(|value| {
+                let options = (&value.device(), value.dtype());
+                Tensor::from_data(data, options)
+            }),
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Panics of what is called here, caught in silence.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+
+thread_local! {
+    static SILENT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Calls `f`; a panic in it, on this thread, prints nothing and is returned.
+pub(crate) fn caught<T>(f: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
+    static HOOK: Once = Once::new();
+    // Once for the process and never taken back: two threads that exchange hooks could leave the wrong
+    // one behind.
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !SILENT.get() {
+                before(info);
+            }
+        }));
+    });
+    let outer = SILENT.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(f));
+    SILENT.set(outer);
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_returned_and_leaves_the_thread_as_it_was() {
+        assert_eq!(caught(|| 1).unwrap(), 1);
+        let inner = caught(|| {
+            assert!(caught(|| panic!("inner")).is_err());
+            SILENT.get()
+        });
+        assert!(inner.unwrap());
+        assert!(caught(|| panic!("outer")).is_err());
+        assert!(!SILENT.get());
+    }
+}
