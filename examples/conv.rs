@@ -37,8 +37,7 @@ impl Learner for Pooled {
         let mut convolution = |channels: [usize; 2]| {
             let mut geometry = Conv2d::new(channels, [5, 5]);
             geometry.stride = [2, 2];
-            let hidden = config.condition.hidden;
-            ConvHidden::create(hidden, geometry, channels[1], config.init, device, rng)
+            ConvHidden::convolution(config, geometry, device, rng)
         };
         Ok(Self {
             first: convolution([task.shape.channels, width])?,

@@ -1,6 +1,5 @@
-//! What the examples, benchmarks and tests of ei-norm share.
+//! What the examples and tests of ei-norm share.
 
-pub mod bench;
 pub mod golden;
 
 /// The pages for readers, so that their examples are tested.

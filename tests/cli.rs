@@ -1,20 +1,12 @@
 //! The command line as a person uses it: the real program, its output, exit codes and files.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// The example that `cargo test` has built beside this test.
-fn program() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let target = test.ancestors().nth(2).unwrap();
-    let program = target.join("examples/luminosity");
-    program.with_extension(std::env::consts::EXE_EXTENSION)
-}
-
 fn luminosity(arguments: &[&str], folder: &Path) -> Output {
-    Command::new(program())
+    Command::new(env!("CARGO_BIN_EXE_luminosity"))
         .args(arguments)
         .current_dir(folder)
         .env_remove("EI_NORM_DATA")

@@ -81,9 +81,7 @@ impl Learner for Conv {
             let outputs = config.width.saturating_mul(1 << layer.min(32));
             let mut geometry = Conv2d::new([inputs, outputs], [kernel; 2]);
             geometry.stride = [stride; 2];
-            let spec = config.condition.hidden;
-            let layer = ConvHidden::create(spec, geometry, outputs, config.init, device, rng)?;
-            hidden.push(layer);
+            hidden.push(ConvHidden::convolution(config, geometry, device, rng)?);
             inputs = outputs;
         }
         let features = inputs * rows * columns;

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use ei_norm::functional::{BackwardRule, Normalization, normalize};
-use ei_norm::layer::{Geometry, Layer, LayerConfig};
+use ei_norm::layer::{Conv2d, Dense, Geometry, Layer, LayerConfig};
 use ei_norm::metric::{self, Alignment};
 use ei_norm::{
     EiConv2d, EiInitializer, EiLinear, GradNorm, GradNormMode, INormConv2d, INormLinear,
@@ -11,6 +11,7 @@ use ei_norm::{
 };
 use rand::Rng;
 
+use crate::RunConfig;
 use crate::condition::{ErrorRule, HiddenSpec};
 
 /// ε of every normalization in the paper.
@@ -76,7 +77,7 @@ impl<G: Geometry> Hidden<Layer<circuit::Ei, G>, Layer<circuit::INorm, G>> {
     /// # Errors
     ///
     /// If a size does not allow it (one feature, say).
-    pub fn create(
+    fn create(
         spec: HiddenSpec,
         geometry: G,
         features: usize,
@@ -190,6 +191,22 @@ impl<E: Module, I: Module> Hidden<E, I> {
 }
 
 impl DenseHidden {
+    /// A layer as the condition of a configuration says, with fresh weights from `rng`.
+    ///
+    /// # Errors
+    ///
+    /// If a size does not allow it (one output, say).
+    pub fn dense(
+        config: &RunConfig,
+        [d_input, d_output]: [usize; 2],
+        device: &Device,
+        rng: &mut impl Rng,
+    ) -> Result<Self, ei_norm::Error> {
+        let geometry = Dense { d_input, d_output };
+        let hidden = config.condition.hidden;
+        Self::create(hidden, geometry, d_output, config.init, device, rng)
+    }
+
     /// The pre-activation and, from a layer that learns to normalize, its local loss.
     ///
     /// # Shapes
@@ -239,6 +256,21 @@ impl DenseHidden {
 }
 
 impl ConvHidden {
+    /// A layer as the condition of a configuration says, with fresh weights from `rng`.
+    ///
+    /// # Errors
+    ///
+    /// If a size does not allow it (one channel out, say).
+    pub fn convolution(
+        config: &RunConfig,
+        geometry: Conv2d,
+        device: &Device,
+        rng: &mut impl Rng,
+    ) -> Result<Self, ei_norm::Error> {
+        let (hidden, features) = (config.condition.hidden, geometry.channels[1]);
+        Self::create(hidden, geometry, features, config.init, device, rng)
+    }
+
     /// The pre-activation and, from a layer that learns to normalize, its local loss. What stands behind
     /// the layer acts on the channels of each position.
     ///

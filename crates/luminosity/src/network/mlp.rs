@@ -3,7 +3,6 @@
 use burn::module::Module;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use ei_norm::layer::Dense;
 use ei_norm::{EiLinear, EiLinearConfig, Inhibitory};
 use rand_chacha::ChaCha8Rng;
 
@@ -31,17 +30,12 @@ impl Learner for Mlp {
         device: &Device,
         rng: &mut ChaCha8Rng,
     ) -> Result<Self, ei_norm::Error> {
-        let (width, init) = (config.width, config.init);
         let mut d_input = task.shape.pixels();
         let mut hidden = Vec::with_capacity(config.depth);
         for _ in 0..config.depth {
-            let dense = Dense {
-                d_input,
-                d_output: width,
-            };
-            let spec = config.condition.hidden;
-            hidden.push(DenseHidden::create(spec, dense, width, init, device, rng)?);
-            d_input = width;
+            let sizes = [d_input, config.width];
+            hidden.push(DenseHidden::dense(config, sizes, device, rng)?);
+            d_input = config.width;
         }
         Ok(Self {
             hidden,

@@ -8,7 +8,6 @@ use burn::module::Module;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use ei_norm::EiLinear;
-use ei_norm::layer::Dense;
 use rand_chacha::ChaCha8Rng;
 
 use super::mlp::readout;
@@ -54,19 +53,8 @@ impl Learner for Rnn {
         let mut d_input = shape.channels * shape.width;
         let mut hidden = Vec::with_capacity(config.depth);
         for _ in 0..config.depth {
-            let dense = Dense {
-                d_input: d_input + width,
-                d_output: width,
-            };
-            let spec = config.condition.hidden;
-            hidden.push(DenseHidden::create(
-                spec,
-                dense,
-                width,
-                config.init,
-                device,
-                rng,
-            )?);
+            let sizes = [d_input + width, width];
+            hidden.push(DenseHidden::dense(config, sizes, device, rng)?);
             d_input = width;
         }
         Ok(Self {

@@ -1,0 +1,120 @@
+//! A program that adds one of each to the experiment: a condition, a stimulus, a measure, a data set and
+//! a network. Everything else (commands, store, report, figures) is that of the `luminosity` program.
+//!
+//! ```sh
+//! cargo run --release --example extending -- --data stripes --conditions none,inorm,inorm+sign \
+//!     --network shallow --stimulus flicker --epochs 3
+//! ```
+
+use std::process::ExitCode;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use ei_norm::{EiLinear, EiLinearConfig, Inhibitory};
+use luminosity::condition::{Condition, ConditionSpec, ErrorRule, HiddenSpec};
+use luminosity::data::{DataSet, DataSetSpec, Dataset, Shape, Split};
+use luminosity::measure::{Measure, MeasureSpec};
+use luminosity::network::{DenseHidden, Learner, Network, NetworkSpec, Task};
+use luminosity::stimulus::{Stimulus, StimulusSpec};
+use luminosity::{Error, RunConfig, cli};
+use rand_chacha::ChaCha8Rng;
+
+/// Errors of which only the sign is left, scaled to their mean size.
+const SIGN: ConditionSpec = ConditionSpec {
+    name: "inorm+sign",
+    description: "forward + sign of the error",
+    hidden: HiddenSpec::INorm {
+        divisive: true,
+        errors: ErrorRule::Custom(|error, _z| error.clone().sign() * error.abs().mean_dim(1)),
+    },
+};
+
+/// Light that flickers between full and less.
+const FLICKER: StimulusSpec = StimulusSpec {
+    name: "flicker",
+    description: "half of the images are darker by ε",
+    of: |image| (1.0, if image.u < 0.0 { -image.epsilon } else { 0.0 }),
+};
+
+/// The share of neurons that are silent.
+const SILENT: MeasureSpec = MeasureSpec {
+    name: "silent",
+    of: |layer| {
+        let silent = layer.pre_activation.clone().lower_equal_elem(0.0);
+        silent.float().mean().into_scalar::<f32>().into()
+    },
+};
+
+/// Images of 8×8 with a bright row or a bright column.
+const STRIPES: DataSetSpec = DataSetSpec {
+    name: "stripes",
+    description: "8×8 images with a bright row or column",
+    load: || {
+        let shape = Shape {
+            channels: 1,
+            height: 8,
+            width: 8,
+        };
+        let split = |count: usize| {
+            let image = |index: usize| {
+                (0..64).map(move |pixel| {
+                    let line = if index % 2 == 0 { pixel / 8 } else { pixel % 8 };
+                    if line == index / 2 % 8 { 255 } else { 40 }
+                })
+            };
+            let labels = (0..count).map(|index| (index % 2) as u8).collect();
+            Split::new(shape, 2, (0..count).flat_map(image).collect(), labels)
+        };
+        Dataset::new("stripes", split(320)?, split(64)?)
+    },
+};
+
+/// One hidden layer and a readout.
+#[derive(Module, Debug)]
+struct Shallow {
+    hidden: DenseHidden,
+    readout: EiLinear,
+}
+
+impl Learner for Shallow {
+    fn create(
+        config: &RunConfig,
+        task: Task,
+        device: &Device,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Self, ei_norm::Error> {
+        Ok(Self {
+            hidden: DenseHidden::dense(config, [task.shape.pixels(), config.width], device, rng)?,
+            readout: EiLinearConfig::new(config.width, task.classes)
+                .with_inhibitory(Inhibitory::Count(1))
+                .try_init_with(device, rng)?,
+        })
+    }
+
+    fn logits_with_local_loss(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
+        let (z, local) = self.hidden.forward(x);
+        (
+            self.readout.forward(burn::tensor::activation::relu(z)),
+            local,
+        )
+    }
+}
+
+fn define() -> Result<(), Error> {
+    Condition::define(SIGN)?;
+    Stimulus::define(FLICKER)?;
+    Measure::define(SILENT)?;
+    DataSet::define(STRIPES)?;
+    Network::define(NetworkSpec::of::<Shallow>("shallow", "one hidden layer"))?;
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    match define() {
+        Ok(()) => cli::main(std::env::args_os()),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

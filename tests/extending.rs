@@ -1,0 +1,63 @@
+//! The program of docs/extending.md: what it adds goes through comparison, sweep and report.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// The example that `cargo test` has built beside this test.
+fn program() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let target = test.ancestors().nth(2).unwrap();
+    let program = target.join("examples/extending");
+    program.with_extension(std::env::consts::EXE_EXTENSION)
+}
+
+fn run(arguments: &str, folder: &Path) -> String {
+    let output = Command::new(program())
+        .args(arguments.split_whitespace())
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments}: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn one_of_each_goes_through_comparison_sweep_and_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let common = "--data stripes --stimulus flicker --epochs 2 --width 12 --lr 0.05";
+    let conditions = "--conditions inorm,inorm+sign";
+
+    let table = run(&format!("{common} {conditions} --seeds 2 --out cmp"), folder);
+    assert!(table.lines().any(|line| line.starts_with("inorm+sign")));
+    let json = std::fs::read(folder.join("cmp/comparison.json")).unwrap();
+    let comparison: Value = serde_json::from_slice(&json).unwrap();
+    for run in comparison["runs"].as_array().unwrap() {
+        assert_eq!(run["stimulus"], "flicker");
+        assert!(run["data"].as_str().unwrap().contains("stripes"), "{run}");
+        let silent = run["history"][1]["measures"]["silent"].as_array().unwrap();
+        assert_eq!(silent.len(), 2, "one of each hidden layer");
+        assert!(silent.iter().all(|s| (0.0..=1.0).contains(&s.as_f64().unwrap())));
+        let gradient = &run["alignment"]["gradient"];
+        assert!(gradient.as_f64().unwrap().abs() <= 1.0 + 1e-6);
+    }
+    let svg = std::fs::read_to_string(folder.join("cmp/comparison.svg")).unwrap();
+    assert!(svg.contains("stripes under variable flicker") && svg.contains("inorm+sign"));
+
+    let sweep = format!("sweep {common} {conditions} --network shallow --settings 2 --out store");
+    assert_eq!(run(&sweep, folder).trim_end(), "complete: 8 of 8 done");
+    run("report store --out report", folder);
+    let runs = std::fs::read_to_string(folder.join("report/runs.csv")).unwrap();
+    let mut rows = csv::Reader::from_reader(runs.as_bytes());
+    let header = rows.headers().unwrap().clone();
+    let column = |name: &str| header.iter().position(|column| column == name).unwrap();
+    let (condition, network) = (column("condition"), column("network"));
+    let rows: Vec<csv::StringRecord> = rows.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 8);
+    assert!(rows.iter().all(|row| &row[network] == "shallow"));
+    assert_eq!(rows.iter().filter(|row| &row[condition] == "inorm+sign").count(), 4);
+    assert!(folder.join("report/report.html").is_file());
+}
