@@ -148,7 +148,7 @@ fn rows<'a>(panel: &'a BoxPanel) -> Result<Vec<Row<'a>>, FigureError> {
         check(label, series.marks.len(), true)?;
         Ok(Row {
             series,
-            look: series.colour.look()?,
+            look: series.colour.look(),
             samples: values
                 .iter()
                 .map(|v| Sample::new(v.iter().copied()))

@@ -1,25 +1,23 @@
 //! Colours that keep their meaning from figure to figure.
 
-use super::{FigureError, HUES, Look};
+use super::{HUES, Look};
 
 /// What the colour of a series stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colour {
-    /// A condition, by its place in the list: none, ln+, e-only-ln+, inorm, inorm-sub,
-    /// inorm+full, inorm+center, inorm+scale, inorm+decorrelate, inorm+lateral,
-    /// inorm+learned-lateral.
+    /// A condition, by its place among all.
     Condition(usize),
     /// One of several levels in order, from dark to light.
     Level {
         /// Place of the level, from 0.
         index: usize,
-        /// Number of levels, at most 6.
+        /// Number of levels; more than 16 do not all differ.
         count: usize,
     },
 }
 
-/// Look of each condition: kin share a hue.
-const CONDITIONS: [usize; 11] = [
+/// Look of each condition: kin share a hue. What a program adds has the rest, again and again.
+const CONDITIONS: [usize; 16] = [
     7,              // none: grey
     6,              // ln+: black
     6 + HUES.len(), // e-only-ln+: black, open
@@ -31,10 +29,15 @@ const CONDITIONS: [usize; 11] = [
     4,              // inorm+decorrelate: pink
     5,              // inorm+lateral: sky blue
     5 + HUES.len(), // inorm+learned-lateral: sky blue, open
+    4 + HUES.len(), // further ones: pink, open
+    3 + HUES.len(), // orange, open
+    2 + HUES.len(), // green, open
+    1 + HUES.len(), // vermilion, open
+    7 + HUES.len(), // grey, open
 ];
 
-/// Largest number of levels.
-const LEVELS: usize = 6;
+/// How many conditions have a look of their own kind.
+const KNOWN: usize = 11;
 
 /// "Plasma" of matplotlib without its palest fifth: lightness grows evenly, for colour-blind
 /// readers and in grey print too.
@@ -45,20 +48,22 @@ const RAMP: [&str; 16] = [
 
 impl Colour {
     /// How it looks.
-    pub(super) fn look(self) -> Result<Look, FigureError> {
-        let hue = match self {
+    pub(super) fn look(self) -> Look {
+        match self {
+            Self::Condition(index) if index < KNOWN => Look::of(CONDITIONS[index]),
             Self::Condition(index) => {
-                let look = CONDITIONS.get(index).map(|&i| Look::of(i));
-                return look.ok_or(FigureError::NoColour(self));
+                let further = CONDITIONS.len() - KNOWN;
+                Look::of(CONDITIONS[KNOWN + (index - KNOWN) % further])
             }
-            Self::Level { count: 1, .. } => RAMP.first(),
-            Self::Level { index, count } if index < count && count <= LEVELS => {
-                RAMP.get(index * (RAMP.len() - 1) / (count - 1))
+            Self::Level { index, count } => {
+                let steps = count.saturating_sub(1).max(1);
+                let place = index.min(steps) * (RAMP.len() - 1) / steps;
+                Look {
+                    hue: RAMP[place],
+                    second: false,
+                }
             }
-            Self::Level { .. } => None,
-        };
-        let look = |&hue| Look { hue, second: false };
-        hue.map(look).ok_or(FigureError::NoColour(self))
+        }
     }
 }
 
@@ -69,26 +74,25 @@ mod tests {
     use super::*;
 
     fn distinct(colours: impl Iterator<Item = Colour>) -> usize {
-        let look = |c: Colour| c.look().expect("a colour");
+        let look = |c: Colour| c.look();
         let looks: HashSet<_> = colours.map(look).map(|l| (l.hue, l.second)).collect();
         looks.len()
     }
 
     #[test]
     fn conditions_and_levels_are_distinct() {
-        assert_eq!(distinct((0..11).map(Colour::Condition)), 11);
-        for count in 1..=LEVELS {
+        assert_eq!(distinct((0..16).map(Colour::Condition)), 16);
+        for count in 1..=RAMP.len() {
             let levels = (0..count).map(|index| Colour::Level { index, count });
             assert_eq!(distinct(levels), count);
         }
     }
 
     #[test]
-    fn what_has_no_colour_is_refused() {
-        for (index, count) in [(4, 4), (0, 7), (0, 0)] {
-            let colour = Colour::Level { index, count };
-            assert_eq!(colour.look(), Err(FigureError::NoColour(colour)));
+    fn anything_has_a_look() {
+        assert_eq!(Colour::Condition(16).look(), Colour::Condition(11).look());
+        for (index, count) in [(4, 4), (0, 0), (99, 100), (usize::MAX, 1)] {
+            assert!(RAMP.contains(&Colour::Level { index, count }.look().hue));
         }
-        assert!(Colour::Condition(11).look().is_err());
     }
 }

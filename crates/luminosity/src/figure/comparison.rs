@@ -89,10 +89,8 @@ pub fn comparison(c: &Comparison) -> Result<Figure, FigureError> {
 
 /// Checks the series and finds the number of epochs that all runs should have.
 fn conditions<'a>(c: &Comparison<'a>) -> Result<(Vec<Condition<'a>>, usize), FigureError> {
-    match c.series.len() {
-        0 => return Err(FigureError::NoSeries),
-        got if got > Look::COUNT => return Err(FigureError::TooManySeries { got }),
-        _ => {}
+    if c.series.is_empty() {
+        return Err(FigureError::NoSeries);
     }
     let lengths = c.series.iter().flat_map(|s| &s.curves).map(Vec::len);
     let epochs = lengths.max().unwrap_or(0);
@@ -101,7 +99,7 @@ fn conditions<'a>(c: &Comparison<'a>) -> Result<(Vec<Condition<'a>>, usize), Fig
             label: series.label,
             description: series.description,
             look: match series.colour {
-                Some(colour) => colour.look()?,
+                Some(colour) => colour.look(),
                 None => Look::of(i),
             },
             summary: Summary::new(series, epochs)?,
@@ -252,10 +250,6 @@ mod tests {
     fn nothing_to_draw_is_an_error() {
         let error = |c: &Comparison| comparison(c).err();
         assert_eq!(error(&example(0, 0, 0)), Some(FigureError::NoSeries));
-        assert_eq!(
-            error(&example(17, 1, 1)),
-            Some(FigureError::TooManySeries { got: 17 })
-        );
         let label = LABELS[0].to_owned();
         assert_eq!(
             error(&example(2, 0, 0)),

@@ -144,7 +144,7 @@ impl Histogram {
         let mut looks: Vec<Look> = Vec::new();
         let mut bars = Vec::new();
         for set in &self.sets {
-            let mut look = set.colour.look()?;
+            let mut look = set.colour.look();
             look.second ^= looks.contains(&look);
             looks.push(look);
             let sample = Sample::new(set.values.iter().copied());

@@ -123,7 +123,7 @@ impl<'a> Curve<'a> {
         let at = |e: usize| Sample::new(series.runs.iter().filter_map(|r| r.get(e).copied()));
         Ok(Self {
             series,
-            look: series.colour.look()?,
+            look: series.colour.look(),
             epochs: (0..epochs).map(at).collect(),
         })
     }

@@ -80,11 +80,11 @@ impl Look {
     /// Number of looks that can be told apart.
     const COUNT: usize = 2 * HUES.len();
 
-    /// Look of condition `index`, below [`Look::COUNT`].
+    /// Look `index`; they repeat.
     fn of(index: usize) -> Self {
         Self {
             hue: HUES[index % HUES.len()],
-            second: index / HUES.len() % 2 == 1,
+            second: index % Self::COUNT >= HUES.len(),
         }
     }
 }
@@ -105,12 +105,6 @@ pub enum FigureError {
     /// There is no condition to draw.
     #[error("no series to draw")]
     NoSeries,
-    /// There are more conditions than looks that can be told apart.
-    #[error("{got} series, but at most {} can be told apart", Look::COUNT)]
-    TooManySeries {
-        /// Number of series given.
-        got: usize,
-    },
     /// A condition has no run.
     #[error("series \"{label}\" has no curve")]
     NoCurve {
@@ -135,9 +129,6 @@ pub enum FigureError {
         /// Number of groups.
         groups: usize,
     },
-    /// A colour outside the scheme.
-    #[error("{0:?} has no colour: there are 11 conditions and up to 6 levels")]
-    NoColour(Colour),
     /// Bins of a histogram that are none.
     #[error("{bins} bins from {from} to {to}: at least one bin and an ascending range needed")]
     Bins {

@@ -129,7 +129,7 @@ impl<'a> Moment<'a> {
     ) -> Result<Self, FigureError> {
         let row = |s: &MomentSeries| {
             let sample = Sample::new(values(s).iter().copied());
-            Ok((s.colour.look()?, sample))
+            Ok((s.colour.look(), sample))
         };
         let rows: Vec<(Look, Sample)> = layer.series.iter().map(row).collect::<Result<_, _>>()?;
         let all = || {

@@ -53,8 +53,9 @@ const WIDEST: f64 = 250.0;
 /// See [`FigureError`]; there is no input on which this panics.
 pub fn scatter(s: &Scatter) -> Result<Figure, FigureError> {
     let count = s.levels.len();
-    let looks = (0..count).map(|index| Colour::Level { index, count }.look());
-    let looks: Vec<Look> = looks.collect::<Result<_, _>>()?;
+    let looks: Vec<Look> = (0..count)
+        .map(|index| Colour::Level { index, count }.look())
+        .collect();
     for panel in &s.panels {
         panel.check(count)?;
     }
