@@ -1,32 +1,25 @@
 //! What was run, in words.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::coverage::Coverage;
 use super::sample::Samples;
-use super::table::Table;
 use super::text;
 use crate::RunConfig;
 use crate::record::{Outcome, SweepRecord};
 use crate::sweep::SweepRun;
 
-/// Names and what they are, and the settings.
+/// Names and what they are.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
     /// Name and value.
     pub list: Vec<(&'static str, String)>,
-    /// The hyper-parameters of each setting.
-    pub settings: Table,
+    /// A warning if the runs were made on different devices or processors.
+    pub pooled: Option<String>,
 }
 
 impl Facts {
     /// Collects them.
-    pub fn new(
-        records: &[SweepRecord],
-        expected: &[SweepRun],
-        samples: &Samples,
-        coverage: &Coverage,
-    ) -> Self {
+    pub fn new(records: &[SweepRecord], expected: &[SweepRun], samples: &Samples) -> Self {
         let asked = expected.iter().map(|run| (run.setting, &run.config));
         let made = records.iter().map(|r| (r.setting, &r.run.config));
         let configs: Vec<_> = made.chain(asked).collect();
@@ -38,23 +31,18 @@ impl Facts {
             .filter(|r| r.run.outcome == Outcome::Diverged);
         let seeds: BTreeSet<u64> = configs.iter().map(|c| c.1.seed).collect();
         let settings: BTreeSet<usize> = configs.iter().map(|c| c.0).collect();
-        let numbers = |values: &[f64]| distinct_in_order(values.iter().map(f64::to_string));
+        let (finished, expected) = samples.counts();
+        let machines = distinct(records.iter().filter_map(|r| r.run.timing.machine.clone()));
+        let devices = of_records(|r| r.run.device.clone());
         let mut list = vec![
             (
                 "Runs",
                 format!(
-                    "{} of {} finished, {} missing, {} diverged",
-                    coverage.finished(),
-                    coverage.expected(),
-                    coverage.expected() - coverage.finished(),
+                    "{finished} of {expected} finished, {} missing, {} diverged",
+                    expected - finished,
                     diverged.count()
                 ),
             ),
-            (
-                "Conditions",
-                distinct_in_order(samples.conditions.iter().map(ToString::to_string)),
-            ),
-            ("ε", numbers(&samples.epsilons)),
             (
                 "Settings",
                 format!(
@@ -63,13 +51,16 @@ impl Facts {
                     text::count(seeds.len(), "seed")
                 ),
             ),
-            ("Epochs", of_configs(|c| c.epochs.to_string())),
-            ("Batch size", of_configs(|c| c.batch_size.to_string())),
+            ("Epochs", of_configs(|c| c.epochs.to_string()).join(", ")),
+            (
+                "Batch size",
+                of_configs(|c| c.batch_size.to_string()).join(", "),
+            ),
             (
                 "λ",
                 format!(
                     "{} (main: {})",
-                    of_configs(|c| c.lambda.to_string()),
+                    of_configs(|c| c.lambda.to_string()).join(", "),
                     samples.lambda
                 ),
             ),
@@ -78,55 +69,55 @@ impl Facts {
                 of_configs(|c| match c.shuffle {
                     true => "shuffled anew in every epoch".to_owned(),
                     false => "as in the files".to_owned(),
-                }),
+                })
+                .join(", "),
             ),
-            ("Data", of_records(|r| r.run.data.clone())),
+            ("Data", of_records(|r| r.run.data.clone()).join("; ")),
             (
                 "SHA-256 of the data",
-                of_records(|r| r.run.data_sha256.clone()),
+                of_records(|r| r.run.data_sha256.clone()).join(", "),
             ),
-            ("Version", of_records(|r| r.run.version.clone())),
-            ("Device", of_records(|r| r.run.device.clone())),
+            ("Version", of_records(|r| r.run.version.clone()).join(", ")),
+            ("Device", devices.join(", ")),
+            ("Machine", machines.join("; ")),
         ];
+        list.retain(|(_, value)| !value.is_empty());
         if samples.unusable > 0 {
-            list.push((
-                "Left out",
-                format!(
-                    "{} whose accuracy, ε or λ is not a number of its range",
-                    text::count(samples.unusable, "record")
-                ),
-            ));
+            let records = text::count(samples.unusable, "record");
+            let left_out = format!("{records} whose accuracy, ε or λ is not a number of its range");
+            list.push(("Left out", left_out));
         }
-        Self {
-            list,
-            settings: settings_table(&configs),
-        }
+        let pooled = (devices.len() > 1 || machines.len() > 1).then(|| {
+            format!(
+                "These runs were made on different devices or processors, which round differently: {}.",
+                [devices, machines].concat().join("; ")
+            )
+        });
+        Self { list, pooled }
     }
 }
 
-fn settings_table(configs: &[(usize, &RunConfig)]) -> Table {
-    let mut table = Table::new(&["setting", "lr", "lr-ei", "lr-ix", "width"]);
-    let rows: BTreeMap<usize, &RunConfig> = configs.iter().copied().collect();
-    let row = |(setting, c): (usize, &RunConfig)| {
-        vec![
-            setting.to_string(),
-            format!("{:.2e}", c.lr),
-            format!("{:.2e}", c.lr_ei),
-            format!("{:.2e}", c.lr_ix),
-            c.width.to_string(),
-        ]
+/// A line for each condition, ε and λ whose runs are not all there.
+pub fn missing(samples: &Samples) -> Vec<String> {
+    let incomplete = samples.cells.iter().filter(|c| c.finished < c.expected);
+    let line = |c: &super::sample::Cell| {
+        let place = format!(
+            "{} at {}, λ = {}",
+            c.condition,
+            text::epsilon(c.epsilon),
+            c.lambda
+        );
+        format!(
+            "{place}: {} of {}",
+            c.finished,
+            text::count(c.expected, "run")
+        )
     };
-    table.rows = rows.into_iter().map(row).collect();
-    table
+    incomplete.map(line).collect()
 }
 
 /// Each text once, sorted.
-fn distinct(texts: impl Iterator<Item = String>) -> String {
+fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
     let texts: BTreeSet<String> = texts.collect();
-    distinct_in_order(texts.into_iter())
-}
-
-fn distinct_in_order(texts: impl Iterator<Item = String>) -> String {
-    let texts: Vec<String> = texts.collect();
-    texts.join(", ")
+    texts.into_iter().collect()
 }

@@ -1,4 +1,4 @@
-//! Bootstrap intervals of medians.
+//! Bootstrap interval of the median.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -24,45 +24,20 @@ pub fn bootstrap_median_interval(
     resamples: usize,
     seed: u64,
 ) -> Option<(f64, f64)> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    percentiles(level, resamples, || resampled_median(values, &mut rng))
-}
-
-/// The same of the difference of the medians of two independent samples, median(a) − median(b), each
-/// resampled by itself, `a` first.
-pub fn bootstrap_median_difference_interval(
-    a: &[f64],
-    b: &[f64],
-    level: f64,
-    resamples: usize,
-    seed: u64,
-) -> Option<(f64, f64)> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    percentiles(level, resamples, || {
-        let first = resampled_median(a, &mut rng)?;
-        let difference = first - resampled_median(b, &mut rng)?;
-        (!difference.is_nan()).then_some(difference)
-    })
-}
-
-fn resampled_median(values: &[f64], rng: &mut ChaCha8Rng) -> Option<f64> {
-    let n = values.len();
-    let mut draw = || Some(*values.get(rng.random_range(0..n))?);
-    let sample: Option<Vec<f64>> = (0..n).map(|_| draw()).collect();
-    median(&sample?)
-}
-
-fn percentiles(
-    level: f64,
-    resamples: usize,
-    mut draw: impl FnMut() -> Option<f64>,
-) -> Option<(f64, f64)> {
-    if !(level > 0.0 && level < 1.0) {
+    if values.is_empty() || !(level > 0.0 && level < 1.0) {
         return None;
     }
-    let drawn: Option<Vec<f64>> = (0..resamples).map(|_| draw()).collect();
-    let mut drawn = drawn?;
-    drawn.sort_unstable_by(f64::total_cmp);
-    let low = quantile_of_sorted(&drawn, (1.0 - level) / 2.0)?;
-    Some((low, quantile_of_sorted(&drawn, (1.0 + level) / 2.0)?))
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut sample = vec![0.0; values.len()];
+    let mut medians = Vec::new();
+    for _ in 0..resamples {
+        for slot in &mut sample {
+            *slot = values[rng.random_range(0..values.len())];
+        }
+        medians.push(median(&sample)?);
+    }
+    medians.sort_unstable_by(f64::total_cmp);
+    let low = quantile_of_sorted(&medians, (1.0 - level) / 2.0)?;
+    let high = quantile_of_sorted(&medians, (1.0 + level) / 2.0)?;
+    Some((low, high))
 }

@@ -25,7 +25,7 @@ mod wilcoxon;
 #[cfg(test)]
 mod tests;
 
-pub use bootstrap::{bootstrap_median_difference_interval, bootstrap_median_interval};
+pub use bootstrap::bootstrap_median_interval;
 pub use effect::{cliffs_delta, paired_median_difference};
 pub use holm::holm;
 pub use mann_whitney::{MannWhitney, mann_whitney_u};

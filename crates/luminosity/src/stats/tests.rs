@@ -225,22 +225,6 @@ fn bootstrap_is_a_function_of_its_seed() {
 }
 
 #[test]
-fn bootstrap_of_a_difference_of_medians() {
-    let a: Vec<f64> = (0..9).map(f64::from).collect();
-    let interval = |a: &[f64], b: &[f64]| bootstrap_median_difference_interval(a, b, 0.95, 4000, 3);
-    // Against a constant it is the interval of the median of `a`, moved.
-    let (low, high) = bootstrap_median_interval(&a, 0.95, 4000, 3).unwrap();
-    let (moved_low, moved_high) = interval(&a, &[100.0; 3]).unwrap();
-    assert!((moved_low - (low - 100.0)).abs() <= 1.0 && (moved_high - (high - 100.0)).abs() <= 1.0);
-    assert_eq!(interval(&[2.0; 3], &[0.5; 4]), Some((1.5, 1.5)));
-    for bad in [&[][..], &[NAN]] {
-        assert_eq!(interval(&a, bad), None);
-        assert_eq!(interval(bad, &a), None);
-    }
-    assert_eq!(interval(&[INF], &[INF]), None);
-}
-
-#[test]
 fn bootstrap_degenerate() {
     assert_eq!(
         bootstrap_median_interval(&[0.8], 0.95, 50, 1),
