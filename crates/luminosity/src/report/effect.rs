@@ -1,12 +1,12 @@
 //! One condition against another: the paired difference, its interval and its test.
 
-use super::sample::{Samples, Unit};
+use super::sample::{Samples, percents};
 use super::table::{Cell, Table, difference, fixed, number, p, words};
 use super::text::{self, p_equals, signed};
 use super::verdict::Ruling;
 use crate::stats::{
     Wilcoxon, bootstrap_median_interval, cliffs_delta, holm, mann_whitney_u, median,
-    paired_median_difference, wilcoxon_signed_rank,
+    wilcoxon_signed_rank,
 };
 
 /// The effect that the experiment is about: activity and errors normalized, over activity alone.
@@ -56,17 +56,17 @@ pub struct Effect {
 }
 
 impl Paired {
-    /// The differences of numbers of answers; none without a pair.
-    pub fn new(samples: &Samples, pairs: &[(f64, f64)]) -> Option<Self> {
-        let (own, other): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
-        let differences: Vec<f64> = pairs.iter().map(|(a, b)| a - b).collect();
-        let interval = interval(&differences);
+    /// Describes differences; none without one.
+    pub fn new(differences: impl Iterator<Item = f64>) -> Option<Self> {
+        // To six decimals, so that the differences of equal numbers of answers tie.
+        let rounded = differences.map(|points| (1e6 * points).round() / 1e6);
+        let differences: Vec<f64> = rounded.collect();
         Some(Self {
-            n: pairs.len(),
+            n: differences.len(),
             higher: differences.iter().filter(|d| **d > 0.0).count(),
-            difference: samples.points(paired_median_difference(&own, &other)?),
-            interval: interval.map(|(low, high)| (samples.points(low), samples.points(high))),
-            test: wilcoxon_signed_rank(&own, &other)?,
+            difference: median(&differences)?,
+            interval: interval(&differences),
+            test: wilcoxon_signed_rank(&differences, &vec![0.0; differences.len()])?,
         })
     }
 
@@ -85,18 +85,17 @@ impl Effect {
     /// Compares `of` with `over`; none without a pair.
     pub fn new(samples: &Samples, of: &str, over: &str, epsilon: f64) -> Option<Self> {
         let pairs = samples.pairs(of, over, epsilon);
-        let both = |f: fn(&Unit) -> f64| pairs.iter().map(move |(a, b)| (f(a), f(b)));
-        let (own, other): (Vec<f64>, Vec<f64>) = both(|unit| unit.percent).unzip();
-        let answers: Vec<(f64, f64)> = both(|unit| unit.correct).collect();
-        let all = |c| -> Vec<f64> { samples.of(c, epsilon).iter().map(|u| u.correct).collect() };
-        let (first, second) = (all(of), all(over));
+        let (own, other): (Vec<f64>, Vec<f64>) =
+            pairs.iter().map(|(a, b)| (a.percent, b.percent)).unzip();
+        let differences = own.iter().zip(&other).map(|(a, b)| a - b);
+        let [first, second] = [of, over].map(|c| percents(samples.of(c, epsilon)));
         let unpaired = mann_whitney_u(&first, &second);
         Some(Self {
             of: of.to_owned(),
             over: over.to_owned(),
             epsilon,
             medians: (median(&own)?, median(&other)?),
-            paired: Paired::new(samples, &answers)?,
+            paired: Paired::new(differences)?,
             holm: None,
             unpaired: [
                 cliffs_delta(&first, &second),

@@ -7,7 +7,6 @@
 
 mod claim;
 mod effect;
-mod facts;
 mod page;
 mod plot;
 mod runs;
@@ -26,8 +25,8 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use effect::{Effect, MAIN};
-use facts::Facts;
 use plot::Plot;
+use runs::Row;
 use sample::Samples;
 use task::Task;
 use verdict::Verdict;
@@ -66,9 +65,9 @@ pub struct Written {
 /// All that the records say.
 #[derive(Debug, Clone)]
 pub struct Report {
-    records: Vec<SweepRecord>,
+    runs: Vec<Row>,
+    epochs: Vec<Row>,
     task: Task,
-    facts: Facts,
     samples: Samples,
     effects: Vec<Effect>,
     verdicts: Vec<Verdict>,
@@ -140,8 +139,8 @@ impl Report {
             (place, r.setting, c.seed)
         });
         Ok(Self {
-            records: sorted,
-            facts: Facts::new(records, expected, &samples),
+            runs: runs::runs(&sorted)?,
+            epochs: runs::epochs(&sorted)?,
             verdicts: match task.is_the_papers {
                 true => verdict::verdicts(&samples),
                 false => Vec::new(),
@@ -156,8 +155,8 @@ impl Report {
 
     /// What is not there: runs that were asked for, then figures without data.
     pub fn missing(&self) -> Vec<String> {
-        let runs = facts::missing(&self.samples).into_iter();
-        runs.chain(self.no_plots.iter().cloned()).collect()
+        let plots = self.no_plots.iter().cloned();
+        self.samples.missing().chain(plots).collect()
     }
 
     /// The accuracies, the main effect at each ε, then each verdict.
@@ -180,8 +179,8 @@ impl Report {
         let mut files = vec![(PAGE.to_owned(), page::html(self).into_bytes())];
         for (name, _) in TABLES {
             let content = match name {
-                "runs.csv" => runs::runs(&self.records, name),
-                "curves.csv" => runs::curves(&self.records, name),
+                "runs.csv" => runs::table(&self.runs, name),
+                "curves.csv" => runs::table(&self.epochs, name),
                 "statistics.csv" => statistics::table(&self.samples).csv(name),
                 "effects.csv" => effect::table(self.effects.iter()).csv(name),
                 _ if self.verdicts.is_empty() => continue,

@@ -4,7 +4,7 @@ use super::effect::{self, Effect, FEWEST, MAIN, REFERENCES, RESAMPLES};
 use super::plot::{self, BEST, Kind, Plot};
 use super::text::{self, epsilon, escape, signed};
 use super::verdict::{Ruling, Verdict};
-use super::{Report, TABLES, statistics};
+use super::{Report, TABLES, runs, statistics};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -51,7 +51,7 @@ fn answer(report: &Report) -> String {
             expected - finished
         )
     });
-    let notes = [unfinished, report.facts.pooled.clone()]
+    let notes = [unfinished, runs::pooled(&report.runs)]
         .into_iter()
         .flatten();
     let main = report
@@ -225,17 +225,45 @@ fn statistics(report: &Report) -> String {
 }
 
 fn run(report: &Report) -> String {
-    let conditions = report.samples.conditions.iter();
+    let samples = &report.samples;
+    let (finished, expected) = samples.counts();
+    let diverged: usize = samples
+        .cells
+        .iter()
+        .flat_map(|c| &c.units)
+        .map(|u| u.diverged)
+        .sum();
+    let left_out = match samples.unusable {
+        0 => String::new(),
+        n => format!(
+            "; left out {} whose accuracy, ε or λ is not a number of its range",
+            text::count(n, "record")
+        ),
+    };
+    let runs = format!(
+        "{finished} of {expected} finished, {} missing, {diverged} diverged{left_out}",
+        expected - finished
+    );
+    let facts = runs::facts(&report.runs);
+    let facts = std::iter::once(("runs", runs)).chain(facts);
+    let conditions = samples.conditions.iter();
     let conditions = conditions.map(|c| (c.name(), c.description().to_owned()));
-    let facts = report.facts.list.iter().cloned().chain(conditions);
-    let facts =
-        facts.map(|(name, what)| format!("<dt>{}</dt><dd>{}</dd>\n", escape(name), escape(&what)));
+    let line = |(name, what): (&str, String)| {
+        format!("<dt>{}</dt><dd>{}</dd>\n", escape(name), escape(&what))
+    };
     let missing = report.missing();
     let missing = match missing.is_empty() {
         true => String::new(),
-        false => details("Missing", &list(missing.iter().map(|line| escape(line)))),
+        false => format!(
+            "<details>\n<summary>Missing</summary>\n{}</details>\n",
+            list(missing.iter().map(|line| escape(line)))
+        ),
     };
-    format!("<dl>\n{}</dl>\n{missing}", facts.collect::<String>())
+    format!(
+        "<dl>\n{}</dl>\n<h3>Conditions</h3>\n<dl>\n{}</dl>\n{missing}",
+        facts.map(line).collect::<String>(),
+        conditions.map(line).collect::<String>()
+    )
 }
 
 fn protocol(report: &Report) -> String {
@@ -287,14 +315,6 @@ fn paragraph(class: &str, text: &str) -> String {
 fn list(items: impl Iterator<Item = String>) -> String {
     let items = items.map(|item| format!("<li>{item}</li>\n"));
     format!("<ul>\n{}</ul>\n", items.collect::<String>())
-}
-
-/// Something that is HTML already, folded away.
-fn details(summary: &str, content: &str) -> String {
-    format!(
-        "<details>\n<summary>{}</summary>\n{content}</details>\n",
-        escape(summary)
-    )
 }
 
 #[cfg(test)]

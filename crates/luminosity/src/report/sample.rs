@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ei_norm::metric::Moments;
 
+use super::text;
 use crate::record::{Outcome, RunRecord, SweepRecord};
 use crate::stats::mean;
 use crate::sweep::SweepRun;
@@ -11,8 +12,6 @@ use crate::{Condition, RunConfig};
 
 /// The accuracy of a run that diverged: that of chance.
 pub const CHANCE: f64 = 0.1;
-/// Parts of an accuracy that are told apart where the number of test images is not known.
-const PARTS: f64 = 1e6;
 
 /// One unit of a sample: a setting of hyper-parameters, as the mean over its seeds, or a seed where
 /// there is one setting.
@@ -20,10 +19,8 @@ const PARTS: f64 = 1e6;
 pub struct Unit {
     /// The number of the setting, or the seed. Units of one number are pairs.
     pub id: u64,
-    /// Test accuracy in percent.
+    /// Test accuracy in percent, to eight decimals, so that equal ones tie.
     pub percent: f64,
-    /// The same as a whole number of [`Samples::whole`] answers, which ties where accuracies do.
-    pub correct: f64,
     /// How many of its runs diverged.
     pub diverged: usize,
     /// Alignment of the output.
@@ -66,8 +63,6 @@ pub struct Samples {
     pub lambda: f64,
     /// What a unit is: `setting`, or `seed` where no condition has several settings at one ε.
     pub unit: &'static str,
-    /// The number of answers that [`Unit::correct`] is out of: test images × seeds of a unit.
-    pub whole: f64,
     /// Records that cannot be used, as their accuracy, ε or λ is not a number of its range.
     pub unusable: usize,
     /// By condition, ε and λ.
@@ -95,19 +90,11 @@ impl Samples {
         let lambda = lambdas.iter().rev().copied().max_by_key(often);
 
         let mut settings = BTreeMap::<(String, u64), BTreeSet<usize>>::new();
-        let mut seeds = BTreeMap::<usize, BTreeSet<u64>>::new();
         for (setting, c) in &jobs {
             let place = (c.condition.to_string(), c.epsilon.to_bits());
             settings.entry(place).or_default().insert(*setting);
-            seeds.entry(*setting).or_default().insert(c.seed);
         }
         let by_seed = settings.values().all(|settings| settings.len() == 1);
-        let repeats = match by_seed {
-            true => 1,
-            false => seeds.values().map(BTreeSet::len).max().unwrap_or(1),
-        };
-        let images = records.iter().filter_map(|r| test_images(&r.run.data));
-        let whole = images.max().map_or(PARTS, f64::from) * repeats as f64;
 
         let epsilons = ascending(jobs.iter().map(|(_, c)| c.epsilon));
         let mut cells = Vec::new();
@@ -137,7 +124,7 @@ impl Samples {
                         lambda,
                         finished,
                         expected: asked.max(finished),
-                        units: units.map(|(id, runs)| Unit::new(id, runs, whole)).collect(),
+                        units: units.map(|(id, runs)| Unit::new(id, runs)).collect(),
                     });
                 }
             }
@@ -147,7 +134,6 @@ impl Samples {
             epsilons,
             lambda: lambda.unwrap_or(0.0),
             unit: if by_seed { "seed" } else { "setting" },
-            whole,
             unusable: unusable.len(),
             cells,
         }
@@ -193,20 +179,25 @@ impl Samples {
         ascending(own.map(|c| c.lambda))
     }
 
-    /// A difference in answers as points of accuracy.
-    pub fn points(&self, answers: f64) -> f64 {
-        100.0 * answers / self.whole
-    }
-
     /// Runs that are there, and runs that were asked for.
     pub fn counts(&self) -> (usize, usize) {
         let finished = self.cells.iter().map(|c| c.finished).sum();
         (finished, self.cells.iter().map(|c| c.expected).sum())
     }
+
+    /// A line for each condition, ε and λ whose runs are not all there.
+    pub fn missing(&self) -> impl Iterator<Item = String> {
+        let incomplete = self.cells.iter().filter(|c| c.finished < c.expected);
+        incomplete.map(|c| {
+            let runs = text::count(c.expected, "run");
+            let place = format!("{} at ε = {}, λ = {}", c.condition, c.epsilon, c.lambda);
+            format!("{place}: {} of {runs}", c.finished)
+        })
+    }
 }
 
 impl Unit {
-    fn new(id: u64, mut runs: Vec<&RunRecord>, whole: f64) -> Self {
+    fn new(id: u64, mut runs: Vec<&RunRecord>) -> Self {
         runs.sort_by_key(|run| run.config.seed);
         let accuracies: Vec<f64> = runs.iter().map(|run| accuracy(run)).collect();
         let accuracy = mean(&accuracies).unwrap_or(CHANCE);
@@ -222,9 +213,7 @@ impl Unit {
             .map(|run| run.history.iter().map(|e| 100.0 * e.test_accuracy));
         Self {
             id,
-            // Without the noise of the multiplication.
             percent: (1e10 * accuracy).round() / 1e8,
-            correct: (accuracy * whole).round(),
             diverged: runs
                 .iter()
                 .filter(|run| run.outcome == Outcome::Diverged)
@@ -295,25 +284,4 @@ fn columns<T, U>(
         }
     }
     columns.into_iter().map(one).collect()
-}
-
-/// The number of test images in a description of the data: "… and 10,000 test images)".
-fn test_images(data: &str) -> Option<u32> {
-    let (before, _) = data.rsplit_once(" test images")?;
-    let number = before.rsplit(' ').next()?.replace(',', "");
-    number.parse().ok().filter(|n| *n > 0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_test_images_are_counted_from_the_description() {
-        let described = "Fashion-MNIST (60,000 training and 10,000 test images) from a, b";
-        assert_eq!(test_images(described), Some(10_000));
-        assert_eq!(test_images("a folder"), None);
-        assert_eq!(test_images(" test images"), None);
-        assert_eq!(test_images("0 test images"), None);
-    }
 }

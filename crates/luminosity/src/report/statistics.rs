@@ -52,13 +52,13 @@ pub fn lines(samples: &Samples) -> Vec<String> {
     let names = samples.conditions.iter().map(ToString::to_string);
     let names: Vec<String> = names.collect();
     let widest = names.iter().map(|name| name.chars().count()).max();
-    let width = widest.unwrap_or(0).max("accuracy (%)".len());
+    let width = widest.unwrap_or(0).max("mean ± sd (%)".len());
     let line = |name: &str, cells: Vec<String>| {
         let cells = cells.iter().map(|cell| format!("{cell:>16}"));
         format!("{name:<width$}{}", cells.collect::<String>())
     };
     let heads = samples.epsilons.iter().map(|e| text::epsilon(*e));
-    let head = line("accuracy (%)", heads.collect());
+    let head = line("mean ± sd (%)", heads.collect());
     let row = |name: &String| {
         let cells = samples.epsilons.iter().map(|epsilon| {
             let percents = percents(samples.of(name, *epsilon));

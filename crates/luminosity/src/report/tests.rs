@@ -382,7 +382,9 @@ fn the_figure_of_lambda_shows_all_and_the_rest_the_main_one() {
             .any(|plot| plot.spec.name == "fig_lambda")
     );
     near(&row(&report, "statistics.csv", "inorm", "0"), "n", 8.0);
-    assert!(html(&report).contains("0.001, 0.01, 0.1 (main: 0.01)"));
+    let html = html(&report);
+    assert!(html.contains("<dt>lambda</dt><dd>0.001, 0.01, 0.1</dd>"));
+    assert!(html.contains("shows λ = 0.01."));
 }
 
 #[test]

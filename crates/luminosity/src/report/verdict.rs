@@ -141,9 +141,9 @@ fn widens(samples: &Samples, a: &str, b: &str) -> Option<Part> {
     let early = samples.pairs(a, b, first);
     let growth = samples.pairs(a, b, last).into_iter().filter_map(|(a, b)| {
         let (before, other) = early.iter().find(|(unit, _)| unit.id == a.id)?;
-        Some((a.correct - b.correct, before.correct - other.correct))
+        Some(a.percent - b.percent - (before.percent - other.percent))
     });
-    let growth = Paired::new(samples, &growth.collect::<Vec<_>>())?;
+    let growth = Paired::new(growth)?;
     let at = |epsilon| {
         let effect = Effect::new(samples, a, b, epsilon)?;
         let points = signed(effect.paired.difference, 2);
