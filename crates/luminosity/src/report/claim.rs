@@ -1,5 +1,7 @@
 //! What the paper claims, as data.
 
+use super::effect::ALPHA;
+
 /// Something that the paper found.
 #[derive(Debug, Clone, Copy)]
 pub struct Claim {
@@ -115,21 +117,21 @@ pub const CLAIMS: [Claim; 10] = [
 impl Rule {
     /// The rule in words.
     pub fn words(self) -> String {
+        let sure = format!("by interval and p < {ALPHA}");
         match self {
             Self::Above(_, place) => format!(
-                "the 95 % interval of the paired difference, {}: all above 0 agrees, any below 0 differs",
+                "the paired difference {}: all above 0 agrees, any below 0 differs, {sure}",
                 place.words()
             ),
             Self::Alike(_, _, place) => format!(
-                "the 95 % interval of the paired difference, {}: within ±{ALIKE_POINTS} point agrees, \
-                 otherwise without 0 differs",
+                "the paired difference {}: all intervals within ±{ALIKE_POINTS} point agrees, any other \
+                 without 0 differs, {sure}",
                 place.words()
             ),
-            Self::Widens(..) => {
-                "the 95 % interval of the difference between the paired differences at the \
-                                 largest and the smallest ε: above 0 agrees, below 0 differs"
-                    .to_owned()
-            }
+            Self::Widens(..) => format!(
+                "the difference between the paired differences at the largest and the smallest ε: above 0 \
+                 agrees, below 0 differs, {sure}"
+            ),
             Self::Aligned(..) => {
                 "the quartiles at the largest ε, to two digits: within the published range \
                                   agrees, outside differs"

@@ -16,6 +16,8 @@ pub const REFERENCES: [&str; 3] = ["inorm", "inorm+full", "e-only-ln+"];
 /// With fewer pairs there is no interval of 95 % of a median, and no p of the test below 0.05: the least
 /// of five pairs is 2 / 2⁵.
 pub const FEWEST: usize = 6;
+/// Below this p there is a difference.
+pub const ALPHA: f64 = 0.05;
 /// Bootstrap samples of an interval, and the seed they are drawn from.
 pub const RESAMPLES: usize = 10_000;
 /// See [`RESAMPLES`].
@@ -68,6 +70,13 @@ impl Paired {
             interval: interval(&differences),
             test: wilcoxon_signed_rank(&differences, &vec![0.0; differences.len()])?,
         })
+    }
+
+    /// The sign of the difference, where both its interval and its test exclude 0.
+    pub fn sign(&self) -> Option<f64> {
+        let (low, high) = self.interval?;
+        let sure = low * high > 0.0 && self.test.p < ALPHA;
+        Some(if sure { low.signum() } else { 0.0 })
     }
 
     /// The difference, its interval and its p.
@@ -150,7 +159,7 @@ pub fn answer(effects: &[&Effect]) -> String {
     let Some((first, last)) = effects.first().zip(effects.last()) else {
         return format!("There is nothing yet in which {of} and {over} can be compared.");
     };
-    let rulings = effects.iter().map(|e| Ruling::above(e.paired.interval));
+    let rulings = effects.iter().map(|e| Ruling::above(&e.paired));
     let rulings: Vec<Ruling> = rulings.collect();
     let all = |ruling| rulings.iter().all(|r| *r == ruling);
     let everywhere = if effects.len() > 1 {

@@ -57,23 +57,24 @@ impl Ruling {
         }
     }
 
-    /// That a difference is above 0, by its 95 % interval.
-    pub fn above(interval: Option<(f64, f64)>) -> Self {
-        match interval {
+    /// That a difference is above 0.
+    pub fn above(paired: &Paired) -> Self {
+        match paired.sign() {
             None => Self::TooFewRuns,
-            Some((low, _)) if low > 0.0 => Self::Agrees,
-            Some((_, high)) if high < 0.0 => Self::Differs,
+            Some(sign) if sign > 0.0 => Self::Agrees,
+            Some(sign) if sign < 0.0 => Self::Differs,
             Some(_) => Self::Undecided,
         }
     }
 
-    /// That a difference is negligible, by its 95 % interval.
-    fn alike(interval: Option<(f64, f64)>) -> Self {
-        match interval {
-            None => Self::TooFewRuns,
-            Some((low, high)) if -ALIKE_POINTS <= low && high <= ALIKE_POINTS => Self::Agrees,
-            Some((low, high)) if low > 0.0 || high < 0.0 => Self::Differs,
-            Some(_) => Self::Undecided,
+    /// That a difference is negligible.
+    fn alike(paired: &Paired) -> Self {
+        let within = |(low, high)| -ALIKE_POINTS <= low && high <= ALIKE_POINTS;
+        match (paired.interval.map(within), paired.sign()) {
+            (Some(true), _) => Self::Agrees,
+            (_, None) => Self::TooFewRuns,
+            (_, Some(0.0)) => Self::Undecided,
+            _ => Self::Differs,
         }
     }
 
@@ -104,11 +105,11 @@ pub fn verdicts(samples: &Samples) -> Vec<Verdict> {
 }
 
 fn decide(samples: &Samples, rule: Rule) -> Vec<Part> {
-    let effect = |a: &str, b: &str, epsilon: f64, ruling: fn(Option<(f64, f64)>) -> Ruling| {
+    let effect = |a: &str, b: &str, epsilon: f64, ruling: fn(&Paired) -> Ruling| {
         let place = format!("{a} against {b} at {}", text::epsilon(epsilon));
         match Effect::new(samples, a, b, epsilon) {
             Some(effect) => (
-                ruling(effect.paired.interval),
+                ruling(&effect.paired),
                 format!("{place}: {}", effect.paired.numbers()),
             ),
             None => (Ruling::NotRun, format!("{place}: not run")),
@@ -155,7 +156,7 @@ fn widens(samples: &Samples, a: &str, b: &str) -> Option<Part> {
         at(last)?,
         growth.numbers()
     );
-    Some((Ruling::above(growth.interval), numbers))
+    Some((Ruling::above(&growth), numbers))
 }
 
 fn aligned(units: &[Unit], ranges: [(f64, f64); 2]) -> Vec<Part> {
