@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Opens a page of a report in Chromium, 1280 and 390 pixels wide: bash docs/check-page.sh report.html
 # Fails on an error on the console, on a request for anything else, and where an element with the
-# attribute data-main, or the page itself, is wider than the window.
+# attribute data-main, or the page itself, is wider than the window, or a part of such an element scrolls.
 set -euo pipefail
 page=$(realpath "$1")
 chromium=$(command -v chromium || command -v chromium-browser)
@@ -15,12 +15,15 @@ trap 'rm -rf "$scratch"' EXIT
     cat <<'SCRIPT'
 <script>
 addEventListener("load", () => {
-    const wide = [document.documentElement, ...document.querySelectorAll("[data-main], [data-main] div")]
-        .filter((e) => e.scrollWidth > Math.min(e.clientWidth + 1, innerWidth) || e.getBoundingClientRect().right > innerWidth + 0.5);
+    const main = [...document.querySelectorAll("[data-main]")];
+    const out = (e) => e.scrollWidth > innerWidth || e.getBoundingClientRect().right > innerWidth + 0.5;
+    const scrolls = (e) => getComputedStyle(e).overflowX !== "visible" && e.scrollWidth > e.clientWidth;
+    const parts = main.flatMap((e) => [...e.querySelectorAll("div")]);
+    const wide = [document.documentElement, ...main].filter(out).concat(parts.filter(scrolls));
     const found = {
         width: innerWidth,
-        main: document.querySelectorAll("[data-main]").length,
-        wide: wide.map((e) => e.dataset.main || e.tagName),
+        main: main.length,
+        wide: wide.map((e) => e.dataset.main || e.className || e.tagName),
         requests: performance.getEntriesByType("resource").map((r) => r.name),
     };
     parent.document.body.textContent = `FOUND ${JSON.stringify(found)}`;
