@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::Condition;
 use crate::record::{Outcome, RunRecord};
+use crate::stats::{mean, sample_sd};
 
 /// The test accuracies of one condition, in percent.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -46,8 +47,8 @@ impl ConditionSummary {
         let diverged = runs.iter().filter(|run| run.outcome == Outcome::Diverged);
         Self {
             condition,
-            mean: mean(&accuracies),
-            sd: standard_deviation(&accuracies),
+            mean: mean(&accuracies).unwrap_or(f64::NAN),
+            sd: sample_sd(&accuracies),
             diverged: diverged.count(),
             accuracies,
         }
@@ -87,19 +88,6 @@ impl Gain {
     }
 }
 
-/// The arithmetic mean; NaN of nothing.
-pub fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
-}
-
-/// The sample standard deviation; none of fewer than two values.
-pub fn standard_deviation(values: &[f64]) -> Option<f64> {
-    let n = values.len();
-    let m = mean(values);
-    let squares: f64 = values.iter().map(|v| (v - m).powi(2)).sum();
-    (n > 1).then(|| (squares / (n - 1) as f64).sqrt())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,8 +97,8 @@ mod tests {
         ConditionSummary {
             condition,
             accuracies: accuracies.to_vec(),
-            mean: mean(accuracies),
-            sd: standard_deviation(accuracies),
+            mean: mean(accuracies).unwrap(),
+            sd: sample_sd(accuracies),
             diverged: 0,
         }
     }
@@ -128,11 +116,5 @@ mod tests {
         assert!(gain.sentence().contains("5.0 points above inorm"));
         let loss = Gain::new(&forward, &full);
         assert!(loss.sentence().contains("5.0 points below inorm+full"));
-    }
-
-    #[test]
-    fn one_seed_has_no_standard_deviation() {
-        assert_eq!(standard_deviation(&[3.0]), None);
-        assert!(mean(&[]).is_nan());
     }
 }

@@ -1,18 +1,19 @@
-//! The report of a sweep: the figures of the paper, statistics, verdicts and one page of HTML.
+//! The report of a sweep: the answer, the paper's claims, figures and tables on one page of HTML.
 //!
-//! Data flows one way: records → `sample` → `statistics`, `gain`, `verdict`, `plot` → `page` →
+//! Data flows one way: records → `sample` → `effect`, `statistics`, `verdict`, `plot` → `page` →
 //! files. Everything but [`write()`] is a pure function of the records, and the same records give the
-//! same bytes. A figure is a row of `plot::SPECS`, a claim of the paper a row of `claim::CLAIMS`.
+//! same bytes. A figure is a row of `plot::SPECS`, a claim of the paper a row of `claim::CLAIMS`, and
+//! `runs` writes the records themselves as tables.
 
 mod claim;
-mod coverage;
-mod facts;
-mod gain;
+mod effect;
 mod page;
 mod plot;
+mod runs;
 mod sample;
 mod statistics;
 mod table;
+mod task;
 mod text;
 mod verdict;
 
@@ -23,18 +24,32 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use coverage::Coverage;
-use facts::Facts;
-use gain::Gain;
+use effect::{Effect, MAIN};
 use plot::Plot;
+use runs::Row;
 use sample::Samples;
-use statistics::Row;
+use task::Task;
 use verdict::Verdict;
 
-use crate::condition;
 use crate::record::SweepRecord;
 use crate::sweep::SweepRun;
 use crate::{Error, files};
+
+const PAGE: &str = "report.html";
+/// The tables, and what they are.
+const TABLES: [(&str, &str); 5] = [
+    (
+        "runs.csv",
+        "a row a run, with every setting and result of its record",
+    ),
+    ("curves.csv", "a row an epoch"),
+    ("statistics.csv", "the accuracies of every condition and ε"),
+    (
+        "effects.csv",
+        "the differences between conditions, with their intervals and tests",
+    ),
+    ("verdicts.csv", "the paper's claims and our numbers"),
+];
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,25 +58,26 @@ pub struct Written {
     pub files: Vec<PathBuf>,
     /// What is not there: runs that were asked for, figures without data.
     pub missing: Vec<String>,
-    /// The gain and the verdicts, a line each.
+    /// The accuracies, the main effect and the verdicts, a line each.
     pub summary: String,
 }
 
 /// All that the records say.
 #[derive(Debug, Clone)]
 pub struct Report {
-    facts: Facts,
+    runs: Vec<Row>,
+    epochs: Vec<Row>,
+    task: Task,
     samples: Samples,
-    coverage: Coverage,
-    rows: Vec<Row>,
-    gains: Vec<Gain>,
+    effects: Vec<Effect>,
     verdicts: Vec<Verdict>,
     plots: Vec<Plot>,
     no_plots: Vec<String>,
 }
 
-/// Writes the report of `records` into `folder`: `report.html`, the figures as SVG, PNG and CSV, and
-/// the tables as CSV. `expected` is all that was asked for; what of it is not there yet is named.
+/// Writes the report of `records` into `folder`: `report.html`, the figures as SVG and PNG, and the
+/// tables as CSV. `expected` is all that was asked for; what of it is not there yet is named. Files
+/// of an earlier report that this one does not have are removed.
 ///
 /// # Errors
 ///
@@ -74,17 +90,26 @@ pub fn write(
     let report = Report::new(records, expected)?;
     let files = report.files()?;
     files::prepare_folder(folder)?;
-    let mut paths = Vec::new();
-    for (name, content) in files {
-        let path = folder.join(name);
-        files::write(&path, &content)?;
-        paths.push(path);
+    for (name, content) in &files {
+        files::write(&folder.join(name), content)?;
+    }
+    let stale = names().filter(|name| files.iter().all(|file| file.0 != *name));
+    for name in stale {
+        files::remove(&folder.join(name))?;
     }
     Ok(Written {
-        files: paths,
+        files: files.iter().map(|file| folder.join(&file.0)).collect(),
         missing: report.missing(),
         summary: report.summary(),
     })
+}
+
+/// Every name that a report may have written, of this version or of an earlier one.
+fn names() -> impl Iterator<Item = String> {
+    let tables = TABLES.iter().map(|table| table.0);
+    let others = tables.chain([PAGE, "gains.csv"]).map(str::to_owned);
+    let endings = |spec: &plot::Spec| ["svg", "png", "csv"].map(|e| format!("{}.{e}", spec.name));
+    others.chain(plot::SPECS.iter().flat_map(endings))
 }
 
 impl Report {
@@ -100,16 +125,25 @@ impl Report {
             let name = "the number of finished runs that can be used";
             return Err(Error::usage(name, 0, "at least 1"));
         }
-        let coverage = Coverage::new(records, expected);
-        let rows = statistics::rows(&samples, &coverage);
-        let (plots, no_plots) = plot::draw(&samples, &rows)?;
+        let task = Task::new(records);
+        let effects = effect::effects(&samples);
+        let (plots, no_plots) = plot::draw(&samples, &effects)?;
+        let mut sorted = records.to_vec();
+        sorted.sort_by_key(|r| {
+            let c = &r.run.config;
+            let place = (c.condition.index(), c.epsilon.to_bits(), c.lambda.to_bits());
+            (place, r.setting, c.seed)
+        });
         Ok(Self {
-            facts: Facts::new(records, expected, &samples, &coverage),
-            gains: gain::gains(&samples),
-            verdicts: verdict::verdicts(&samples),
+            runs: runs::runs(&sorted)?,
+            epochs: runs::epochs(&sorted)?,
+            verdicts: match task.is_the_papers {
+                true => verdict::verdicts(&samples),
+                false => Vec::new(),
+            },
+            task,
             samples,
-            coverage,
-            rows,
+            effects,
             plots,
             no_plots,
         })
@@ -117,13 +151,16 @@ impl Report {
 
     /// What is not there: runs that were asked for, then figures without data.
     pub fn missing(&self) -> Vec<String> {
-        let runs = self.coverage.lines().into_iter();
-        runs.chain(self.no_plots.iter().cloned()).collect()
+        let plots = self.no_plots.iter().cloned();
+        self.samples.missing().chain(plots).collect()
     }
 
-    /// The gain of full error normalization at each ε, then each verdict.
+    /// The accuracies, the main effect at each ε, then each verdict.
     pub fn summary(&self) -> String {
-        let mut lines: Vec<String> = self.main_gains().map(Gain::sentence).collect();
+        let mut lines = statistics::lines(&self.samples);
+        let effects: Vec<&Effect> = self.main_effects().collect();
+        lines.push(effect::answer(&effects));
+        lines.extend(effects.iter().map(|e| e.line(self.samples.unit)));
         let verdicts = self.verdicts.iter();
         lines.extend(verdicts.map(|v| format!("{:<13} {}", v.ruling.words(), v.claim.text)));
         lines.join("\n")
@@ -135,26 +172,28 @@ impl Report {
     ///
     /// [`Error::File`] if a table cannot be encoded.
     pub fn files(&self) -> Result<Vec<(String, Vec<u8>)>, Error> {
-        let mut files = vec![("report.html".to_owned(), page::html(self).into_bytes())];
-        let tables = [
-            ("statistics.csv", statistics::table(&self.rows)),
-            ("gains.csv", gain::table(&self.gains)),
-            ("verdicts.csv", verdict::table(&self.verdicts)),
-        ];
-        for (name, table) in tables {
-            files.push((name.to_owned(), table.csv(name)?));
+        let mut files = vec![(PAGE.to_owned(), page::html(self).into_bytes())];
+        for (name, _) in TABLES {
+            let content = match name {
+                "runs.csv" => runs::table(&self.runs, name),
+                "curves.csv" => runs::table(&self.epochs, name),
+                "statistics.csv" => statistics::table(&self.samples).csv(name),
+                "effects.csv" => effect::table(self.effects.iter()).csv(name),
+                _ if self.verdicts.is_empty() => continue,
+                _ => verdict::table(&self.verdicts).csv(name),
+            };
+            files.push((name.to_owned(), content?));
         }
         for plot in &self.plots {
             let name = |ending: &str| format!("{}.{ending}", plot.spec.name);
             files.push((name("svg"), plot.figure.svg.clone().into_bytes()));
             files.push((name("png"), plot.figure.png.clone()));
-            files.push((name("csv"), plot.table.csv(&name("csv"))?));
         }
         Ok(files)
     }
 
-    fn main_gains(&self) -> impl Iterator<Item = &Gain> {
-        let full = |gain: &&Gain| gain.of == condition::INORM_FULL;
-        self.gains.iter().filter(full)
+    fn main_effects(&self) -> impl Iterator<Item = &Effect> {
+        let main = |e: &&Effect| (e.of.as_str(), e.over.as_str()) == MAIN;
+        self.effects.iter().filter(main)
     }
 }

@@ -1,11 +1,10 @@
 //! The page: one file of HTML without scripts and without anything from elsewhere.
 
-use super::gain::{self, FORWARD, Gain};
-use super::plot::Plot;
-use super::statistics::{self, REFERENCES};
-use super::text::{self, escape};
-use super::verdict::{BEST, Ruling, Verdict};
-use super::{Report, claim};
+use super::effect::{self, Effect, FEWEST, MAIN, REFERENCES, RESAMPLES};
+use super::plot::{self, BEST, Kind, Plot};
+use super::text::{self, epsilon, escape, signed};
+use super::verdict::{Ruling, Verdict};
+use super::{Report, TABLES, runs, statistics};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -13,23 +12,20 @@ const STYLE: &str = include_str!("style.css");
 pub fn html(report: &Report) -> String {
     let sections = [
         ("answer", "The answer", answer(report)),
-        ("run", "What was run", run(report)),
         ("verdicts", "The paper's claims", verdicts(report)),
-        (
-            "gains",
-            "Forward + error against forward only",
-            gains(report),
-        ),
         ("figures", "Figures", figures(report)),
         ("statistics", "Statistics", statistics(report)),
+        ("run", "What was run", run(report)),
         ("protocol", "Protocol", protocol(report)),
         ("files", "Files", files(report)),
     ];
     let links = sections
         .iter()
         .map(|(id, title, _)| format!("<a href=\"#{id}\">{title}</a>\n"));
-    let bodies = sections.iter().map(|(id, title, body)| {
-        format!("<section id=\"{id}\">\n<h2>{title}</h2>\n{body}</section>\n")
+    let links = format!("<nav>\n{}</nav>\n", links.collect::<String>());
+    let bodies = sections.iter().enumerate().map(|(i, (id, title, body))| {
+        let links = if i == 1 { links.as_str() } else { "" };
+        format!("{links}<section id=\"{id}\">\n<h2>{title}</h2>\n{body}</section>\n")
     });
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
@@ -37,84 +33,115 @@ pub fn html(report: &Report) -> String {
          <title>Inhibitory normalization of error signals: report</title>\n\
          <style>\n{STYLE}</style>\n</head>\n<body>\n\
          <h1>Inhibitory normalization of error signals</h1>\n\
-         <p class=\"sub\">A reproduction of Eyono, Levenstein, Ghosh, Cornford and Richards (2026) on \
-         Fashion-MNIST under variable luminosity</p>\n<nav>\n{}</nav>\n<main>\n{}</main>\n</body>\n</html>\n",
-        links.collect::<String>(),
+         <p class=\"sub\">On {}; after Eyono, Levenstein, Ghosh, Cornford and Richards (2026)</p>\n\
+         <main>\n{}</main>\n</body>\n</html>\n",
+        escape(&report.task.words()),
         bodies.collect::<String>()
     )
 }
 
+/// The main effect, in a sentence, as a list and as a figure.
 fn answer(report: &Report) -> String {
-    let main: Vec<&Gain> = report.main_gains().collect();
-    let largest = main.last().map_or_else(
-        || format!("There is no setting yet in which inorm+full and {FORWARD} can be compared."),
-        |gain| gain.sentence(),
-    );
-    let count = |ruling| {
-        report
-            .verdicts
-            .iter()
-            .filter(|v| v.ruling == ruling)
-            .count()
-    };
-    let verdicts = format!(
-        "Of {} claims of the paper our numbers agree with {}, differ from {}, and are too few for {}.",
-        report.verdicts.len(),
-        count(Ruling::Agrees),
-        count(Ruling::Differs),
-        count(Ruling::TooFewRuns)
-    );
-    let missing = report.coverage.expected() - report.coverage.finished();
-    let unfinished = match missing {
-        0 => String::new(),
-        n => paragraph(
-            "note",
-            &format!(
-                "This report is of an unfinished sweep: {} of {} missing.",
-                n,
-                text::count(report.coverage.expected(), "run")
-            ),
-        ),
-    };
-    paragraph("lead", &largest) + &paragraph("", &verdicts) + &unfinished
+    let effects: Vec<&Effect> = report.main_effects().collect();
+    let (finished, expected) = report.samples.counts();
+    let unfinished = (finished < expected).then(|| {
+        let runs = text::count(expected, "run");
+        format!(
+            "This report is of an unfinished sweep: {} of {runs} missing.",
+            expected - finished
+        )
+    });
+    let notes = [unfinished, runs::pooled(&report.runs)]
+        .into_iter()
+        .flatten();
+    let main = report
+        .plots
+        .iter()
+        .filter(|plot| plot.spec.name == plot::MAIN);
+    [
+        paragraph("lead", &effect::answer(&effects)),
+        notes.map(|note| paragraph("note", &note)).collect(),
+        effect_list(&effects, report.samples.unit),
+        main.map(|plot| figure(report, plot)).collect(),
+    ]
+    .concat()
 }
 
-fn run(report: &Report) -> String {
-    let facts = report
-        .facts
-        .list
-        .iter()
-        .map(|(name, value)| format!("<dt>{}</dt><dd>{}</dd>\n", escape(name), escape(value)));
-    let missing = report.missing();
-    let missing = match missing.is_empty() {
-        true => String::new(),
-        false => details("Missing", &list(missing.iter().map(|line| escape(line)))),
+/// The paired difference at each ε with its interval, on one axis.
+fn effect_list(effects: &[&Effect], unit: &str) -> String {
+    if effects.is_empty() {
+        return String::new();
+    }
+    let (of, over) = MAIN;
+    let ends = |e: &Effect| {
+        e.paired
+            .interval
+            .unwrap_or((e.paired.difference, e.paired.difference))
     };
+    let low = effects.iter().fold(0.0, |low, e| ends(e).0.min(low));
+    let high = effects.iter().fold(0.0, |high, e| ends(e).1.max(high));
+    let width = (high - low).max(f64::MIN_POSITIVE);
+    let place = |points: f64| 100.0 * (points - low) / width;
+    let items = effects.iter().map(|e| {
+        let (from, to) = ends(e);
+        format!(
+            "<li><b>{}</b> <strong>{} points</strong> <span>{}</span>\n\
+             <div class=\"bar\" aria-hidden=\"true\"><u style=\"left:{:.1}%\"></u>\
+             <i style=\"left:{:.1}%;width:{:.1}%\"></i><s style=\"left:{:.1}%\"></s></div></li>\n",
+            escape(&epsilon(e.epsilon)),
+            signed(e.paired.difference, 1),
+            escape(&e.detail(unit)),
+            place(0.0),
+            place(from),
+            place(to) - place(from),
+            place(e.paired.difference),
+        )
+    });
     format!(
-        "<dl>\n{}</dl>\n<h3>Finished runs</h3>\n{}{}{missing}",
-        facts.collect::<String>(),
-        report.coverage.table(&report.samples).html(),
-        details("Hyper-parameters", &report.facts.settings.html())
+        "<div data-main=\"effect\">\n<h3>{} over {}, paired within {unit}s</h3>\n<ul class=\"effects\">\n{}</ul>\n\
+         <p class=\"small\">Dots are medians, bars 95 % intervals; the line is no difference.</p>\n</div>\n",
+        escape(of),
+        escape(over),
+        items.collect::<String>()
     )
 }
 
 fn verdicts(report: &Report) -> String {
-    let rows = report.verdicts.iter().map(verdict);
+    let task = &report.task;
+    if report.verdicts.is_empty() {
+        let sentence = format!(
+            "The paper's claims are about multilayer perceptrons on Fashion-MNIST under variable luminosity. These \
+             runs are of {} ({}), so no claim is judged by them.",
+            task.words(),
+            task.network
+        );
+        return paragraph("", &sentence);
+    }
+    let count = |ruling: Ruling| {
+        let own = report.verdicts.iter().filter(|v| v.ruling == ruling);
+        (own.count(), ruling.words())
+    };
+    let counts = Ruling::ALL.map(count).into_iter().filter(|(n, _)| *n > 0);
+    let counts: Vec<String> = counts.map(|(n, words)| format!("{n} {words}")).collect();
     let introduction = format!(
-        "Published are 30 settings, 50 epochs and 60,000 training images; what was run here is listed \
-         above. Fewer than {} settings decide nothing.",
-        claim::FEWEST
+        "Of {} claims: {}. Published are 30 settings, 50 epochs and 60,000 training images; these runs are of {}. \
+         Differences are paired within {unit}s, in points with their 95 % interval; fewer than {FEWEST} {unit}s \
+         allow none.",
+        report.verdicts.len(),
+        counts.join(", "),
+        task.data,
+        unit = report.samples.unit,
     );
-    paragraph("", &introduction) + &rows.collect::<String>()
+    paragraph("", &introduction) + &report.verdicts.iter().map(verdict).collect::<String>()
 }
 
 fn verdict(v: &Verdict) -> String {
     let class = match v.ruling {
         Ruling::Agrees => "agrees",
-        Ruling::TooFewRuns => "open",
         Ruling::Differs => "differs",
+        _ => "open",
     };
-    let ours = v.ours.split("; ").map(escape);
+    let ours: Vec<String> = v.ours.iter().map(|part| escape(part)).collect();
     format!(
         "<article class=\"{class}\">\n<h3><span class=\"ruling\">{}</span> {}</h3>\n<dl>\n\
          <dt>Published</dt><dd>{} ({})</dd>\n<dt>Here</dt><dd>{}</dd>\n<dt>Decided by</dt><dd>{}</dd>\n</dl>\n</article>\n",
@@ -122,119 +149,159 @@ fn verdict(v: &Verdict) -> String {
         escape(v.claim.text),
         escape(v.claim.published),
         escape(v.claim.figure),
-        ours.collect::<Vec<_>>().join("<br/>"),
+        ours.join("<br/>"),
         escape(&v.claim.rule.words())
     )
 }
 
-fn gains(report: &Report) -> String {
-    if report.gains.is_empty() {
-        return paragraph("", "There are no settings that both have.");
-    }
-    let sentences = list(report.main_gains().map(|gain| escape(&gain.sentence())));
-    sentences
-        + &gain::for_readers(&report.gains).html()
-        + &paragraph(
-            "small",
-            "Points, relative accuracy and share of the remaining error are of the medians over the \
-             settings that both have; the paired difference is the median of the differences within a \
-             setting, with its 95 % bootstrap interval.",
-        )
-}
-
 fn figures(report: &Report) -> String {
-    let plots = report.plots.iter().map(figure);
+    let others = report
+        .plots
+        .iter()
+        .filter(|plot| plot.spec.name != plot::MAIN);
     let missing = match report.no_plots.is_empty() {
         true => String::new(),
         false => {
-            let lines = report.no_plots.iter().map(|line| escape(line));
-            paragraph("", "Not drawn:") + &list(lines)
+            paragraph("", "Not drawn:") + &list(report.no_plots.iter().map(|line| escape(line)))
         }
     };
-    plots.collect::<String>() + &missing
+    others.map(|plot| figure(report, plot)).collect::<String>() + &missing
 }
 
-fn figure(plot: &Plot) -> String {
+fn figure(report: &Report, plot: &Plot) -> String {
     let name = escape(plot.spec.name);
     let title = escape(plot.spec.title);
+    let reference = |e: &Effect| e.over == plot::REFERENCE;
+    let marks = match plot.spec.kind {
+        Kind::Boxes(_) if report.effects.iter().any(reference) => format!(
+            " Marks: Wilcoxon tests of the pairs against {}, not corrected for their number.",
+            plot::REFERENCE
+        ),
+        _ => String::new(),
+    };
     let left_out = match plot.left_out {
         0 => String::new(),
-        n => format!(" Left out: {} at or below 10 %.", text::count(n, "setting")),
+        n => format!(
+            " Left out: {} at or below 10 %.",
+            text::count(n, report.samples.unit)
+        ),
+    };
+    let main = if plot.spec.name == plot::MAIN {
+        " data-main=\"figure\""
+    } else {
+        ""
     };
     format!(
-        "<figure id=\"{name}\">\n<h3>{title}</h3>\n<div class=\"drawing\" role=\"img\" aria-label=\"{title}\">\n\
-         {}</div>\n<figcaption>{}{left_out} <a href=\"{name}.csv\">numbers</a> \
-         <a href=\"{name}.svg\">SVG</a> <a href=\"{name}.png\">PNG</a></figcaption>\n</figure>\n",
+        "<figure id=\"{name}\"{main}>\n<h3>{title}</h3>\n<div class=\"drawing\" role=\"img\" aria-label=\"{title}\">\n\
+         {}</div>\n<figcaption>{} <a href=\"{name}.svg\">SVG</a> <a href=\"{name}.png\">PNG</a></figcaption>\n</figure>\n",
         plot.figure.svg,
-        escape(plot.spec.caption)
+        escape(&[plot.spec.caption, &marks, &left_out].concat())
     )
 }
 
 fn statistics(report: &Report) -> String {
-    let rows = &report.rows;
-    let tests = REFERENCES.iter().enumerate().map(|(index, reference)| {
-        let table = statistics::tests_for_readers(rows, index);
-        let title = format!("Tests against {reference} at the same ε");
+    let tables = REFERENCES.iter().map(|reference| {
+        let table = effect::table(report.effects.iter().filter(|e| e.over == *reference));
         match table.rows.is_empty() {
             true => String::new(),
-            false => format!("<h3>{}</h3>\n{}", escape(&title), table.html()),
+            false => format!(
+                "<h3>Against {reference} at the same ε</h3>\n{}",
+                table.html()
+            ),
         }
     });
     format!(
         "<h3>Accuracies</h3>\n{}{}{}",
-        statistics::samples_for_readers(rows).html(),
-        tests.collect::<String>(),
+        statistics::table(&report.samples).html(),
+        tables.collect::<String>(),
         paragraph(
             "small",
-            "The difference is the median of the differences within a setting. U and p: Mann–Whitney; W \
-             and p (paired): Wilcoxon; all two-sided. Holm: over all conditions and ε of a table.",
+            "The difference is the median of the paired differences, W and p are of Wilcoxon's test of the pairs, \
+             Holm's correction is over all conditions and ε of a table. Shares of accuracy and error are of the \
+             other condition's median. Unpaired: Mann–Whitney, as in the paper. All tests are two-sided, and exact \
+             up to 50 pairs.",
         )
     )
 }
 
+fn run(report: &Report) -> String {
+    let samples = &report.samples;
+    let (finished, expected) = samples.counts();
+    let diverged: usize = samples
+        .cells
+        .iter()
+        .flat_map(|c| &c.units)
+        .map(|u| u.diverged)
+        .sum();
+    let left_out = match samples.unusable {
+        0 => String::new(),
+        n => format!(
+            "; left out {} whose accuracy, ε or λ is not a number of its range",
+            text::count(n, "record")
+        ),
+    };
+    let runs = format!(
+        "{finished} of {expected} finished, {} missing, {diverged} diverged{left_out}",
+        expected - finished
+    );
+    let facts = runs::facts(&report.runs);
+    let facts = std::iter::once(("runs", runs)).chain(facts);
+    let conditions = samples.conditions.iter();
+    let conditions = conditions.map(|c| (c.name(), c.description.to_owned()));
+    let line = |(name, what): (&str, String)| {
+        format!("<dt>{}</dt><dd>{}</dd>\n", escape(name), escape(&what))
+    };
+    let missing = report.missing();
+    let missing = match missing.is_empty() {
+        true => String::new(),
+        false => format!(
+            "<details>\n<summary>Missing</summary>\n{}</details>\n",
+            list(missing.iter().map(|line| escape(line)))
+        ),
+    };
+    format!(
+        "<dl>\n{}</dl>\n<h3>Conditions</h3>\n<dl>\n{}</dl>\n{missing}",
+        facts.map(line).collect::<String>(),
+        conditions.map(line).collect::<String>()
+    )
+}
+
 fn protocol(report: &Report) -> String {
+    let sample = match report.samples.unit {
+        "seed" => "The sample is the seed: the same ones for every condition and ε.",
+        _ => {
+            "The sample is the setting of hyper-parameters: the same ones for every condition and ε, the mean over \
+              seeds where there are several."
+        }
+    };
     let lines = [
-        "The sample is the setting of hyper-parameters: the same ones for every condition and ε, the mean \
-         over seeds where there are several.",
-        "Accuracy is the test accuracy after the last epoch. A run whose loss stopped being a number has \
-         diverged and counts with 10 %. Box plots leave out runs at or below 10 %, as the paper does; \
-         medians and tests keep them.",
-        "Tests are computed on numbers of correct answers, so that equal accuracies tie.",
-    ];
-    let lines = lines.iter().map(|line| escape(line));
-    let numbers = [
+        sample.to_owned(),
+        "Accuracy is the test accuracy after the last epoch. A run whose loss stopped being a number has diverged \
+         and counts with 10 %. Box plots leave out what is at or below 10 %, as the paper does; medians and tests \
+         keep it."
+            .to_owned(),
+        "Tests are computed on numbers of correct answers, so that equal accuracies tie.".to_owned(),
         format!(
-            "Every figure but that of λ shows λ = {}. Moments, alignments and λ_max are means over fixed \
-             batches of test images at the end of the last epoch.",
+            "Every figure but that of λ shows λ = {}. Moments, alignments and λ_max are means over fixed batches of \
+             test images at the end of the last epoch.",
             report.samples.lambda
         ),
         format!(
-            "Intervals are percentile bootstrap intervals of 95 % from {} resamples of a fixed seed.",
-            statistics::RESAMPLES
+            "Intervals are percentile bootstrap intervals of 95 % of medians, from {RESAMPLES} resamples of a fixed \
+             seed. Fewer than {FEWEST} values have none, as their median may lie beyond all of them with a \
+             probability of more than 5 %."
         ),
         format!(
-            "The {BEST} best settings of an ε are chosen on the test accuracy, as in the paper, which makes \
-             them optimistic."
+            "The {BEST} best of an ε are chosen on the test accuracy, as in the paper, which makes them optimistic."
         ),
     ];
-    list(lines.chain(numbers.iter().map(|line| escape(line))))
+    list(lines.iter().map(|line| escape(line)))
 }
 
 fn files(report: &Report) -> String {
-    let tables = [
-        ("statistics.csv", "every number of the statistics"),
-        ("gains.csv", "forward + error against forward only"),
-        ("verdicts.csv", "the claims and our numbers"),
-    ];
-    let tables = tables.map(|(name, what)| format!("<a href=\"{name}\">{name}</a>: {what}"));
-    let plots = report.plots.iter().map(|plot| {
-        let name = escape(plot.spec.name);
-        format!(
-            "<a href=\"{name}.csv\">{name}.csv</a>: {}",
-            escape(plot.spec.title)
-        )
-    });
-    list(tables.into_iter().chain(plots))
+    let there = |name: &str| name != "verdicts.csv" || !report.verdicts.is_empty();
+    let tables = TABLES.iter().filter(|(name, _)| there(name));
+    list(tables.map(|(name, what)| format!("<a href=\"{name}\">{name}</a>: {what}")))
 }
 
 fn paragraph(class: &str, text: &str) -> String {
@@ -248,14 +315,6 @@ fn paragraph(class: &str, text: &str) -> String {
 fn list(items: impl Iterator<Item = String>) -> String {
     let items = items.map(|item| format!("<li>{item}</li>\n"));
     format!("<ul>\n{}</ul>\n", items.collect::<String>())
-}
-
-/// Something that is HTML already, folded away.
-fn details(summary: &str, content: &str) -> String {
-    format!(
-        "<details>\n<summary>{}</summary>\n{content}</details>\n",
-        escape(summary)
-    )
 }
 
 #[cfg(test)]

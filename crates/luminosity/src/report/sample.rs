@@ -1,31 +1,27 @@
-//! Records as samples: one value a setting, by condition, ε and λ.
+//! Records as samples: one value a unit, by condition, ε and λ.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ei_norm::metric::Moments;
 
-use crate::Condition;
-use crate::record::{Outcome, SweepRecord};
+use super::text;
+use crate::record::{Outcome, RunRecord, SweepRecord};
 use crate::stats::mean;
 use crate::sweep::SweepRun;
+use crate::{Condition, RunConfig};
 
 /// The accuracy of a run that diverged: that of chance.
 pub const CHANCE: f64 = 0.1;
-/// Parts of an accuracy that are told apart where the number of test images is not known.
-const PARTS: f64 = 1e6;
 
-/// One setting of hyper-parameters in one condition: the mean over its seeds.
+/// One unit of a sample: a setting of hyper-parameters, as the mean over its seeds, or a seed where
+/// there is one setting.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Setting {
-    /// The number of the setting.
-    pub setting: usize,
-    /// Test accuracy in percent.
+pub struct Unit {
+    /// The number of the setting, or the seed. Units of one number are pairs.
+    pub id: u64,
+    /// Test accuracy in percent, to eight decimals, so that equal ones tie.
     pub percent: f64,
-    /// The same as a whole number of [`Samples::whole`] answers, which ties where accuracies do.
-    pub correct: f64,
-    /// How many runs it is the mean of.
-    pub runs: usize,
-    /// How many of them diverged.
+    /// How many of its runs diverged.
     pub diverged: usize,
     /// Alignment of the output.
     pub output: Option<f64>,
@@ -39,15 +35,24 @@ pub struct Setting {
     pub curve: Vec<f64>,
 }
 
-/// Where a run belongs. Numbers of at least 0 are in the order of their bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    condition: usize,
-    epsilon: u64,
-    lambda: u64,
+/// A condition at one ε and λ.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cell {
+    /// The name of the condition.
+    pub condition: String,
+    /// The range of luminosity.
+    pub epsilon: f64,
+    /// The weight of the local losses.
+    pub lambda: f64,
+    /// Finished runs that can be used.
+    pub finished: usize,
+    /// Runs asked for, or all that are there if nothing is known of what was asked.
+    pub expected: usize,
+    /// The sample, by [`Unit::id`].
+    pub units: Vec<Unit>,
 }
 
-/// All settings, sorted.
+/// All samples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Samples {
     /// The conditions that were asked for or run, in their usual order.
@@ -56,135 +61,166 @@ pub struct Samples {
     pub epsilons: Vec<f64>,
     /// The most frequent λ, which every figure but that of λ shows.
     pub lambda: f64,
-    /// The number of answers that [`Setting::correct`] is out of: test images × seeds.
-    pub whole: f64,
+    /// What a unit is: `setting`, or `seed` where no condition has several settings at one ε.
+    pub unit: &'static str,
     /// Records that cannot be used, as their accuracy, ε or λ is not a number of its range.
     pub unusable: usize,
-    cells: BTreeMap<Key, Vec<Setting>>,
+    /// By condition, ε and λ.
+    pub cells: Vec<Cell>,
 }
 
 impl Samples {
     /// Sorts the records; `expected` tells what else was asked for.
     pub fn new(records: &[SweepRecord], expected: &[SweepRun]) -> Self {
         let (records, unusable): (Vec<_>, Vec<_>) = records.iter().partition(|r| usable(r));
-        let asked = expected.iter().map(|run| &run.config);
-        let configs = records.iter().map(|r| &r.run.config).chain(asked);
-        let configs: Vec<_> = configs.collect();
-        let used = |condition: &Condition| configs.iter().any(|c| c.condition == *condition);
-        let epsilons = counted(configs.iter().map(|c| c.epsilon));
-        let lambdas = counted(configs.iter().map(|c| c.lambda));
-        // Of equally frequent ones the smallest.
-        let lambda = lambdas.iter().rev().max_by_key(|(_, n)| **n);
-        let asked = expected.iter().map(|run| (run.setting, run.config.seed));
-        let made = records.iter().map(|r| (r.setting, r.run.config.seed));
-        let seeds: BTreeSet<(usize, u64)> = made.chain(asked).collect();
-        let mut per_setting = BTreeMap::<usize, usize>::new();
-        for (setting, _) in &seeds {
-            *per_setting.entry(*setting).or_default() += 1;
-        }
-        let seeds = per_setting.values().max().copied().unwrap_or(1);
-        let images = records
-            .iter()
-            .filter_map(|r| test_images(&r.run.data))
-            .max();
-        let whole = images.map_or(PARTS, |n| n as f64) * seeds as f64;
-
-        let mut runs = BTreeMap::<(Key, usize), Vec<&SweepRecord>>::new();
-        for &record in &records {
-            let c = &record.run.config;
-            if let Some(key) = Key::new(c.condition, c.epsilon, c.lambda) {
-                runs.entry((key, record.setting)).or_default().push(record);
+        let made = records.iter().map(|r| (r.setting, &r.run.config));
+        let asked = expected.iter().map(|run| (run.setting, &run.config));
+        let jobs: Vec<(usize, &RunConfig)> = made.chain(asked).collect();
+        let mut conditions: Vec<&Condition> = Vec::new();
+        for (_, config) in &jobs {
+            if !conditions.contains(&&config.condition) {
+                conditions.push(&config.condition);
             }
         }
-        let mut cells = BTreeMap::<Key, Vec<Setting>>::new();
-        for ((key, setting), mut records) in runs {
-            records.sort_by_key(|r| r.run.config.seed);
-            let setting = Setting::new(setting, &records, whole);
-            cells.entry(key).or_default().push(setting);
+        conditions.sort_by_key(|c| c.index());
+        let conditions: Vec<Condition> = conditions.into_iter().cloned().collect();
+        let lambdas = ascending(jobs.iter().map(|(_, c)| c.lambda));
+        let often = |l: &f64| jobs.iter().filter(|(_, c)| c.lambda == *l).count();
+        // Of equally frequent ones the smallest.
+        let lambda = lambdas.iter().rev().copied().max_by_key(often);
+
+        let mut settings = BTreeMap::<(String, u64), BTreeSet<usize>>::new();
+        for (setting, c) in &jobs {
+            let place = (c.condition.to_string(), c.epsilon.to_bits());
+            settings.entry(place).or_default().insert(*setting);
+        }
+        let by_seed = settings.values().all(|settings| settings.len() == 1);
+
+        let epsilons = ascending(jobs.iter().map(|(_, c)| c.epsilon));
+        let mut cells = Vec::new();
+        for condition in &conditions {
+            for (&epsilon, &lambda) in epsilons
+                .iter()
+                .flat_map(|e| lambdas.iter().map(move |l| (e, l)))
+            {
+                let here = |c: &RunConfig| {
+                    (&c.condition, c.epsilon, c.lambda) == (condition, epsilon, lambda)
+                };
+                let mut units = BTreeMap::<u64, Vec<&RunRecord>>::new();
+                for record in records.iter().filter(|r| here(&r.run.config)) {
+                    let id = match by_seed {
+                        true => record.run.config.seed,
+                        false => record.setting as u64,
+                    };
+                    units.entry(id).or_default().push(&record.run);
+                }
+                let finished = units.values().map(Vec::len).sum();
+                let asked = expected.iter().filter(|run| here(&run.config)).count();
+                if finished + asked > 0 {
+                    let units = units.into_iter();
+                    cells.push(Cell {
+                        condition: condition.to_string(),
+                        epsilon,
+                        lambda,
+                        finished,
+                        expected: asked.max(finished),
+                        units: units.map(|(id, runs)| Unit::new(id, runs)).collect(),
+                    });
+                }
+            }
         }
         Self {
-            conditions: Condition::all().into_iter().filter(used).collect(),
-            epsilons: epsilons.into_keys().map(f64::from_bits).collect(),
-            lambda: lambda.map_or(0.0, |(bits, _)| f64::from_bits(*bits)),
-            whole,
+            conditions,
+            epsilons,
+            lambda: lambda.unwrap_or(0.0),
+            unit: if by_seed { "seed" } else { "setting" },
             unusable: unusable.len(),
             cells,
         }
     }
 
-    /// Whether there is no setting at all.
+    /// Whether there is no unit at all.
     pub fn is_empty(&self) -> bool {
-        self.cells.is_empty()
+        self.cells.iter().all(|cell| cell.units.is_empty())
     }
 
-    /// The settings of a condition at the main λ, by their number.
-    pub fn of(&self, condition: Condition, epsilon: f64) -> &[Setting] {
+    /// The sample of a condition at the main λ.
+    pub fn of(&self, condition: &str, epsilon: f64) -> &[Unit] {
         self.at(condition, epsilon, self.lambda)
     }
 
-    /// The settings of a condition at any λ.
-    pub fn at(&self, condition: Condition, epsilon: f64, lambda: f64) -> &[Setting] {
-        let key = Key::new(condition, epsilon, lambda);
-        let cell = key.and_then(|key| self.cells.get(&key));
-        cell.map_or(&[], Vec::as_slice)
+    /// The sample of a condition at any λ.
+    pub fn at(&self, condition: &str, epsilon: f64, lambda: f64) -> &[Unit] {
+        let place = (condition, epsilon, lambda);
+        let own = |c: &&Cell| (c.condition.as_str(), c.epsilon, c.lambda) == place;
+        self.cells
+            .iter()
+            .find(own)
+            .map_or(&[], |c| c.units.as_slice())
     }
 
-    /// The settings that both conditions have.
-    pub fn pairs(&self, a: Condition, b: Condition, epsilon: f64) -> Vec<(&Setting, &Setting)> {
+    /// The sample of a condition at the largest ε.
+    pub fn at_largest(&self, condition: &str) -> &[Unit] {
+        let epsilon = self.epsilons.last();
+        epsilon.map_or(&[], |epsilon| self.of(condition, *epsilon))
+    }
+
+    /// The units that both conditions have.
+    pub fn pairs(&self, a: &str, b: &str, epsilon: f64) -> Vec<(&Unit, &Unit)> {
         let others = self.of(b, epsilon);
-        let other = |setting| others.iter().find(|other| other.setting == setting);
+        let other = |id| others.iter().find(|other| other.id == id);
         let own = self.of(a, epsilon).iter();
-        own.filter_map(|own| Some((own, other(own.setting)?)))
-            .collect()
+        own.filter_map(|own| Some((own, other(own.id)?))).collect()
     }
 
     /// The λ at which a condition was run, ascending.
-    pub fn lambdas(&self, condition: Condition) -> Vec<f64> {
-        let own = self.cells.keys();
-        let own = own.filter(|key| Some(key.condition) == index(condition));
-        counted(own.map(|key| f64::from_bits(key.lambda)))
-            .into_keys()
-            .map(f64::from_bits)
-            .collect()
+    pub fn lambdas(&self, condition: &str) -> Vec<f64> {
+        let own = self.cells.iter().filter(|c| c.condition == condition);
+        ascending(own.map(|c| c.lambda))
     }
 
-    /// A difference in answers as points of accuracy.
-    pub fn points(&self, answers: f64) -> f64 {
-        100.0 * answers / self.whole
+    /// Runs that are there, and runs that were asked for.
+    pub fn counts(&self) -> (usize, usize) {
+        let finished = self.cells.iter().map(|c| c.finished).sum();
+        (finished, self.cells.iter().map(|c| c.expected).sum())
+    }
+
+    /// A line for each condition, ε and λ whose runs are not all there.
+    pub fn missing(&self) -> impl Iterator<Item = String> {
+        let incomplete = self.cells.iter().filter(|c| c.finished < c.expected);
+        incomplete.map(|c| {
+            let runs = text::count(c.expected, "run");
+            let place = format!("{} at ε = {}, λ = {}", c.condition, c.epsilon, c.lambda);
+            format!("{place}: {} of {runs}", c.finished)
+        })
     }
 }
 
-impl Setting {
-    fn new(setting: usize, records: &[&SweepRecord], whole: f64) -> Self {
-        let runs = || records.iter().map(|r| &r.run);
-        let diverged = runs()
-            .filter(|run| run.outcome == Outcome::Diverged)
-            .count();
-        let accuracies: Vec<f64> = runs()
-            .map(|run| match run.outcome {
-                Outcome::Completed => run.test_accuracy,
-                Outcome::Diverged => CHANCE,
-            })
-            .collect();
+impl Unit {
+    fn new(id: u64, mut runs: Vec<&RunRecord>) -> Self {
+        runs.sort_by_key(|run| run.config.seed);
+        let accuracies: Vec<f64> = runs.iter().map(|run| accuracy(run)).collect();
         let accuracy = mean(&accuracies).unwrap_or(CHANCE);
-        let aligned = || runs().filter_map(|run| run.alignment.as_ref());
-        let moments = || runs().filter_map(|run| run.moments.as_deref());
+        let aligned = || runs.iter().filter_map(|run| run.alignment.as_ref());
+        let moments = runs.iter().filter_map(|run| run.moments.as_deref());
         let layer = |values: Vec<Moments>| Moments {
             mean: known(values.iter().map(|m| m.mean)).unwrap_or(f64::NAN),
             variance: known(values.iter().map(|m| m.variance)).unwrap_or(f64::NAN),
         };
-        let lambdas = runs().filter_map(|run| run.lambda_max.as_deref());
-        let curves = runs().map(|run| run.history.iter().map(|e| 100.0 * e.test_accuracy));
+        let lambdas = runs.iter().filter_map(|run| run.lambda_max.as_deref());
+        let curves = runs
+            .iter()
+            .map(|run| run.history.iter().map(|e| 100.0 * e.test_accuracy));
         Self {
-            setting,
-            // Without the noise of the multiplication.
+            id,
             percent: (1e10 * accuracy).round() / 1e8,
-            correct: (accuracy * whole).round(),
-            runs: records.len(),
-            diverged,
+            diverged: runs
+                .iter()
+                .filter(|run| run.outcome == Outcome::Diverged)
+                .count(),
             output: known(aligned().filter_map(|a| a.mean.output)),
             gradient: known(aligned().filter_map(|a| a.mean.gradient)),
-            moments: columns(moments().map(|m| m.iter().copied()), layer),
+            moments: columns(moments.map(|m| m.iter().copied()), layer),
             lambda_max: columns(lambdas.map(|l| l.iter().copied()), |values| {
                 known(values.into_iter().flatten())
             }),
@@ -193,43 +229,32 @@ impl Setting {
     }
 }
 
-impl Key {
-    fn new(condition: Condition, epsilon: f64, lambda: f64) -> Option<Self> {
-        Some(Self {
-            condition: index(condition)?,
-            epsilon: bits(epsilon),
-            lambda: bits(lambda),
-        })
-    }
+/// The accuracies of these units in percent.
+pub fn percents(units: &[Unit]) -> Vec<f64> {
+    units.iter().map(|unit| unit.percent).collect()
 }
 
-/// The place of a condition in the usual order.
-pub fn index(condition: Condition) -> Option<usize> {
-    Condition::all().iter().position(|c| *c == condition)
+/// The accuracy that a run counts with, 0 to 1.
+fn accuracy(run: &RunRecord) -> f64 {
+    match run.outcome {
+        Outcome::Completed => run.test_accuracy,
+        Outcome::Diverged => CHANCE,
+    }
 }
 
 fn usable(record: &SweepRecord) -> bool {
-    let (run, config) = (&record.run, &record.run.config);
-    let accuracy = match run.outcome {
-        Outcome::Completed => run.test_accuracy,
-        Outcome::Diverged => CHANCE,
-    };
-    let in_range = (0.0..=1.0).contains(&accuracy) && (0.0..=1.0).contains(&config.epsilon);
+    let config = &record.run.config;
+    let unit = 0.0..=1.0;
+    let in_range = unit.contains(&accuracy(&record.run)) && unit.contains(&config.epsilon);
     in_range && config.lambda.is_finite() && config.lambda >= 0.0
 }
 
-/// The bits of a number of at least 0; both zeros are one.
-fn bits(value: f64) -> u64 {
-    (value + 0.0).to_bits()
-}
-
-/// Each value and how often it comes, ascending.
-fn counted(values: impl Iterator<Item = f64>) -> BTreeMap<u64, usize> {
-    let mut counts = BTreeMap::new();
-    for value in values {
-        *counts.entry(bits(value)).or_default() += 1;
-    }
-    counts
+/// Each value once; both zeros are one.
+fn ascending(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.map(|v| v + 0.0).collect();
+    values.sort_by(f64::total_cmp);
+    values.dedup();
+    values
 }
 
 /// The mean of the numbers that are finite.
@@ -253,25 +278,4 @@ fn columns<T, U>(
         }
     }
     columns.into_iter().map(one).collect()
-}
-
-/// The number of test images in a description of the data: "… and 10,000 test images)".
-fn test_images(data: &str) -> Option<u32> {
-    let (before, _) = data.rsplit_once(" test images")?;
-    let number = before.rsplit(' ').next()?.replace(',', "");
-    number.parse().ok().filter(|n| *n > 0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_test_images_are_counted_from_the_description() {
-        let described = "Fashion-MNIST (60,000 training and 10,000 test images) from a, b";
-        assert_eq!(test_images(described), Some(10_000));
-        assert_eq!(test_images("a folder"), None);
-        assert_eq!(test_images(" test images"), None);
-        assert_eq!(test_images("0 test images"), None);
-    }
 }

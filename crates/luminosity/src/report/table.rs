@@ -1,22 +1,69 @@
-//! A table of text, for CSV files and for the page.
+//! A table, for CSV files with all digits and for the page with few.
 
-use super::text::escape;
+use super::text::{self, escape};
 use crate::Error;
 
-/// Named columns and rows of as many cells.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// A table that is stated once for programs and for readers.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Table {
-    /// The names of the columns.
-    pub columns: Vec<String>,
+    /// The names of each column: for programs, and for readers; one without the latter is not shown.
+    pub columns: Vec<(&'static str, &'static str)>,
     /// The rows.
-    pub rows: Vec<Vec<String>>,
+    pub rows: Vec<Vec<Cell>>,
+}
+
+/// What is in a cell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cell {
+    /// For programs.
+    exact: String,
+    /// For readers.
+    short: String,
+    /// Whether it is words, which start at the left.
+    words: bool,
+}
+
+/// Words.
+pub fn words(text: &str) -> Cell {
+    Cell {
+        words: true,
+        ..number(text)
+    }
+}
+
+/// A number as it is.
+pub fn number(v: impl ToString) -> Cell {
+    value(v.to_string(), v.to_string())
+}
+
+/// A number that readers see to some digits.
+pub fn fixed(v: Option<f64>, digits: usize) -> Cell {
+    value(text::exact(v), text::fixed(v, digits))
+}
+
+/// A difference.
+pub fn difference(v: Option<f64>, digits: usize) -> Cell {
+    value(text::exact(v), text::signed(v.unwrap_or(f64::NAN), digits))
+}
+
+/// A p-value.
+pub fn p(v: Option<f64>) -> Cell {
+    value(text::exact(v), text::p_value(v))
+}
+
+fn value(exact: String, short: String) -> Cell {
+    Cell {
+        exact,
+        short,
+        words: false,
+    }
 }
 
 impl Table {
     /// An empty table.
-    pub fn new(columns: &[&str]) -> Self {
+    pub fn new(columns: &[(&'static str, &'static str)]) -> Self {
         Self {
-            columns: columns.iter().map(|&c| c.to_owned()).collect(),
+            columns: columns.to_vec(),
             rows: Vec::new(),
         }
     }
@@ -27,46 +74,52 @@ impl Table {
     ///
     /// If it cannot be encoded, which names the file `name`.
     pub fn csv(&self, name: &str) -> Result<Vec<u8>, Error> {
-        let fail = |e: &dyn std::fmt::Display| Error::file(std::path::Path::new(name), e);
-        let mut csv = csv::Writer::from_writer(Vec::new());
-        for row in std::iter::once(&self.columns).chain(&self.rows) {
-            csv.write_record(row).map_err(|e| fail(&e))?;
-        }
-        csv.into_inner().map_err(|e| fail(&e))
+        let header = self.columns.iter().map(|column| column.0).collect();
+        let rows = self.rows.iter();
+        let rows = rows.map(|row| row.iter().map(|cell| cell.exact.as_str()).collect());
+        csv(name, std::iter::once(header).chain(rows))
     }
 
-    /// The table as HTML. The first cell of a row is its heading.
+    /// The table as HTML, in a box that scrolls. The first cell of a row is its heading.
     pub fn html(&self) -> String {
-        let first = self.rows.first();
-        let head = self.columns.iter().enumerate().map(|(i, name)| {
-            let below = first.and_then(|row| row.get(i));
-            match below.is_some_and(|text| is_text(text)) {
-                true => cell("th scope=\"col\" class=\"text\"", name),
-                false => cell("th scope=\"col\"", name),
-            }
-        });
-        let rows = self.rows.iter().map(|row| {
-            let cells = row.iter().enumerate().map(|(i, text)| match i {
-                0 => cell("th scope=\"row\"", text),
-                _ if is_text(text) => cell("td class=\"text\"", text),
-                _ => cell("td", text),
+        let line = |cells: Vec<(&str, &str)>, heading: bool| -> String {
+            let shown = cells.into_iter().zip(&self.columns).enumerate();
+            let shown = shown.filter(|(_, (_, column))| !column.1.is_empty());
+            let cells = shown.map(|(i, ((class, text), _))| {
+                let (tag, scope) = match (heading, i) {
+                    (true, _) => ("th", " scope=\"col\""),
+                    (false, 0) => ("th", " scope=\"row\""),
+                    _ => ("td", ""),
+                };
+                format!("<{tag}{scope}{class}>{}</{tag}>", escape(text))
             });
-            format!("<tr>{}</tr>\n", cells.collect::<String>())
+            format!("<tr>{}</tr>", cells.collect::<String>())
+        };
+        let class = |cell: &Cell| if cell.words { " class=\"text\"" } else { "" };
+        let classes = self.rows.first().into_iter().flatten().map(class);
+        let head = classes.zip(self.columns.iter().map(|column| column.1));
+        let rows = self.rows.iter().map(|row| {
+            let cells = row.iter().map(|cell| (class(cell), cell.short.as_str()));
+            line(cells.collect(), false) + "\n"
         });
         format!(
-            "<div class=\"wide\"><table>\n<thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody>\n</table></div>\n",
-            head.collect::<String>(),
+            "<div class=\"wide\"><table>\n<thead>{}</thead>\n<tbody>\n{}</tbody>\n</table></div>\n",
+            line(head.collect(), true),
             rows.collect::<String>()
         )
     }
 }
 
-/// Whether a cell is words, which start at the left, rather than a number.
-fn is_text(cell: &str) -> bool {
-    cell.starts_with(char::is_alphabetic)
-}
-
-fn cell(tag: &str, text: &str) -> String {
-    let name = tag.split(' ').next().unwrap_or(tag);
-    format!("<{tag}>{}</{name}>", escape(text))
+/// Rows as CSV.
+///
+/// # Errors
+///
+/// If they cannot be encoded, which names the file `name`.
+pub fn csv<'a>(name: &str, rows: impl Iterator<Item = Vec<&'a str>>) -> Result<Vec<u8>, Error> {
+    let fail = |e: &dyn std::fmt::Display| Error::file(std::path::Path::new(name), e);
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        csv.write_record(row).map_err(|e| fail(&e))?;
+    }
+    csv.into_inner().map_err(|e| fail(&e))
 }

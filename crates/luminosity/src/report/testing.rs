@@ -2,12 +2,12 @@
 
 use ei_norm::metric::Moments;
 
-use crate::condition;
+use super::task::FASHION_MNIST;
 use crate::record::{
     Alignment, Alignments, Epoch, Measures, Outcome, RunRecord, SweepRecord, Timing,
 };
 use crate::sweep::{Request, SweepRun};
-use crate::{Condition, RunConfig};
+use crate::{Condition, RunConfig, condition};
 
 /// Correct answers of 10,000 in setting 0 at ε = 0, and how many fewer at each larger ε.
 pub const LEVELS: [(i32, i32); 10] = [
@@ -97,7 +97,7 @@ pub fn with_correct(run: &SweepRun, correct: i32) -> SweepRecord {
             version: "0.1.0".to_owned(),
             device: "cpu".to_owned(),
             data: "Fashion-MNIST (60,000 training and 10,000 test images)".to_owned(),
-            data_sha256: "0123456789abcdef".to_owned(),
+            data_sha256: FASHION_MNIST[0].to_owned(),
             steps: 18_750,
             test_accuracy: accuracy,
             train_loss: Some(0.4),

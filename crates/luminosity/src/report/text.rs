@@ -37,10 +37,10 @@ pub fn fixed(value: Option<f64>, digits: usize) -> String {
 }
 
 /// A difference for readers, with its sign.
-pub fn signed(value: Option<f64>, digits: usize) -> String {
-    match value.filter(|v| v.is_finite()) {
-        Some(v) => minus(format!("{v:+.digits$}")),
-        None => NONE.to_owned(),
+pub fn signed(value: f64, digits: usize) -> String {
+    match value.is_finite() {
+        true => minus(format!("{value:+.digits$}")),
+        false => NONE.to_owned(),
     }
 }
 
@@ -114,9 +114,9 @@ mod tests {
     fn numbers_are_rounded_for_readers_alone() {
         assert_eq!(exact(Some(0.1 + 0.2)), "0.30000000000000004");
         assert_eq!(exact(Some(f64::NAN)), "");
-        assert_eq!(signed(Some(-0.004), 2), "0.00");
-        assert_eq!(signed(Some(-1.26), 1), "−1.3");
-        assert_eq!(signed(Some(1.26), 1), "+1.3");
+        assert_eq!(signed(-0.004, 2), "0.00");
+        assert_eq!(signed(-1.26, 1), "−1.3");
+        assert_eq!(signed(1.26, 1), "+1.3");
         assert_eq!(fixed(None, 1), NONE);
         assert_eq!(p_equals(Some(0.0004)), "p < 0.001");
         assert_eq!(p_equals(Some(0.0125)), "p = 0.013");

@@ -13,9 +13,11 @@ use super::median::{median, quantile_of_sorted};
 /// The draws come from ChaCha8 seeded with `seed`: one seed, one interval, on every platform. The
 /// order of the values matters to the draws, so keep it fixed as well.
 ///
-/// One value, or all tied, give an interval of width zero. `None` for an empty sample, a NaN among
-/// the values, a `level` not strictly between 0 and 1, no resamples, and where a median or an end
-/// falls between −∞ and ∞.
+/// One value, or all tied, give an interval of width zero. Below six values it is no wider than from
+/// the smallest to the largest, which a median leaves with a probability of 2 / 2ⁿ, more than 5 %.
+///
+/// `None` for an empty sample, a NaN among the values, a `level` not strictly between 0 and 1, no
+/// resamples, and where a median or an end falls between −∞ and ∞.
 pub fn bootstrap_median_interval(
     values: &[f64],
     level: f64,

@@ -1,7 +1,7 @@
 """Reference values for the tests of this module, written to fixtures.json beside this file.
 
     pip install numpy scipy statsmodels
-    python fixtures.py
+    python fixtures.py                  # three minutes
 
 Every entry records the call that gave its numbers; the versions stand at the top of the JSON.
 Inputs have at most six decimals, so a JSON reader of any care gives back the same f64 (ties stay
@@ -11,6 +11,7 @@ ties). Infinities are written as the strings "inf" and "-inf".
 import json
 import math
 import platform
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,15 @@ def inputs():
         ("two hundred, separated", [float(i) for i in range(200)], [float(1000 + 2 * i) for i in range(200)]),
         ("six hundred, separated", [float(i) for i in range(600)], [float(1000 + 2 * i) for i in range(600)]),
         ("nine hundred and ten, separated", [float(i) for i in range(910)], [float(1000 + 2 * i) for i in range(910)]),
+        ("five pairs, two of one size", [5.0, 7.0, 4.0, 9.0, 6.0], [3.0, 4.0, 2.0, 5.0, 1.0]),
+        ("eight pairs, all of one size", [8.0] * 8, [7.0] * 8),
+        ("eight against twelve with ties", accuracies(8, 0.80, 0.01, 2), accuracies(12, 0.81, 0.01, 2)),
+        ("three against nine, skewed ties", [0.1, 0.1, 0.8], [0.1, 0.1, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]),
+        ("fifty pairs with ties", accuracies(50, 0.80, 0.02, 2), accuracies(50, 0.81, 0.02, 2)),
+        ("sixty-three, three decimals", accuracies(63, 0.80, 0.01, 3), accuracies(63, 0.803, 0.01, 3)),
+        ("sixty-four, two decimals", accuracies(64, 0.80, 0.01, 2), accuracies(64, 0.803, 0.01, 2)),
+        ("a hundred, three decimals", accuracies(100, 0.80, 0.01, 3), accuracies(100, 0.803, 0.01, 3)),
+        ("eight against a thousand", accuracies(8, 0.81, 0.01, 3), accuracies(993, 0.8, 0.01, 3)),
         ("negative zero ties zero", [-0.0, 0.5, 0.7], [0.0, 0.6, 0.8]),
         ("infinities", [math.inf, 0.5, 0.6, 0.7], [-math.inf, 0.4, 0.55, 0.65]),
     ]
@@ -83,17 +93,52 @@ def inputs():
     return cases
 
 
+def is_exact(a, b):
+    return (len(a) + len(b)) * min(len(a), len(b)) <= 8000
+
+
+def subsets(ranks, size=None):
+    """How many subsets (of that size) have which sum of twice their ranks, in whole numbers."""
+    counts = {(0, 0): 1}
+    for rank in ranks:
+        grown = dict(counts)
+        for (n, total), count in counts.items():
+            key = (n + (size is not None), total + round(2 * rank))
+            if size is None or key[0] <= size:
+                grown[key] = grown.get(key, 0) + count
+        counts = grown
+    return {total: count for (n, total), count in counts.items() if n == (size or 0)}
+
+
+def two_sided(counts, total):
+    lower = sum(count for t, count in counts.items() if t <= total)
+    upper = sum(count for t, count in counts.items() if t >= total)
+    return float(min(Fraction(1), 2 * Fraction(min(lower, upper), sum(counts.values()))))
+
+
+def all_of(n):
+    return stats.PermutationMethod(n_resamples=np.inf) if n <= 20000 else None
+
+
 def mann_whitney(a, b):
     ties = len(set(a + b)) < len(a) + len(b)
-    method = "exact" if not ties and min(len(a), len(b)) <= 8 else "asymptotic"
-    result = stats.mannwhitneyu(a, b, alternative="two-sided", method=method)
-    auto = stats.mannwhitneyu(a, b, alternative="two-sided", method="auto")
-    assert result == auto
-    return {
-        "call": f"scipy.stats.mannwhitneyu(a, b, alternative='two-sided', method='{method}')",
-        "u": float(result.statistic),
-        "p": float(result.pvalue),
-    }
+    call = "scipy.stats.mannwhitneyu(a, b, method='asymptotic')"
+    result = stats.mannwhitneyu(a, b, method="asymptotic")
+    u, p = float(result.statistic), float(result.pvalue)
+    if is_exact(a, b):
+        ranks = stats.rankdata(a + b)
+        first, rest = (a, ranks[: len(a)]) if len(a) <= len(b) else (b, ranks[len(a) :])
+        p = two_sided(subsets(ranks, len(first)), round(2 * sum(rest)))
+        call = "fixtures.subsets(scipy.stats.rankdata(a + b), n)"
+        arrangements = math.comb(len(a) + len(b), len(a)) if len(first) > 1 else math.inf
+        method = "exact" if not ties else all_of(arrangements)
+        if method is not None:
+            call = "scipy.stats.mannwhitneyu(a, b, method='exact')"
+            if ties:
+                call = "scipy.stats.mannwhitneyu(a, b, method=PermutationMethod(n_resamples=inf))"
+            expected = float(stats.mannwhitneyu(a, b, method=method).pvalue)
+            assert math.isclose(p, expected, rel_tol=1e-9, abs_tol=1e-15), (a, b, p, expected)
+    return {"call": call, "u": u, "p": p}
 
 
 def wilcoxon(a, b):
@@ -105,27 +150,28 @@ def wilcoxon(a, b):
     if used.size == 0:
         # scipy gives NaN for the normal approximation; the module defines p = 1.
         return {"call": "by definition", "w": 0.0, "p": 1.0, "n_used": 0}
-    plain = used.size == d.size and len(set(np.abs(d))) == d.size
-    method = "exact" if plain and d.size <= 50 else "asymptotic"
-    # The two-sided test is symmetric, but scipy's exact upper tail is 1 - cdf, good to 1e-16
-    # only in absolute terms. Its lower tail is a plain sum, so the pairs go in the order that
-    # makes the positive rank sum the smaller one.
+    ties = len(set(np.abs(used))) < used.size
     ranks = stats.rankdata(np.abs(used))
-    swap = method == "exact" and ranks[used > 0].sum() > ranks[used < 0].sum()
-    first, second, order = (b, a, "b, a") if swap else (a, b, "a, b")
-    result = stats.wilcoxon(first, second, zero_method="wilcox", correction=False, method=method)
-    as_given = stats.wilcoxon(a, b, zero_method="wilcox", correction=False, method=method)
-    assert result.statistic == as_given.statistic
-    assert abs(result.pvalue - as_given.pvalue) < 1e-14
-    if d.size > 13 or plain:
-        auto = stats.wilcoxon(first, second)
-        assert (auto.statistic, auto.pvalue) == (result.statistic, result.pvalue)
-    return {
-        "call": f"scipy.stats.wilcoxon({order}, zero_method='wilcox', correction=False, method='{method}')",
-        "w": float(result.statistic),
-        "p": float(result.pvalue),
-        "n_used": int(used.size),
-    }
+    above, below = ranks[used > 0].sum(), ranks[used < 0].sum()
+    w = float(min(above, below))
+    if used.size > 50:
+        call = "scipy.stats.wilcoxon(a, b, correction=False, method='asymptotic')"
+        result = stats.wilcoxon(a, b, correction=False, method="asymptotic")
+        assert result.statistic == w
+        return {"call": call, "w": w, "p": float(result.pvalue), "n_used": int(used.size)}
+    p = two_sided(subsets(ranks), round(2 * w))
+    call = "fixtures.subsets(scipy.stats.rankdata(abs(used)))"
+    method = "exact" if not ties else all_of(2**used.size)
+    if method is not None:
+        call = "scipy.stats.wilcoxon(used, method='exact')"
+        if ties:
+            call = "scipy.stats.wilcoxon(used, method=PermutationMethod(n_resamples=inf))"
+        # The two-sided test is symmetric, but scipy's exact upper tail is 1 - cdf, good to 1e-16
+        # only in absolute terms; its lower tail is a plain sum.
+        result = stats.wilcoxon(-used if above > below else used, method=method)
+        assert result.statistic == w
+        assert math.isclose(p, float(result.pvalue), rel_tol=1e-9), (p, result.pvalue)
+    return {"call": call, "w": w, "p": p, "n_used": int(used.size)}
 
 
 def effect(a, b):

@@ -8,6 +8,16 @@ pub(super) struct Ranks {
     pub(super) tie_term: f64,
 }
 
+impl Ranks {
+    /// Twice each rank: a whole number.
+    pub(super) fn doubled(&self) -> Vec<usize> {
+        self.ranks
+            .iter()
+            .map(|rank| (2.0 * rank) as usize)
+            .collect()
+    }
+}
+
 /// Midranks (`scipy.stats.rankdata` with its default method). The values must not hold a NaN.
 pub(super) fn midranks(values: &[f64]) -> Ranks {
     let mut sorted: Vec<(usize, f64)> = values.iter().copied().enumerate().collect();

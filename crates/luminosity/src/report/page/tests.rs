@@ -39,12 +39,12 @@ fn the_page_is_well_formed_and_stands_alone() {
         tags.iter().filter(|t| **t == "svg").count(),
         2 * report.plots.len()
     );
-    assert_eq!(report.plots.len(), 13);
+    assert_eq!(report.plots.len(), 14);
     for plot in &report.plots {
         assert!(html.contains(&plot.figure.svg));
-        assert!(html.contains(&format!("href=\"{}.csv\"", plot.spec.name)));
+        assert!(html.contains(&format!("href=\"{}.svg\"", plot.spec.name)));
     }
-    for name in ["statistics.csv", "gains.csv", "verdicts.csv"] {
+    for (name, _) in TABLES {
         assert!(html.contains(&format!("href=\"{name}\"")));
     }
 }
@@ -70,6 +70,48 @@ fn links_and_bytes_are_those_of_the_files() {
         assert!(path.ends_with(&name));
         assert_eq!(std::fs::read(path).unwrap(), content, "{name}");
     }
+}
+
+#[test]
+fn the_answer_comes_first_and_names_the_data() {
+    let report = Report::new(&records(), &expected()).unwrap();
+    let html = html(&report);
+    let place = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text}"));
+    let order = [
+        "Fashion-MNIST under variable luminosity",
+        "data-main=\"effect\"",
+        "data-main=\"figure\"",
+        "id=\"verdicts\"",
+        "id=\"figures\"",
+    ];
+    assert!(order.map(place).is_sorted());
+    assert_eq!(html.matches("class=\"bar\"").count(), 4);
+    assert!(html.contains("Of 10 claims: 10 agrees."));
+    assert!(!html.contains("different devices"));
+}
+
+#[test]
+fn claims_are_judged_on_the_papers_task_alone_and_mixed_devices_are_named() {
+    let mut records = records();
+    records[0].run.data_sha256 = "of other images".to_owned();
+    for (i, record) in records.iter_mut().enumerate() {
+        record.run.data = "KMNIST (60,000 training and 10,000 test images) in /data".to_owned();
+        record.run.timing.machine = Some(["a", "b"][i % 2].to_owned());
+    }
+    let report = Report::new(&records, &expected()).unwrap();
+    assert!(report.verdicts.is_empty());
+    let html = html(&report);
+    tags(&html);
+    assert!(html.contains("runs are of KMNIST under variable luminosity (mlp), so no claim"));
+    assert!(html.contains("different devices or processors, which round differently: cpu; a; b."));
+    assert!(!html.contains("verdicts.csv") && !html.contains("class=\"ruling\""));
+    assert!(
+        report
+            .files()
+            .unwrap()
+            .iter()
+            .all(|(name, _)| name != "verdicts.csv")
+    );
 }
 
 #[test]

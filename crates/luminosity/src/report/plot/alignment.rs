@@ -1,131 +1,72 @@
 //! Histograms of alignments.
 
-use super::{Drawn, Side, colour};
-use crate::Condition;
-use crate::condition;
-use crate::figure::{Histogram, HistogramSet, Histograms, Unit, histograms as draw};
-use crate::report::sample::{Samples, Setting};
-use crate::report::table::Table;
-use crate::report::text::exact;
+use super::{Side, colour};
+use crate::figure::{
+    Figure, FigureError, Histogram, HistogramSet, Histograms, Unit as Height, histograms as draw,
+};
+use crate::report::sample::{Samples, Unit};
 
-/// Bins of a histogram.
-const BINS: usize = 20;
-/// The ends of a histogram are multiples of one part in this many.
-const PARTS: f64 = 20.0;
+/// Bins of a histogram from 0 to 1.
+const BINS: usize = 40;
 
-/// A histogram of each of `panels` at the largest ε. The table has every ε.
-pub fn histograms(samples: &Samples, panels: &[(Condition, Side)]) -> Drawn {
-    let mut table = Table::new(&["condition", "epsilon", "setting", "of", "cosine"]);
-    let mut drawn = Vec::new();
-    for &(condition, side) in panels {
-        for &epsilon in &samples.epsilons {
-            let settings = samples.of(condition, epsilon).iter();
-            table.rows.extend(settings.map(|s| {
-                vec![
-                    condition.to_string(),
-                    epsilon.to_string(),
-                    s.setting.to_string(),
-                    side.name().to_owned(),
-                    exact(side.of(s)),
-                ]
-            }));
-        }
-        let largest = samples.epsilons.last();
-        let settings = largest.map_or(&[][..], |e| samples.of(condition, *e));
-        let values: Vec<f64> = settings
+/// A histogram of each of `panels` at the largest ε, all on the axis from 0 to 1, or from −1 where any
+/// alignment is below 0.
+pub fn histograms(samples: &Samples, panels: &[(&str, Side)]) -> Result<Figure, FigureError> {
+    let values = panels.iter().map(|&(name, side)| -> Vec<f64> {
+        let cosines = samples
+            .at_largest(name)
             .iter()
-            .filter_map(|s| Some(side.of(s)?.clamp(-1.0, 1.0)))
-            .collect();
-        if let Some(range) = range(&values) {
-            drawn.push(Histogram {
-                heading: condition.to_string(),
-                x_label: side.label(condition).to_owned(),
-                range,
-                bins: BINS,
-                sets: vec![HistogramSet {
-                    label: format!("{}s", side.name()),
-                    colour: colour(condition),
-                    values,
-                }],
-            });
-        }
-    }
-    let figure = draw(&Histograms {
+            .filter_map(|unit| side.of(unit));
+        // A cosine of 1 may be rounded up.
+        cosines.map(|cosine| cosine.clamp(-1.0, 1.0)).collect()
+    });
+    let values: Vec<Vec<f64>> = values.collect();
+    let (low, bins) = match values.iter().flatten().any(|cosine| *cosine < 0.0) {
+        true => (-1.0, 2 * BINS),
+        false => (0.0, BINS),
+    };
+    let drawn = panels
+        .iter()
+        .zip(values)
+        .filter(|(_, values)| !values.is_empty());
+    let panels = drawn.map(|(&(name, side), values)| Histogram {
+        heading: name.to_owned(),
+        x_label: side.label(name).to_owned(),
+        range: (low, 1.0),
+        bins,
+        sets: vec![HistogramSet {
+            label: side.name().to_owned(),
+            colour: colour(samples, name),
+            values,
+        }],
+    });
+    draw(&Histograms {
         title: String::new(),
-        sample: "setting".to_owned(),
-        unit: Unit::Count,
-        panels: drawn,
-    })?;
-    Ok((figure, table))
+        sample: samples.unit.to_owned(),
+        unit: Height::Count,
+        panels: panels.collect(),
+    })
 }
 
 impl Side {
     fn name(self) -> &'static str {
         match self {
-            Self::Output => "output",
-            Self::Gradient => "gradient",
+            Self::Output => "outputs",
+            Self::Gradient => "gradients",
         }
     }
 
-    fn of(self, setting: &Setting) -> Option<f64> {
+    fn of(self, unit: &Unit) -> Option<f64> {
         match self {
-            Self::Output => setting.output,
-            Self::Gradient => setting.gradient,
+            Self::Output => unit.output,
+            Self::Gradient => unit.gradient,
         }
     }
 
-    fn label(self, condition: Condition) -> &'static str {
-        match self == Self::Gradient && condition == condition::INORM_LATERAL {
-            true => "cosine to centered errors",
-            false => "cosine to LayerNorm",
-        }
-    }
-}
-
-/// A round range around all values; none without a value.
-fn range(values: &[f64]) -> Option<(f64, f64)> {
-    let low = values.iter().copied().reduce(f64::min)?;
-    let high = values.iter().copied().reduce(f64::max)?;
-    let (mut first, mut last) = ((low * PARTS).floor(), (high * PARTS).ceil());
-    // The products are rounded, which may have moved an end past its value.
-    if first / PARTS > low {
-        first -= 1.0;
-    }
-    if last / PARTS < high {
-        last += 1.0;
-    }
-    // A range has a width, also where all values are the same, and 1 is the end of all cosines.
-    last = last.max(first + 1.0);
-    if last > PARTS {
-        first -= 1.0;
-    }
-    Some((first / PARTS, (last / PARTS).min(1.0)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_range_is_round_and_has_a_width() {
-        let about = |values: &[f64]| {
-            let (low, high) = range(values).unwrap();
-            ((100.0 * low).round(), (100.0 * high).round())
-        };
-        assert_eq!(about(&[0.12, 0.31]), (10.0, 35.0));
-        assert_eq!(about(&[0.995, 1.0]), (95.0, 100.0));
-        assert_eq!(about(&[1.0, 1.0]), (95.0, 100.0));
-        assert_eq!(about(&[-1.0]), (-100.0, -95.0));
-        assert_eq!(range(&[]), None);
-        // 17 · 0.05 is above 0.85, and 0.85 · 20 may be rounded.
-        let below = 0.85f64.next_down();
-        for values in [
-            [0.85, 0.91],
-            [below, 0.85],
-            [0.8, below.next_up().next_up()],
-        ] {
-            let (low, high) = range(&values).unwrap();
-            assert!(low <= values[0] && values[1] <= high, "{values:?}");
+    fn label(self, condition: &str) -> &'static str {
+        match (self, condition) {
+            (Self::Gradient, "inorm+lateral") => "cosine to centered errors",
+            _ => "cosine to LayerNorm",
         }
     }
 }

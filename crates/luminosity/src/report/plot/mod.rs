@@ -6,13 +6,13 @@ mod boxes;
 mod hidden;
 mod specs;
 
+use super::effect::Effect;
 use super::sample::Samples;
-use super::statistics::Row;
-use super::table::Table;
-use crate::figure::{Figure, FigureError};
-use crate::{Condition, Error};
+use crate::Error;
+use crate::figure::{Colour, Figure, FigureError};
 
-pub use specs::SPECS;
+pub use boxes::{BEST, REFERENCE};
+pub use specs::{MAIN, SPECS};
 
 /// What is measured of an alignment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,25 +23,28 @@ pub enum Side {
     Gradient,
 }
 
+/// Names of conditions.
+pub type Names = &'static [&'static str];
+
 /// What a figure shows.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
-    /// Each pair (y, x), setting by setting.
-    Scatter(&'static [(Condition, Condition)]),
-    /// The 10 best settings of each ε, pooled.
-    Best(&'static [Condition]),
+    /// Each pair (y, x), unit by unit.
+    Scatter(&'static [(&'static str, &'static str)]),
+    /// The 10 best units of each ε, pooled.
+    Best(Names),
     /// Moments of the pre-activations at the largest ε.
-    Moments(&'static [Condition]),
+    Moments(Names),
     /// Alignments at the largest ε, a panel each.
-    Alignment(&'static [(Condition, Side)]),
+    Alignment(&'static [(&'static str, Side)]),
     /// Accuracies by ε, against the median of E-only LayerNorm.
-    Boxes(&'static [Condition]),
+    Boxes(Names),
     /// Accuracies of a condition by λ.
-    Lambda(Condition),
+    Lambda(&'static str),
     /// λ_max by layer at the largest ε.
     LambdaMax,
     /// Learning curves by ε.
-    Curves(&'static [Condition]),
+    Curves(Names),
 }
 
 /// A figure that the report has if there are data for it.
@@ -49,7 +52,7 @@ pub enum Kind {
 pub struct Spec {
     /// The name of its files.
     pub name: &'static str,
-    /// Which of the paper's it repeats.
+    /// What it is, and which of the paper's it repeats.
     pub title: &'static str,
     /// What it shows.
     pub caption: &'static str,
@@ -64,29 +67,26 @@ pub struct Plot {
     pub spec: Spec,
     /// The drawing.
     pub figure: Figure,
-    /// The numbers behind it.
-    pub table: Table,
-    /// How many settings at or below 10 % it leaves out.
+    /// How many units at or below 10 % its boxes leave out.
     pub left_out: usize,
 }
 
-/// The drawing and the numbers behind it.
-type Drawn = Result<(Figure, Table), FigureError>;
+/// A drawing, and how many units it leaves out.
+type Drawn = Result<(Figure, usize), FigureError>;
 
 /// Draws what there are data for; the rest is named with the reason.
 ///
 /// # Errors
 ///
 /// If an image cannot be encoded.
-pub fn draw(samples: &Samples, rows: &[Row]) -> Result<(Vec<Plot>, Vec<String>), Error> {
+pub fn draw(samples: &Samples, effects: &[Effect]) -> Result<(Vec<Plot>, Vec<String>), Error> {
     let (mut plots, mut missing) = (Vec::new(), Vec::new());
     for spec in SPECS {
-        match spec.draw(samples, rows) {
-            Ok((figure, table)) => plots.push(Plot {
+        match spec.draw(samples, effects) {
+            Ok((figure, left_out)) => plots.push(Plot {
                 spec,
                 figure,
-                left_out: spec.left_out(&table),
-                table,
+                left_out,
             }),
             Err(e @ FigureError::Png(_)) => return Err(e.into()),
             Err(FigureError::NoSeries | FigureError::NoFiniteValue) => {
@@ -99,25 +99,17 @@ pub fn draw(samples: &Samples, rows: &[Row]) -> Result<(Vec<Plot>, Vec<String>),
 }
 
 impl Spec {
-    /// How many of the accuracies in its table its boxes leave out.
-    fn left_out(&self, table: &Table) -> usize {
-        if !matches!(self.kind, Kind::Best(_) | Kind::Boxes(_) | Kind::Lambda(_)) {
-            return 0;
-        }
-        let accuracies = table.rows.iter().filter_map(|row| row.last()?.parse().ok());
-        accuracies.filter(|a: &f64| !above_chance(*a)).count()
-    }
-
-    fn draw(&self, samples: &Samples, rows: &[Row]) -> Drawn {
+    fn draw(&self, samples: &Samples, effects: &[Effect]) -> Drawn {
+        let whole = |figure| Ok((figure, 0));
         match self.kind {
-            Kind::Scatter(pairs) => accuracy::scatter(samples, pairs),
-            Kind::Curves(conditions) => accuracy::curves(samples, conditions),
-            Kind::Best(conditions) => boxes::best(samples, conditions),
-            Kind::Boxes(conditions) => boxes::by_epsilon(samples, rows, conditions),
-            Kind::Lambda(condition) => boxes::by_lambda(samples, condition),
-            Kind::LambdaMax => hidden::lambda_max(samples),
-            Kind::Moments(conditions) => hidden::moments(samples, conditions),
-            Kind::Alignment(panels) => alignment::histograms(samples, panels),
+            Kind::Best(names) => boxes::best(samples, names),
+            Kind::Boxes(names) => boxes::by_epsilon(samples, effects, names),
+            Kind::Lambda(name) => boxes::by_lambda(samples, name),
+            Kind::Scatter(pairs) => accuracy::scatter(samples, pairs).and_then(whole),
+            Kind::Curves(names) => accuracy::curves(samples, names).and_then(whole),
+            Kind::LambdaMax => hidden::lambda_max(samples).and_then(whole),
+            Kind::Moments(names) => hidden::moments(samples, names).and_then(whole),
+            Kind::Alignment(panels) => alignment::histograms(samples, panels).and_then(whole),
         }
     }
 }
@@ -132,26 +124,19 @@ fn floor(values: impl Iterator<Item = f64>) -> Option<f64> {
     values.iter().any(|v| *v < low).then_some(low)
 }
 
-/// Whether an accuracy in percent is drawn in a box.
-fn above_chance(percent: f64) -> bool {
-    percent > 100.0 * super::sample::CHANCE
-}
-
-/// The conditions, of these, that have a setting anywhere.
-fn present<'a>(
-    samples: &'a Samples,
-    conditions: &'a [Condition],
-) -> impl Iterator<Item = Condition> + 'a {
-    let has = |c: &Condition| {
+/// The conditions, of these, that have a unit anywhere.
+fn present<'a>(samples: &'a Samples, names: &'a [&'a str]) -> impl Iterator<Item = &'a str> + 'a {
+    let somewhere = |name: &&str| {
         samples
             .epsilons
             .iter()
-            .any(|e| !samples.of(*c, *e).is_empty())
+            .any(|e| !samples.of(name, *e).is_empty())
     };
-    conditions.iter().copied().filter(has)
+    names.iter().copied().filter(somewhere)
 }
 
 /// The colour of a condition.
-fn colour(condition: Condition) -> crate::figure::Colour {
-    crate::figure::Colour::Condition(super::sample::index(condition).unwrap_or(usize::MAX))
+fn colour(samples: &Samples, name: &str) -> Colour {
+    let condition = samples.conditions.iter().find(|c| c.to_string() == name);
+    Colour::Condition(condition.map_or(usize::MAX, |c| c.index()))
 }

@@ -1,0 +1,163 @@
+//! The records themselves as rows: one a run, and one an epoch.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::table::csv;
+use crate::Error;
+use crate::record::SweepRecord;
+
+/// The fields of a row by their names in the record: `alignment.output`, `moments.0.mean`.
+pub type Row = BTreeMap<String, String>;
+
+/// The columns that come first; the first five tell the run.
+const LEADING: [&str; 7] = [
+    "condition",
+    "epsilon",
+    "lambda",
+    "setting",
+    "seed",
+    "epoch",
+    "test_accuracy",
+];
+/// Fields that are results; the others tell what was run, and on what.
+const RESULTS: [&str; 7] = [
+    "alignment",
+    "lambda_max",
+    "moments",
+    "outcome",
+    "test_accuracy",
+    "timing",
+    "train_loss",
+];
+/// How many values of a field are worth listing.
+const LISTED: usize = 12;
+
+/// A row a run, with every field of its record but the history.
+///
+/// # Errors
+///
+/// If a record cannot be encoded.
+pub fn runs(records: &[SweepRecord]) -> Result<Vec<Row>, Error> {
+    records.iter().map(row).collect()
+}
+
+/// A row an epoch: what tells the run, then every field of the epoch that is no list.
+///
+/// # Errors
+///
+/// As [`runs`].
+pub fn epochs(records: &[SweepRecord]) -> Result<Vec<Row>, Error> {
+    let of_a_list = |name: &str| name.split('.').any(|part| part.parse::<usize>().is_ok());
+    let mut rows = Vec::new();
+    for record in records {
+        let mut run = row(record)?;
+        run.retain(|name, _| LEADING[..5].contains(&name.as_str()));
+        for epoch in &record.run.history {
+            let mut epoch = row(epoch)?;
+            epoch.retain(|name, _| !of_a_list(name));
+            epoch.extend(run.clone());
+            rows.push(epoch);
+        }
+    }
+    Ok(rows)
+}
+
+/// What was run: the name and the values of every field that is no result.
+pub fn facts(rows: &[Row]) -> Vec<(&str, String)> {
+    let names: BTreeSet<&String> = rows.iter().flat_map(Row::keys).collect();
+    let is_fact = |name: &&String| {
+        let whole = name.split('.').next().unwrap_or_default();
+        name.as_str() == MACHINE || !RESULTS.contains(&whole)
+    };
+    let fact = |name: &'_ String| {
+        let values = values(rows, name);
+        match values.len() {
+            0..=LISTED => values.join(", "),
+            n => format!("{n} different ones"),
+        }
+    };
+    let facts = names.into_iter().filter(is_fact);
+    let facts = facts.map(|name| (name.as_str(), fact(name)));
+    facts.filter(|(_, value)| !value.is_empty()).collect()
+}
+
+/// The processor that a run was made on.
+const MACHINE: &str = "timing.machine";
+
+/// A warning if the runs were made on different devices or processors.
+pub fn pooled(rows: &[Row]) -> Option<String> {
+    let (devices, machines) = (values(rows, "device"), values(rows, MACHINE));
+    (devices.len() > 1 || machines.len() > 1).then(|| {
+        format!(
+            "These runs were made on different devices or processors, which round differently: {}.",
+            [devices, machines].concat().join("; ")
+        )
+    })
+}
+
+/// The values of a field, each once.
+fn values<'a>(rows: &'a [Row], name: &str) -> Vec<&'a str> {
+    let values: BTreeSet<&str> = rows
+        .iter()
+        .filter_map(|row| Some(row.get(name)?.as_str()))
+        .collect();
+    values
+        .into_iter()
+        .filter(|value| !value.is_empty())
+        .collect()
+}
+
+/// All columns that any row has; a row without one has an empty cell.
+///
+/// # Errors
+///
+/// If it cannot be encoded, which names the file `name`.
+pub fn table(rows: &[Row], name: &str) -> Result<Vec<u8>, Error> {
+    let names: BTreeSet<&str> = rows
+        .iter()
+        .flat_map(Row::keys)
+        .map(String::as_str)
+        .collect();
+    let leading = LEADING.into_iter().filter(|name| names.contains(name));
+    let others = names.iter().copied().filter(|name| !LEADING.contains(name));
+    let columns: Vec<&str> = leading.chain(others).collect();
+    let cells = rows.iter().map(|row| {
+        let cell = |column: &&str| row.get(*column).map_or("", String::as_str);
+        columns.iter().map(cell).collect()
+    });
+    csv(name, std::iter::once(columns.clone()).chain(cells))
+}
+
+fn row(value: &impl Serialize) -> Result<Row, Error> {
+    let encoded = serde_json::to_value(value);
+    let mut value = encoded.map_err(|e| Error::file(Path::new("a record"), e))?;
+    if let Some(object) = value.as_object_mut() {
+        object.remove("history");
+    }
+    let mut row = Row::new();
+    flatten(&value, String::new(), &mut row);
+    Ok(row)
+}
+
+fn flatten(value: &Value, name: String, row: &mut Row) {
+    let below = |key: &str| match name.is_empty() {
+        true => key.to_owned(),
+        false => format!("{name}.{key}"),
+    };
+    match value {
+        Value::Object(object) => object
+            .iter()
+            .for_each(|(key, v)| flatten(v, below(key), row)),
+        Value::Array(values) => {
+            let values = values.iter().enumerate();
+            values.for_each(|(i, v)| flatten(v, below(&i.to_string()), row));
+        }
+        Value::Null => drop(row.insert(name, String::new())),
+        Value::String(text) => drop(row.insert(name, text.clone())),
+        other => drop(row.insert(name, other.to_string())),
+    }
+}

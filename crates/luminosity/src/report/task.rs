@@ -1,0 +1,87 @@
+//! Which task the runs are of, and whether it is the paper's.
+
+use std::collections::BTreeSet;
+
+use crate::RunConfig;
+use crate::record::SweepRecord;
+
+/// The contents of Fashion-MNIST: as published, and the embedded subset of it.
+pub const FASHION_MNIST: [&str; 2] = [
+    "5cf0562c46b89a77940b86f40a9a4325e7bed59d53ec555c4d14f0bed41ca53a",
+    "e0942b0203ed86982b1a61e4e8e5bc04e78a86de5c4fa6cff89b056429147f9d",
+];
+
+/// What was learned, by what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// The data, in words.
+    pub data: String,
+    /// The networks, in words.
+    pub network: String,
+    /// What varies in the input, in words.
+    pub stimulus: String,
+    /// Whether all of it is the paper's.
+    pub is_the_papers: bool,
+}
+
+impl Task {
+    /// The task of the records.
+    pub fn new(records: &[SweepRecord]) -> Self {
+        let of = |value: fn(&SweepRecord) -> &str| -> String {
+            let values: BTreeSet<&str> = records.iter().map(value).collect();
+            values.into_iter().collect::<Vec<_>>().join(" and ")
+        };
+        let papers = |r: &SweepRecord| {
+            let known = FASHION_MNIST.contains(&r.run.data_sha256.as_str());
+            let config = &r.run.config;
+            known && network(config) == "mlp" && stimulus(config) == "luminosity"
+        };
+        Self {
+            data: of(|r| short(&r.run.data)),
+            network: of(|r| network(&r.run.config)),
+            stimulus: of(|r| stimulus(&r.run.config)),
+            is_the_papers: records.iter().all(papers),
+        }
+    }
+
+    /// What was learned, in a few words.
+    pub fn words(&self) -> String {
+        format!("{} under variable {}", self.data, self.stimulus)
+    }
+}
+
+/// The kind of network of a run.
+fn network(config: &RunConfig) -> &str {
+    config.network.name()
+}
+
+/// What varies in the input of a run.
+fn stimulus(config: &RunConfig) -> &str {
+    config.stimulus.name()
+}
+
+/// The name in a description of data: what comes before its numbers and its place.
+fn short(data: &str) -> &str {
+    let name = data.split(" (").next().unwrap_or(data);
+    name.split(" in /").next().unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Dataset, Environment, Selection};
+
+    #[test]
+    fn the_embedded_images_are_known() {
+        let environment = Environment {
+            data: None,
+            ..Environment::of_process()
+        };
+        let data = Dataset::load_in(&Selection::Default, &environment).unwrap();
+        assert_eq!(data.sha256(), FASHION_MNIST[1]);
+        assert_eq!(
+            short(&data.source().to_string()),
+            "embedded subset of Fashion-MNIST"
+        );
+    }
+}
