@@ -95,9 +95,10 @@ pub fn with_correct(run: &SweepRun, correct: i32) -> SweepRecord {
         setting: run.setting,
         run: RunRecord {
             version: "0.1.0".to_owned(),
+            numerics: crate::record::NUMERICS,
             device: "cpu".to_owned(),
             data: "Fashion-MNIST (60,000 training and 10,000 test images)".to_owned(),
-            data_sha256: "0123456789abcdef".to_owned(),
+            data_sha256: "0123456789abcdef".repeat(4),
             steps: 18_750,
             test_accuracy: accuracy,
             train_loss: Some(0.4),
