@@ -49,7 +49,8 @@ struct Books {
     /// The runs that other processes are at.
     elsewhere: VecDeque<usize>,
     done: usize,
-    done_cost: f64,
+    /// Of what was done before, was done since, or failed.
+    cost: f64,
     failed: Vec<Failure>,
     latest: Option<String>,
     error: Option<Error>,
@@ -103,7 +104,7 @@ where
         books: Mutex::new(Books {
             pending: pending.into(),
             done: done.len(),
-            done_cost: cost_before,
+            cost: cost_before,
             ..Books::default()
         }),
         at_work: (0..threads).map(|_| AtomicU64::new(0)).collect(),
@@ -174,12 +175,12 @@ where
             let job = &self.jobs[index];
             let id = job.id();
             let ended = self.make(job, &id, own);
-            own.store(0, Ordering::Relaxed);
             let mut books = self.books();
+            own.store(0, Ordering::Relaxed);
             match ended {
                 Ok(Some(latest)) => {
                     books.done += 1;
-                    books.done_cost += job.cost();
+                    books.cost += job.cost();
                     books.latest = latest.or(books.latest.take());
                 }
                 Ok(None) => books.elsewhere.push_back(index),
@@ -190,6 +191,7 @@ where
                     self.break_off(error);
                 }
                 Err(error) => {
+                    books.cost += job.cost();
                     let message = error.to_string();
                     books.failed.push(Failure { id, message });
                 }
@@ -259,11 +261,11 @@ where
     }
 
     fn progress(&self, elapsed: Duration, cost_before: f64) -> Progress {
-        let at_work = self.at_work.iter();
-        let at_work = at_work.map(|bits| f64::from_bits(bits.load(Ordering::Relaxed)));
         let all: f64 = self.jobs.iter().map(SweepRun::cost).sum();
         let books = self.books();
-        let done = (books.done_cost + at_work.sum::<f64>()).min(all);
+        let at_work = self.at_work.iter();
+        let at_work = at_work.map(|bits| f64::from_bits(bits.load(Ordering::Relaxed)));
+        let done = (books.cost + at_work.sum::<f64>()).min(all);
         let now = done - cost_before;
         // Of nothing done in no time there is no estimate: that is no number, or endless.
         Progress {
@@ -273,5 +275,57 @@ where
             left: Duration::try_from_secs_f64(elapsed.as_secs_f64() * (all - done) / now).ok(),
             latest: books.latest.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DeviceName;
+    use crate::report::testing;
+    use crate::store::{Manifest, Open};
+    use crate::sweep::Preset;
+
+    #[test]
+    fn runs_that_fail_or_panic_stop_no_other_and_are_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let request = Preset::Quick.request();
+        let jobs = request.runs();
+        let asked = Manifest::new(&request, &"0123456789abcdef".repeat(4), DeviceName::Cpu);
+        let store = Store::prepare(folder.path(), &asked, Open::Same).unwrap();
+        let made = |job: &SweepRun| Ok(testing::record(job).run);
+        let bad = |job: &SweepRun, hear: &mut Hear<'_>| {
+            assert!(hear(0.5).is_continue());
+            match jobs.iter().position(|other| other == job) {
+                Some(3) => panic!("a bug"),
+                Some(5) => Err(Error::usage("lr", 7, "less")),
+                Some(7) => Ok(RunRecord {
+                    test_accuracy: f64::NAN,
+                    ..testing::record(job).run
+                }),
+                _ => made(job),
+            }
+        };
+        let mut shares = Vec::new();
+        let stop = AtomicBool::new(false);
+        let summary = run(&store, &jobs, 4, &stop, bad, |p| shares.push(p.share)).unwrap();
+        assert_eq!(summary.ending, Ending::Failed);
+        assert_eq!(summary.to_string(), "incomplete: 45 of 48 done, 3 failed");
+        let messages: Vec<_> = summary.failed.iter().map(|f| f.message.as_str()).collect();
+        for word in ["the run panicked: a bug", "lr is 7", "not a record"] {
+            assert!(messages.iter().any(|m| m.contains(word)), "{messages:?}");
+        }
+        assert!(shares.is_sorted() && shares.iter().all(|s| (0.0..=1.0).contains(s)));
+
+        let stopped = AtomicBool::new(true);
+        let none = |_: &SweepRun, _: &mut Hear<'_>| panic!("no run starts after a stop");
+        let summary = run(&store, &jobs, 4, &stopped, none, |_| ()).unwrap();
+        assert_eq!((summary.ending, summary.done), (Ending::Interrupted, 45));
+
+        let again = |job: &SweepRun, _: &mut Hear<'_>| made(job);
+        let summary = run(&store, &jobs, 4, &stop, again, |_| ()).unwrap();
+        assert_eq!(summary.ending, Ending::Complete);
+        let names = std::fs::read_dir(folder.path().join("runs")).unwrap();
+        assert_eq!(names.count(), 48);
     }
 }
