@@ -16,7 +16,7 @@ use criterion::{
 };
 use ei_norm::grad::normalize_grad;
 use ei_norm::{GradNormMode, functional};
-use ei_norm_benches::{one_thread, random};
+use ei_norm_suite::bench::{one_thread, random};
 use rayon::prelude::*;
 
 #[global_allocator]

@@ -7,7 +7,7 @@ use burn::nn::{LayerNormConfig, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use ei_norm::{EiLinearConfig, INormLinearConfig, InhibitoryPlasticity};
-use ei_norm_benches::{one_thread, random};
+use ei_norm_suite::bench::{one_thread, random};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -9,7 +9,7 @@ use burn::nn::activation::ActivationConfig;
 use burn::tensor::{Device, Tensor};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use ei_norm::{EiRnnConfig, INormRnnConfig};
-use ei_norm_benches::{one_thread, random};
+use ei_norm_suite::bench::{one_thread, random};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -9,7 +9,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
 use ei_norm::functional::smoothed_cross_entropy;
-use ei_norm_benches::{one_thread, random};
+use ei_norm_suite::bench::{one_thread, random};
 use luminosity::data::Shape;
 use luminosity::network::{Mlp, Task};
 use luminosity::optimizer::Optimizer;

@@ -1,5 +1,6 @@
-//! What the examples and tests of ei-norm share.
+//! What the examples, benchmarks and tests of ei-norm share.
 
+pub mod bench;
 pub mod golden;
 
 /// The pages for readers, so that their examples are tested.

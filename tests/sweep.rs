@@ -1,24 +1,19 @@
 //! Sweeps by the real program: stores that fill up, are interrupted, shared and reported on.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
 
-fn program() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let target = test.ancestors().nth(2).unwrap();
-    let program = target.join("examples/luminosity");
-    program.with_extension(std::env::consts::EXE_EXTENSION)
-}
+const PROGRAM: &str = env!("CARGO_BIN_EXE_luminosity");
 
 /// Twelve runs, each of some tenths of a second.
 const SWEEP: &str = "sweep --conditions none,inorm+full --epsilons 0,0.75 --settings 3 --epochs 1";
 
 fn start(arguments: &str, folder: &Path) -> Child {
-    Command::new(program())
+    Command::new(PROGRAM)
         .args(arguments.split_whitespace())
         .current_dir(folder)
         .env_remove("EI_NORM_DATA")
@@ -88,20 +83,158 @@ fn records_do_not_depend_on_jobs_interruptions_or_company() {
     assert_eq!(records(&path.join("shards")), expected);
 }
 
+/// A sweep of this many short runs.
+fn small(settings: usize) -> String {
+    format!("sweep --conditions none --epsilons 0 --settings {settings} --epochs 1 --out store")
+}
+
+/// The only line on standard error that is not about data or the plan.
+fn line(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let plan = |l: &&str| !l.starts_with("Data: ") && !l.contains(" at a time, on ");
+    let lines: Vec<_> = text.lines().filter(plan).collect();
+    assert_eq!(lines.len(), 1, "{text}");
+    lines[0].to_owned()
+}
+
 #[test]
-fn a_store_is_continued_by_the_same_request_only() {
+fn a_store_is_continued_by_the_same_request_or_extended_on_the_same_data() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    let small = "sweep --conditions none --epsilons 0 --settings 1 --epochs 1 --out store";
-    let more = "sweep --conditions none --epsilons 0 --settings 2 --epochs 1 --out store";
-    assert!(run(small, path).status.success());
-    assert!(run(small, path).status.success());
-    let refused = run(more, path);
-    assert_eq!(refused.status.code(), Some(1));
-    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(text.contains("manifest.json"), "{text}");
-    assert!(run(&format!("{more} --extend"), path).status.success());
+    assert!(run(&small(1), path).status.success());
+    assert!(run(&small(1), path).status.success());
+    let refused = |arguments: &str, words: [&str; 2]| {
+        let output = run(arguments, path);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let text = line(&output);
+        let words = ["manifest.json"].into_iter().chain(words);
+        words.for_each(|word| assert!(text.contains(word), "{text}"));
+    };
+    refused(&small(2), ["settings = 1", "settings = 2"]);
+
+    // The subset with other labels.
+    let data = path.join("data");
+    std::fs::create_dir(&data).unwrap();
+    let embedded = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/luminosity/data");
+    for file in std::fs::read_dir(embedded).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), data.join(file.file_name())).unwrap();
+    }
+    let other = [0, 0, 8, 1, 0, 0, 7, 208].into_iter();
+    let other: Vec<u8> = other.chain((0..2000).map(|i| (i % 10) as u8)).collect();
+    let names = std::fs::read_dir(&data).unwrap();
+    let names = names.map(|file| file.unwrap().path());
+    let labels = |path: &std::path::PathBuf| path.to_string_lossy().contains("t10k-labels");
+    let labels: Vec<_> = names.filter(labels).collect();
+    assert_eq!(labels.len(), 1);
+    std::fs::remove_file(&labels[0]).unwrap();
+    std::fs::write(data.join("t10k-labels-idx1-ubyte"), other).unwrap();
+    let extend = format!("{} --extend", small(2));
+    let words = ["data_sha256 = \"", "asked for is data_sha256 = \""];
+    refused(&format!("{extend} --data data"), words);
+
+    assert!(run(&extend, path).status.success());
     assert_eq!(records(&path.join("store")).len(), 2);
+    refused(
+        &format!("{} --extend", small(1)),
+        ["holds the run", "2 runs"],
+    );
+}
+
+#[test]
+fn a_damaged_record_is_put_aside_and_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let store = path.join("store");
+    assert!(run(&small(2), path).status.success());
+    let expected = records(&store);
+    let file = store.join("runs").join(expected.keys().next().unwrap());
+    let good = std::fs::read_to_string(&file).unwrap();
+    let field = |name: &str, value: &str| {
+        let mut record: Value = serde_json::from_str(&good).unwrap();
+        record[name] = serde_json::from_str(value).unwrap();
+        record.to_string()
+    };
+    let cases = [
+        (String::new(), "damaged"),
+        (good[..200].to_owned(), "damaged"),
+        (field("format", "9"), "format 9"),
+        (field("id", "\"other\""), "holds the run other"),
+        (field("seed", "5"), "its values are those of"),
+        (field("test_accuracy", "1.5"), "1.5"),
+        (field("data_sha256", "\"ab\""), "64"),
+        (field("device", "\"ndarray\""), "flex"),
+        (field("numerics", "1"), "numerics"),
+        (field("moments", "null"), "moments"),
+        (field("steps", "0"), "steps is 0"),
+        (field("history", "[]"), "history"),
+    ];
+    for (n, (content, reason)) in (1..).zip(&cases) {
+        std::fs::write(&file, content).unwrap();
+        let output = run(&small(2), path);
+        assert!(output.status.success(), "{output:?}");
+        let text = line(&output);
+        let name = file.file_name().unwrap().to_str().unwrap();
+        assert!(text.contains(name) && text.contains(reason), "{text}");
+        let aside = format!("{}.damaged-{n}", file.display());
+        assert_eq!(&std::fs::read_to_string(&aside).unwrap(), content);
+    }
+    for n in 1..=cases.len() {
+        std::fs::remove_file(format!("{}.damaged-{n}", file.display())).unwrap();
+    }
+    assert_eq!(records(&store), expected);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_that_leads_nowhere_fails_its_run_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let store = path.join("store");
+    assert!(run(&small(2), path).status.success());
+    let expected = records(&store);
+    let files: Vec<_> = expected
+        .keys()
+        .map(|f| store.join("runs").join(f))
+        .collect();
+    files
+        .iter()
+        .for_each(|file| std::fs::remove_file(file).unwrap());
+    std::os::unix::fs::symlink("nowhere", &files[0]).unwrap();
+    let output = run(&small(2), path);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(text, "incomplete: 1 of 2 done, 1 failed\n");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let failed = |l: &&str| l.contains("failed: ") && l.contains("leads nowhere");
+    assert_eq!(text.lines().filter(failed).count(), 1, "{text}");
+    assert!(files[1].is_file());
+
+    std::fs::remove_file(&files[0]).unwrap();
+    assert!(run(&small(2), path).status.success());
+    assert_eq!(records(&store), expected);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_a_sweep_within_a_run_and_leaves_no_claims() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let long =
+        "sweep --conditions none --epsilons 0 --settings 4 --epochs 500 --jobs 2 --out store";
+    let child = start(long, path);
+    let runs = path.join("store/runs");
+    while std::fs::read_dir(&runs).map_or(0, Iterator::count) < 2 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    let pid = child.id().to_string();
+    Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(text, "interrupted: 0 of 4 done\n");
+    assert_eq!(std::fs::read_dir(&runs).unwrap().count(), 0);
 }
 
 /// No file may grow past a limit, as on a disk that is full.
@@ -119,11 +252,7 @@ fn a_disk_that_fills_up_is_named_and_nothing_complete_is_lost() {
     let before = records(&path.join("store"));
     assert!(!before.is_empty() && before.len() < 12);
 
-    let program = program();
-    let limited = format!(
-        "trap '' XFSZ; ulimit -f 0; exec '{}' {sweep}",
-        program.display()
-    );
+    let limited = format!("trap '' XFSZ; ulimit -f 0; exec '{PROGRAM}' {sweep}");
     let output = Command::new("sh")
         .args(["-c", &limited])
         .current_dir(path)
@@ -147,7 +276,7 @@ fn a_disk_that_fills_up_is_named_and_nothing_complete_is_lost() {
     let left = names(&path.join("store"));
     assert!(
         left.iter()
-            .all(|n| ["failed", "manifest.json", "runs"].contains(&n.as_str())),
+            .all(|n| [".lock", "manifest.json", "runs"].contains(&n.as_str())),
         "{left:?}"
     );
     assert!(
@@ -187,13 +316,7 @@ fn a_configuration_file_is_read_and_its_mistakes_are_named() {
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(text.contains("bad.toml") && text.contains(word), "{text}");
     }
-    for options in [
-        "--shard 0/3",
-        "--shard 4/3",
-        "--shard x",
-        "--settings 0",
-        "--epsilons 2",
-    ] {
+    for options in ["--shard 0/3", "--shard 4/3", "--shard x", "--epsilons 2"] {
         let output = run(&format!("sweep {options} --out other"), path);
         assert_eq!(output.status.code(), Some(2), "{options}");
     }
@@ -222,6 +345,29 @@ fn a_report_is_made_of_a_store_finished_or_not() {
     assert!(html.contains("<svg") && html.contains("inorm+full"));
     for file in ["statistics.csv", "gains.csv", "verdicts.csv"] {
         assert!(path.join("whole").join(file).exists(), "{file}");
+    }
+
+    // A packed store gives the same, and one that is cut off says how much of it is whole.
+    assert!(run("pack store store.jsonl.gz", path).status.success());
+    let packed = run("report store.jsonl.gz --out packed", path);
+    assert_eq!(packed.stdout, whole.stdout);
+    let statistics = |folder: &str| std::fs::read(path.join(folder).join("statistics.csv"));
+    assert_eq!(statistics("packed").unwrap(), statistics("whole").unwrap());
+    let content = std::fs::read(path.join("store.jsonl.gz")).unwrap();
+    for (length, words) in [
+        (content.len() - 1, "6 whole records"),
+        (content.len() / 2, "whole records"),
+        (5, "not a packed store"),
+        (0, "not a packed store"),
+    ] {
+        std::fs::write(path.join("cut.jsonl.gz"), &content[..length]).unwrap();
+        let output = run("report cut.jsonl.gz --out cut", path);
+        assert_eq!(output.status.code(), Some(1));
+        let text = line(&output);
+        assert!(
+            text.contains("cut.jsonl.gz") && text.contains(words),
+            "{text}"
+        );
     }
 
     // A record that is damaged is named, and the rest is used.

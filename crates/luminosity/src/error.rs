@@ -23,9 +23,6 @@ pub enum Error {
     /// A figure could not be drawn.
     #[error(transparent)]
     Figure(#[from] crate::figure::FigureError),
-    /// The store of a sweep.
-    #[error(transparent)]
-    Store(#[from] crate::store::StoreError),
     /// Somebody asked to stop.
     #[error("interrupted")]
     Interrupted,
@@ -45,6 +42,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
+        problem: String,
+    },
+    /// A run ended by a mistake of the program.
+    #[error("the run panicked: {problem}")]
+    Run {
+        /// Which.
         problem: String,
     },
     /// The system refused a thread.

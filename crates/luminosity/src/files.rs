@@ -1,9 +1,15 @@
-//! Files are written whole or not at all.
+//! Files are written whole or not at all, and read up to a limit.
 
-use std::io::{ErrorKind, Write};
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
+
+/// What stands between the name of a file and the random end of its temporary file's name.
+const MARK: &str = ".writing-";
+/// The most links that are followed from one name.
+const MOST_LINKS: usize = 40;
 
 /// Creates a folder and makes sure that files can be written to it, before hours of work depend on
 /// it.
@@ -13,35 +19,69 @@ use crate::Error;
 /// [`Error::Io`] that names the folder.
 pub fn prepare_folder(folder: &Path) -> Result<(), Error> {
     std::fs::create_dir_all(folder).map_err(|e| Error::io("create", folder, e))?;
-    let probe = temporary(folder).and_then(|mut file| file.write_all(b"writable?"));
+    let probe = temporary(&folder.join("probe")).and_then(|mut file| file.write_all(b"writable?"));
     probe.map_err(|e| Error::io("write to", folder, e))
 }
 
-/// Writes a file under a temporary name beside it and renames it when it is complete.
+/// Writes a file under a temporary name beside it and renames it when it is complete. A symbolic link
+/// stays one, and leads to the new content. What is no regular file, such as `/dev/null` or a FIFO, is
+/// written to as it is.
 ///
 /// # Errors
 ///
-/// [`Error::Io`] that names the file; nothing is left behind then.
+/// [`Error::Io`] that names the file; what was there is there still.
 pub fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
+    let special = |found: Metadata| !found.is_file() && !found.is_dir();
+    let written = if std::fs::metadata(path).is_ok_and(special) {
+        let file = OpenOptions::new().write(true).open(path);
+        file.and_then(|mut file| file.write_all(content))
+    } else {
+        followed(path).and_then(|path| {
+            let file = filled(&path, content)?;
+            file.persist(&path).map_err(|e| e.error)?;
+            sync_folder(&path);
+            Ok(())
+        })
     };
-    let written = temporary(&folder).and_then(|mut file| {
-        file.write_all(content)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|e| e.error)
-    });
-    written.map(drop).map_err(|e| Error::io("write", path, e))
+    written.map_err(|e| Error::io("write", path, e))
 }
 
-/// Reads a file.
+/// As [`write()`], but keeps whatever has that name already, a link too; false if something had.
 ///
 /// # Errors
 ///
 /// [`Error::Io`] that names the file.
-pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|e| Error::io("read", path, e))
+pub fn create(path: &Path, content: &[u8]) -> Result<bool, Error> {
+    let created = filled(path, content).and_then(|file| match file.persist_noclobber(path) {
+        Ok(_) => {
+            sync_folder(path);
+            Ok(true)
+        }
+        Err(e) if e.error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(e) => Err(e.error),
+    });
+    created.map_err(|e| Error::io("write", path, e))
+}
+
+/// Reads a regular file of at most `limit` bytes.
+///
+/// # Errors
+///
+/// [`Error::Io`] if it cannot be read; [`Error::File`] if it is longer, or no regular file: that might
+/// have no end, or make the program wait.
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
+    let found = std::fs::metadata(path).map_err(|e| Error::io("read", path, e))?;
+    if !found.is_file() {
+        return Err(Error::file(path, "not a regular file"));
+    }
+    let mut content = Vec::new();
+    let read = File::open(path)
+        .and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut content));
+    let length = read.map_err(|e| Error::io("read", path, e))?;
+    match length as u64 > limit {
+        true => Err(Error::file(path, format!("longer than {limit} bytes"))),
+        false => Ok(content),
+    }
 }
 
 /// Removes a file, if it is there.
@@ -56,27 +96,78 @@ pub fn remove(path: &Path) -> Result<(), Error> {
     }
 }
 
-fn temporary(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+/// The name of the file that `path` is a temporary file of, if it is one.
+pub(crate) fn temporary_of(path: &Path) -> Option<&str> {
+    let name = path.file_name()?.to_str()?.strip_prefix('.')?;
+    name.rsplit_once(MARK).map(|(name, _)| name)
+}
+
+/// Where the links of a name lead, there or not.
+fn followed(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match std::fs::read_link(&path) {
+            // Relative to the folder of the link, unless it is absolute.
+            Ok(target) => path = folder_of(&path).join(target),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(io::Error::other("too many symbolic links"))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// A temporary file for `path` with all of the content, on the disk.
+fn filled(path: &Path, content: &[u8]) -> io::Result<tempfile::NamedTempFile> {
+    let mut file = temporary(path)?;
+    file.write_all(content)?;
+    // Before the rename, lest a power cut leave the name on an empty file.
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+fn temporary(path: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let prefix = format!(".{name}{MARK}");
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".writing-");
+    builder.prefix(&prefix);
     // As a plain file would be created: the default of temporary files, readable by the owner
     // alone, would outlive the rename.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
+    builder.tempfile_in(folder_of(path))
+}
+
+/// Makes a rename last through a power cut where the system can. Where it cannot, the file is still
+/// whole or absent.
+fn sync_folder(path: &Path) {
+    if let Ok(folder) = File::open(folder_of(path)) {
+        let _ = folder.sync_all();
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const LIMIT: u64 = 100;
+
     #[test]
-    fn a_file_is_replaced_whole() {
+    fn a_file_is_replaced_whole_or_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.txt");
-        write(&path, b"one").unwrap();
-        write(&path, b"two").unwrap();
-        assert_eq!(read(&path).unwrap(), b"two");
+        assert!(create(&path, b"one").unwrap());
+        assert!(!create(&path, b"two").unwrap());
+        assert_eq!(read(&path, 3).unwrap(), b"one");
+        write(&path, b"three").unwrap();
+        assert_eq!(read(&path, LIMIT).unwrap(), b"three");
+        let message = read(&path, 4).unwrap_err().to_string();
+        assert!(message.contains("a.txt") && message.contains("4 bytes"));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
@@ -88,10 +179,51 @@ mod tests {
         std::fs::write(path.join("x"), b"").unwrap();
         let message = write(&path, b"one").unwrap_err().to_string();
         assert!(message.contains("folder"), "{message}");
+        assert!(read(&path, LIMIT).is_err());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 
         let missing = folder.path().join("missing/a.txt");
         let message = write(&missing, b"").unwrap_err().to_string();
         assert!(message.contains("missing/a.txt"), "{message}");
+    }
+
+    #[test]
+    fn a_temporary_file_names_its_file() {
+        let path = Path::new("runs/.a.b-1.json.writing-x7Yz");
+        assert_eq!(temporary_of(path), Some("a.b-1.json"));
+        for other in ["runs/a.json", ".hidden", "a.writing-x"] {
+            assert_eq!(temporary_of(Path::new(other)), None, "{other}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_devices_are_written_to_and_others_may_read() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
+        std::fs::create_dir(path("below")).unwrap();
+        symlink("below/target", path("link")).unwrap();
+        // Once dangling, once not.
+        for content in [b"one", b"two"] {
+            write(&path("link"), content).unwrap();
+            assert_eq!(read(&path("below/target"), LIMIT).unwrap(), content);
+            assert!(path("link").is_symlink());
+        }
+        std::fs::write(path("plain"), b"").unwrap();
+        assert_eq!(mode(&path("plain")), mode(&path("below/target")));
+        symlink("loop", path("loop")).unwrap();
+        assert!(write(&path("loop"), b"").is_err());
+        symlink("nothing", path("dangling")).unwrap();
+        assert!(!create(&path("dangling"), b"").unwrap());
+
+        let null = Path::new("/dev/null");
+        write(null, b"one").unwrap();
+        assert!(!std::fs::metadata(null).unwrap().is_file());
+        for endless in ["/dev/null", "/dev/zero"] {
+            let message = read(Path::new(endless), LIMIT).unwrap_err().to_string();
+            assert!(message.contains("regular file"), "{message}");
+        }
     }
 }

@@ -5,7 +5,16 @@ use std::collections::BTreeMap;
 use ei_norm::metric::Moments;
 use serde::{Deserialize, Serialize};
 
-use crate::RunConfig;
+use crate::{DeviceName, RunConfig};
+
+/// The version of the numbers that runs yield: raised with every change that alters a bit of them. Runs
+/// of different versions are not mixed in a store.
+pub const NUMERICS: u32 = 2;
+
+/// That of records which do not say.
+fn first_numerics() -> u32 {
+    1
+}
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +109,9 @@ pub struct RunRecord {
     pub config: RunConfig,
     /// The version of this program.
     pub version: String,
+    /// [`NUMERICS`] of this program.
+    #[serde(default = "first_numerics")]
+    pub numerics: u32,
     /// The backend.
     pub device: String,
     /// Which data, in words.
@@ -124,6 +136,49 @@ pub struct RunRecord {
     pub history: Vec<Epoch>,
     /// The clock and the machine.
     pub timing: Timing,
+}
+
+impl RunRecord {
+    /// Checks what a record that was read claims.
+    ///
+    /// # Errors
+    ///
+    /// The first value that cannot be, and what is allowed.
+    pub fn validate(&self) -> Result<(), String> {
+        self.config.validate().map_err(|e| e.to_string())?;
+        self.device
+            .parse::<DeviceName>()
+            .map_err(|e| e.to_string())?;
+        let refuse = |name: &str, value: &dyn std::fmt::Display, allowed: &str| {
+            Err(format!("{name} is {value}; allowed: {allowed}"))
+        };
+        let hex = |c: char| matches!(c, '0'..='9' | 'a'..='f');
+        if self.data_sha256.len() != 64 || !self.data_sha256.chars().all(hex) {
+            return refuse("data_sha256", &self.data_sha256, "64 hexadecimal digits");
+        }
+        if self.steps == 0 {
+            return refuse("steps", &0, "at least 1");
+        }
+        let of_history = self.history.iter();
+        let of_history = of_history.flat_map(|e| [Some(e.test_accuracy), e.validation_accuracy]);
+        for accuracy in of_history.flatten().chain([self.test_accuracy]) {
+            if !(0.0..=1.0).contains(&accuracy) {
+                return refuse("an accuracy", &accuracy, "0 to 1");
+            }
+        }
+        let epochs = self.config.epochs;
+        for (epoch, counted) in self.history.iter().map(|e| e.epoch).zip(1..) {
+            if epoch != counted || epoch > epochs {
+                let allowed = format!("1, 2, … up to {epochs}");
+                return refuse("an epoch of the history", &epoch, &allowed);
+            }
+        }
+        let whole = self.alignment.is_some() && self.moments.is_some() && self.lambda_max.is_some();
+        if self.outcome == Outcome::Completed && (!whole || self.history.is_empty()) {
+            return Err("completed without alignment, moments, lambda_max or history".to_owned());
+        }
+        Ok(())
+    }
 }
 
 /// The record of a run of a sweep.

@@ -12,7 +12,7 @@ use crate::measure::measure;
 use crate::network::{Learner, Task, TrainedNetwork};
 use crate::optimizer::Optimizer;
 use crate::random::{Purpose, generator};
-use crate::record::{Epoch, Outcome, RunRecord, Timing};
+use crate::record::{Epoch, NUMERICS, Outcome, RunRecord, Timing};
 use crate::{DeviceName, Error, RunConfig, machine};
 
 /// Images that are tested at a time: large enough to use the machine, small enough to stay in cache.
@@ -264,6 +264,7 @@ impl<'a> Run<'a> {
         RunRecord {
             config: self.config.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            numerics: NUMERICS,
             device: self.device_name.name().to_owned(),
             data: self.data.source().to_string(),
             data_sha256: self.data.sha256().to_owned(),

@@ -13,6 +13,8 @@ use crate::{Error, files};
 
 /// The endings of weights.
 const ENDINGS: [&str; 2] = ["bpk", "safetensors"];
+/// The longest file that is read.
+const MOST_BYTES: u64 = 1 << 32;
 
 /// The two files of a saved model, from the name of either or of both without an ending.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +120,7 @@ impl ModelFiles {
     ) -> Result<(Box<dyn TrainedNetwork>, RunRecord), Error> {
         let record = self.record()?;
         let path = self.weights.clone();
-        let bytes = files::read(&path)?;
+        let bytes = files::read(&path, MOST_BYTES)?;
         let weights = match self.is_safetensors() {
             true => Weights::Named {
                 tensors: tensors_of(&bytes).map_err(|e| Error::file(&path, e))?,
@@ -142,10 +144,12 @@ impl ModelFiles {
     ///
     /// If it is missing or damaged.
     pub fn record(&self) -> Result<RunRecord, Error> {
-        let json = files::read(&self.record)?;
+        let json = files::read(&self.record, MOST_BYTES)?;
         let record: RunRecord = serde_json::from_slice(&json)
             .map_err(|e| Error::file(&self.record, format!("not the record of a model ({e})")))?;
-        record.config.validate()?;
+        record
+            .validate()
+            .map_err(|problem| Error::file(&self.record, problem))?;
         Ok(record)
     }
 

@@ -13,7 +13,6 @@ use crate::network::Network;
 use crate::optimizer::OptimizerName;
 use crate::random::settings_generator;
 use crate::stimulus::Stimulus;
-use crate::store::Job;
 use crate::{Condition, Error, RunConfig};
 
 /// The λ of the paper's main figures.
@@ -419,11 +418,10 @@ impl SweepRun {
         let width = config.width as f64;
         784.0 * width + width * width
     }
-}
 
-impl Job for SweepRun {
-    /// What one looks for in a folder, then a digest of all that changes the result.
-    fn id(&self) -> String {
+    /// What one looks for in a folder, then a digest of all that changes the result. It is the name of
+    /// the record's file.
+    pub fn id(&self) -> String {
         let c = &self.config;
         // A configuration of plain numbers and names can always be encoded.
         let json = serde_json::to_vec(c).unwrap_or_default();
@@ -439,7 +437,8 @@ impl Job for SweepRun {
         )
     }
 
-    fn cost(&self) -> f64 {
+    /// How long it takes, compared with the others.
+    pub fn cost(&self) -> f64 {
         let products = Self::products(&self.config);
         let per_condition = match self.config.condition.hidden {
             HiddenSpec::Ei { .. } => 1.0,

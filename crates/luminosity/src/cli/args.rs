@@ -50,6 +50,8 @@ pub(super) enum Command {
     Sweep(SweepArguments),
     /// Statistics, figures and one HTML page from a store.
     Report(ReportArguments),
+    /// Make one file of a store, which `report` reads too.
+    Pack(PackArguments),
     /// Show and verify the data that would be used, or download the full data set.
     Data(DataArguments),
 }
@@ -239,7 +241,7 @@ impl SweepArguments {
     pub fn request(&self) -> Result<Request, Error> {
         let base = match &self.config {
             Some(path) => {
-                let text = String::from_utf8(files::read(path)?)
+                let text = String::from_utf8(files::read(path, 1 << 20)?)
                     .map_err(|_| Error::file(path, "not a text in UTF-8"))?;
                 toml::from_str(&text).map_err(|e| Error::file(path, one_line(&e)))?
             }
@@ -268,11 +270,21 @@ fn one_line(error: &toml::de::Error) -> String {
   luminosity report luminosity-sweep
   luminosity report lite --out lite-report")]
 pub(super) struct ReportArguments {
-    /// The folder of the store.
+    /// The folder of the store, or the file of a packed one.
     pub store: PathBuf,
     /// Folder for report.html, the figures and the tables.
     #[arg(long, default_value = "luminosity-report")]
     pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  luminosity pack luminosity-sweep luminosity-sweep.jsonl.gz")]
+pub(super) struct PackArguments {
+    /// The folder of the store.
+    pub store: PathBuf,
+    /// The file: gzip of JSON lines, the request first, then a record a line.
+    pub file: PathBuf,
 }
 
 /// The settings of a run, in every command. What is not given has the default of the network.

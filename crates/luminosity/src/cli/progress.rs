@@ -1,15 +1,16 @@
-//! Progress bars with an estimate, on a terminal; silence elsewhere.
+//! Progress bars with an estimate, on a terminal.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use std::time::Duration;
-
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::RunConfig;
-use crate::record::SweepRecord;
 use crate::run::Progress;
 use crate::schedule;
+
+/// How often a sweep is told of where there is no terminal.
+const EVERY: Duration = Duration::from_secs(30);
 
 /// The progress of one or several runs, in training steps.
 pub(super) struct Steps {
@@ -90,42 +91,58 @@ impl Download {
     }
 }
 
-/// The progress of a sweep, in runs.
+/// The progress of a sweep: a bar on a terminal, elsewhere a line now and then.
 pub(super) struct Runs {
     bar: ProgressBar,
+    told: Instant,
 }
 
 impl Runs {
-    /// A bar for `runs` runs.
-    pub fn new(runs: usize) -> Self {
-        let bar = ProgressBar::new(runs as u64);
-        let style = "{bar:32} {pos} of {len} runs  {elapsed}  {wide_msg}";
-        if let Ok(style) = ProgressStyle::with_template(style) {
+    const PARTS: f64 = 1e4;
+
+    pub fn new() -> Self {
+        let bar = ProgressBar::new(Self::PARTS as u64);
+        if let Ok(style) = ProgressStyle::with_template("{bar:32} {elapsed}  {wide_msg}") {
             bar.set_style(style);
         }
-        Self { bar }
+        Self {
+            bar,
+            told: Instant::now(),
+        }
     }
 
     /// Hears of the sweep.
-    pub fn update(&self, progress: &schedule::Progress<'_, SweepRecord>) {
-        self.bar.set_position(progress.done as u64);
-        let left = progress.remaining_seconds.map_or_else(String::new, |s| {
-            format!("about {} left  ", HumanDuration(Duration::from_secs_f64(s)))
-        });
-        let latest = progress.latest.map_or_else(String::new, |record| {
-            let run = &record.run;
-            format!(
-                "{} at ε = {}: {:.1} %",
-                run.config.condition,
-                run.config.epsilon,
-                100.0 * run.test_accuracy
-            )
-        });
-        self.bar.set_message(format!("{left}{latest}"));
+    pub fn update(&mut self, progress: &schedule::Progress) {
+        let mut line = format!("{} of {} runs", progress.done, progress.total);
+        if let Some(left) = progress.left {
+            line += &format!(", {} left", about(left));
+        }
+        if self.bar.is_hidden() {
+            if self.told.elapsed() >= EVERY {
+                self.told = Instant::now();
+                super::say(&line);
+            }
+            return;
+        }
+        if let Some(latest) = &progress.latest {
+            line += &format!("  {latest}");
+        }
+        self.bar.set_position((Self::PARTS * progress.share) as u64);
+        self.bar.set_message(line);
     }
 
     /// Takes the bar off the screen.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// A time in words, such as `about 2 h`.
+pub(super) fn about(time: Duration) -> String {
+    match time.as_secs_f64() {
+        s if s < 90.0 => format!("about {s:.0} s"),
+        s if s < 5400.0 => format!("about {:.0} min", s / 60.0),
+        s if s < 36_000.0 => format!("about {:.1} h", s / 3600.0),
+        s => format!("about {:.0} h", s / 3600.0),
     }
 }

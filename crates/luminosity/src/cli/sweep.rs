@@ -1,30 +1,20 @@
-//! The commands of whole sweeps: `sweep` fills a store, `report` reads one.
+//! The commands of whole sweeps: `sweep` fills a store, `report` reads one, `pack` makes one file of it.
 
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use serde::Serialize;
-
-use super::args::{ReportArguments, SweepArguments, threads};
+use super::args::{PackArguments, ReportArguments, SweepArguments, threads};
 use super::commands::load;
-use super::progress::Runs;
+use super::progress::{Runs, about};
 use super::{print, say};
 use crate::data::Dataset;
 use crate::record::{RunRecord, SweepRecord};
-use crate::schedule::{self, Ending, Options, Outcome, Stop, Summary};
-use crate::store::{Job, Manifest, Store};
+use crate::schedule::{self, Ending, Hear, Summary};
+use crate::store::{self, Manifest, Open, Problem, Store};
 use crate::sweep::{Request, SweepRun};
 use crate::{DeviceName, Error, RunConfig, parallel, report, run, signal};
-
-/// What a store is made for: continued only by the same.
-#[derive(Serialize)]
-struct Asked<'a> {
-    #[serde(flatten)]
-    request: &'a Request,
-    data_sha256: &'a str,
-    device: &'a str,
-}
 
 pub(super) fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Error> {
     let request = arguments.request()?;
@@ -32,11 +22,10 @@ pub(super) fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Error> {
     let device = arguments.device.device;
     device.open()?;
     let data = load(&arguments.data.selection())?;
-    let all = request.runs();
-    let jobs = match arguments.shard {
-        Some(shard) => shard.select(all.clone()),
-        None => all.clone(),
-    };
+    let mut jobs = request.runs();
+    if let Some(shard) = arguments.shard {
+        jobs = shard.select(jobs);
+    }
     if arguments.dry_run {
         return dry_run(&request, &jobs, &data, device, threads);
     }
@@ -49,7 +38,8 @@ pub(super) fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Error> {
         true => Open::Extend,
         false => Open::Same,
     };
-    let store = open_store(&request, &all, &data, device, &arguments.out, open)?;
+    let asked = Manifest::new(&request, data.sha256(), device);
+    let store = Store::prepare(&arguments.out, &asked, open)?;
     let summary = make(&store, &jobs, &data, device, threads)?;
     print(&format!("{summary}\n"))?;
     Ok(conclude(&summary))
@@ -70,93 +60,50 @@ pub(super) fn complete(
         jobs.len(),
         request.epochs
     ));
-    let store = open_store(request, &jobs, data, device, folder, Open::Join)?;
+    let asked = Manifest::new(request, data.sha256(), device);
+    let store = Store::prepare(folder, &asked, Open::Join)?;
     let summary = make(&store, &jobs, data, device, threads)?;
-    let mut records = store.completed()?.records;
+    let mut records = store.contents()?.records;
     let own = jobs.iter().filter_map(|job| records.remove(&job.id()));
     Ok((own.map(|record| record.run).collect(), summary))
 }
 
-fn open_store(
-    request: &Request,
-    jobs: &[SweepRun],
-    data: &Dataset,
-    device: DeviceName,
-    folder: &Path,
-    open: Open,
-) -> Result<Store<SweepRun, SweepRecord>, Error> {
-    let asked = Asked {
-        request,
-        data_sha256: data.sha256(),
-        device: device.name(),
-    };
-    let manifest = Manifest::new(env!("CARGO_PKG_VERSION"), &asked, jobs)?;
-    Ok(match open {
-        Open::Same => Store::open_or_create(folder, manifest)?,
-        Open::Extend | Open::Join => Store::extend(folder, manifest)?,
-    })
-}
-
-/// What may be in a store already.
-enum Open {
-    /// The same request.
-    Same,
-    /// A part of the request.
-    Extend,
-    /// Any request.
-    Join,
-}
-
 /// Makes the runs that are missing.
 fn make(
-    store: &Store<SweepRun, SweepRecord>,
+    store: &Store,
     jobs: &[SweepRun],
     data: &Dataset,
     device: DeviceName,
     threads: usize,
 ) -> Result<Summary, Error> {
-    let flag = signal::install_signal_handlers()
+    let stop = signal::install_signal_handlers()
         .map_err(|e| Error::io("handle signals for", store.folder(), e))?;
-    let mut options = Options::new(threads);
-    options.stop = Stop::new(flag);
-    let bar = Runs::new(jobs.len());
-    let execute = |job: &SweepRun, stop: &Stop| execute(job, stop, data, device);
-    let summary = schedule::run(store, jobs, &options, execute, |p| bar.update(p));
+    let mut bar = Runs::new();
+    let execute = |job: &SweepRun, hear: &mut Hear<'_>| {
+        let mut hear = |p: run::Progress<'_>| hear(p.step as f64 / p.steps as f64);
+        run::run(&job.config, data, device, &mut hear).map(|trained| trained.record)
+    };
+    let summary = schedule::run(store, jobs, threads, &stop, execute, |p| bar.update(p));
     bar.finish();
     let summary = summary?;
-    for problem in &summary.problems {
-        say(&format!("{problem}"));
+    tell(&summary.problems);
+    for failure in &summary.failed {
+        say(&format!("{} failed: {}", failure.id, failure.message));
     }
     Ok(summary)
 }
 
-pub(super) fn conclude(summary: &Summary) -> ExitCode {
-    match summary.ending {
-        Ending::Complete | Ending::Elsewhere => ExitCode::SUCCESS,
-        Ending::Failed => ExitCode::FAILURE,
-        Ending::Interrupted => ExitCode::from(signal::INTERRUPTED as u8),
+fn tell(problems: &[Problem]) {
+    for problem in problems {
+        say(&format!("{problem}"));
     }
 }
 
-/// One run of a sweep; given up as soon as a stop is requested.
-fn execute(
-    job: &SweepRun,
-    stop: &Stop,
-    data: &Dataset,
-    device: DeviceName,
-) -> Outcome<SweepRecord> {
-    let result = run::run(&job.config, data, device, &mut |_| match stop.requested() {
-        true => ControlFlow::Break(()),
-        false => ControlFlow::Continue(()),
-    });
-    match result {
-        Err(Error::Interrupted) => Outcome::Stopped,
-        result => result
-            .map(|trained| SweepRecord {
-                setting: job.setting,
-                run: trained.record,
-            })
-            .into(),
+pub(super) fn conclude(summary: &Summary) -> ExitCode {
+    match summary.ending {
+        Ending::Complete => ExitCode::SUCCESS,
+        Ending::Failed => ExitCode::FAILURE,
+        Ending::Interrupted => ExitCode::from(signal::INTERRUPTED as u8),
     }
 }
 
@@ -205,32 +152,23 @@ fn dry_run(
             own.count()
         ))?;
     }
-    let hours = seconds / threads as f64 / 3600.0;
+    let seconds = Duration::from_secs_f64(seconds / threads as f64);
     print(&format!(
-        "{:<20}{:>5} runs of {} epochs, about {} with {threads} at a time\n",
+        "{:<20}{:>5} runs of {} epochs, {} with {threads} at a time\n",
         "together",
         jobs.len(),
         request.epochs,
-        duration(hours)
+        about(seconds)
     ))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn duration(hours: f64) -> String {
-    match hours {
-        h if h >= 1.0 => format!("{h:.1} hours"),
-        h => format!("{:.0} minutes", (60.0 * h).max(1.0)),
-    }
-}
-
 pub(super) fn report(arguments: &ReportArguments) -> Result<ExitCode, Error> {
-    let store = Store::<SweepRun, SweepRecord>::open(&arguments.store)?;
-    let request: Request = request_of(store.manifest(), &arguments.store)?;
-    let completed = store.completed()?;
-    for problem in &completed.problems {
-        say(&format!("{problem}"));
-    }
-    let records: Vec<SweepRecord> = completed.records.into_values().collect();
+    let contents = store::read(&arguments.store)?;
+    let request = contents.manifest.request();
+    let request = request.map_err(|problem| Error::file(&arguments.store, problem))?;
+    tell(&contents.problems);
+    let records: Vec<SweepRecord> = contents.records.into_values().collect();
     let written = report::write(&records, &request.runs(), &arguments.out)?;
     print(&format!("{}\n", written.summary.trim_end()))?;
     for missing in &written.missing {
@@ -244,17 +182,10 @@ pub(super) fn report(arguments: &ReportArguments) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The request in a manifest, which also holds what it was asked of.
-fn request_of(manifest: &Manifest, folder: &Path) -> Result<Request, Error> {
-    let mut asked = manifest.asked().clone();
-    if let Some(asked) = asked.as_object_mut() {
-        asked.remove("data_sha256");
-        asked.remove("device");
-    }
-    serde_json::from_value(asked).map_err(|e| {
-        Error::file(
-            &folder.join("manifest.json"),
-            format!("not of a sweep ({e})"),
-        )
-    })
+pub(super) fn pack(arguments: &PackArguments) -> Result<ExitCode, Error> {
+    let (records, problems) = store::pack(&arguments.store, &arguments.file)?;
+    tell(&problems);
+    let file = arguments.file.display();
+    say(&format!("Wrote {records} records to {file}"));
+    Ok(ExitCode::SUCCESS)
 }

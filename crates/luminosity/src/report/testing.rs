@@ -95,6 +95,7 @@ pub fn with_correct(run: &SweepRun, correct: i32) -> SweepRecord {
         setting: run.setting,
         run: RunRecord {
             version: "0.1.0".to_owned(),
+            numerics: crate::record::NUMERICS,
             device: "cpu".to_owned(),
             data: "Fashion-MNIST (60,000 training and 10,000 test images)".to_owned(),
             data_sha256: FASHION_MNIST[0].to_owned(),

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::store::{Job, cost};
+use crate::Error;
+use crate::sweep::SweepRun;
 
 /// Part `index` of `count`, written `2/5`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,34 +13,23 @@ pub struct Shard {
     count: usize,
 }
 
-/// A text that names no shard.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("shard {text:?} is {problem}; allowed: i/n with 1 ≤ i ≤ n, such as 2/5")]
-pub struct ShardError {
-    text: String,
-    problem: &'static str,
-}
-
 impl FromStr for Shard {
-    type Err = ShardError;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, ShardError> {
-        let error = |problem| ShardError {
-            text: text.to_owned(),
-            problem,
-        };
+    fn from_str(text: &str) -> Result<Self, Error> {
         let number = |part: &str| {
             let digits = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
             digits.then(|| part.parse::<usize>().ok()).flatten()
         };
-        let (index, count) = text.split_once('/').ok_or(error("without a /"))?;
-        let (Some(index), Some(count)) = (number(index), number(count)) else {
-            return Err(error("not made of two whole numbers"));
-        };
-        if index == 0 || index > count {
-            return Err(error("not one of the parts"));
+        let parts = text.split_once('/');
+        match parts.and_then(|(index, count)| Some((number(index)?, number(count)?))) {
+            Some((index, count)) if (1..=count).contains(&index) => Ok(Self { index, count }),
+            _ => Err(Error::usage(
+                "shard",
+                text,
+                "I/N with 1 ≤ I ≤ N, such as 2/5",
+            )),
         }
-        Ok(Self { index, count })
     }
 }
 
@@ -52,21 +42,17 @@ impl fmt::Display for Shard {
 impl Shard {
     /// The jobs of this part, in their order. Together the parts hold every job once, whatever the
     /// order of the list, and their costs differ as little as dealing out the longest first allows.
-    pub fn select<J: Job>(&self, jobs: Vec<J>) -> Vec<J> {
+    pub fn select(&self, jobs: Vec<SweepRun>) -> Vec<SweepRun> {
         let mut order: Vec<(f64, String, usize)> = (0..)
             .zip(&jobs)
-            .map(|(i, job)| (cost(job), job.id(), i))
+            .map(|(i, job)| (job.cost(), job.id(), i))
             .collect();
         order.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-        // Cost, then number of jobs, so that jobs without a cost are spread as well.
-        let mut loads = vec![(0.0_f64, 0_usize); self.count];
+        let mut loads = vec![0.0_f64; self.count.min(order.len())];
         let mut own = vec![false; jobs.len()];
         for (cost, _, i) in order {
-            let least = |a: &&mut (f64, usize), b: &&mut (f64, usize)| {
-                a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))
-            };
-            if let Some((part, load)) = (1..).zip(&mut loads).min_by(|(_, a), (_, b)| least(a, b)) {
-                *load = (load.0 + cost, load.1 + 1);
+            if let Some((part, load)) = (1..).zip(&mut loads).min_by(|a, b| a.1.total_cmp(b.1)) {
+                *load += cost;
                 own[i] = part == self.index;
             }
         }
@@ -77,21 +63,8 @@ impl Shard {
 
 #[cfg(test)]
 mod tests {
-    use serde::{Deserialize, Serialize};
-
     use super::*;
-
-    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-    struct Run(u32, f64);
-
-    impl Job for Run {
-        fn id(&self) -> String {
-            format!("run-{}", self.0)
-        }
-        fn cost(&self) -> f64 {
-            self.1
-        }
-    }
+    use crate::sweep::Preset;
 
     #[test]
     fn shards_are_read_and_shown() {
@@ -99,57 +72,36 @@ mod tests {
             assert_eq!(text.parse::<Shard>().unwrap().to_string(), text);
         }
         for text in [
-            "",
-            "2",
-            "/",
-            "0/5",
-            "6/5",
-            "1/0",
-            "-1/5",
-            "+1/5",
-            "a/5",
-            "1/5/2",
-            " 1/5",
-            "1/99999999999999999999999",
+            "", "2", "/", "0/5", "6/5", "1/0", "-1/5", "+1/5", "a/5", "1/5/2", " 1/5",
         ] {
             let message = text.parse::<Shard>().unwrap_err().to_string();
-            assert!(
-                message.contains("1 ≤ i ≤ n") && message.contains(text),
-                "{message}"
-            );
+            assert!(message.contains(&format!("shard is {text};")), "{message}");
         }
     }
 
     #[test]
-    fn shards_are_disjoint_complete_and_balanced() {
-        let jobs: Vec<Run> = (0..97)
-            .map(|i| Run(i, f64::from(5 + i * 37 % 56)))
-            .collect();
-        for count in [1, 2, 3, 7, 97, 120] {
-            let part = |index| Shard { index, count }.select(jobs.clone());
-            let parts: Vec<Vec<Run>> = (1..=count).map(part).collect();
-            let mut all: Vec<Run> = parts.concat();
-            all.sort_by_key(|run| run.0);
-            assert_eq!(all, jobs);
-            let costs = parts.iter().map(|p| p.iter().map(|run| run.1).sum::<f64>());
-            let (least, most) = costs.fold((f64::MAX, 0.0_f64), |(a, b), c| (a.min(c), b.max(c)));
-            assert!(most - least <= 60.0, "{count}: {least} to {most}");
-        }
-    }
-
-    #[test]
-    fn shards_do_not_depend_on_the_order_and_bear_any_cost() {
-        let mut jobs: Vec<Run> = (0..20).map(|i| Run(i, f64::from(i % 3))).collect();
-        jobs.extend([Run(20, f64::NAN), Run(21, f64::INFINITY), Run(22, -4.0)]);
-        let shard: Shard = "2/3".parse().unwrap();
-        let ids = |jobs: Vec<Run>| {
-            let mut ids: Vec<String> = shard.select(jobs).iter().map(Job::id).collect();
+    fn shards_are_disjoint_complete_and_balanced_in_any_order() {
+        let jobs = Preset::Lite.request().runs();
+        let longest = jobs.iter().map(SweepRun::cost).fold(0.0, f64::max);
+        let ids = |jobs: &[SweepRun]| {
+            let mut ids: Vec<_> = jobs.iter().map(SweepRun::id).collect();
             ids.sort();
             ids
         };
-        let own = ids(jobs.clone());
-        assert!((6..=9).contains(&own.len()), "{own:?}");
-        jobs.reverse();
-        assert_eq!(ids(jobs), own);
+        let backwards: Vec<_> = jobs.iter().rev().cloned().collect();
+        for count in [1, 2, 7, 320, 1_000_000] {
+            let part = |index| Shard { index, count }.select(jobs.clone());
+            let parts: Vec<_> = (1..=count.min(321)).map(part).collect();
+            assert_eq!(ids(&parts.concat()), ids(&jobs));
+            let last = Shard {
+                index: count,
+                count,
+            };
+            assert_eq!(ids(&last.select(backwards.clone())), ids(&part(count)));
+            let costs = parts[..count.min(320)].iter();
+            let costs = costs.map(|part| part.iter().map(SweepRun::cost).sum::<f64>());
+            let (least, most) = costs.fold((f64::MAX, 0.0_f64), |(a, b), c| (a.min(c), b.max(c)));
+            assert!(most - least <= longest, "{count}: {least} to {most}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::store::{Failure, Problem};
+use crate::store::Problem;
 
 /// Why a sweep is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,8 +13,15 @@ pub enum Ending {
     Failed,
     /// A stop was requested before the end.
     Interrupted,
-    /// Other processes are still at the rest, and waiting was not wanted.
-    Elsewhere,
+}
+
+/// A run that failed. It is tried again by the next sweep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The run.
+    pub id: String,
+    /// Why, in one line.
+    pub message: String,
 }
 
 /// The result of a sweep.
@@ -26,11 +33,9 @@ pub struct Summary {
     pub total: usize,
     /// How many of them have a record now.
     pub done: usize,
-    /// How many of those records this sweep made.
-    pub made: usize,
     /// The runs that failed.
     pub failed: Vec<Failure>,
-    /// The record files that could not be used when the sweep began.
+    /// The records that could not be used when the sweep began.
     pub problems: Vec<Problem>,
 }
 
@@ -40,18 +45,11 @@ impl fmt::Display for Summary {
             Ending::Complete => "complete",
             Ending::Failed => "incomplete",
             Ending::Interrupted => "interrupted",
-            Ending::Elsewhere => "left to other processes",
         };
         write!(f, "{name}: {} of {} done", self.done, self.total)?;
-        if let Some(first) = self.failed.first() {
-            let line = first.message.lines().next().unwrap_or_default();
-            let count = self.failed.len();
-            write!(
-                f,
-                ", {count} failed, the first of them {}: {line}",
-                first.id
-            )?;
+        match self.failed.len() {
+            0 => Ok(()),
+            failed => write!(f, ", {failed} failed"),
         }
-        Ok(())
     }
 }

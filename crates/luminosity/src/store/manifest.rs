@@ -1,24 +1,38 @@
 //! What a store was made for.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
-use super::atomic::{self, Existing};
-use super::{FORMAT, Job, StoreError, claim, difference, holder, id_of, job, list, runs};
+use super::FORMAT;
+use crate::record::{NUMERICS, RunRecord};
+use crate::sweep::{Request, SweepRun};
+use crate::{DeviceName, Error};
 
-/// How long to wait for another process that is writing the manifest, which takes milliseconds.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest value that a message shows whole.
+const LONGEST: usize = 120;
+/// What all runs of a store have in common.
+const COMMON: [&str; 3] = ["data_sha256", "device", "numerics"];
 
-/// The request that a store answers: written when it is made, compared whenever it is continued.
+/// What may be in a store already. The data, the device and the numerics are the same in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Open {
+    /// The same request.
+    Same,
+    /// A part of the request, which becomes that of the store.
+    Extend,
+    /// The runs of any request; those of this one join them.
+    Join,
+}
+
+/// The request that a store answers, and the names of its runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     format: u32,
     program: String,
-    asked: Value,
+    asked: Map<String, Value>,
     jobs: Vec<String>,
 }
 
@@ -29,44 +43,21 @@ struct Header {
 }
 
 impl Manifest {
-    /// The request `asked` to the program of this version, which amounts to `jobs`.
-    ///
-    /// # Errors
-    ///
-    /// Two jobs have the same name, or a name is not fit for a file.
-    pub fn new<J: Job>(
-        program: &str,
-        asked: &impl Serialize,
-        jobs: &[J],
-    ) -> Result<Self, StoreError> {
-        let jobs: Vec<String> = jobs.iter().map(Job::id).collect();
-        let mut seen = HashSet::new();
-        for id in &jobs {
-            job::check_id(id)?;
-            if !seen.insert(id.to_ascii_lowercase()) {
-                let problem = format!("two runs are named {id}; allowed: different names");
-                return Err(StoreError::Jobs { problem });
-            }
-        }
-        let asked = serde_json::to_value(asked).map_err(|e| StoreError::Jobs {
-            problem: format!("the request cannot be written down: {e}"),
-        })?;
-        Ok(Self {
+    /// A request to this program, for data of this content.
+    pub fn new(request: &Request, data_sha256: &str, device: DeviceName) -> Self {
+        // A request of plain numbers and names can always be encoded, as an object.
+        let mut asked = match json!(request) {
+            Value::Object(asked) => asked,
+            _ => Map::new(),
+        };
+        let common = [json!(data_sha256), json!(device.name()), json!(NUMERICS)];
+        asked.extend(COMMON.map(str::to_owned).into_iter().zip(common));
+        Self {
             format: FORMAT,
-            program: program.to_owned(),
+            program: env!("CARGO_PKG_VERSION").to_owned(),
             asked,
-            jobs,
-        })
-    }
-
-    /// The version of the program that made the store.
-    pub fn program(&self) -> &str {
-        &self.program
-    }
-
-    /// What was asked for.
-    pub fn asked(&self) -> &Value {
-        &self.asked
+            jobs: request.runs().iter().map(SweepRun::id).collect(),
+        }
     }
 
     /// The names of all runs.
@@ -74,142 +65,177 @@ impl Manifest {
         &self.jobs
     }
 
-    /// Makes sure that `jobs` are different ones of the store's.
-    pub(super) fn check<J: Job>(&self, jobs: &[J]) -> Result<(), StoreError> {
-        let mut open: HashSet<&str> = self.jobs.iter().map(String::as_str).collect();
-        match jobs
-            .iter()
-            .map(Job::id)
-            .find(|id| !open.remove(id.as_str()))
-        {
-            None => Ok(()),
-            Some(id) => Err(StoreError::Jobs {
-                problem: format!(
-                    "the run {id} is not one of the store's, or twice in the list; allowed: each \
-                     of the store's {} runs once",
-                    self.jobs.len()
-                ),
-            }),
-        }
+    /// What was asked for last.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn request(&self) -> Result<Request, String> {
+        let mut asked = self.asked.clone();
+        asked.retain(|name, _| !COMMON.contains(&name.as_str()));
+        serde_json::from_value(Value::Object(asked)).map_err(|e| format!("not of a sweep ({e})"))
     }
 
-    /// Reads a manifest; none if there is no file.
-    pub(super) fn read(path: &Path) -> Result<Option<Self>, StoreError> {
-        let content = atomic::read(path).map_err(|e| StoreError::io("read", path, e))?;
-        let Some(content) = content else {
-            return Ok(None);
-        };
-        let damaged = |e| StoreError::file(path, format!("not the manifest of a store: {e}"));
-        let Header { format } = serde_json::from_slice(&content).map_err(damaged)?;
-        if format != FORMAT {
-            let problem = format!("written in format {format}; allowed: format {FORMAT}");
-            return Err(StoreError::file(path, problem));
-        }
-        serde_json::from_slice(&content).map(Some).map_err(damaged)
-    }
-
-    /// Makes sure that the folder has a manifest that is `compatible` with this one, and returns
-    /// the one that holds from now on.
-    pub(super) fn settle(
-        self,
-        folder: &Path,
-        compatible: fn(&Self, &Self, &Path) -> Result<(), StoreError>,
-    ) -> Result<Self, StoreError> {
-        let path = path(folder);
-        let settled = |stored: &Self| -> Result<bool, StoreError> {
-            compatible(&self, stored, &path)?;
-            Ok(stored.asked == self.asked && stored.jobs == self.jobs)
-        };
-        if let Some(stored) = Self::read(&path)?
-            && settled(&stored)?
-        {
-            return Ok(stored);
-        }
-        let _claim = wait_for_claim(&folder.join("manifest.claim"))?;
-        // Another process may have been faster.
-        match Self::read(&path)? {
-            Some(stored) if settled(&stored)? => return Ok(stored),
-            Some(_) => {}
-            None => refuse_orphans(folder, &path)?,
-        }
-        for left in list(folder)? {
-            if atomic::temporary_for(&left).is_some() {
-                atomic::remove(&left).map_err(|e| StoreError::io("remove", &left, e))?;
-            }
-        }
-        let content = serde_json::to_vec_pretty(&self)
-            .map_err(std::io::Error::from)
-            .and_then(|content| atomic::write(&path, "manifest", &content, Existing::Replace));
-        content.map_err(|e| StoreError::io("write", &path, e))?;
-        Ok(self)
-    }
-
-    /// Whether the store was made for the same.
-    pub(super) fn must_equal(&self, stored: &Self, path: &Path) -> Result<(), StoreError> {
-        let request = |m: &Self| serde_json::json!({"asked": m.asked, "jobs": m.jobs});
-        match difference::first(&request(stored), &request(self)) {
-            None => Ok(()),
-            Some(difference) => Err(StoreError::Request {
-                path: path.to_owned(),
-                key: difference.key,
-                stored: difference.left,
-                asked: difference.right,
-            }),
-        }
-    }
-
-    /// Whether all that is in the store is still wanted.
-    pub(super) fn must_include(&self, stored: &Self, path: &Path) -> Result<(), StoreError> {
-        let wanted: HashSet<&String> = self.jobs.iter().collect();
-        match stored.jobs.iter().find(|id| !wanted.contains(id)) {
-            None => Ok(()),
-            Some(id) => Err(StoreError::file(
-                path,
-                format!(
-                    "holds the run {id}, which is not among the {} asked for; allowed: all {} runs \
-                     of the store and more, or another folder",
-                    self.jobs.len(),
-                    stored.jobs.len()
-                ),
+    /// Reads a manifest.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub(super) fn decode(content: &[u8]) -> Result<Self, String> {
+        let damaged = |e| format!("not the manifest of a store ({e})");
+        let Header { format } = serde_json::from_slice(content).map_err(damaged)?;
+        match format {
+            FORMAT => serde_json::from_slice(content).map_err(damaged),
+            _ => Err(format!(
+                "written in format {format}; allowed: format {FORMAT}"
             )),
         }
     }
-}
 
-/// The file.
-pub(super) fn path(folder: &Path) -> PathBuf {
-    folder.join("manifest.json")
-}
+    /// Whether a record is of the data, the device and the numerics of the store.
+    pub(super) fn check(&self, run: &RunRecord) -> Result<(), String> {
+        let found = [
+            json!(run.data_sha256),
+            json!(run.device),
+            json!(run.numerics),
+        ];
+        match COMMON
+            .into_iter()
+            .zip(found)
+            .find(|(name, found)| self.common(name) != *found)
+        {
+            Some((name, found)) => Err(format!(
+                "{name} is {found}; allowed: that of the store, {}",
+                self.common(name)
+            )),
+            None => Ok(()),
+        }
+    }
 
-/// Records whose request nobody knows must not be taken for those of this one.
-fn refuse_orphans(folder: &Path, manifest: &Path) -> Result<(), StoreError> {
-    let runs = runs(folder);
-    match list(&runs)?.iter().find(|path| id_of(path).is_some()) {
-        None => Ok(()),
-        Some(record) => Err(StoreError::file(
-            manifest,
-            format!(
-                "missing beside {}; allowed: an empty folder",
-                record.display()
-            ),
-        )),
+    fn common(&self, name: &str) -> Value {
+        let first = || {
+            if name == "numerics" {
+                json!(1)
+            } else {
+                Value::Null
+            }
+        };
+        self.asked.get(name).cloned().unwrap_or_else(first)
+    }
+
+    /// The manifest from now on, of this request and what is `stored`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if the two do not fit together.
+    pub(super) fn over(&self, stored: &Self, open: Open, path: &Path) -> Result<Self, Error> {
+        let refuse = |name: &str, ours: &Value, theirs: &Value, allowed: &str| {
+            let (ours, theirs) = (shown(ours), shown(theirs));
+            let problem = format!(
+                "the store was made for {name} = {theirs}, asked for is {name} = {ours}; allowed: \
+                 {allowed}, or another folder"
+            );
+            Err(Error::file(path, problem))
+        };
+        for name in COMMON {
+            let (ours, theirs) = (self.common(name), stored.common(name));
+            if ours != theirs {
+                return refuse(name, &ours, &theirs, "the same");
+            }
+        }
+        let mut united = self.clone();
+        let own: HashSet<&String> = self.jobs.iter().collect();
+        let mut others = stored.jobs.iter().filter(|id| !own.contains(id));
+        match open {
+            Open::Same if (&self.asked, &self.jobs) != (&stored.asked, &stored.jobs) => {
+                let names = self.asked.keys().chain(stored.asked.keys());
+                let of = |m: &Self, name| m.asked.get(name).cloned().unwrap_or(Value::Null);
+                let mut pairs = names.map(|name| (name, of(self, name), of(stored, name)));
+                let differs = pairs.find(|(_, ours, theirs)| ours != theirs);
+                let allowed = "the same request, --extend by one that includes it";
+                match differs {
+                    Some((name, ours, theirs)) => refuse(name, &ours, &theirs, allowed),
+                    None => refuse("runs", &json!(self.jobs), &json!(stored.jobs), allowed),
+                }
+            }
+            Open::Extend => match others.next() {
+                Some(id) => {
+                    let problem = format!(
+                        "the store holds the run {id}, which is not among the {} asked for; \
+                         allowed: all of its {} runs and more, or another folder",
+                        self.jobs.len(),
+                        stored.jobs.len()
+                    );
+                    Err(Error::file(path, problem))
+                }
+                None => Ok(united),
+            },
+            Open::Same => Ok(united),
+            Open::Join => {
+                united.jobs.extend(others.cloned());
+                Ok(united)
+            }
+        }
     }
 }
 
-fn wait_for_claim(path: &Path) -> Result<claim::Claim, StoreError> {
-    let leases = holder::Leases::default();
-    let started = Instant::now();
-    loop {
-        match claim::attempt(path, &leases).map_err(|e| StoreError::io("write", path, e))? {
-            claim::Attempt::Mine(claim) => return Ok(claim),
-            claim::Attempt::Busy(_) if started.elapsed() < PATIENCE => {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            claim::Attempt::Busy(holder) => {
-                let whose = holder.map_or("another process".to_owned(), |h| h.to_string());
-                let problem = format!("held by {whose}; if that has ended, remove the file");
-                return Err(StoreError::file(path, problem));
-            }
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sweep::Preset;
+
+    #[test]
+    fn a_store_is_opened_by_what_fits() {
+        let of = |request: &Request, data| Manifest::new(request, data, DeviceName::Flex);
+        let quick = Preset::Quick.request();
+        let more = Request {
+            settings: 9,
+            ..quick.clone()
+        };
+        let other = Request {
+            lambda: 0.5,
+            ..quick.clone()
+        };
+        let stored = of(&quick, "a");
+        let over = |asked: &Manifest, open| {
+            let united = asked.over(&stored, open, Path::new("manifest.json"));
+            united.map(|m| m.jobs.len()).map_err(|e| e.to_string())
+        };
+        for open in [Open::Same, Open::Extend, Open::Join] {
+            assert_eq!(over(&stored, open), Ok(48));
+            let message = over(&of(&quick, "b"), open).unwrap_err();
+            assert!(
+                message.contains("\"a\"") && message.contains("\"b\""),
+                "{message}"
+            );
+            let mut old = stored.clone();
+            old.asked.remove("numerics");
+            let message = over(&old, open).unwrap_err();
+            assert!(
+                message.contains("numerics = 2, asked for is numerics = 1"),
+                "{message}"
+            );
         }
+        let message = over(&of(&more, "a"), Open::Same).unwrap_err();
+        assert!(
+            message.contains("settings = 6, asked for is settings = 9"),
+            "{message}"
+        );
+        assert_eq!(over(&of(&more, "a"), Open::Extend), Ok(72));
+        assert!(
+            over(&of(&other, "a"), Open::Extend)
+                .unwrap_err()
+                .contains("48 runs")
+        );
+        assert_eq!(over(&of(&other, "a"), Open::Join), Ok(96));
+        assert_eq!(stored.request(), Ok(quick));
     }
 }

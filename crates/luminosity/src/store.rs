@@ -1,0 +1,298 @@
+//! A folder of run records that any number of processes fill, one run at a time, and that survives
+//! whatever ends them.
+//!
+//! ```text
+//! manifest.json                what was asked for
+//! runs/<id>.json               one finished run; appears complete, is never replaced
+//! runs/<id>.claim              somebody is at it (a lock that dies with its process)
+//! runs/<id>.json.damaged-<n>   a record that could not be used, kept to be looked at
+//! .lock                        held while the manifest is written
+//! ```
+//!
+//! Runs are deterministic and a record stays once it is there, so that it does not matter if two
+//! processes make the same one.
+
+mod claim;
+mod manifest;
+mod pack;
+mod record;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+pub use claim::Claim;
+pub use manifest::{Manifest, Open};
+pub use pack::{pack, read};
+pub use record::{Contents, Problem};
+
+use crate::record::SweepRecord;
+use crate::{Error, files};
+
+/// The version of the layout above and of what the store itself writes into its files.
+pub const FORMAT: u32 = 1;
+/// The longest file of a store that is read.
+const MOST_BYTES: u64 = 1 << 28;
+
+/// A folder of records.
+#[derive(Debug)]
+pub struct Store {
+    folder: PathBuf,
+    manifest: Manifest,
+}
+
+/// What there is to do about a run.
+#[derive(Debug)]
+pub enum Turn {
+    /// Nothing: it has its record.
+    Done,
+    /// Nothing yet: somebody else is at it.
+    Busy,
+    /// Make it, and hold the claim until its record is published.
+    Mine(Claim),
+}
+
+impl Store {
+    /// Opens the store in `folder`, which must hold one. Writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// There is no manifest, or it is not readable, or of another format.
+    pub fn open(folder: &Path) -> Result<Self, Error> {
+        let path = manifest_path(folder);
+        match read_manifest(&path)? {
+            Some(manifest) => Ok(Self {
+                folder: folder.to_owned(),
+                manifest,
+            }),
+            None => {
+                let problem = "not there; allowed: the folder of a store, or a packed store";
+                Err(Error::file(&path, problem))
+            }
+        }
+    }
+
+    /// Opens the store in `folder` for what `asked` says, or makes it. What killed processes left is
+    /// cleared away.
+    ///
+    /// # Errors
+    ///
+    /// The store there was made for something else, or the folder cannot be written to.
+    pub fn prepare(folder: &Path, asked: &Manifest, open: Open) -> Result<Self, Error> {
+        let runs = folder.join("runs");
+        std::fs::create_dir_all(&runs).map_err(|e| Error::io("create", &runs, e))?;
+        let store = Self {
+            folder: folder.to_owned(),
+            manifest: settle(folder, asked, open)?,
+        };
+        store.clear_leftovers()?;
+        Ok(store)
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What the store was made for.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Reads all records. One that cannot be used is named and does not stop the rest; nothing is
+    /// changed.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be listed.
+    pub fn contents(&self) -> Result<Contents, Error> {
+        let mut contents = Contents::new(self.manifest.clone());
+        for path in list(&self.runs())? {
+            if let Some(id) = named(&path, ".json") {
+                let found = files::read(&path, MOST_BYTES).map_err(|e| match e {
+                    Error::Io { source, .. } => source.to_string(),
+                    Error::File { problem, .. } => problem,
+                    other => other.to_string(),
+                });
+                contents.add(&path, Some(id), found.as_deref());
+            }
+        }
+        Ok(contents)
+    }
+
+    /// Claims a run if it needs to be made. A damaged record is put aside. Never waits.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if this run cannot be made; [`Error::Io`] if a file cannot be written or read.
+    pub fn begin(&self, id: &str) -> Result<Turn, Error> {
+        if let Ok(true) = self.find(id)? {
+            return Ok(Turn::Done);
+        }
+        let Some(claim) = claim::attempt(&self.claim_path(id))? else {
+            return Ok(Turn::Busy);
+        };
+        // Its last holder may have published between the look and the claim.
+        match self.find(id)? {
+            Ok(true) => return Ok(Turn::Done),
+            Ok(false) => {}
+            Err(_) => self.put_aside(id)?,
+        }
+        Ok(Turn::Mine(claim))
+    }
+
+    /// Writes the record of a run. One that is there already stays.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if it would not be understood when read again, [`Error::Io`] if it cannot be
+    /// written.
+    pub fn publish(&self, _claim: &Claim, id: &str, record: &SweepRecord) -> Result<(), Error> {
+        let path = self.record_path(id);
+        let content = record::encode(&self.manifest, id, record);
+        let content = content.map_err(|problem| Error::file(&path, problem))?;
+        if !files::create(&path, &content)? && self.find(id)?.is_err() {
+            let problem = "something that is no record took this place during the run";
+            return Err(Error::file(&path, problem));
+        }
+        Ok(())
+    }
+
+    /// Whether a run has its record, or what is wrong with that. The outer error says nothing of it.
+    fn find(&self, id: &str) -> Result<Result<bool, String>, Error> {
+        let path = self.record_path(id);
+        match files::read(&path, MOST_BYTES) {
+            Ok(content) => Ok(record::decode(&self.manifest, Some(id), &content).map(|_| true)),
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                match path.is_symlink() {
+                    true => Err(Error::file(&path, "a symbolic link that leads nowhere")),
+                    false => Ok(Ok(false)),
+                }
+            }
+            // Such as a file of somebody else: its own run fails, and no other.
+            Err(Error::Io { source, .. }) => Err(Error::file(&path, source)),
+            Err(Error::File { problem, .. }) => Ok(Err(problem)),
+            Err(other) => Err(other),
+        }
+    }
+
+    fn put_aside(&self, id: &str) -> Result<(), Error> {
+        let path = self.record_path(id);
+        let aside = (1u64..).map(|n| self.runs().join(format!("{id}.json.damaged-{n}")));
+        let mut free = aside.filter(|path| path.symlink_metadata().is_err());
+        let renamed = free.next().map(|aside| std::fs::rename(&path, aside));
+        renamed
+            .unwrap_or(Ok(()))
+            .map_err(|e| Error::io("rename", &path, e))
+    }
+
+    fn runs(&self) -> PathBuf {
+        self.folder.join("runs")
+    }
+
+    fn record_path(&self, id: &str) -> PathBuf {
+        self.runs().join(format!("{id}.json"))
+    }
+
+    fn claim_path(&self, id: &str) -> PathBuf {
+        self.runs().join(format!("{id}.claim"))
+    }
+
+    /// Removes what killed processes left: claims and temporary files of runs that nobody is at. What
+    /// cannot be removed does no harm.
+    fn clear_leftovers(&self) -> Result<(), Error> {
+        for path in list(&self.runs())? {
+            let temporary = files::temporary_of(&path).and_then(|name| name.strip_suffix(".json"));
+            let Some(id) = temporary.or_else(|| named(&path, ".claim")) else {
+                continue;
+            };
+            // A claim that is ours goes when it is dropped.
+            if let Ok(Some(_claim)) = claim::attempt(&self.claim_path(id))
+                && temporary.is_some()
+            {
+                let _ = files::remove(&path);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn manifest_path(folder: &Path) -> PathBuf {
+    folder.join("manifest.json")
+}
+
+fn read_manifest(path: &Path) -> Result<Option<Manifest>, Error> {
+    match files::read(path, MOST_BYTES) {
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        content => {
+            let manifest = Manifest::decode(&content?);
+            Ok(Some(
+                manifest.map_err(|problem| Error::file(path, problem))?,
+            ))
+        }
+    }
+}
+
+/// Makes sure that the folder has a manifest that fits, and returns it.
+fn settle(folder: &Path, asked: &Manifest, open: Open) -> Result<Manifest, Error> {
+    let path = manifest_path(folder);
+    let united = || match read_manifest(&path)? {
+        Some(stored) => {
+            let united = asked.over(&stored, open, &path)?;
+            Ok::<_, Error>((stored == united, united))
+        }
+        None => Ok((false, asked.clone())),
+    };
+    // A store that nobody has to change may be one that nobody can write to.
+    if let (true, manifest) = united()? {
+        return Ok(manifest);
+    }
+    let lock = folder.join(".lock");
+    // Without locks in this folder the last one that writes wins. Held until the end.
+    let locked = lock_file(&lock)?;
+    let _ = locked.lock();
+    let (settled, manifest) = united()?;
+    if settled {
+        return Ok(manifest);
+    }
+    if !path.exists()
+        && let Some(record) = list(&folder.join("runs"))?
+            .iter()
+            .find(|p| named(p, ".json").is_some())
+    {
+        // Records whose request nobody knows must not be taken for those of this one.
+        let record = record.display();
+        let problem = format!("missing beside {record}; allowed: an empty folder");
+        return Err(Error::file(&path, problem));
+    }
+    for left in list(folder)? {
+        if files::temporary_of(&left).is_some() {
+            files::remove(&left)?;
+        }
+    }
+    let content = serde_json::to_vec_pretty(&manifest).map_err(|e| Error::file(&path, e))?;
+    files::write(&path, &content)?;
+    Ok(manifest)
+}
+
+/// Opens a file to be locked.
+fn lock_file(path: &Path) -> Result<File, Error> {
+    let mut options = File::options();
+    let opened = options.create(true).truncate(false).write(true).open(path);
+    opened.map_err(|e| Error::io("write", path, e))
+}
+
+/// The files of a folder, sorted.
+fn list(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let entries = std::fs::read_dir(folder).and_then(|entries| {
+        let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+        paths.collect::<Result<Vec<_>, _>>()
+    });
+    let mut paths = entries.map_err(|e| Error::io("list", folder, e))?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// The name of a file, less this ending.
+fn named<'a>(path: &'a Path, ending: &str) -> Option<&'a str> {
+    path.file_name()?.to_str()?.strip_suffix(ending)
+}

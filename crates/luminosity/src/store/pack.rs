@@ -1,0 +1,78 @@
+//! Packed stores: one gzip of JSON lines, the manifest first, then one record a line.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+use flate2::write::GzEncoder;
+
+use super::{Contents, Manifest, Problem, Store, record};
+use crate::{Error, files};
+
+/// The longest packed store that is read.
+const MOST_BYTES: u64 = 1 << 32;
+/// The longest line.
+const MOST_OF_A_LINE: u64 = 1 << 28;
+
+/// Writes the store in `folder` into one file and returns how many records that holds, and what could
+/// not be used.
+///
+/// # Errors
+///
+/// There is no store, or the file cannot be written.
+pub fn pack(folder: &Path, path: &Path) -> Result<(usize, Vec<Problem>), Error> {
+    let contents = Store::open(folder)?.contents()?;
+    let fail = |e: &dyn std::fmt::Display| Error::file(path, e);
+    let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::best());
+    let manifest = serde_json::to_vec(&contents.manifest);
+    let records = contents.records.iter();
+    let records = records.map(|(id, record)| record::line(id, record));
+    for line in std::iter::once(manifest).chain(records) {
+        let mut line = line.map_err(|e| fail(&e))?;
+        line.push(b'\n');
+        gzip.write_all(&line).map_err(|e| fail(&e))?;
+    }
+    files::write(path, &gzip.finish().map_err(|e| fail(&e))?)?;
+    Ok((contents.records.len(), contents.problems))
+}
+
+/// Reads a store, from its folder or packed.
+///
+/// # Errors
+///
+/// There is no store, or the file of a packed one is damaged.
+pub fn read(path: &Path) -> Result<Contents, Error> {
+    if !path.is_file() {
+        return Store::open(path)?.contents();
+    }
+    let packed = files::read(path, MOST_BYTES)?;
+    let mut lines = BufReader::new(MultiGzDecoder::new(packed.as_slice()));
+    let refuse = |problem: &str| Error::file(path, problem);
+    let first = line(&mut lines).map_err(|_| refuse("not a packed store"))?;
+    let first = first.ok_or_else(|| refuse("an empty file, not a packed store"))?;
+    let manifest = Manifest::decode(&first).map_err(|problem| refuse(&problem))?;
+    let mut contents = Contents::new(manifest);
+    loop {
+        match line(&mut lines) {
+            Ok(Some(line)) => contents.add(path, None, Ok(&line)),
+            Ok(None) => return Ok(contents),
+            Err(()) => {
+                let whole = contents.records.len();
+                let problem = format!("cut off or damaged after {whole} whole records");
+                return Err(refuse(&problem));
+            }
+        }
+    }
+}
+
+/// The next line, or none at the end; an error if the line has no end.
+fn line(lines: &mut impl BufRead) -> Result<Option<Vec<u8>>, ()> {
+    let mut line = Vec::new();
+    let mut bounded = lines.take(MOST_OF_A_LINE);
+    let read = bounded.read_until(b'\n', &mut line).map_err(|_| ())?;
+    match (read, line.ends_with(b"\n")) {
+        (0, _) => Ok(None),
+        (_, true) => Ok(Some(line)),
+        (_, false) => Err(()),
+    }
+}
