@@ -31,7 +31,10 @@ fn one_of_each_goes_through_comparison_sweep_and_report() {
     let common = "--data stripes --stimulus flicker --epochs 2 --width 12 --lr 0.05";
     let conditions = "--conditions inorm,inorm+sign";
 
-    let table = run(&format!("{common} {conditions} --seeds 2 --out cmp"), folder);
+    let table = run(
+        &format!("{common} {conditions} --seeds 2 --out cmp"),
+        folder,
+    );
     assert!(table.lines().any(|line| line.starts_with("inorm+sign")));
     let json = std::fs::read(folder.join("cmp/comparison.json")).unwrap();
     let comparison: Value = serde_json::from_slice(&json).unwrap();
@@ -40,7 +43,11 @@ fn one_of_each_goes_through_comparison_sweep_and_report() {
         assert!(run["data"].as_str().unwrap().contains("stripes"), "{run}");
         let silent = run["history"][1]["measures"]["silent"].as_array().unwrap();
         assert_eq!(silent.len(), 2, "one of each hidden layer");
-        assert!(silent.iter().all(|s| (0.0..=1.0).contains(&s.as_f64().unwrap())));
+        assert!(
+            silent
+                .iter()
+                .all(|s| (0.0..=1.0).contains(&s.as_f64().unwrap()))
+        );
         let gradient = &run["alignment"]["gradient"];
         assert!(gradient.as_f64().unwrap().abs() <= 1.0 + 1e-6);
     }
@@ -58,6 +65,11 @@ fn one_of_each_goes_through_comparison_sweep_and_report() {
     let rows: Vec<csv::StringRecord> = rows.records().map(Result::unwrap).collect();
     assert_eq!(rows.len(), 8);
     assert!(rows.iter().all(|row| &row[network] == "shallow"));
-    assert_eq!(rows.iter().filter(|row| &row[condition] == "inorm+sign").count(), 4);
+    assert_eq!(
+        rows.iter()
+            .filter(|row| &row[condition] == "inorm+sign")
+            .count(),
+        4
+    );
     assert!(folder.join("report/report.html").is_file());
 }

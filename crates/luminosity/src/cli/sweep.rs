@@ -31,7 +31,7 @@ pub(super) fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Error> {
     let threads = threads(arguments.jobs)?;
     let device = arguments.device.device;
     device.open()?;
-    let data = load(&arguments.data.selection())?;
+    let data = load(&arguments.data)?;
     let all = request.runs();
     let jobs = match arguments.shard {
         Some(shard) => shard.select(all.clone()),

@@ -9,7 +9,9 @@ use server::{good, not_found, response, serve};
 
 /// The digest that the tiny data set must have.
 fn digest(file: IdxFile) -> String {
-    Content::read(file, "tiny", &tiny(file)[..]).unwrap().sha256
+    IdxContent::read(file, "tiny", 1 << 20, &tiny(file)[..])
+        .unwrap()
+        .sha256
 }
 
 /// Downloads the tiny data set; without the proxy that the environment may name.
@@ -149,7 +151,7 @@ fn a_failed_download_keeps_the_files_before_it() {
 #[test]
 fn content_that_is_no_data_is_refused() {
     let page = |_| response(b"<html>Please log in</html>", 26);
-    fails(&serve(page), "must be 2051 for images");
+    fails(&serve(page), "web page");
 }
 
 #[test]
