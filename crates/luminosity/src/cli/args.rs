@@ -436,8 +436,8 @@ impl TrainArguments {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct DataSelection {
-    /// Folder of the data, in the format of MNIST [default: EI_NORM_DATA, or the embedded 10,000 + 2,000
-    /// images].
+    /// Folder with the files of MNIST or a relative of it, of CIFAR-10 or with CSV; or a .npz file
+    /// [default: EI_NORM_DATA, or the embedded 10,000 + 2,000 images].
     #[arg(long, value_name = "DIR", conflicts_with = "full")]
     pub data: Option<PathBuf>,
     /// The full Fashion-MNIST, from the user's cache or the system.

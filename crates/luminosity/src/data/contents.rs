@@ -19,6 +19,17 @@ pub(crate) struct Examples {
     pub(crate) labels: Vec<u8>,
 }
 
+impl Examples {
+    /// None yet, of a file or folder.
+    pub(crate) fn of(path: &Path) -> Self {
+        Self {
+            file: shown(path),
+            images: Vec::new(),
+            labels: Vec::new(),
+        }
+    }
+}
+
 /// The files of one data set, read.
 pub(crate) struct Contents {
     pub(crate) name: String,

@@ -9,7 +9,8 @@ use super::input::Problem;
 use super::split::{MAX_CHANNELS, MAX_CLASSES, MAX_SIDE, Shape};
 
 /// What a data folder may hold, for messages.
-const READ: &str = "four IDX files with the names of MNIST, EMNIST or QMNIST, raw or gzipped";
+const READ: &str = "four IDX files with the names of MNIST, EMNIST or QMNIST, the binary batches of \
+    CIFAR-10, or NAME_train.csv and NAME_test.csv";
 
 /// Why the data could not be located, read, verified or downloaded.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -3,20 +3,31 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::DataSet;
 use super::contents::{Contents, read_idx};
 use super::error::{DataError, one_line, shown};
 use super::files::{Four, IdxFile, find, list};
+use super::{DataSet, cifar, npz, table};
 
 /// A data set that was found, and how to read it.
 enum Found {
-    Idx { name: String, files: [PathBuf; 4] },
+    Idx {
+        name: String,
+        files: [PathBuf; 4],
+    },
+    Cifar(PathBuf),
+    Tables {
+        name: String,
+        train: PathBuf,
+        test: PathBuf,
+    },
 }
 
 impl Found {
     fn read(self) -> Result<Contents, DataError> {
         match self {
             Self::Idx { name, files } => read_idx(name, &files),
+            Self::Cifar(folder) => cifar::read(&folder),
+            Self::Tables { name, train, test } => table::read(name, &train, &test),
         }
     }
 }
@@ -35,6 +46,7 @@ pub(crate) fn read(path: &Path) -> Result<Contents, DataError> {
         vec![path.to_owned()],
         vec![path.join("raw")],
         inner.iter().map(|inner| inner.join("raw")).collect(),
+        vec![path.join("cifar-10-batches-bin")],
     ];
     for level in levels {
         let mut found = Vec::new();
@@ -60,6 +72,10 @@ pub(crate) fn read(path: &Path) -> Result<Contents, DataError> {
 /// A path that is no folder: a file, or a folder with the prefix of one of its data sets, such as
 /// `emnist/emnist-letters`.
 fn read_file(path: &Path) -> Result<Contents, DataError> {
+    let ending = path.extension().unwrap_or_default();
+    if path.exists() && ending.eq_ignore_ascii_case("npz") {
+        return npz::read(path);
+    }
     if path.exists() {
         return Err(DataError::OtherFile { path: shown(path) });
     }
@@ -105,10 +121,33 @@ fn recognize(folder: &Path) -> Result<Option<Found>, DataError> {
             names: names.collect::<Vec<_>>().join(", "),
         });
     }
-    Ok(sets.pop_first().map(|(prefix, files)| Found::Idx {
-        name: one_line(prefix.trim_end_matches('-')),
-        files,
-    }))
+    if let Some((prefix, files)) = sets.pop_first() {
+        let name = one_line(prefix.trim_end_matches('-'));
+        return Ok(Some(Found::Idx { name, files }));
+    }
+    let there = list(folder);
+    if cifar::TRAIN
+        .iter()
+        .chain([&cifar::TEST])
+        .any(|name| there.contains_key(*name))
+    {
+        return Ok(Some(Found::Cifar(folder.to_owned())));
+    }
+    let mut tables = there.iter().filter_map(|(name, train)| {
+        let test = there.get(&format!("{}_test.csv", name.strip_suffix("_train.csv")?))?;
+        Some(Found::Tables {
+            name: name_of(folder),
+            train: train.clone(),
+            test: test.clone(),
+        })
+    });
+    match (tables.next(), tables.next()) {
+        (Some(_), Some(_)) => Err(DataError::Several {
+            folder: shown(folder),
+            names: "a folder for each pair of CSV files".to_owned(),
+        }),
+        (found, _) => Ok(found),
+    }
 }
 
 /// The name of a folder, or that of the one above where it is only called `raw`.
@@ -124,33 +163,42 @@ pub(crate) fn name_of(folder: &Path) -> String {
 
 /// Why a folder cannot be read, with what it holds.
 fn nothing(path: &Path) -> DataError {
-    const SHOWN: usize = 6;
-    let names: Vec<String> = list(path).into_keys().map(|name| one_line(&name)).collect();
-    let mut found = match names.len() {
-        0 => "no files".to_owned(),
-        _ => names
-            .iter()
-            .take(SHOWN)
-            .cloned()
-            .collect::<Vec<_>>()
-            .join(", "),
-    };
-    if names.len() > SHOWN {
-        found += &format!(" and {} more", names.len() - SHOWN);
-    }
-    let folder = shown(path);
     // The first file that is missing from what is there in part.
-    let missing = find(path).into_iter().find_map(|(prefix, four)| {
+    let name = find(path).into_iter().find_map(|(prefix, four)| {
         let mut files = IdxFile::ALL.into_iter().zip(four);
         let (file, _) = files.find(|(_, found)| found.is_none())?;
         Some(format!("{prefix}{}", file.name()))
     });
-    match missing {
-        Some(name) => DataError::MissingFile {
-            folder,
-            name,
-            found,
+    match name {
+        Some(name) => missing(path, name),
+        None => DataError::NoData {
+            folder: shown(path),
+            found: contents_of(path),
         },
-        None => DataError::NoData { folder, found },
+    }
+}
+
+/// The error that names a file which a folder lacks.
+pub(crate) fn missing(folder: &Path, name: String) -> DataError {
+    DataError::MissingFile {
+        folder: shown(folder),
+        name,
+        found: contents_of(folder),
+    }
+}
+
+/// The first names in a folder, for messages.
+fn contents_of(folder: &Path) -> String {
+    const SHOWN: usize = 6;
+    let names: Vec<String> = list(folder)
+        .into_keys()
+        .map(|name| one_line(&name))
+        .collect();
+    match names.get(..SHOWN) {
+        _ if names.is_empty() => "no files".to_owned(),
+        Some(first) if names.len() > SHOWN => {
+            format!("{} and {} more", first.join(", "), names.len() - SHOWN)
+        }
+        _ => names.join(", "),
     }
 }

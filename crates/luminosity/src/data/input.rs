@@ -83,15 +83,17 @@ pub(crate) fn open(path: &Path) -> Result<File, DataError> {
     open().map_err(|problem| problem.of(&shown(path)))
 }
 
-/// The content of a file, unpacked where it is gzipped, up to a bound on its size.
-pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, DataError> {
-    // A text of numbers is up to four times as large as what it says.
-    const MOST: usize = 4 * MAX_BYTES;
-    let read = |input: &mut dyn Read| match read_at_most(MOST + 1, input)? {
-        bytes if bytes.len() > MOST => Err(Problem::TooLarge { most: MOST }),
-        bytes => Ok(bytes),
+/// The SHA-256 of a file as it is.
+pub(crate) fn digest(path: &Path) -> Result<String, DataError> {
+    let mut file = open(path)?;
+    let mut hash = || {
+        let start = read_at_most(START, &mut file)?;
+        recognize(&start)?;
+        let mut hasher = Sha256::new_with_prefix(start);
+        std::io::copy(&mut file, &mut hasher)?;
+        Ok(hex(hasher))
     };
-    unpack(open(path)?, read).map_err(|problem| problem.of(&shown(path)))
+    hash().map_err(|problem: Problem| problem.of(&shown(path)))
 }
 
 /// Gives `parse` what a file holds, unpacked where it is gzipped.
@@ -149,6 +151,10 @@ pub(crate) fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     for part in parts {
         hasher.update(part);
     }
+    hex(hasher)
+}
+
+fn hex(hasher: Sha256) -> String {
     let digest = hasher.finalize();
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

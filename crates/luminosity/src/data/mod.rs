@@ -4,6 +4,7 @@
 //! or a file. [`verify()`] tells what it is, and [`fetch`](fetch::fetch) downloads all of Fashion-MNIST.
 //! A program makes its own with [`Dataset::new`] and gives it a name with [`DataSet::define`].
 
+mod cifar;
 mod contents;
 pub mod embedded;
 mod error;
@@ -12,10 +13,14 @@ mod files;
 mod folder;
 pub mod idx;
 mod input;
+mod npz;
 mod source;
 mod split;
+mod table;
 pub mod verify;
 
+#[cfg(test)]
+mod formats_tests;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

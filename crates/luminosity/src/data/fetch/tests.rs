@@ -109,6 +109,14 @@ fn only_what_is_missing_or_damaged_is_fetched() {
 }
 
 #[test]
+fn what_a_killed_download_left_is_cleared() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join(".download-abc"), "half").unwrap();
+    run(&serve(good), folder.path(), &mut |_| ()).unwrap();
+    assert_eq!(names_in(folder.path()).len(), 4);
+}
+
+#[test]
 fn a_wrong_file_that_would_be_preferred_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(IdxFile::TrainImages.name());
