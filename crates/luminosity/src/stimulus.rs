@@ -132,7 +132,15 @@ mod tests {
 
     fn split() -> Split {
         let images = (0..3 * PIXELS).map(|i| (i % 256) as u8).collect();
-        Split::new(images, vec![4, 5, 6]).unwrap()
+        {
+            let shape = crate::data::Shape {
+                channels: 1,
+                height: 28,
+                width: 28,
+            };
+            Split::new(shape, 10, images, vec![4, 5, 6])
+        }
+        .unwrap()
     }
 
     fn pixels_of(

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ei_norm::EiInitializer;
 
-use crate::data::Selection;
+use crate::data::{DataSet, Selection};
 use crate::network::Network;
 use crate::optimizer::OptimizerName;
 use crate::schedule::Shard;
@@ -448,7 +448,8 @@ impl TrainArguments {
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct DataSelection {
-    /// Folder with the four IDX files [default: EI_NORM_DATA, or the embedded 10,000 + 2,000 images].
+    /// Folder with the files of MNIST or a relative of it, of CIFAR-10 or with CSV; or a .npz file
+    /// [default: EI_NORM_DATA, or the embedded 10,000 + 2,000 images].
     #[arg(long, value_name = "DIR", conflicts_with = "full")]
     pub data: Option<PathBuf>,
     /// The full Fashion-MNIST, from the user's cache or the system.
@@ -464,6 +465,12 @@ pub(super) struct DeviceSelection {
 }
 
 impl DataSelection {
+    /// The data set of a program's own with the given name, unless there is such a file or folder.
+    pub fn defined(&self) -> Option<DataSet> {
+        let path = self.data.as_ref().filter(|path| !path.exists())?;
+        path.to_str()?.parse().ok()
+    }
+
     /// Where the data come from.
     pub fn selection(&self) -> Selection {
         match &self.data {

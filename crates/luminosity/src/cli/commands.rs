@@ -7,7 +7,9 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::args::{CompareArguments, DataArguments, EvalArguments, TrainArguments, threads};
+use super::args::{
+    CompareArguments, DataArguments, DataSelection, EvalArguments, TrainArguments, threads,
+};
 use super::progress::{Download, Steps};
 use super::{print, say, sweep};
 use crate::compare::Comparison;
@@ -23,7 +25,7 @@ pub(super) fn compare(arguments: &CompareArguments) -> Result<ExitCode, Error> {
     let threads = threads(arguments.threads)?;
     let device = arguments.device.device;
     device.open()?;
-    let data = load(&arguments.data.selection())?;
+    let data = load(&arguments.data)?;
     files::prepare_folder(&arguments.out)?;
     // Results of other data, or of another device, are not those of this comparison.
     let digest: String = data.sha256().chars().take(8).collect();
@@ -57,7 +59,7 @@ pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
     let mut config = arguments.run()?.config;
     let device = arguments.device.device;
     let opened = device.open()?;
-    let data = load(&arguments.data.selection())?;
+    let data = load(&arguments.data)?;
     if let (None, Some(steps)) = (arguments.run.epochs, arguments.steps) {
         // The steps alone decide.
         let images = config.images_to_train_on(data.train().len());
@@ -155,7 +157,7 @@ pub(super) fn eval(arguments: &EvalArguments) -> Result<ExitCode, Error> {
     let device = arguments.device.device.open()?;
     let files = ModelFiles::named(&arguments.model);
     files.record()?;
-    let data = load(&arguments.data.selection())?;
+    let data = load(&arguments.data)?;
     let (network, record) = files.load(Task::of(&data), &device)?;
     if data.sha256() != record.data_sha256 {
         say(&format!(
@@ -200,6 +202,11 @@ pub(super) fn data(arguments: &DataArguments) -> Result<ExitCode, Error> {
         }
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(set) = arguments.data.defined() {
+        let data = (set.load)()?;
+        print(&format!("{}\n  SHA-256 {}\n", data.source(), data.sha256()))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let verification = verify(&arguments.data.selection())?;
     print(&format!("{}\n", verification.source))?;
     for file in &verification.files {
@@ -208,8 +215,11 @@ pub(super) fn data(arguments: &DataArguments) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn load(selection: &crate::data::Selection) -> Result<Dataset, Error> {
-    let data = Dataset::load(selection)?;
+pub(super) fn load(selection: &DataSelection) -> Result<Dataset, Error> {
+    let data = match selection.defined() {
+        Some(set) => (set.load)()?,
+        None => Dataset::load(&selection.selection())?,
+    };
     say(&format!("Data: {}", data.source()));
     Ok(data)
 }

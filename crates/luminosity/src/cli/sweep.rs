@@ -21,7 +21,7 @@ pub(super) fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Error> {
     let threads = threads(arguments.jobs)?;
     let device = arguments.device.device;
     device.open()?;
-    let data = load(&arguments.data.selection())?;
+    let data = load(&arguments.data)?;
     let mut jobs = request.runs();
     if let Some(shard) = arguments.shard {
         jobs = shard.select(jobs);

@@ -1,184 +1,199 @@
-//! The four files read into memory, each with the digest of its content.
+//! What was read from a place, of whatever format, before it is a data set.
 
-use std::fs::File;
 use std::io::Read;
-use std::path::Path;
-
-use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
 
 use super::embedded;
 use super::error::{DataError, one_line, shown};
 use super::files::IdxFile;
-use super::idx::{self, Idx, IdxProblem};
-use super::source::{Place, Source};
-use super::verify::{Identity, published_sha256};
+use super::idx::{self, Idx};
+use super::input::{self, MAX_BYTES, Problem, sha256};
+use super::split::{Shape, Split};
+use super::verify::{FileReport, Identity};
 
-/// One file that was read.
-pub(crate) struct Content {
-    pub(crate) file: IdxFile,
-    /// The file as the user knows it.
+/// Images with labels, as their files have them.
+pub(crate) struct Examples {
+    /// The file of the labels, for messages.
+    pub(crate) file: String,
+    pub(crate) images: Vec<u8>,
+    pub(crate) labels: Vec<u8>,
+}
+
+impl Examples {
+    /// None yet, of a file or folder.
+    pub(crate) fn of(path: &Path) -> Self {
+        Self {
+            file: shown(path),
+            images: Vec::new(),
+            labels: Vec::new(),
+        }
+    }
+}
+
+/// The files of one data set, read.
+pub(crate) struct Contents {
     pub(crate) name: String,
-    pub(crate) idx: Idx,
+    pub(crate) shape: Shape,
+    pub(crate) train: Examples,
+    pub(crate) test: Examples,
+    pub(crate) files: Vec<FileReport>,
+    /// The digest of the whole; none for that of the arrays.
+    pub(crate) sha256: Option<String>,
+}
+
+impl Contents {
+    /// The two splits. There are as many classes as the labels of training say.
+    pub(crate) fn splits(self) -> Result<(Split, Split), DataError> {
+        let range = |labels: &[u8]| {
+            let (least, most) = (labels.iter().min(), labels.iter().max());
+            (least.copied().unwrap_or(0), most.copied().unwrap_or(0))
+        };
+        let (train, test) = (range(&self.train.labels), range(&self.test.labels));
+        if test.0 < train.0 || test.1 > train.1 {
+            let text = |(least, most)| format!("{least} to {most}");
+            return Err(DataError::OtherLabels {
+                train_file: self.train.file,
+                train: text(train),
+                test_file: self.test.file,
+                test: text(test),
+            });
+        }
+        let classes = usize::from(train.1) + 1;
+        let split = |of: Examples| Split::new(self.shape, classes, of.images, of.labels);
+        Ok((split(self.train)?, split(self.test)?))
+    }
+
+    /// What the files are together: known only where all are the same.
+    pub(crate) fn identity(&self) -> Identity {
+        let mut identities = self.files.iter().map(|file| file.identity);
+        match identities.next() {
+            Some(Some(first)) if identities.all(|other| other == Some(first)) => first,
+            _ => Identity::Other,
+        }
+    }
+}
+
+/// One IDX file that was read.
+pub(crate) struct IdxContent {
+    file: IdxFile,
+    /// The file as the user knows it.
+    name: String,
+    idx: Idx,
     /// The digest of the unpacked file, in hexadecimal.
     pub(crate) sha256: String,
 }
 
-impl Content {
-    /// Reads one file, which messages call `name`.
-    pub(crate) fn read(file: IdxFile, name: &str, input: impl Read) -> Result<Self, DataError> {
-        let idx = idx::read(name, file.kind(), input)?;
+impl IdxContent {
+    /// Reads one file of at most `most` bytes, which messages call `name`.
+    pub(crate) fn read(
+        file: IdxFile,
+        name: &str,
+        most: usize,
+        input: impl Read,
+    ) -> Result<Self, DataError> {
+        let idx = idx::read(name, file.kind(), most, input)?;
         Ok(Self {
             file,
             name: one_line(name),
-            sha256: sha256([&idx.header, &idx.values]),
+            sha256: sha256([&idx.header[..], &idx.values[..]]),
             idx,
         })
     }
 
     /// Reads one file from the disk.
-    pub(crate) fn open(file: IdxFile, path: &Path) -> Result<Self, DataError> {
-        let name = shown(path);
-        let input = File::open(path).map_err(|error| DataError::Idx {
-            file: name.clone(),
-            problem: IdxProblem::Unreadable {
-                reason: one_line(&error.to_string()),
-            },
-        })?;
-        Self::read(file, &name, input)
+    pub(crate) fn open(file: IdxFile, most: usize, path: &Path) -> Result<Self, DataError> {
+        Self::read(file, &shown(path), most, input::open(path)?)
     }
 
-    fn find(file: IdxFile, place: &Place) -> Result<Self, DataError> {
-        match place {
-            Place::Embedded => {
-                let name = format!("embedded {}", file.gzipped_name());
-                Self::read(file, &name, embedded::bytes(file))
-            }
-            Place::Folder { path: folder, .. } => {
-                let path = file.locate(folder).ok_or_else(|| {
-                    let shown = shown(folder);
-                    if folder.is_dir() {
-                        DataError::MissingFile {
-                            folder: shown,
-                            name: file.name(),
-                        }
-                    } else {
-                        DataError::NotAFolder { folder: shown }
-                    }
-                })?;
-                Self::open(file, &path)
-            }
+    fn embedded(file: IdxFile) -> Result<Self, DataError> {
+        let name = format!("embedded {}", file.gzipped_name());
+        Self::read(file, &name, MAX_BYTES, embedded::bytes(file))
+    }
+
+    fn report(&self) -> FileReport {
+        FileReport {
+            found: self.name.clone(),
+            count: self.idx.count,
+            kind: self.file.kind().name(),
+            sha256: self.sha256.clone(),
+            identity: Some(Identity::of(self.file, &self.sha256)),
         }
     }
-
-    /// Whether the content is known.
-    pub(crate) fn identity(&self) -> Identity {
-        Identity::of(self.file, &self.sha256)
-    }
 }
 
-/// The four files of one place.
-pub(crate) struct Contents {
-    pub(crate) train_images: Content,
-    pub(crate) train_labels: Content,
-    pub(crate) test_images: Content,
-    pub(crate) test_labels: Content,
+/// The subset that is compiled into the program.
+pub(crate) fn read_embedded() -> Result<Contents, DataError> {
+    let [a, b, c, d] = IdxFile::ALL.map(IdxContent::embedded);
+    from_idx(String::new(), [a?, b?, c?, d?])
 }
 
-impl Contents {
-    /// Reads the four files and checks that labels and images belong together.
-    pub(crate) fn read(place: &Place) -> Result<Self, DataError> {
-        let contents = Self {
-            train_images: Content::find(IdxFile::TrainImages, place)?,
-            train_labels: Content::find(IdxFile::TrainLabels, place)?,
-            test_images: Content::find(IdxFile::TestImages, place)?,
-            test_labels: Content::find(IdxFile::TestLabels, place)?,
+/// Four IDX files, in the order of [`IdxFile::ALL`].
+pub(crate) fn read_idx(name: String, paths: &[PathBuf; 4]) -> Result<Contents, DataError> {
+    let open = |(file, path): (IdxFile, &PathBuf)| IdxContent::open(file, MAX_BYTES, path);
+    let [a, b, c, d] = IdxFile::ALL;
+    let [e, f, g, h] = paths;
+    let files = [open((a, e))?, open((b, f))?, open((c, g))?, open((d, h))?];
+    from_idx(name, files)
+}
+
+/// The SHA-256 of the whole is that of the listing which `sha256sum` prints for the four unpacked files
+/// under their usual names.
+fn from_idx(name: String, files: [IdxContent; 4]) -> Result<Contents, DataError> {
+    let listing = files.iter();
+    let listing = listing.map(|content| format!("{}  {}\n", content.sha256, content.file.name()));
+    let listing = listing.collect::<String>();
+    let reports = files.iter().map(IdxContent::report).collect();
+    let [train_images, train_labels, test_images, test_labels] = files;
+    let [height, width] = train_images.idx.sides;
+    let shape = Shape {
+        channels: 1,
+        height,
+        width,
+    };
+    if test_images.idx.sides != train_images.idx.sides {
+        let text = |content: &IdxContent| {
+            let [height, width] = content.idx.sides;
+            format!("{height}x{width} images in {}", content.name)
         };
-        check_counts(&contents.train_images, &contents.train_labels)?;
-        check_counts(&contents.test_images, &contents.test_labels)?;
-        Ok(contents)
+        return Err(DataError::SplitMismatch {
+            train: text(&train_images),
+            test: text(&test_images),
+        });
     }
-
-    /// The files in the order of [`IdxFile::ALL`].
-    pub(crate) fn each(&self) -> [&Content; 4] {
-        [
-            &self.train_images,
-            &self.train_labels,
-            &self.test_images,
-            &self.test_labels,
-        ]
-    }
-
-    /// One digest for the whole data set: that of the listing which
-    /// `sha256sum` prints for the four unpacked files in this order.
-    pub(crate) fn sha256(&self) -> String {
-        let listing: String = self
-            .each()
-            .map(|content| format!("{}  {}\n", content.sha256, content.file.name()))
-            .concat();
-        sha256([listing.as_bytes()])
-    }
-
-    /// What the four files are together: known only where all are the same.
-    pub(crate) fn identity(&self) -> Identity {
-        let [first, rest @ ..] = self.each().map(Content::identity);
-        if rest.iter().all(|&identity| identity == first) {
-            first
-        } else {
-            Identity::Other
+    let mut train = examples(train_images, train_labels)?;
+    let mut test = examples(test_images, test_labels)?;
+    // EMNIST counts its letters from 1.
+    let from_one = |labels: &[u8]| labels.iter().all(|&label| label > 0);
+    if name.ends_with("letters") && from_one(&train.labels) && from_one(&test.labels) {
+        for labels in [&mut train.labels, &mut test.labels] {
+            labels.iter_mut().for_each(|label| *label -= 1);
         }
     }
-
-    /// What to tell the user about these files, read from `place`.
-    pub(crate) fn source(&self, place: Place) -> Source {
-        match place {
-            Place::Embedded => Source::Embedded,
-            Place::Folder { path, chosen_by } => Source::Folder {
-                path,
-                chosen_by,
-                identity: self.identity(),
-                train: self.train_images.idx.count,
-                test: self.test_images.idx.count,
-            },
-        }
-    }
-
-    /// Refuses any content but that of the published files.
-    pub(crate) fn check_published(&self) -> Result<(), DataError> {
-        for content in self.each() {
-            let expected = published_sha256(content.file);
-            if content.sha256 != expected {
-                return Err(DataError::NotPublished {
-                    file: content.name.clone(),
-                    found: content.sha256.clone(),
-                    expected,
-                });
-            }
-        }
-        Ok(())
-    }
-}
-
-fn check_counts(images: &Content, labels: &Content) -> Result<(), DataError> {
-    if images.idx.count == labels.idx.count {
-        return Ok(());
-    }
-    Err(DataError::CountMismatch {
-        images_file: images.name.clone(),
-        images: images.idx.count,
-        labels_file: labels.name.clone(),
-        labels: labels.idx.count,
+    Ok(Contents {
+        name,
+        shape,
+        train,
+        test,
+        files: reports,
+        sha256: Some(sha256([listing.as_bytes()])),
     })
 }
 
-/// The SHA-256 of the parts one after the other, in hexadecimal.
-fn sha256<const N: usize>(parts: [&[u8]; N]) -> String {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update(part);
+fn examples(images: IdxContent, labels: IdxContent) -> Result<Examples, DataError> {
+    if images.idx.count != labels.idx.count {
+        return Err(DataError::CountMismatch {
+            images_file: images.name,
+            images: images.idx.count,
+            labels_file: labels.name,
+            labels: labels.idx.count,
+        });
     }
-    hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let file = labels.name;
+    let named = labels.idx.into_labels();
+    let labels = named.map_err(|problem| Problem::from(problem).of(&file))?;
+    Ok(Examples {
+        file,
+        images: images.idx.values,
+        labels,
+    })
 }

@@ -5,36 +5,69 @@ use std::path::Path;
 
 use thiserror::Error;
 
-use super::idx::IdxProblem;
-use super::{CLASSES, PIXELS};
+use super::input::Problem;
+use super::split::{MAX_CHANNELS, MAX_CLASSES, MAX_SIDE, Shape};
+
+/// What a data folder may hold, for messages.
+const READ: &str = "four IDX files with the names of MNIST, EMNIST or QMNIST, the binary batches of \
+    CIFAR-10, or NAME_train.csv and NAME_test.csv";
 
 /// Why the data could not be located, read, verified or downloaded.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// One file is not a well-formed IDX file of the expected kind.
+    /// One file is not what it should be.
     #[error("{file}: {problem}")]
-    Idx {
+    File {
         /// The file as the user knows it.
         file: String,
         /// What is wrong with it.
-        problem: IdxProblem,
+        problem: Problem,
     },
 
-    /// The data folder does not exist or is something else.
-    #[error("{folder}: not a folder; must be one that holds the four IDX files of Fashion-MNIST")]
-    NotAFolder {
+    /// There is nothing under the name that was given.
+    #[error("{path}: no such file or folder; must be a folder of data, a .npz file{defined}")]
+    NotThere {
         /// The path that was given.
-        folder: String,
+        path: String,
+        /// The names of defined data sets, as the end of that list.
+        defined: String,
     },
 
-    /// A data folder lacks one of its four files.
-    #[error("{folder}: no file {name} or {name}.gz; a data folder must hold all four IDX files")]
+    /// A file was given that is of no known format.
+    #[error("{path}: not a folder and not a .npz file; must be one of the two")]
+    OtherFile {
+        /// The path that was given.
+        path: String,
+    },
+
+    /// A data folder lacks one of the files of its data set.
+    #[error("{folder}: no file {name} or {name}.gz; it holds {found}, and must hold {READ}")]
     MissingFile {
         /// The folder searched.
         folder: String,
         /// The usual name of the file.
-        name: &'static str,
+        name: String,
+        /// What the folder holds.
+        found: String,
+    },
+
+    /// A data folder holds nothing that can be read.
+    #[error("{folder}: no data; it holds {found}, and must hold {READ}")]
+    NoData {
+        /// The folder searched.
+        folder: String,
+        /// What it holds.
+        found: String,
+    },
+
+    /// A data folder holds several data sets.
+    #[error("{folder}: several data sets; name one of {names}")]
+    Several {
+        /// The folder searched.
+        folder: String,
+        /// What to write in place of it.
+        names: String,
     },
 
     /// Images and labels of one split do not belong together.
@@ -53,18 +86,66 @@ pub enum DataError {
         labels: usize,
     },
 
+    /// The training and the test images have different shapes or classes.
+    #[error(
+        "{train} to train on but {test} to test with; must have the same shape and number of classes"
+    )]
+    SplitMismatch {
+        /// The training images.
+        train: String,
+        /// The test images.
+        test: String,
+    },
+
+    /// The test labels are not among those of training.
+    #[error(
+        "label {train} in {train_file} but {test} in {test_file}; must be 0 to K - 1 for K classes, and \
+         those of the test also in training"
+    )]
+    OtherLabels {
+        /// The file of the training labels.
+        train_file: String,
+        /// Its range of labels.
+        train: String,
+        /// The file of the test labels.
+        test_file: String,
+        /// Its range of labels.
+        test: String,
+    },
+
+    /// Images of a shape that is not read.
+    #[error(
+        "images of {shape}; must be of 1 to {MAX_CHANNELS} channels and 1x1 to {MAX_SIDE}x{MAX_SIDE} \
+         pixels"
+    )]
+    Shape {
+        /// The shape.
+        shape: Shape,
+    },
+
+    /// A number of classes that cannot be learned.
+    #[error("{found} classes; must be 2 to {MAX_CLASSES}")]
+    Classes {
+        /// The number.
+        found: usize,
+    },
+
     /// Images and labels given in memory do not make a split.
     #[error(
-        "{pixels} pixels with {labels} labels, the largest {largest}; must be at least one label, \
-         all of them below {CLASSES}, and {PIXELS} pixels for each"
+        "{values} values with {labels} labels, the largest {largest}; must be at least one label, all \
+         below {classes}, and {} values of {shape} for each", shape.pixels()
     )]
     BadSplit {
-        /// How many pixels were given.
-        pixels: usize,
+        /// How many values were given.
+        values: usize,
         /// How many labels were given.
         labels: usize,
         /// The largest label, 0 where there is none.
         largest: u8,
+        /// The shape of an image.
+        shape: Shape,
+        /// The number of classes.
+        classes: usize,
     },
 
     /// The full data set was asked for and is not installed.

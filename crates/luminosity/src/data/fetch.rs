@@ -11,9 +11,9 @@ use std::time::Duration;
 use tempfile::NamedTempFile;
 use ureq::Agent;
 
-use super::contents::Content;
+use super::contents::IdxContent;
 use super::error::{DataError, one_line, shown};
-use super::files::IdxFile;
+use super::files::{IdxFile, list};
 use super::verify::published_sha256;
 
 /// The official mirror of Fashion-MNIST.
@@ -25,6 +25,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 /// More than twice the largest file: a server cannot fill the disk.
 const MAX_DOWNLOAD: u64 = 64 << 20;
+/// What the names of unfinished downloads begin with.
+const TEMPORARY: &str = ".download-";
 const CHUNK: usize = 64 << 10;
 
 /// How far the download of one file is.
@@ -87,6 +89,7 @@ struct Job<'a> {
 impl Job<'_> {
     fn run(&self, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Vec<Fetched>, DataError> {
         fs::create_dir_all(self.folder).map_err(|error| store_error(self.folder, &error))?;
+        clear(self.folder);
         IdxFile::ALL
             .into_iter()
             .zip(self.expected)
@@ -103,7 +106,8 @@ impl Job<'_> {
     ) -> Result<Fetched, DataError> {
         let path = self.folder.join(file.gzipped_name());
         if let Some(present) = file.locate(self.folder) {
-            if Content::open(file, &present).is_ok_and(|content| content.sha256 == expected) {
+            let content = IdxContent::open(file, most(file), &present);
+            if content.is_ok_and(|content| content.sha256 == expected) {
                 return Ok(Fetched {
                     path: present,
                     was_there: true,
@@ -118,7 +122,7 @@ impl Job<'_> {
 
         // In the same folder, so that the rename cannot cross a file system;
         // dropped, and with it deleted, on every way out but the last.
-        let mut temporary = NamedTempFile::with_prefix_in(".download-", self.folder)
+        let mut temporary = NamedTempFile::with_prefix_in(TEMPORARY, self.folder)
             .map_err(|error| store_error(self.folder, &error))?;
         self.download(file, &mut temporary, progress)?;
         self.check(file, expected, &mut temporary)?;
@@ -185,11 +189,12 @@ impl Job<'_> {
         stored
             .rewind()
             .map_err(|error| store_error(stored.path(), &error))?;
-        let content =
-            Content::read(file, &self.url(file), stored).map_err(|error| match error {
-                DataError::Idx { problem, .. } => self.download_error(file, &problem),
+        let content = IdxContent::read(file, &self.url(file), most(file), stored).map_err(
+            |error| match error {
+                DataError::File { problem, .. } => self.download_error(file, &problem),
                 other => other,
-            })?;
+            },
+        )?;
         if content.sha256 == expected {
             return Ok(());
         }
@@ -207,6 +212,26 @@ impl Job<'_> {
         DataError::Download {
             url: one_line(&self.url(file)),
             reason: one_line(&reason.to_string()),
+        }
+    }
+}
+
+/// The bytes of the published file after its header.
+fn most(file: IdxFile) -> usize {
+    match file {
+        IdxFile::TrainImages => 60_000 * 28 * 28,
+        IdxFile::TrainLabels => 60_000,
+        IdxFile::TestImages => 10_000 * 28 * 28,
+        IdxFile::TestLabels => 10_000,
+    }
+}
+
+/// Removes what downloads left that were killed. A download that is still going on beside this one
+/// fails when it is complete, and says so.
+fn clear(folder: &Path) {
+    for (name, path) in list(folder) {
+        if name.starts_with(TEMPORARY) {
+            let _ = fs::remove_file(path);
         }
     }
 }

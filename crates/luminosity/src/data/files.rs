@@ -1,11 +1,12 @@
-//! The four files of the data set and the names under which they are found.
+//! The four IDX files of a data set and the names under which they are found.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::idx::Kind;
 
-/// One of the four files that make up the data set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// One of the four files that make up a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum IdxFile {
     /// The images to train on.
     TrainImages,
@@ -16,6 +17,9 @@ pub enum IdxFile {
     /// The labels of the images to test with.
     TestLabels,
 }
+
+/// The four files of one data set, in the order of [`IdxFile::ALL`]; none for what is not there.
+pub(crate) type Four = [Option<PathBuf>; 4];
 
 impl IdxFile {
     /// The four files, in the order in which they are hashed and reported.
@@ -49,17 +53,79 @@ impl IdxFile {
         format!("{}.gz", self.name())
     }
 
-    /// The file in `folder` under any of its names: raw before gzipped, and
-    /// `-idx3-ubyte` before the spelling `.idx3-ubyte` that some tools unpack to.
+    /// The file in `folder` under any of the names without a prefix.
     pub fn locate(self, folder: &Path) -> Option<PathBuf> {
-        let name = self.name();
-        let dotted = name.replace("-idx", ".idx");
-        ["", ".gz"]
-            .iter()
-            .flat_map(|ending| [format!("{name}{ending}"), format!("{dotted}{ending}")])
-            .map(|candidate| folder.join(candidate))
-            .find(|path| path.is_file())
+        let [a, b, c, d] = find(folder).remove("")?;
+        match self {
+            Self::TrainImages => a,
+            Self::TrainLabels => b,
+            Self::TestImages => c,
+            Self::TestLabels => d,
+        }
     }
+
+    /// Which file has this name, the prefix in front of it, and its rank among its names: raw before
+    /// gzipped, and `-idx3-ubyte` before the spelling `.idx3-ubyte` that some tools unpack to. EMNIST
+    /// and QMNIST have `test` in place of `t10k`, and QMNIST's labels are `idx2-int`.
+    fn named(name: &str) -> Option<(&str, Self, usize)> {
+        let (stem, gzipped) = match name.strip_suffix(".gz") {
+            Some(stem) => (stem, 1),
+            None => (name, 0),
+        };
+        Self::ALL.into_iter().find_map(|file| {
+            let usual = file.name().to_owned();
+            let other = usual.replace("t10k", "test");
+            let extended = other.replace("idx1-ubyte", "idx2-int");
+            let dashed = [usual, other, extended];
+            let dotted = dashed.clone().map(|name| name.replace("-idx", ".idx"));
+            let mut names = dashed.iter().chain(&dotted).enumerate();
+            names.find_map(|(rank, ending)| {
+                let prefix = stem.strip_suffix(ending.as_str())?;
+                let whole = prefix.is_empty() || prefix.ends_with('-');
+                whole.then_some((prefix, file, 6 * gzipped + rank))
+            })
+        })
+    }
+}
+
+/// The IDX files of a folder by the prefix of their names, such as `emnist-letters-`.
+pub(crate) fn find(folder: &Path) -> BTreeMap<String, Four> {
+    let mut ranked = BTreeMap::new();
+    for (name, path) in list(folder) {
+        let Some((prefix, file, rank)) = IdxFile::named(&name) else {
+            continue;
+        };
+        // Some unpackers put every file into a folder of its own name.
+        let path = match path.is_dir() {
+            true => path.join(&name),
+            false => path,
+        };
+        if path.exists() && !path.is_dir() {
+            ranked.insert((prefix.to_owned(), file, std::cmp::Reverse(rank)), path);
+        }
+    }
+    let mut found = BTreeMap::<String, Four>::new();
+    // The best rank comes last and stays.
+    for ((prefix, file, _), path) in ranked {
+        let four = found.entry(prefix).or_default();
+        for (place, of) in four.iter_mut().zip(IdxFile::ALL) {
+            if of == file {
+                *place = Some(path.clone());
+            }
+        }
+    }
+    found
+}
+
+/// What a folder holds, by name; nothing where it cannot be read.
+pub(crate) fn list(folder: &Path) -> BTreeMap<String, PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            (name, entry.path())
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -87,9 +153,36 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_that_name_is_no_file() {
+    fn a_folder_of_that_name_is_no_file_but_may_hold_it() {
         let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join(IdxFile::TrainImages.name())).unwrap();
+        let name = IdxFile::TrainImages.name();
+        let inner = folder.path().join(name);
+        fs::create_dir(&inner).unwrap();
         assert_eq!(IdxFile::TrainImages.locate(folder.path()), None);
+        fs::write(inner.join(name), "").unwrap();
+        assert_eq!(
+            IdxFile::TrainImages.locate(folder.path()),
+            Some(inner.join(name))
+        );
+    }
+
+    #[test]
+    fn other_sets_have_prefixes() {
+        let named = IdxFile::named;
+        assert_eq!(
+            named("emnist-letters-test-images-idx3-ubyte.gz"),
+            Some(("emnist-letters-", IdxFile::TestImages, 7))
+        );
+        assert_eq!(
+            named("qmnist-train-labels-idx2-int"),
+            Some(("qmnist-", IdxFile::TrainLabels, 2))
+        );
+        for other in [
+            "mytrain-images-idx3-ubyte",
+            "train-images-idx3-ubyte.zip",
+            "x",
+        ] {
+            assert_eq!(named(other), None);
+        }
     }
 }

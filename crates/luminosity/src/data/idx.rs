@@ -1,33 +1,31 @@
 //! Reads the IDX format of the MNIST family, gzipped or not.
 //!
-//! A file is a big-endian header (magic number, count and, for images, rows and
-//! columns) followed by one byte per pixel or label. The input is not trusted:
-//! no more is read than the header's own count allows, and that is capped.
+//! A file is a big-endian header (magic number, count and, for images, rows and columns) followed by one
+//! byte per pixel or label. QMNIST's labels are rows of 32-bit numbers instead, of which the first is
+//! the class. The input is not trusted: no more is read than the header's own count allows, and that is
+//! bounded.
 
-use std::io::{self, Cursor, Read};
+use std::io::Read;
 
-use flate2::read::MultiGzDecoder;
 use thiserror::Error;
 
-use super::error::{DataError, one_line};
-use super::{CLASSES, PIXELS};
+use super::error::DataError;
+use super::input::{Problem, read_at_most, unpack};
+use super::split::MAX_SIDE;
 
-/// Rows and columns of an image.
-pub const SIDE: u32 = 28;
 /// The most examples that one file may claim.
 pub const MAX_COUNT: u32 = 1_000_000;
-
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-/// The most memory to reserve on the word of a header alone: the published
-/// training images fit, anything larger grows as its bytes really arrive.
-const MAX_RESERVED: usize = 64 << 20;
+/// The most numbers for each label.
+const MAX_COLUMNS: u32 = 64;
+/// The magic number of labels as 32-bit numbers.
+const EXTENDED_LABELS: u32 = 0x0C02;
 
 /// What an IDX file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Images of 28x28 pixels.
+    /// Images.
     Images,
-    /// Labels of the classes 0 to 9.
+    /// Labels of classes.
     Labels,
 }
 
@@ -46,20 +44,6 @@ impl Kind {
             Self::Labels => 2049,
         }
     }
-
-    fn header_len(self) -> usize {
-        match self {
-            Self::Images => 16,
-            Self::Labels => 8,
-        }
-    }
-
-    fn example_len(self) -> usize {
-        match self {
-            Self::Images => PIXELS,
-            Self::Labels => 1,
-        }
-    }
 }
 
 /// The content of one IDX file.
@@ -67,22 +51,18 @@ impl Kind {
 pub struct Idx {
     /// The header as it stands in the file.
     pub header: Vec<u8>,
-    /// The pixels or labels, one example after the other.
+    /// What follows it, one example after the other.
     pub values: Vec<u8>,
     /// How many examples there are.
     pub count: usize,
+    /// Rows and columns of an image; for labels, 1 and the bytes of a label.
+    pub sides: [usize; 2],
 }
 
 /// What is wrong with an IDX file.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum IdxProblem {
-    /// The operating system could not read it.
-    #[error("cannot be read: {reason}")]
-    Unreadable { reason: String },
-    /// It starts like gzip but does not unpack.
-    #[error("damaged gzip: {reason}")]
-    DamagedGzip { reason: String },
     /// It ends inside the header.
     #[error("{found} bytes are no whole IDX header, must be at least {needed}")]
     ShortHeader { found: usize, needed: usize },
@@ -93,12 +73,26 @@ pub enum IdxProblem {
         expected: u32,
         kind: &'static str,
     },
-    /// Its images have another size.
-    #[error("images of {rows}x{columns} pixels, must be {SIDE}x{SIDE}")]
+    /// A converter wrote the numbers of its own machine.
+    #[error("the header is in little-endian byte order, must be big-endian")]
+    ByteOrder,
+    /// Its images have no size or too much of it.
+    #[error("images of {rows}x{columns} pixels, must be 1x1 to {MAX_SIDE}x{MAX_SIDE}")]
     ImageSize { rows: u32, columns: u32 },
+    /// Its labels have no numbers or too many.
+    #[error("{columns} numbers for each label, must be 1 to {MAX_COLUMNS}")]
+    Columns { columns: u32 },
     /// It claims no examples or too many.
     #[error("{found} {kind}, must be 1 to {MAX_COUNT}")]
     Count { found: u32, kind: &'static str },
+    /// Its examples need too much memory.
+    #[error("{count} {kind} of {each} bytes, must be at most {most} bytes in all")]
+    Memory {
+        count: u32,
+        kind: &'static str,
+        each: usize,
+        most: usize,
+    },
     /// It ends before its last example.
     #[error("truncated: {found} bytes after the header, must be {expected} for its {count} {kind}")]
     Truncated {
@@ -115,128 +109,147 @@ pub enum IdxProblem {
         kind: &'static str,
     },
     /// One of its labels names no class.
-    #[error("label {found} at index {index}, must be 0 to {}", CLASSES - 1)]
-    Label { found: u8, index: usize },
+    #[error("label {found} at index {index}, must be 0 to 255")]
+    Label { found: i32, index: usize },
 }
 
-/// Reads one IDX file, which messages call `file`, and unpacks it where it is gzipped.
+/// Reads one IDX file of up to `most` bytes, which messages call `file`, and unpacks it where it is
+/// gzipped.
 ///
 /// # Errors
 ///
-/// [`DataError::Idx`] where the input is not exactly one well-formed IDX file of this kind.
-pub fn read(file: &str, kind: Kind, input: impl Read) -> Result<Idx, DataError> {
-    unpack(kind, input).map_err(|problem| DataError::Idx {
-        file: one_line(file),
-        problem,
-    })
+/// [`DataError::File`] where the input is not exactly one well-formed IDX file of this kind.
+pub fn read(file: &str, kind: Kind, most: usize, input: impl Read) -> Result<Idx, DataError> {
+    unpack(input, |input| parse(kind, most, input)).map_err(|problem| problem.of(file))
 }
 
-fn unpack(kind: Kind, mut input: impl Read) -> Result<Idx, IdxProblem> {
-    let start = read_at_most(GZIP_MAGIC.len(), &mut input)?;
-    let gzipped = start == GZIP_MAGIC;
-    let input = Cursor::new(start).chain(input);
-    if !gzipped {
-        return parse(kind, input);
+fn parse(kind: Kind, most: usize, input: &mut dyn Read) -> Result<Idx, Problem> {
+    let mut header = read_at_most(8, input)?;
+    // The magic number first: a file of another kind may also be shorter.
+    let magic = word(kind, &header, 0)?;
+    if magic != kind.magic() && !(kind == Kind::Labels && magic == EXTENDED_LABELS) {
+        return Err(match magic.swap_bytes() {
+            2051 | 2049 | EXTENDED_LABELS => IdxProblem::ByteOrder.into(),
+            _ => Problem::from(IdxProblem::Magic {
+                found: magic,
+                expected: kind.magic(),
+                kind: kind.name(),
+            }),
+        });
     }
-    // The decoder for several members, because the one for a single member
-    // would ignore whatever follows it.
-    parse(kind, MultiGzDecoder::new(input)).map_err(|problem| match problem {
-        IdxProblem::Unreadable { reason } => IdxProblem::DamagedGzip { reason },
-        other => other,
-    })
-}
-
-fn parse(kind: Kind, mut input: impl Read) -> Result<Idx, IdxProblem> {
-    let header = read_at_most(kind.header_len(), &mut input)?;
-    let count = check_header(kind, &header)?;
-    let expected = count * kind.example_len();
+    let more = match magic {
+        2051 => 8,
+        EXTENDED_LABELS => 4,
+        _ => 0,
+    };
+    header.extend(read_at_most(more, input)?);
+    let found = word(kind, &header, 1)?;
+    let sides = sides(kind, magic, &header)?;
+    let [rows, columns] = sides;
+    let (kind, each) = (kind.name(), rows * columns);
+    let count = match usize::try_from(found) {
+        Ok(count) if (1..=MAX_COUNT).contains(&found) => count,
+        _ => return Err(IdxProblem::Count { found, kind }.into()),
+    };
+    let expected = match count.checked_mul(each) {
+        Some(expected) if expected <= most => expected,
+        _ => {
+            let count = found;
+            return Err(IdxProblem::Memory {
+                count,
+                kind,
+                each,
+                most,
+            }
+            .into());
+        }
+    };
 
     // One byte more than allowed tells whether something follows; for gzip,
     // reaching the end is also what checks the CRC.
-    let values = read_at_most(expected + 1, &mut input)?;
+    let values = read_at_most(expected + 1, input)?;
     let found = values.len();
-    let kind_name = kind.name();
     if found < expected {
         return Err(IdxProblem::Truncated {
             found,
             expected,
             count,
-            kind: kind_name,
-        });
+            kind,
+        }
+        .into());
     }
     if found > expected {
         return Err(IdxProblem::Trailing {
             expected,
             count,
-            kind: kind_name,
-        });
-    }
-    if kind == Kind::Labels {
-        check_labels(&values)?;
+            kind,
+        }
+        .into());
     }
     Ok(Idx {
         header,
         values,
         count,
+        sides,
     })
 }
 
-fn check_header(kind: Kind, header: &[u8]) -> Result<usize, IdxProblem> {
-    let word = |index: usize| {
-        header
-            .get(4 * index..4 * index + 4)
-            .and_then(|bytes| bytes.try_into().ok())
-            .map(u32::from_be_bytes)
-            .ok_or(IdxProblem::ShortHeader {
-                found: header.len(),
-                needed: kind.header_len(),
-            })
+fn word(kind: Kind, header: &[u8], index: usize) -> Result<u32, IdxProblem> {
+    let needed = match kind {
+        Kind::Images => 16,
+        Kind::Labels => 8,
     };
-    // The magic number first: a file of another kind may also be shorter.
-    let found = word(0)?;
-    if found != kind.magic() {
-        return Err(IdxProblem::Magic {
-            found,
-            expected: kind.magic(),
-            kind: kind.name(),
-        });
-    }
-    let found = word(1)?;
-    if kind == Kind::Images {
-        let (rows, columns) = (word(2)?, word(3)?);
-        if (rows, columns) != (SIDE, SIDE) {
-            return Err(IdxProblem::ImageSize { rows, columns });
+    header
+        .get(4 * index..4 * index + 4)
+        .and_then(|bytes| bytes.try_into().ok())
+        .map(u32::from_be_bytes)
+        .ok_or(IdxProblem::ShortHeader {
+            found: header.len(),
+            needed,
+        })
+}
+
+fn sides(kind: Kind, magic: u32, header: &[u8]) -> Result<[usize; 2], IdxProblem> {
+    let side = |number: u32, most: usize| {
+        let side = usize::try_from(number).unwrap_or(usize::MAX);
+        (1..=most).contains(&side).then_some(side)
+    };
+    match kind {
+        Kind::Images => {
+            let (rows, columns) = (word(kind, header, 2)?, word(kind, header, 3)?);
+            match (side(rows, MAX_SIDE), side(columns, MAX_SIDE)) {
+                (Some(rows), Some(columns)) => Ok([rows, columns]),
+                _ => Err(IdxProblem::ImageSize { rows, columns }),
+            }
         }
-    }
-    match usize::try_from(found) {
-        Ok(count) if (1..=MAX_COUNT).contains(&found) => Ok(count),
-        _ => Err(IdxProblem::Count {
-            found,
-            kind: kind.name(),
-        }),
-    }
-}
-
-fn check_labels(labels: &[u8]) -> Result<(), IdxProblem> {
-    let wrong = labels
-        .iter()
-        .enumerate()
-        .find(|&(_, &label)| usize::from(label) >= CLASSES);
-    match wrong {
-        Some((index, &found)) => Err(IdxProblem::Label { found, index }),
-        None => Ok(()),
+        Kind::Labels if magic == EXTENDED_LABELS => {
+            let columns = word(kind, header, 2)?;
+            let bytes = side(columns, MAX_COLUMNS as usize).map(|columns| [1, 4 * columns]);
+            bytes.ok_or(IdxProblem::Columns { columns })
+        }
+        Kind::Labels => Ok([1, 1]),
     }
 }
 
-fn read_at_most(limit: usize, input: &mut impl Read) -> Result<Vec<u8>, IdxProblem> {
-    let mut bytes = Vec::with_capacity(limit.min(MAX_RESERVED));
-    input
-        .take(limit as u64)
-        .read_to_end(&mut bytes)
-        .map_err(|error: io::Error| IdxProblem::Unreadable {
-            reason: one_line(&error.to_string()),
-        })?;
-    Ok(bytes)
+impl Idx {
+    /// The classes that a file of labels holds, one byte each.
+    ///
+    /// # Errors
+    ///
+    /// [`IdxProblem::Label`] where one is no byte.
+    pub fn into_labels(self) -> Result<Vec<u8>, IdxProblem> {
+        let [_, bytes] = self.sides;
+        if bytes == 1 {
+            return Ok(self.values);
+        }
+        let rows = self.values.chunks_exact(bytes).enumerate();
+        rows.map(|(index, row)| {
+            let first = row.first_chunk().copied().unwrap_or_default();
+            let found = i32::from_be_bytes(first);
+            u8::try_from(found).map_err(|_| IdxProblem::Label { found, index })
+        })
+        .collect()
+    }
 }
 
 #[cfg(test)]

@@ -1,18 +1,26 @@
-//! The data: Fashion-MNIST from the embedded subset, a folder or a download.
+//! The data as values: a [`Dataset`] is a name, the shape of an image, a number of classes and examples.
 //!
-//! [`Dataset::load`] reads what a [`Selection`] asks for, [`verify()`] tells
-//! what it is, and [`fetch`](fetch::fetch) downloads the whole of it.
+//! [`Dataset::load`] reads what a [`Selection`] asks for: the embedded subset of Fashion-MNIST, a folder
+//! or a file. [`verify()`] tells what it is, and [`fetch`](fetch::fetch) downloads all of Fashion-MNIST.
+//! A program makes its own with [`Dataset::new`] and gives it a name with [`DataSet::define`].
 
+mod cifar;
 mod contents;
 pub mod embedded;
 mod error;
 pub mod fetch;
 mod files;
+mod folder;
 pub mod idx;
+mod input;
+mod npz;
 mod source;
 mod split;
+mod table;
 pub mod verify;
 
+#[cfg(test)]
+mod formats_tests;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -20,39 +28,48 @@ mod tests;
 
 pub use error::DataError;
 pub use files::IdxFile;
-pub use source::{ChosenBy, DATA_VARIABLE, Environment, SYSTEM_FOLDER, Selection, Source};
-pub use split::Split;
+pub use input::Problem;
+pub use source::{ChosenBy, DATA_VARIABLE, Environment, SYSTEM_FOLDER, Selection, Source, Summary};
+pub use split::{Shape, Split};
 pub use verify::{Identity, Verification, verify};
 
-use contents::Contents;
 use source::Place;
 
-/// Pixels of an image.
-pub const PIXELS: usize = 784;
-/// Classes of clothing.
-pub const CLASSES: usize = 10;
+use crate::Error;
+use crate::catalogue::{Catalogue, Entry, Named};
+use verify::{FileReport, published_sha256};
 
-/// The shape of an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
-    /// Channels: 1 of grey, 3 of colour.
-    pub channels: usize,
-    /// Rows.
-    pub height: usize,
-    /// Columns.
-    pub width: usize,
+/// A data set of a program's own, by its name on the command line.
+pub type DataSet = Named<DataSetSpec>;
+
+/// What a data set of a program's own is.
+#[derive(Debug)]
+pub struct DataSetSpec {
+    /// The name.
+    pub name: &'static str,
+    /// What it is, in a few words.
+    pub description: &'static str,
+    /// Makes or reads it.
+    pub load: fn() -> Result<Dataset, Error>,
 }
 
-impl Shape {
-    /// Values of an image.
-    pub fn pixels(self) -> usize {
-        self.channels * self.height * self.width
+impl Entry for DataSetSpec {
+    const KIND: &'static str = "data";
+
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn catalogue() -> &'static Catalogue<Self> {
+        static CATALOGUE: Catalogue<DataSetSpec> = Catalogue::new(&[]);
+        &CATALOGUE
     }
 }
 
 /// The images to train on and those to test with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dataset {
+    name: String,
     train: Split,
     test: Split,
     source: Source,
@@ -60,6 +77,31 @@ pub struct Dataset {
 }
 
 impl Dataset {
+    /// A data set of arrays in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::SplitMismatch`] where the splits have different shapes or classes.
+    pub fn new(name: &str, train: Split, test: Split) -> Result<Self, Error> {
+        if (train.shape(), train.classes()) != (test.shape(), test.classes()) {
+            let text =
+                |split: &Split| format!("{} images of {} classes", split.shape(), split.classes());
+            return Err(DataError::SplitMismatch {
+                train: text(&train),
+                test: text(&test),
+            }
+            .into());
+        }
+        let summary = summary(name, &train, &test);
+        Ok(Self {
+            name: summary.name.clone(),
+            sha256: digest(&train, &test),
+            source: Source::Memory(summary),
+            train,
+            test,
+        })
+    }
+
     /// Reads the selected data.
     ///
     /// # Errors
@@ -76,42 +118,62 @@ impl Dataset {
     ///
     /// As [`load`](Self::load).
     pub fn load_in(selection: &Selection, environment: &Environment) -> Result<Self, DataError> {
-        let place = Place::resolve(selection, environment)?;
-        let contents = Contents::read(&place)?;
+        let (data, files) = Self::read(selection, environment)?;
         if *selection == Selection::Full {
-            contents.check_published()?;
+            check_published(&files)?;
         }
-        Ok(Self {
-            source: contents.source(place),
-            sha256: contents.sha256(),
-            train: Split::new(
-                contents.train_images.idx.values,
-                contents.train_labels.idx.values,
-            )?,
-            test: Split::new(
-                contents.test_images.idx.values,
-                contents.test_labels.idx.values,
-            )?,
-        })
+        Ok(data)
+    }
+
+    fn read(
+        selection: &Selection,
+        environment: &Environment,
+    ) -> Result<(Self, Vec<FileReport>), DataError> {
+        let place = Place::resolve(selection, environment)?;
+        let mut contents = match &place {
+            Place::Embedded => contents::read_embedded()?,
+            Place::Folder { path, .. } => folder::read(path)?,
+        };
+        let (identity, sha256) = (contents.identity(), contents.sha256.take());
+        let name = match identity {
+            Identity::Other => std::mem::take(&mut contents.name),
+            Identity::Published | Identity::Subset => "Fashion-MNIST".to_owned(),
+        };
+        let files = std::mem::take(&mut contents.files);
+        let (train, test) = contents.splits()?;
+        let source = match place {
+            Place::Embedded => Source::Embedded,
+            Place::Folder { path, chosen_by } => Source::Folder {
+                path,
+                chosen_by,
+                identity,
+                summary: summary(&name, &train, &test),
+            },
+        };
+        let sha256 = sha256.unwrap_or_else(|| digest(&train, &test));
+        let data = Self {
+            name,
+            train,
+            test,
+            source,
+            sha256,
+        };
+        Ok((data, files))
     }
 
     /// The name.
     pub fn name(&self) -> &str {
-        "Fashion-MNIST"
+        &self.name
     }
 
     /// The shape of an image.
     pub fn shape(&self) -> Shape {
-        Shape {
-            channels: 1,
-            height: 28,
-            width: 28,
-        }
+        self.train.shape()
     }
 
     /// The number of classes.
     pub fn classes(&self) -> usize {
-        CLASSES
+        self.train.classes()
     }
 
     /// The images to train on.
@@ -129,11 +191,49 @@ impl Dataset {
         &self.source
     }
 
-    /// One digest that names the content of all four files.
+    /// One digest that names the content.
     ///
-    /// The SHA-256 of the listing that `sha256sum` prints for the unpacked
-    /// files in the order of [`IdxFile::ALL`], so a shell can recompute it.
+    /// Of four IDX files, the SHA-256 of the listing that `sha256sum` prints for the unpacked files in
+    /// the order of [`IdxFile::ALL`], so a shell can recompute it; of anything else, that of the shape,
+    /// the classes and the arrays.
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
+}
+
+fn summary(name: &str, train: &Split, test: &Split) -> Summary {
+    Summary {
+        name: error::one_line(name),
+        train: train.len(),
+        test: test.len(),
+        shape: train.shape(),
+        classes: train.classes(),
+    }
+}
+
+fn digest(train: &Split, test: &Split) -> String {
+    let (shape, classes) = (train.shape(), train.classes());
+    let head = format!("{shape} {classes} {} {}\n", train.len(), test.len());
+    input::sha256([
+        head.as_bytes(),
+        train.images(),
+        train.labels(),
+        test.images(),
+        test.labels(),
+    ])
+}
+
+/// Refuses any files but the published.
+fn check_published(files: &[FileReport]) -> Result<(), DataError> {
+    for (report, file) in files.iter().zip(IdxFile::ALL) {
+        let expected = published_sha256(file);
+        if report.sha256 != expected {
+            return Err(DataError::NotPublished {
+                file: report.found.clone(),
+                found: report.sha256.clone(),
+                expected,
+            });
+        }
+    }
+    Ok(())
 }

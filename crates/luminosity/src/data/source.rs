@@ -9,6 +9,7 @@ use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
 use super::embedded;
 use super::error::{DataError, shown};
 use super::files::IdxFile;
+use super::split::Shape;
 use super::verify::Identity;
 
 /// The environment variable that names a data folder.
@@ -22,7 +23,7 @@ pub enum Selection {
     /// The folder in `EI_NORM_DATA` where that is set and not empty, else the embedded subset.
     #[default]
     Default,
-    /// The four IDX files of this folder.
+    /// This folder or file.
     Directory(PathBuf),
     /// All of Fashion-MNIST, from the user's cache or from the system.
     Full,
@@ -86,7 +87,7 @@ impl ChosenBy {
     }
 }
 
-/// Where the four files are.
+/// Where the files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
     Embedded,
@@ -134,46 +135,83 @@ fn is_complete(folder: &Path) -> bool {
         .all(|file| file.locate(folder).is_some())
 }
 
+/// What a data set is, in numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Its name.
+    pub name: String,
+    /// How many training images it has.
+    pub train: usize,
+    /// How many test images it has.
+    pub test: usize,
+    /// The shape of an image.
+    pub shape: Shape,
+    /// The number of classes.
+    pub classes: usize,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (train, test) = (grouped(self.train), grouped(self.test));
+        let Shape {
+            channels,
+            height,
+            width,
+        } = self.shape;
+        let channels = match channels {
+            1 => String::new(),
+            other => format!("{other}x"),
+        };
+        write!(
+            f,
+            "{} ({train} training and {test} test images, {channels}{height}x{width}, {} classes)",
+            self.name, self.classes
+        )
+    }
+}
+
 /// Which data is used; its `Display` is the one line that tells the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// The subset that is compiled into the program.
     Embedded,
-    /// The files of a folder.
+    /// A folder or a file.
     Folder {
-        /// The folder.
+        /// Its path.
         path: PathBuf,
-        /// Why this folder.
+        /// Why it was used.
         chosen_by: ChosenBy,
         /// Whether its content is known.
         identity: Identity,
-        /// How many training images it has.
-        train: usize,
-        /// How many test images it has.
-        test: usize,
+        /// What it holds.
+        summary: Summary,
     },
+    /// Arrays of a program.
+    Memory(Summary),
 }
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (identity, train, test) = match self {
-            Self::Embedded => (Identity::Subset, embedded::TRAIN, embedded::TEST),
-            Self::Folder {
-                identity,
-                train,
-                test,
-                ..
-            } => (*identity, *train, *test),
+        let known = |f: &mut fmt::Formatter<'_>, identity: Identity, train, test| {
+            let (train, test) = (grouped(train), grouped(test));
+            write!(f, "{identity} ({train} training and {test} test images)")
         };
-        let (train, test) = (grouped(train), grouped(test));
-        write!(f, "{identity} ({train} training and {test} test images)")?;
-        if let Self::Folder {
-            path, chosen_by, ..
-        } = self
-        {
-            write!(f, " in {}{}", shown(path), chosen_by.remark())?;
+        match self {
+            Self::Embedded => known(f, Identity::Subset, embedded::TRAIN, embedded::TEST),
+            Self::Memory(summary) => write!(f, "{summary}"),
+            Self::Folder {
+                path,
+                chosen_by,
+                identity,
+                summary,
+            } => {
+                match identity {
+                    Identity::Other => write!(f, "{summary}")?,
+                    identity => known(f, *identity, summary.train, summary.test)?,
+                }
+                write!(f, " in {}{}", shown(path), chosen_by.remark())
+            }
         }
-        Ok(())
     }
 }
 

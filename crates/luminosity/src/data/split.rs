@@ -1,36 +1,108 @@
-//! Images with their labels.
+//! Images of one shape, with their labels.
+
+use std::fmt;
 
 use super::error::DataError;
-use super::{CLASSES, PIXELS};
 
-/// Images of 28x28 bytes, each with the label of its class.
+/// The most rows, and the most columns, of an image.
+pub const MAX_SIDE: usize = 4096;
+/// The most channels of an image.
+pub const MAX_CHANNELS: usize = 64;
+/// The most classes of a data set.
+pub const MAX_CLASSES: usize = 1000;
+
+/// The shape of an image; its `Display` is such as `1x28x28`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// Channels: 1 of grey, 3 of colour.
+    pub channels: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+}
+
+impl Shape {
+    /// Values of an image.
+    pub fn pixels(self) -> usize {
+        self.channels * self.height * self.width
+    }
+
+    /// Whether the numbers are those of an image that can be read.
+    pub(crate) fn check(self) -> Result<Self, DataError> {
+        let sides = [self.height, self.width];
+        match (1..=MAX_CHANNELS).contains(&self.channels)
+            && sides.iter().all(|side| (1..=MAX_SIDE).contains(side))
+        {
+            true => Ok(self),
+            false => Err(DataError::Shape { shape: self }),
+        }
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}x{}", self.channels, self.height, self.width)
+    }
+}
+
+/// Images, each with the label of its class.
 ///
-/// The pixels stay bytes, a quarter of the memory of `f32`; a batch is
-/// converted when it is made.
+/// The pixels stay bytes, a quarter of the memory of `f32`; a batch is converted when it is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Split {
+    shape: Shape,
+    classes: usize,
     images: Vec<u8>,
     labels: Vec<u8>,
 }
 
 impl Split {
-    /// Joins images, one after the other, with their labels.
+    /// Joins images with their labels. `images` holds one image after the other; of each, its channels
+    /// one after the other, each row by row.
     ///
     /// # Errors
     ///
-    /// [`DataError::BadSplit`] where there are no labels, a label names no class,
-    /// or there are not [`PIXELS`] pixels for each label.
-    pub fn new(images: Vec<u8>, labels: Vec<u8>) -> Result<Self, DataError> {
+    /// [`DataError::Shape`] and [`DataError::Classes`] for numbers out of range, and
+    /// [`DataError::BadSplit`] where there are no labels, a label names no class, or the values are not
+    /// those of an image for each label.
+    pub fn new(
+        shape: Shape,
+        classes: usize,
+        images: Vec<u8>,
+        labels: Vec<u8>,
+    ) -> Result<Self, DataError> {
+        shape.check()?;
+        if !(2..=MAX_CLASSES).contains(&classes) {
+            return Err(DataError::Classes { found: classes });
+        }
         let largest = labels.iter().copied().max();
-        let fits = labels.len().checked_mul(PIXELS) == Some(images.len());
+        let fits = labels.len().checked_mul(shape.pixels()) == Some(images.len());
         match largest {
-            Some(label) if usize::from(label) < CLASSES && fits => Ok(Self { images, labels }),
+            Some(label) if usize::from(label) < classes && fits => Ok(Self {
+                shape,
+                classes,
+                images,
+                labels,
+            }),
             _ => Err(DataError::BadSplit {
-                pixels: images.len(),
+                values: images.len(),
                 labels: labels.len(),
                 largest: largest.unwrap_or(0),
+                shape,
+                classes,
             }),
         }
+    }
+
+    /// The shape of an image.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// The number of classes.
+    pub fn classes(&self) -> usize {
+        self.classes
     }
 
     /// How many images there are.
@@ -45,16 +117,17 @@ impl Split {
 
     /// Values of an image.
     pub fn pixels(&self) -> usize {
-        PIXELS
+        self.shape.pixels()
     }
 
-    /// The pixels of one image, row by row.
+    /// The values of one image.
     ///
     /// # Panics
     ///
     /// Where `index` is not below [`len`](Self::len).
     pub fn image(&self, index: usize) -> &[u8] {
-        &self.images[index * PIXELS..(index + 1) * PIXELS]
+        let pixels = self.pixels();
+        &self.images[index * pixels..(index + 1) * pixels]
     }
 
     /// The label of one image.
@@ -66,7 +139,7 @@ impl Split {
         self.labels[index]
     }
 
-    /// The pixels of all images, one image after the other.
+    /// The values of all images, one image after the other.
     pub fn images(&self) -> &[u8] {
         &self.images
     }
@@ -81,32 +154,55 @@ impl Split {
 mod tests {
     use super::*;
 
+    const COLOUR: Shape = Shape {
+        channels: 3,
+        height: 2,
+        width: 4,
+    };
+
     #[test]
     fn an_image_comes_with_its_label() {
-        let images = [vec![7; PIXELS], vec![9; PIXELS]].concat();
-        let split = Split::new(images.clone(), vec![3, 0]).unwrap();
+        let images = [[7; 24], [9; 24]].concat();
+        let split = Split::new(COLOUR, 12, images.clone(), vec![11, 0]).unwrap();
         assert_eq!((split.len(), split.is_empty()), (2, false));
-        assert_eq!((split.image(0), split.label(0)), (&[7; PIXELS][..], 3));
-        assert_eq!((split.image(1), split.label(1)), (&[9; PIXELS][..], 0));
+        assert_eq!((split.image(0), split.label(0)), (&[7; 24][..], 11));
+        assert_eq!((split.image(1), split.label(1)), (&[9; 24][..], 0));
         assert_eq!(split.images(), images);
-        assert_eq!(split.labels(), [3, 0]);
+        assert_eq!(split.labels(), [11, 0]);
+        assert_eq!((split.shape(), split.classes()), (COLOUR, 12));
     }
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let bad = |pixels, labels: &[u8], largest| {
-            let error = Split::new(vec![0; pixels], labels.to_vec()).unwrap_err();
-            let labels = labels.len();
-            let expected = DataError::BadSplit {
-                pixels,
-                labels,
-                largest,
-            };
-            assert_eq!(error, expected);
+        let bad = |values: usize, labels: &[u8], beginning: &str| {
+            let error = Split::new(COLOUR, 5, vec![0; values], labels.to_vec()).unwrap_err();
+            let allowed =
+                "must be at least one label, all below 5, and 24 values of 3x2x4 for each";
+            assert_eq!(error.to_string(), format!("{beginning}; {allowed}"));
         };
-        bad(0, &[], 0);
-        bad(PIXELS - 1, &[4], 4);
-        bad(2 * PIXELS, &[4], 4);
-        bad(2 * PIXELS, &[1, 10], 10);
+        bad(0, &[], "0 values with 0 labels, the largest 0");
+        bad(23, &[4], "23 values with 1 labels, the largest 4");
+        bad(48, &[4], "48 values with 1 labels, the largest 4");
+        bad(48, &[1, 5], "48 values with 2 labels, the largest 5");
+
+        let of = |channels, height, width, classes| {
+            let shape = Shape {
+                channels,
+                height,
+                width,
+            };
+            Split::new(shape, classes, Vec::new(), Vec::new())
+                .unwrap_err()
+                .to_string()
+        };
+        for (channels, height, width) in [(0, 1, 1), (1, 4097, 1), (1, 1, usize::MAX), (65, 1, 1)] {
+            let message = of(channels, height, width, 2);
+            let shape = format!("images of {channels}x{height}x{width}; must be");
+            assert!(message.starts_with(&shape), "{message}");
+        }
+        for classes in [0, 1, 1001] {
+            let message = of(1, 1, 1, classes);
+            assert_eq!(message, format!("{classes} classes; must be 2 to 1000"));
+        }
     }
 }

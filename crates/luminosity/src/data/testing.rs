@@ -7,9 +7,11 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::PIXELS;
 use super::files::IdxFile;
 use super::source::Environment;
+
+/// Pixels of an image of Fashion-MNIST.
+pub(super) const PIXELS: usize = 784;
 
 /// An IDX file with the given header words and values.
 pub(super) fn idx(words: &[u32], values: &[u8]) -> Vec<u8> {

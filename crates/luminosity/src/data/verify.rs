@@ -5,10 +5,10 @@
 
 use std::fmt;
 
-use super::contents::{Content, Contents};
+use super::Dataset;
 use super::error::DataError;
 use super::files::IdxFile;
-use super::source::{Environment, Place, Selection, Source};
+use super::source::{Environment, Selection, Source};
 
 /// The SHA-256 of a file of the published Fashion-MNIST, unpacked.
 pub fn published_sha256(file: IdxFile) -> &'static str {
@@ -67,38 +67,32 @@ impl fmt::Display for Identity {
 /// One file of the data; its `Display` is one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileReport {
-    /// Which of the four files.
-    pub file: IdxFile,
     /// Where it was found.
     pub found: String,
-    /// How many images or labels it holds.
+    /// How many examples it holds.
     pub count: usize,
+    /// What they are, such as `images`.
+    pub kind: &'static str,
     /// The SHA-256 of its unpacked content.
     pub sha256: String,
-    /// What that content is.
-    pub identity: Identity,
-}
-
-impl FileReport {
-    fn new(content: &Content) -> Self {
-        Self {
-            file: content.file,
-            found: content.name.clone(),
-            count: content.idx.count,
-            sha256: content.sha256.clone(),
-            identity: content.identity(),
-        }
-    }
+    /// What that content is; none for another format than IDX.
+    pub identity: Option<Identity>,
 }
 
 impl fmt::Display for FileReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = self.file.kind().name();
-        write!(
-            f,
-            "{}: {} {kind}, SHA-256 {}, {}",
-            self.found, self.count, self.sha256, self.identity
-        )
+        let Self {
+            found,
+            count,
+            kind,
+            sha256,
+            ..
+        } = self;
+        write!(f, "{found}: {count} {kind}, SHA-256 {sha256}")?;
+        match self.identity {
+            Some(identity) => write!(f, ", {identity}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -107,12 +101,10 @@ impl fmt::Display for FileReport {
 pub struct Verification {
     /// Which data was looked at.
     pub source: Source,
-    /// The four files, in the order of [`IdxFile::ALL`].
-    pub files: [FileReport; 4],
+    /// Its files; the four IDX files in the order of [`IdxFile::ALL`].
+    pub files: Vec<FileReport>,
     /// The digest of the whole data set, as a run records it.
     pub sha256: String,
-    /// What the four files are together: [`Identity::Other`] where they differ.
-    pub identity: Identity,
 }
 
 /// Reads the selected data and tells what it is.
@@ -135,13 +127,11 @@ pub fn verify_in(
     selection: &Selection,
     environment: &Environment,
 ) -> Result<Verification, DataError> {
-    let place = Place::resolve(selection, environment)?;
-    let contents = Contents::read(&place)?;
+    let (data, files) = Dataset::read(selection, environment)?;
     Ok(Verification {
-        source: contents.source(place),
-        files: contents.each().map(FileReport::new),
-        sha256: contents.sha256(),
-        identity: contents.identity(),
+        source: data.source,
+        files,
+        sha256: data.sha256,
     })
 }
 
@@ -158,11 +148,9 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let report = verify_in(&Selection::Default, &environment(root.path())).unwrap();
         assert_eq!(report.source, Source::Embedded);
-        assert_eq!(report.identity, Identity::Subset);
         for (file, found) in IdxFile::ALL.into_iter().zip(&report.files) {
-            assert_eq!(found.file, file);
             assert_eq!(found.sha256, subset_sha256(file));
-            assert_eq!(found.identity, Identity::Subset);
+            assert_eq!(found.identity, Some(Identity::Subset));
         }
         assert_eq!(
             report.files[3].to_string(),
@@ -188,9 +176,14 @@ mod tests {
             &environment(root.path()),
         )
         .unwrap();
-        let identities = report.files.map(|file| file.identity);
-        assert_eq!(identities[0], Identity::Other);
-        assert_eq!(identities[3], Identity::Subset);
-        assert_eq!(report.identity, Identity::Other);
+        assert_eq!(report.files[0].identity, Some(Identity::Other));
+        assert_eq!(report.files[3].identity, Some(Identity::Subset));
+        assert!(matches!(
+            report.source,
+            Source::Folder {
+                identity: Identity::Other,
+                ..
+            }
+        ));
     }
 }

@@ -9,7 +9,9 @@ use server::{good, not_found, response, serve};
 
 /// The digest that the tiny data set must have.
 fn digest(file: IdxFile) -> String {
-    Content::read(file, "tiny", &tiny(file)[..]).unwrap().sha256
+    IdxContent::read(file, "tiny", 1 << 20, &tiny(file)[..])
+        .unwrap()
+        .sha256
 }
 
 /// Downloads the tiny data set; without the proxy that the environment may name.
@@ -107,6 +109,14 @@ fn only_what_is_missing_or_damaged_is_fetched() {
 }
 
 #[test]
+fn what_a_killed_download_left_is_cleared() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join(".download-abc"), "half").unwrap();
+    run(&serve(good), folder.path(), &mut |_| ()).unwrap();
+    assert_eq!(names_in(folder.path()).len(), 4);
+}
+
+#[test]
 fn a_wrong_file_that_would_be_preferred_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(IdxFile::TrainImages.name());
@@ -149,7 +159,7 @@ fn a_failed_download_keeps_the_files_before_it() {
 #[test]
 fn content_that_is_no_data_is_refused() {
     let page = |_| response(b"<html>Please log in</html>", 26);
-    fails(&serve(page), "must be 2051 for images");
+    fails(&serve(page), "web page");
 }
 
 #[test]

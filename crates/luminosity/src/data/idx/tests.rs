@@ -2,7 +2,12 @@ use std::cell::Cell;
 use std::io;
 
 use super::*;
-use crate::data::testing::{gzip, idx, images, labels};
+use crate::data::testing::{PIXELS, gzip, idx, images, labels};
+use crate::data::{DataError, input::MAX_BYTES};
+
+fn read(file: &str, kind: Kind, input: impl Read) -> Result<Idx, DataError> {
+    super::read(file, kind, MAX_BYTES, input)
+}
 
 /// The message for bytes that must be refused, raw and gzipped alike.
 fn refusal(kind: Kind, bytes: &[u8]) -> String {
@@ -77,15 +82,19 @@ fn another_magic_number_is_refused() {
         refusal(Kind::Labels, &images(1)),
         "x.idx: magic number 2051, must be 2049 for labels"
     );
-    assert!(refusal(Kind::Images, b"<html>").contains("must be 2051"));
+    let swapped: Vec<u8> = [2051u32, 1, 28, 28].map(u32::to_le_bytes).concat();
+    assert_eq!(
+        refusal(Kind::Images, &swapped),
+        "x.idx: the header is in little-endian byte order, must be big-endian"
+    );
 }
 
 #[test]
-fn another_image_size_is_refused() {
-    for (rows, columns) in [(32, 28), (28, 32), (0, 0), (784, 1), (u32::MAX, u32::MAX)] {
+fn an_image_size_out_of_range_is_refused() {
+    for (rows, columns) in [(0, 0), (4097, 1), (1, 4097), (u32::MAX, u32::MAX)] {
         assert_eq!(
             refusal(Kind::Images, &idx(&[2051, 1, rows, columns], &[0; PIXELS])),
-            format!("x.idx: images of {rows}x{columns} pixels, must be 28x28")
+            format!("x.idx: images of {rows}x{columns} pixels, must be 1x1 to 4096x4096")
         );
     }
 }
@@ -132,10 +141,52 @@ fn trailing_bytes_are_refused() {
 }
 
 #[test]
-fn a_label_of_no_class_is_refused() {
+fn the_memory_is_bounded() {
     assert_eq!(
-        refusal(Kind::Labels, &idx(&[2049, 4], &[0, 9, 10, 255])),
-        "x.idx: label 10 at index 2, must be 0 to 9"
+        refusal(Kind::Images, &idx(&[2051, 65, 4096, 4096], &[])),
+        "x.idx: 65 images of 16777216 bytes, must be at most 1073741824 bytes in all"
+    );
+}
+
+#[test]
+fn labels_may_be_the_first_of_several_numbers() {
+    let extended = |rows: &[[u32; 2]]| {
+        idx(
+            &[0x0C02, 2, 2],
+            &rows
+                .concat()
+                .iter()
+                .flat_map(|word| word.to_be_bytes())
+                .collect::<Vec<_>>(),
+        )
+    };
+    let content = |rows| read("x", Kind::Labels, &extended(rows)[..]).unwrap();
+    let labels = content(&[[7, 300], [255, 0]]).into_labels();
+    assert_eq!(labels, Ok(vec![7, 255]));
+    let refused = content(&[[7, 0], [256, 0]]).into_labels().unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "label 256 at index 1, must be 0 to 255"
+    );
+    for columns in [0, 65] {
+        let message = refusal(Kind::Labels, &idx(&[0x0C02, 2, columns], &[]));
+        assert_eq!(
+            message,
+            format!("x.idx: {columns} numbers for each label, must be 1 to 64")
+        );
+    }
+}
+
+#[test]
+fn what_is_no_data_is_said_in_words() {
+    let of = |bytes: &[u8]| refusal(Kind::Images, bytes);
+    assert!(of(b"\n<!DOCTYPE html><html>").contains("a web page"));
+    assert!(of(b"<html>").contains("a web page"));
+    assert!(of(b"version https://git-lfs.github.com/spec/v1\noid sha256:0").contains("Git LFS"));
+    let twice = gzip(&gzip(&images(1)));
+    assert_eq!(
+        message(Kind::Images, &twice),
+        "x.idx: gzipped twice; unpack it once with gunzip"
     );
 }
 

@@ -1,0 +1,96 @@
+//! Reads the binary batches of CIFAR-10: for each image a byte of label and 3x32x32 bytes, channel by
+//! channel.
+
+use std::path::Path;
+
+use super::contents::{Contents, Examples};
+use super::error::{DataError, shown};
+use super::folder::{missing, name_of};
+use super::input::{self, MAX_BYTES, Problem, read_at_most, sha256, unpack};
+use super::split::Shape;
+use super::verify::FileReport;
+
+const SHAPE: Shape = Shape {
+    channels: 3,
+    height: 32,
+    width: 32,
+};
+const RECORD: usize = 1 + 3 * 32 * 32;
+pub(crate) const TRAIN: [&str; 5] = [
+    "data_batch_1.bin",
+    "data_batch_2.bin",
+    "data_batch_3.bin",
+    "data_batch_4.bin",
+    "data_batch_5.bin",
+];
+pub(crate) const TEST: &str = "test_batch.bin";
+
+/// Reads the six files of a folder.
+pub(crate) fn read(folder: &Path) -> Result<Contents, DataError> {
+    let mut files = Vec::new();
+    let train = examples(folder, &TRAIN, &mut files)?;
+    let test = examples(folder, &[TEST], &mut files)?;
+    Ok(Contents {
+        name: name_of(folder),
+        shape: SHAPE,
+        train,
+        test,
+        files,
+        sha256: None,
+    })
+}
+
+fn examples(
+    folder: &Path,
+    names: &[&str],
+    files: &mut Vec<FileReport>,
+) -> Result<Examples, DataError> {
+    let mut all = Examples::of(folder);
+    for name in names {
+        let path = folder.join(name);
+        if !path.exists() {
+            return Err(missing(folder, (*name).to_owned()));
+        }
+        all.file = shown(&path);
+        let most = MAX_BYTES - all.images.len();
+        let batch = unpack(input::open(&path)?, |input| batch(input, most));
+        let batch = batch.map_err(|problem| problem.of(&all.file))?;
+        files.push(FileReport {
+            found: all.file.clone(),
+            count: batch.len() / RECORD,
+            kind: "images with labels",
+            sha256: sha256([&batch[..]]),
+            identity: None,
+        });
+        for record in batch.chunks_exact(RECORD) {
+            if let [label, image @ ..] = record {
+                all.labels.push(*label);
+                all.images.extend_from_slice(image);
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn batch(input: &mut dyn std::io::Read, most: usize) -> Result<Vec<u8>, Problem> {
+    let bytes = read_at_most(most + 1, input)?;
+    let found = bytes.len();
+    if found > most {
+        return Err(Problem::TooLarge { most });
+    }
+    if found == 0 || !found.is_multiple_of(RECORD) {
+        let whole = format!("{found} bytes, must be {RECORD} for each image");
+        return Err(Problem::Format(whole));
+    }
+    match bytes
+        .chunks_exact(RECORD)
+        .filter_map(|record| record.first())
+        .position(|&l| l > 9)
+    {
+        Some(index) => Err(Problem::Format(format!(
+            "label {} at index {index}, must be 0 to 9",
+            bytes.get(index * RECORD).copied().unwrap_or_default()
+        ))),
+        None => Ok(bytes),
+    }
+}

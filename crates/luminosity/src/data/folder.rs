@@ -1,0 +1,204 @@
+//! Tells what a folder or file of the user's holds, and reads it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::contents::{Contents, read_idx};
+use super::error::{DataError, one_line, shown};
+use super::files::{Four, IdxFile, find, list};
+use super::{DataSet, cifar, npz, table};
+
+/// A data set that was found, and how to read it.
+enum Found {
+    Idx {
+        name: String,
+        files: [PathBuf; 4],
+    },
+    Cifar(PathBuf),
+    Tables {
+        name: String,
+        train: PathBuf,
+        test: PathBuf,
+    },
+}
+
+impl Found {
+    fn read(self) -> Result<Contents, DataError> {
+        match self {
+            Self::Idx { name, files } => read_idx(name, &files),
+            Self::Cifar(folder) => cifar::read(&folder),
+            Self::Tables { name, train, test } => table::read(name, &train, &test),
+        }
+    }
+}
+
+/// Reads what a path names: a folder of a known format, or one that is known to hold such a folder.
+pub(crate) fn read(path: &Path) -> Result<Contents, DataError> {
+    if !path.is_dir() {
+        return read_file(path);
+    }
+    // As torchvision and other downloads leave it.
+    let inner: Vec<PathBuf> = list(path)
+        .into_values()
+        .filter(|path| path.is_dir())
+        .collect();
+    let levels = [
+        vec![path.to_owned()],
+        vec![path.join("raw")],
+        inner.iter().map(|inner| inner.join("raw")).collect(),
+        vec![path.join("cifar-10-batches-bin")],
+    ];
+    for level in levels {
+        let mut found = Vec::new();
+        for folder in level {
+            if let Some(of) = recognize(&folder)? {
+                found.push((folder, of));
+            }
+        }
+        if found.len() > 1 {
+            let names: Vec<_> = found.iter().map(|(folder, _)| shown(folder)).collect();
+            return Err(DataError::Several {
+                folder: shown(path),
+                names: names.join(", "),
+            });
+        }
+        if let Some((_, of)) = found.pop() {
+            return of.read();
+        }
+    }
+    Err(nothing(path))
+}
+
+/// A path that is no folder: a file, or a folder with the prefix of one of its data sets, such as
+/// `emnist/emnist-letters`.
+fn read_file(path: &Path) -> Result<Contents, DataError> {
+    let ending = path.extension().unwrap_or_default();
+    if path.exists() && ending.eq_ignore_ascii_case("npz") {
+        return npz::read(path);
+    }
+    if path.exists() {
+        return Err(DataError::OtherFile { path: shown(path) });
+    }
+    if let (Some(folder), Some(name)) = (path.parent(), path.file_name()) {
+        let name = name.to_string_lossy().into_owned();
+        if let Some(files) = find(folder).remove(&format!("{name}-")).and_then(complete) {
+            return read_idx(name, &files);
+        }
+    }
+    let defined = match DataSet::names() {
+        names if names.is_empty() => String::new(),
+        names => format!(" or one of the data sets {names}"),
+    };
+    Err(DataError::NotThere {
+        path: shown(path),
+        defined,
+    })
+}
+
+fn complete(four: Four) -> Option<[PathBuf; 4]> {
+    match four {
+        [Some(a), Some(b), Some(c), Some(d)] => Some([a, b, c, d]),
+        _ => None,
+    }
+}
+
+/// What a folder holds, if it holds one whole data set.
+fn recognize(folder: &Path) -> Result<Option<Found>, DataError> {
+    let found = find(folder).into_iter();
+    let mut sets: BTreeMap<String, [PathBuf; 4]> = found
+        .filter_map(|(prefix, four)| Some((prefix, complete(four)?)))
+        .collect();
+    if let Some(files) = sets.remove("") {
+        let name = name_of(folder);
+        return Ok(Some(Found::Idx { name, files }));
+    }
+    if sets.len() > 1 {
+        let names = sets
+            .keys()
+            .map(|prefix| shown(&folder.join(prefix.trim_end_matches('-'))));
+        return Err(DataError::Several {
+            folder: shown(folder),
+            names: names.collect::<Vec<_>>().join(", "),
+        });
+    }
+    if let Some((prefix, files)) = sets.pop_first() {
+        let name = one_line(prefix.trim_end_matches('-'));
+        return Ok(Some(Found::Idx { name, files }));
+    }
+    let there = list(folder);
+    if cifar::TRAIN
+        .iter()
+        .chain([&cifar::TEST])
+        .any(|name| there.contains_key(*name))
+    {
+        return Ok(Some(Found::Cifar(folder.to_owned())));
+    }
+    let mut tables = there.iter().filter_map(|(name, train)| {
+        let test = there.get(&format!("{}_test.csv", name.strip_suffix("_train.csv")?))?;
+        Some(Found::Tables {
+            name: name_of(folder),
+            train: train.clone(),
+            test: test.clone(),
+        })
+    });
+    match (tables.next(), tables.next()) {
+        (Some(_), Some(_)) => Err(DataError::Several {
+            folder: shown(folder),
+            names: "a folder for each pair of CSV files".to_owned(),
+        }),
+        (found, _) => Ok(found),
+    }
+}
+
+/// The name of a folder, or that of the one above where it is only called `raw`.
+pub(crate) fn name_of(folder: &Path) -> String {
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let named = match (whole.file_name(), whole.parent()) {
+        (Some(name), Some(above)) if name == "raw" => above.file_name(),
+        (name, _) => name,
+    };
+    let name = named.map(|name| one_line(&name.to_string_lossy()));
+    name.unwrap_or_else(|| "data".to_owned())
+}
+
+/// Why a folder cannot be read, with what it holds.
+fn nothing(path: &Path) -> DataError {
+    // The first file that is missing from what is there in part.
+    let name = find(path).into_iter().find_map(|(prefix, four)| {
+        let mut files = IdxFile::ALL.into_iter().zip(four);
+        let (file, _) = files.find(|(_, found)| found.is_none())?;
+        Some(format!("{prefix}{}", file.name()))
+    });
+    match name {
+        Some(name) => missing(path, name),
+        None => DataError::NoData {
+            folder: shown(path),
+            found: contents_of(path),
+        },
+    }
+}
+
+/// The error that names a file which a folder lacks.
+pub(crate) fn missing(folder: &Path, name: String) -> DataError {
+    DataError::MissingFile {
+        folder: shown(folder),
+        name,
+        found: contents_of(folder),
+    }
+}
+
+/// The first names in a folder, for messages.
+fn contents_of(folder: &Path) -> String {
+    const SHOWN: usize = 6;
+    let names: Vec<String> = list(folder)
+        .into_keys()
+        .map(|name| one_line(&name))
+        .collect();
+    match names.get(..SHOWN) {
+        _ if names.is_empty() => "no files".to_owned(),
+        Some(first) if names.len() > SHOWN => {
+            format!("{} and {} more", first.join(", "), names.len() - SHOWN)
+        }
+        _ => names.join(", "),
+    }
+}

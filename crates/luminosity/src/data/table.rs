@@ -1,0 +1,101 @@
+//! Reads images as tables: a CSV file whose rows are a label and the pixels of a square image.
+
+use std::io::Read;
+use std::path::Path;
+
+use super::contents::{Contents, Examples};
+use super::error::{DataError, one_line, shown};
+use super::input::{self, MAX_BYTES, Problem, digest, unpack};
+use super::split::Shape;
+use super::verify::FileReport;
+
+/// The most characters of a value, with its comma.
+const CHARACTERS: u64 = 8;
+
+/// Reads a table to train on and one to test with.
+pub(crate) fn read(name: String, train: &Path, test: &Path) -> Result<Contents, DataError> {
+    let mut files = Vec::new();
+    let (shape, train) = table(train, &mut files)?;
+    let (other, test) = table(test, &mut files)?;
+    if other != shape {
+        return Err(DataError::SplitMismatch {
+            train: format!("{shape} images in {}", train.file),
+            test: format!("{other} images in {}", test.file),
+        });
+    }
+    Ok(Contents {
+        name,
+        shape,
+        train,
+        test,
+        files,
+        sha256: None,
+    })
+}
+
+fn table(path: &Path, files: &mut Vec<FileReport>) -> Result<(Shape, Examples), DataError> {
+    let mut examples = Examples::of(path);
+    let sha256 = digest(path)?;
+    let read = unpack(input::open(path)?, |input| rows(input, &mut examples));
+    let shape = read.map_err(|problem| problem.of(&shown(path)))?;
+    files.push(FileReport {
+        found: shown(path),
+        count: examples.labels.len(),
+        kind: "images with labels",
+        sha256,
+        identity: None,
+    });
+    Ok((shape, examples))
+}
+
+fn rows(input: &mut dyn Read, examples: &mut Examples) -> Result<Shape, Problem> {
+    let mut table = csv::Reader::from_reader(input.take(CHARACTERS * MAX_BYTES as u64));
+    let problem = |error: csv::Error| Problem::Format(one_line(&error.to_string()));
+    let header = table.byte_headers().map_err(problem)?;
+    let first = String::from_utf8_lossy(header.get(0).unwrap_or_default());
+    let first = first.trim_start_matches('\u{feff}');
+    if first != "label" {
+        let first = one_line(&first.chars().take(20).collect::<String>());
+        let wrong =
+            format!("first column {first:?}, must be \"label\", before those of the pixels");
+        return Err(Problem::Format(wrong));
+    }
+    let pixels = header.len() - 1;
+    let shape = square(pixels).ok_or_else(|| {
+        Problem::Format(format!(
+            "{pixels} columns of pixels, must be a square number"
+        ))
+    })?;
+    let mut row = csv::ByteRecord::new();
+    while table.read_byte_record(&mut row).map_err(problem)? {
+        let mut values = row.iter().map(|field| {
+            let text = String::from_utf8_lossy(field);
+            text.trim().parse::<u8>().map_err(|_| {
+                let line = row.position().map_or(0, csv::Position::line);
+                let text = one_line(&text.chars().take(20).collect::<String>());
+                Problem::Format(format!("line {line}: value {text:?}, must be 0 to 255"))
+            })
+        });
+        examples.labels.extend(values.next().transpose()?);
+        for value in values {
+            examples.images.push(value?);
+        }
+        if examples.images.len() > MAX_BYTES {
+            return Err(Problem::TooLarge { most: MAX_BYTES });
+        }
+    }
+    match examples.labels.len() {
+        0 => Err(Problem::Format("no rows, must be at least one".to_owned())),
+        _ => Ok(shape),
+    }
+}
+
+/// The shape of a grey square image with so many pixels.
+pub(crate) fn square(pixels: usize) -> Option<Shape> {
+    let side = pixels.isqrt();
+    (side > 0 && side * side == pixels).then_some(Shape {
+        channels: 1,
+        height: side,
+        width: side,
+    })
+}
