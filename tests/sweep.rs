@@ -85,7 +85,9 @@ fn records_do_not_depend_on_jobs_interruptions_or_company() {
 
 /// A sweep of this many short runs.
 fn small(settings: usize) -> String {
-    format!("sweep --conditions none --epsilons 0 --settings {settings} --epochs 1 --out store")
+    format!(
+        "sweep --conditions none --epsilons 0 --settings {settings} --epochs 1 --width 16 --out store"
+    )
 }
 
 /// The only line on standard error that is not about data or the plan.

@@ -170,7 +170,7 @@ impl Manifest {
                 }
                 None => Ok(united),
             },
-            Open::Same => Ok(united),
+            Open::Same => Ok(stored.clone()),
             Open::Join => {
                 united.jobs.extend(others.cloned());
                 Ok(united)
