@@ -58,7 +58,8 @@ const STRIPES: DataSetSpec = DataSetSpec {
         let split = |count: usize| {
             let image = |index: usize| {
                 (0..64).map(move |pixel| {
-                    let line = if index % 2 == 0 { pixel / 8 } else { pixel % 8 };
+                    let row = index.is_multiple_of(2);
+                    let line = if row { pixel / 8 } else { pixel % 8 };
                     if line == index / 2 % 8 { 255 } else { 40 }
                 })
             };

@@ -129,15 +129,12 @@ fn open<'a>(
 }
 
 /// The values of an array, each as a byte.
-fn collect<T: Deserialize>(
+fn collect<T: Deserialize + std::fmt::Debug>(
     name: &str,
     values: impl Iterator<Item = std::io::Result<T>>,
     byte: impl Fn(&T) -> Option<u8>,
     allowed: &str,
-) -> Result<Vec<u8>, Problem>
-where
-    T: std::fmt::Debug,
-{
+) -> Result<Vec<u8>, Problem> {
     let values = values.enumerate().map(|(index, value)| {
         let value = value.map_err(|e| format(format!("{name}: cannot be read: {e}")))?;
         byte(&value).ok_or_else(|| {
