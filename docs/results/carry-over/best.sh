@@ -3,8 +3,8 @@
 set -euo pipefail
 out=$1
 compare() {
-    "target/release/examples/$1" --conditions "$2" --lr "$3" --lr-ix "$4" --lr-ei "$5" \
-        --out "$out/$1-$2" "${@:6}"
+    target/release/luminosity --network "$1" --conditions "$2" --lr "$3" --lr-ix "$4" --lr-ei "$5" \
+        --epochs 10 --out "$out/$1-$2" "${@:6}"
 }
 compare conv none 0.1 0.001 0.001 "${@:2}"
 compare conv inorm 0.01 0.001 0.0001 "${@:2}"
