@@ -2,9 +2,9 @@
 //! circuits" (Eyono et al. 2026): Fashion-MNIST under variable luminosity, learned by networks of
 //! excitatory and inhibitory units.
 //!
-//! Data flows one way: [`data`] → [`stimulus`] → [`condition`], [`network`] → [`mod@run`] →
-//! [`record`] → [`compare`], or [`mod@sweep`] → [`schedule`] → [`store`] → [`report`], each with its
-//! [`figure`]s. The layers and their maths are in [`ei_norm`].
+//! Data flows one way: [`data`] → [`stimulus`] → [`network`], [`condition`] → [`mod@run`] →
+//! [`record`] → [`report`]. A [`mod@sweep`] says which runs, [`schedule`] makes them, a [`store`] keeps
+//! them; [`compare`] draws the smallest sweep. The layers and their maths are in [`ei_norm`].
 
 pub mod catalogue;
 pub mod cli;
