@@ -345,7 +345,7 @@ fn a_report_is_made_of_a_store_finished_or_not() {
     assert!(whole.status.success(), "{whole:?}");
     let html = std::fs::read_to_string(path.join("whole/report.html")).unwrap();
     assert!(html.contains("<svg") && html.contains("inorm+full"));
-    for file in ["statistics.csv", "gains.csv", "verdicts.csv"] {
+    for file in ["statistics.csv", "effects.csv", "verdicts.csv"] {
         assert!(path.join("whole").join(file).exists(), "{file}");
     }
 
