@@ -47,7 +47,8 @@ def draw(rows, title, out):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    colours = dict(zip(CONDITIONS, ("#4c72b0", "#55a868", "#c44e52")))
+    # The colours of the figures that the program draws.
+    colours = dict(zip(CONDITIONS, ("#999999", "#000000", "#D55E00")))
     figure, panels = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True)
     for panel, (across, fixed) in zip(panels, (("width", ("batch", BATCH)), ("batch", ("width", WIDTH)))):
         for condition in CONDITIONS:

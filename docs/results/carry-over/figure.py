@@ -13,10 +13,11 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 FIGURE = HERE.parent.parent / "figures" / "carry-over"
+# The colours of the figures that the program draws.
 CONDITIONS = {
-    "none": ("#6b7280", "no normalization"),
-    "inorm": ("#d97706", "forward only"),
-    "inorm+full": ("#1d4ed8", "forward + error"),
+    "none": ("#999999", "no normalization"),
+    "inorm": ("#0072B2", "forward only"),
+    "inorm+full": ("#D55E00", "forward + error"),
 }
 NETWORKS = {"conv": "Convolutional", "rnn": "Recurrent"}
 SEARCH_COLUMNS = ["network", "lr", "lr_ix", "lr_ei", "condition", "test_accuracy", "outcome"]

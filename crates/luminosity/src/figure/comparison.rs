@@ -176,7 +176,7 @@ pub(super) fn chart(c: &Comparison) -> Result<Chart, FigureError> {
         keys: Vec::new(),
         x: Across::Names(names),
         x_label: String::new(),
-        y: Scale::spanning(finals, PERCENT, 0.1, 6.0),
+        y: Scale::spanning(finals, PERCENT, 0.1, 7.0),
         y_label: "final test accuracy (%)".to_owned(),
         marks: columns
             .flat_map(|(i, c)| c.column(i as f64 + 1.0, slot))
@@ -197,7 +197,7 @@ pub(super) fn chart(c: &Comparison) -> Result<Chart, FigureError> {
     let b = Panel {
         x: Across::Numbers(Scale::epochs(epochs)),
         x_label: "epoch".to_owned(),
-        y: Scale::spanning(values, PERCENT, 0.0, 6.0),
+        y: Scale::spanning(values, PERCENT, 0.0, 7.0),
         y_label: "test accuracy (%)".to_owned(),
         marks: bands.into_iter().chain(lines).flatten().collect(),
         ..a.clone()
