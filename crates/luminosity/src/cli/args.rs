@@ -25,7 +25,7 @@ use crate::{Condition, DeviceName, Error, files, parallel};
     args_conflicts_with_subcommands = true,
     allow_negative_numbers = true,
     after_help = "Examples:
-  luminosity                                   the comparison, two to four minutes on two cores
+  luminosity                                   the comparison, one to four minutes on two cores
   luminosity --seeds 3 --epsilon 0.5 --out results
   luminosity --network rnn --conditions none,inorm,inorm+full
   luminosity train --condition inorm+full --epochs 10 --full --save model
@@ -67,7 +67,7 @@ pub(super) struct CompareArguments {
     )]
     pub conditions: Vec<Condition>,
     /// How many seeds each condition gets, counted up from --seed.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub seeds: u64,
     /// Folder for comparison.svg, .png, .csv and .json, and for the records of the runs: the same
     /// command continues where it was interrupted.

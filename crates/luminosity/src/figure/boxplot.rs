@@ -1,16 +1,14 @@
 //! Box plots of several conditions in several groups.
 
-use super::boxes::{self, Place, RULE, rule};
-use super::canvas::Canvas;
+use super::boxes;
 use super::caption::{BELOW, Count, caption, place};
+use super::chart::{Across, Chart, Grid, Panel, letter};
 use super::colour::Colour;
 use super::legend::{Legend, Swatch};
-use super::panel::{Across, Axes, Panel};
+use super::mark::{At, Boxed, Mark, RULE};
+use super::sample::{Sample, check};
 use super::scale::{Scale, UNBOUNDED, floored};
-use super::sheet::{Grid, Sheet, letter};
-use super::stats::{self, Sample};
-use super::text::{Type, text_width};
-use super::{Figure, FigureError, INK, Look, SMALL};
+use super::{Figure, FigureError};
 
 /// Box plots in panels that share their y axis.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -67,69 +65,69 @@ const NARROWEST: f64 = 16.0;
 /// Share of a group that its boxes fill.
 const FILLED: f64 = 0.86;
 
-/// The boxes of one series.
-struct Row<'a> {
-    series: &'a BoxSeries,
-    look: Look,
-    samples: Vec<Sample>,
-}
-
 /// Draws the panels of `b`.
 ///
 /// # Errors
 ///
 /// See [`FigureError`]; there is no input on which this panics.
 pub fn box_plots(b: &BoxPlots) -> Result<Figure, FigureError> {
-    let panels = b.panels.iter().map(rows);
-    let panels: Vec<Vec<Row>> = panels.collect::<Result<_, _>>()?;
+    chart(b)?.draw()
+}
+
+/// The boxes of a series.
+type Row<'a> = (&'a BoxSeries, Vec<Sample>);
+
+pub(super) fn chart(b: &BoxPlots) -> Result<Chart, FigureError> {
+    let panels: Vec<Vec<Row>> = b.panels.iter().map(rows).collect::<Result<_, _>>()?;
     let all = || panels.iter().flatten();
-    let samples = || all().flat_map(|row| &row.samples);
-    stats::check(samples(), b.panels.len())?;
-    let references = b.panels.iter().flat_map(|p| &p.references);
-    let references = Sample::new(references.copied());
+    let samples = || all().flat_map(|row| &row.1);
+    check(samples(), b.panels.len())?;
+    let references = b.panels.iter().flat_map(|p| p.references.iter().copied());
+    let references = Sample::new(references).sorted;
     let sorted = || samples().flat_map(|s| &s.sorted).copied();
     let bounds = floored(UNBOUNDED, b.floor, sorted());
-    let values = sorted().chain(references.sorted.iter().copied());
-    let marked = all().any(|row| row.series.marks.iter().any(|m| !m.is_empty()));
+    let marked = all().any(|row| row.0.marks.iter().any(|m| !m.is_empty()));
     let headroom = if marked { 0.12 } else { 0.0 };
-    let scale = Scale::spanning(values, bounds, headroom, 6.0);
+    let values = sorted().chain(references.iter().copied());
+    let y = Scale::spanning(values, bounds, headroom, 6.0);
 
     let (swatch, marks) = boxes::legend(samples(), b.points);
-    let mut legend = Legend::of(
-        swatch,
-        all().map(|row| (row.series.label.as_str(), row.look)),
-    );
-    if references.n() > 0 {
-        legend.extend(Legend::of(
-            Swatch::Line,
-            [(b.reference.as_str(), RULE)].into_iter(),
-        ));
+    let series = all().map(|(s, _)| (s.label.as_str(), s.colour.look()));
+    let mut legend = Legend::of(swatch, series);
+    if !references.is_empty() {
+        legend.extend(Legend::of(Swatch::Line, [(b.reference.as_str(), RULE)]));
     }
-    let sheets = b.panels.iter().map(|panel| Panel {
-        heading: &panel.heading,
+    let mut counts = Vec::new();
+    for (i, (panel, rows)) in b.panels.iter().zip(&panels).enumerate() {
+        let letter = letter(i, panels.len());
+        for (series, samples) in rows {
+            let boxes = panel.groups.iter().zip(samples);
+            counts.extend(boxes.map(|(group, sample)| {
+                let place = place(&[&letter, &series.label, group]);
+                Count::of(place, sample, |v| v < y.min)
+            }));
+        }
+    }
+    let draw = |(panel, rows): (&BoxPanel, &Vec<Row>)| Panel {
+        heading: panel.heading.clone(),
         keys: Vec::new(),
-        x: Across::Names(panel.groups.iter().map(String::as_str).collect()),
-        x_label: &b.x_label,
-        y: scale,
-        y_label: &b.y_label,
-    });
-    Sheet {
-        title: &b.title,
+        x: Across::names(panel.groups.iter()),
+        x_label: b.x_label.clone(),
+        y,
+        y_label: b.y_label.clone(),
+        marks: panel.marks(rows, b.points),
+    };
+    Ok(Chart {
+        title: b.title.clone(),
         grid: b.grid(),
-        panels: sheets.collect(),
+        panels: b.panels.iter().zip(&panels).map(draw).collect(),
         legend,
-        caption: caption(
-            &marks,
-            ("value", &b.sample, "box"),
-            &b.counts(&panels, scale),
-            BELOW,
-        ),
-    }
-    .draw(|canvas, i, axes| draw(canvas, axes, (&b.panels[i], &panels[i]), b.points))
+        caption: caption(&marks, ("value", &b.sample, "box"), &counts, BELOW),
+    })
 }
 
 /// Checks the series of `panel` and sorts their values.
-fn rows<'a>(panel: &'a BoxPanel) -> Result<Vec<Row<'a>>, FigureError> {
+fn rows(panel: &BoxPanel) -> Result<Vec<Row<'_>>, FigureError> {
     let groups = panel.groups.len();
     if groups == 0 || panel.series.is_empty() {
         return Err(FigureError::NoSeries);
@@ -142,48 +140,41 @@ fn rows<'a>(panel: &'a BoxPanel) -> Result<Vec<Row<'a>>, FigureError> {
         }
     };
     check("references", panel.references.len(), true)?;
-    let row = |series: &'a BoxSeries| {
-        let BoxSeries { label, values, .. } = series;
-        check(label, values.len(), false)?;
-        check(label, series.marks.len(), true)?;
-        Ok(Row {
-            series,
-            look: series.colour.look(),
-            samples: values
-                .iter()
-                .map(|v| Sample::new(v.iter().copied()))
-                .collect(),
-        })
-    };
-    panel.series.iter().map(row).collect()
+    for series in &panel.series {
+        check(&series.label, series.values.len(), false)?;
+        check(&series.label, series.marks.len(), true)?;
+    }
+    let sample = |values: &Vec<f64>| Sample::new(values.iter().copied());
+    let row = |s: &'_ BoxSeries| s.values.iter().map(sample).collect();
+    Ok(panel.series.iter().map(|s| (s, row(s))).collect())
 }
 
-/// Draws the references, boxes and marks of a panel.
-fn draw(canvas: &mut Canvas, axes: &Axes, (panel, rows): (&BoxPanel, &[Row]), points: bool) {
-    let filled = FILLED * axes.slot();
-    let room = filled / rows.len() as f64;
-    for (g, _) in panel.groups.iter().enumerate() {
-        let left = axes.x(g as f64 + 1.0) - filled / 2.0;
-        for (s, row) in rows.iter().enumerate() {
-            let x = left + room * (s as f64 + 0.5);
-            let look = row.look;
-            let sample = &row.samples[g];
-            Place { x, room, look }.draw(canvas, axes, sample, points);
-            if let Some(mark) = row.series.marks.get(g) {
-                let style = Type::new(SMALL, INK);
-                if text_width(mark, SMALL) <= room {
-                    canvas.text((x, axes.area.top + 9.0), mark, style.centred());
-                } else {
-                    // Stars stand high on their line.
-                    let aside = if mark.contains('*') { 5.5 } else { 3.0 };
-                    let at = (x + aside, axes.area.top + 2.0);
-                    canvas.text(at, mark, style.ending().turned(-90.0));
+impl BoxPanel {
+    /// The boxes side by side in each group, their marks above, and the reference across.
+    fn marks(&self, rows: &[Row], points: bool) -> Vec<Mark> {
+        let room = FILLED / rows.len() as f64;
+        let mut marks = Vec::new();
+        for g in 0..self.groups.len() {
+            let left = g as f64 + 1.0 - FILLED / 2.0;
+            for (s, (series, samples)) in rows.iter().enumerate() {
+                let x = left + room * (s as f64 + 0.5);
+                marks.push(Mark::Box(Boxed {
+                    x,
+                    room,
+                    look: series.colour.look(),
+                    sample: samples[g].clone(),
+                    points,
+                }));
+                if let Some(mark) = series.marks.get(g) {
+                    marks.push(Mark::Text(x, mark.clone(), At::Top(room)));
                 }
             }
+            if let Some(&y) = self.references.get(g).filter(|y| y.is_finite()) {
+                let across = vec![(left, y), (left + FILLED, y)];
+                marks.push(Mark::Line(across, RULE, 1.0));
+            }
         }
-        if let Some(&reference) = panel.references.get(g) {
-            rule(canvas, axes, reference, (left, left + filled));
-        }
+        marks
     }
 }
 
@@ -196,24 +187,4 @@ impl BoxPlots {
         let fits = |&columns: &usize| grid(columns).width >= NARROWEST * most;
         grid([3, 2].into_iter().find(fits).unwrap_or(1))
     }
-
-    fn counts(&self, panels: &[Vec<Row>], scale: Scale) -> Vec<Count> {
-        let mut counts = Vec::new();
-        for (i, (panel, rows)) in self.panels.iter().zip(panels).enumerate() {
-            let letter = letter(i, self.panels.len());
-            for row in rows {
-                let boxes = panel.groups.iter().zip(&row.samples);
-                counts.extend(boxes.map(|(group, sample)| Count {
-                    place: place(&[&letter, &row.series.label, group]),
-                    n: sample.n(),
-                    missing: sample.missing,
-                    off: sample.sorted.iter().filter(|&&v| v < scale.min).count(),
-                }));
-            }
-        }
-        counts
-    }
 }
-
-#[cfg(test)]
-mod tests;

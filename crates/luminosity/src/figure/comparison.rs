@@ -1,17 +1,13 @@
 //! Final accuracy and learning curves of several conditions, side by side.
 
-mod accuracy;
-mod curves;
-mod summary;
-
-use summary::Summary;
-
-use super::canvas::Canvas;
-use super::legend::{Entry, Legend, Swatch};
+use super::chart::{Across, Chart, Grid, Panel};
+use super::learning::curve_marks;
+use super::legend::{Entry, Swatch};
+use super::mark::{At, Mark};
 use super::names::Names;
-use super::text::Type;
-use super::title::Title;
-use super::{Colour, Figure, FigureError, Look, MUTED, SMALL, WIDTH};
+use super::scale::{PERCENT, Scale, percentages};
+use super::{Colour, Figure, FigureError, Look};
+use crate::stats::{mean, sample_sd};
 
 /// The runs of one condition.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,20 +32,12 @@ pub struct Comparison<'a> {
     pub series: Vec<Series<'a>>,
 }
 
-/// One condition, ready to draw.
-struct Condition<'a> {
-    label: &'a str,
-    description: &'a str,
-    look: Look,
-    summary: Summary,
-}
-
 /// Height of a plot area.
-const PLOT: f64 = 205.0;
-/// Plot area of panel A, left and right.
-const A: (f64, f64) = (42.0, 346.0);
-/// Plot area of panel B, left and right.
-const B: (f64, f64) = (394.0, 668.0);
+const HEIGHT: f64 = 205.0;
+/// Widest room of the marks of a condition.
+const WIDEST: f64 = 80.0;
+/// Narrowest room that holds the number of a mean.
+const NUMBERED: f64 = 28.0;
 
 /// Draws final accuracies (panel A) and learning curves (panel B) of the conditions of `c`.
 ///
@@ -61,203 +49,176 @@ const B: (f64, f64) = (394.0, 668.0);
 ///
 /// See [`FigureError`]; there is no input on which this panics.
 pub fn comparison(c: &Comparison) -> Result<Figure, FigureError> {
-    let (conditions, epochs) = conditions(c)?;
-    let names: Vec<_> = conditions
-        .iter()
-        .map(|c| (c.label, c.description))
-        .collect();
-    let names = Names::new(&names, A.0, A.1 - A.0);
-    let entries = conditions.iter().map(|c| c.entry(!names.describe()));
-    let legend = Legend::new(entries.collect());
-
-    let title = Title::new(&c.title);
-    let top = 34.0 + title.height();
-    let bottom = top + PLOT;
-    let legend_top = bottom + names.height.max(38.0) + 14.0;
-    let caption_at = legend_top + legend.height() + 16.0;
-
-    let mut canvas = Canvas::new((caption_at + 8.0).ceil());
-    title.draw(&mut canvas);
-    let places = accuracy::draw(&mut canvas, &conditions, (top, bottom));
-    names.draw(&mut canvas, &places, bottom);
-    curves::draw(&mut canvas, &conditions, epochs, (top, bottom));
-    legend.draw(&mut canvas, legend_top);
-    let style = Type::new(SMALL, MUTED).centred();
-    canvas.text((WIDTH / 2.0, caption_at), &caption(&conditions), style);
-    canvas.render()
+    chart(c)?.draw()
 }
 
-/// Checks the series and finds the number of epochs that all runs should have.
-fn conditions<'a>(c: &Comparison<'a>) -> Result<(Vec<Condition<'a>>, usize), FigureError> {
-    if c.series.is_empty() {
-        return Err(FigureError::NoSeries);
-    }
-    let lengths = c.series.iter().flat_map(|s| &s.curves).map(Vec::len);
-    let epochs = lengths.max().unwrap_or(0);
-    let condition = |(i, series): (usize, &Series<'a>)| {
-        Ok(Condition {
-            label: series.label,
-            description: series.description,
-            look: match series.colour {
-                Some(colour) => colour.look(),
-                None => Look::of(i),
-            },
-            summary: Summary::new(series, epochs)?,
-        })
-    };
-    let conditions: Vec<_> = c
-        .series
-        .iter()
-        .enumerate()
-        .map(condition)
-        .collect::<Result<_, _>>()?;
-    if conditions.iter().all(|c| c.summary.curve.is_empty()) {
-        return Err(FigureError::NoFiniteValue);
-    }
-    Ok((conditions, epochs))
+/// Mean, between mean minus and plus the standard deviation as far as they are percentages.
+type Moments = [f64; 3];
+
+/// Mean and deviations of `values`; the three are one for a single value.
+fn moments(values: impl Iterator<Item = f64>) -> Option<Moments> {
+    let values: Vec<f64> = values.collect();
+    let mean = mean(&values)?;
+    let sd = sample_sd(&values).unwrap_or(0.0);
+    Some([mean - sd, mean, mean + sd].map(|v| v.clamp(PERCENT.0, PERCENT.1)))
+}
+
+/// One condition, ready to draw.
+struct Condition<'a> {
+    series: &'a Series<'a>,
+    look: Look,
+    /// For each run its accuracy after the last epoch, `None` where it diverged.
+    finals: Vec<Option<f64>>,
+    /// Moments over the runs still going after epoch 1, 2, ..., until none is left.
+    curve: Vec<Moments>,
 }
 
 impl<'a> Condition<'a> {
+    fn new(i: usize, series: &'a Series<'a>, epochs: usize) -> Result<Self, FigureError> {
+        percentages(series.label, series.curves.iter().flatten().copied())?;
+        let end = |c: &Vec<f64>| c.iter().position(|v| !v.is_finite()).unwrap_or(c.len());
+        let alive: Vec<&[f64]> = series.curves.iter().map(|c| &c[..end(c)]).collect();
+        let at = |e: usize| moments(alive.iter().filter_map(|run| run.get(e).copied()));
+        let last = epochs.saturating_sub(1);
+        Ok(Self {
+            series,
+            look: series.colour.unwrap_or(Colour::Condition(i)).look(),
+            finals: alive.iter().map(|run| run.get(last).copied()).collect(),
+            curve: (0..epochs).map_while(at).collect(),
+        })
+    }
+
+    /// Final accuracies of the runs that reached the last epoch.
+    fn finished(&self) -> impl Iterator<Item = f64> {
+        self.finals.iter().flatten().copied()
+    }
+
     /// Its line in the legend.
-    fn entry(&self, describe: bool) -> Entry<'a> {
-        let mut note = if describe {
-            self.description.to_owned()
-        } else {
-            String::new()
-        };
-        let (diverged, runs) = (self.summary.diverged(), self.summary.runs);
+    fn entry(&self, described: bool) -> Entry {
+        let diverged = self.finals.len() - self.finished().count();
+        let mut notes = Vec::new();
+        if !described && !self.series.description.is_empty() {
+            notes.push(self.series.description.to_owned());
+        }
         if diverged > 0 {
-            let gap = if note.is_empty() { "" } else { " " };
-            note.push_str(&format!("{gap}(diverged: {diverged} of {runs})"));
+            notes.push(format!("(diverged: {diverged} of {})", self.finals.len()));
         }
         Entry {
             look: self.look,
             swatch: Swatch::Curve,
-            label: self.label,
-            note,
+            label: self.series.label.to_owned(),
+            note: notes.join(" "),
         }
+    }
+
+    /// Panel A at `x`: a dot for each run, the mean with its deviation, and its number.
+    fn column(&self, x: f64, slot: f64) -> Vec<Mark> {
+        let Some([low, mean, high]) = moments(self.finished()) else {
+            let why = if self.finals.is_empty() {
+                "no runs"
+            } else {
+                "diverged"
+            };
+            return vec![Mark::Text(x, why.to_owned(), At::Middle)];
+        };
+        let (look, width) = (self.look, slot.min(WIDEST));
+        let radius = (0.07 * width).clamp(1.8, 3.2);
+        let (room, n) = (width / slot, self.finals.len());
+        let mut marks = Vec::new();
+        // Every seed has the same offset in all conditions.
+        for (k, value) in self.finals.iter().enumerate().filter(|_| n > 1) {
+            let along = (k as f64 + 0.5) / n as f64 - 0.5;
+            let x = x + room * (0.34 * along - 0.12);
+            marks.extend(value.map(|v| Mark::Dot((x, v), radius, look)));
+        }
+        let aside = if n > 1 { x + 0.2 * room } else { x };
+        if high > low {
+            marks.push(Mark::Bar(aside, [low, high], radius, look));
+        }
+        marks.push(Mark::Marker((aside, mean), radius, look));
+        if slot >= NUMBERED {
+            let range = [
+                self.finished().fold(low, f64::min),
+                self.finished().fold(high, f64::max),
+            ];
+            let at = At::Beside(range, radius + 4.0);
+            marks.push(Mark::Text(x, format!("{mean:.1}"), at));
+        }
+        marks
     }
 }
 
+pub(super) fn chart(c: &Comparison) -> Result<Chart, FigureError> {
+    let lengths = c.series.iter().flat_map(|s| &s.curves).map(Vec::len);
+    let epochs = lengths.max().unwrap_or(0);
+    let conditions = c.series.iter().enumerate();
+    let conditions = conditions.map(|(i, s)| Condition::new(i, s, epochs));
+    let conditions: Vec<Condition> = conditions.collect::<Result<_, _>>()?;
+    if conditions.is_empty() {
+        return Err(FigureError::NoSeries);
+    }
+    if conditions.iter().all(|c| c.curve.is_empty()) {
+        return Err(FigureError::NoFiniteValue);
+    }
+    let grid = Grid::new(2, 2, HEIGHT);
+    let slot = grid.width / conditions.len() as f64;
+    let names = c.series.iter();
+    let names = names.map(|s| (s.label.to_owned(), s.description.to_owned()));
+    let names: Vec<_> = names.collect();
+    let described = Names::new(&names, grid.left(0), grid.width).describe();
+    let finals = conditions.iter().flat_map(|c| {
+        let moments = moments(c.finished()).into_iter().flatten();
+        c.finished().chain(moments)
+    });
+    let columns = conditions.iter().enumerate();
+    let a = Panel {
+        heading: String::new(),
+        keys: Vec::new(),
+        x: Across::Names(names),
+        x_label: String::new(),
+        y: Scale::spanning(finals, PERCENT, 0.1, 7.0),
+        y_label: "final test accuracy (%)".to_owned(),
+        marks: columns
+            .flat_map(|(i, c)| c.column(i as f64 + 1.0, slot))
+            .collect(),
+    };
+    // The only epoch has all conditions at one place: set them side by side.
+    let aside = |i: usize| match epochs {
+        1 => 0.6 * ((i as f64 + 0.5) / conditions.len() as f64 - 0.5),
+        _ => 0.0,
+    };
+    let curves = conditions.iter().enumerate().map(|(i, c)| {
+        let epochs = c.curve.iter().enumerate();
+        let points = epochs.map(|(e, m)| Some((e as f64 + 1.0 + aside(i), *m)));
+        curve_marks(&points.collect::<Vec<_>>(), c.look)
+    });
+    let (bands, lines): (Vec<_>, Vec<_>) = curves.unzip();
+    let values = conditions.iter().flat_map(|c| &c.curve).flatten().copied();
+    let b = Panel {
+        x: Across::Numbers(Scale::epochs(epochs)),
+        x_label: "epoch".to_owned(),
+        y: Scale::spanning(values, PERCENT, 0.0, 7.0),
+        y_label: "test accuracy (%)".to_owned(),
+        marks: bands.into_iter().chain(lines).flatten().collect(),
+        ..a.clone()
+    };
+    Ok(Chart {
+        title: c.title.clone(),
+        grid,
+        panels: vec![a, b],
+        legend: conditions.iter().map(|c| c.entry(described)).collect(),
+        caption: caption(&conditions, slot >= NUMBERED),
+    })
+}
+
 /// What the marks mean, and how many seeds there are.
-fn caption(conditions: &[Condition]) -> String {
-    let runs = || conditions.iter().map(|c| c.summary.runs);
-    let least = runs().fold(usize::MAX, usize::min);
-    let most = runs().fold(0, usize::max);
-    let seeds = match (least, most) {
+fn caption(conditions: &[Condition], numbered: bool) -> String {
+    let runs = || conditions.iter().map(|c| c.finals.len());
+    let seeds = match (runs().min().unwrap_or(0), runs().max().unwrap_or(0)) {
         (1, 1) => return "n = 1 seed per condition".to_owned(),
         (a, b) if a == b => format!("n = {a} seeds per condition"),
         (a, b) => format!("n = {a} to {b} seeds per condition"),
     };
-    let number = if accuracy::numbered(conditions.len()) {
-        " (number)"
-    } else {
-        ""
-    };
+    let number = if numbered { " (number)" } else { "" };
     format!("{seeds}. A: a dot per seed, mean{number} ± s.d. B: mean, shaded ± s.d.")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LABELS: [&str; 4] = ["inorm", "inorm+full", "ln+", "a<b&c"];
-
-    /// `conditions` conditions of `seeds` runs over `epochs` epochs.
-    fn example(conditions: usize, seeds: usize, epochs: usize) -> Comparison<'static> {
-        let value = |c: usize, s: usize, e: usize| {
-            80.0 - c as f64 - 0.3 * s as f64 - 10.0 / (e as f64 + 1.0)
-        };
-        let curve = |c, s| (0..epochs).map(|e| value(c, s, e)).collect();
-        let series = (0..conditions).map(|c| Series {
-            label: LABELS[c % LABELS.len()],
-            description: "forward + error",
-            colour: None,
-            curves: (0..seeds).map(|s| curve(c, s)).collect(),
-        });
-        Comparison {
-            title: "Title".to_owned(),
-            series: series.collect(),
-        }
-    }
-
-    /// Width and height in the header of a PNG.
-    fn png_size(png: &[u8]) -> (u32, u32) {
-        let number = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().expect("header"));
-        (number(16), number(20))
-    }
-
-    #[test]
-    fn svg_names_every_condition_and_the_seeds() {
-        let figure = comparison(&example(4, 3, 25)).expect("valid");
-        for text in [
-            "Title",
-            "inorm",
-            "inorm+full",
-            "ln+",
-            "a&lt;b&amp;c",
-            "n = 3",
-            "epoch",
-        ] {
-            assert!(figure.svg.contains(text), "{text}");
-        }
-        assert!(figure.svg.contains("width=\"170mm\""));
-        assert!(!figure.svg.contains("NaN"));
-    }
-
-    #[test]
-    fn png_has_the_proportions_of_the_svg() {
-        let figure = comparison(&example(2, 2, 3)).expect("valid");
-        assert_eq!(figure.png[..8], *b"\x89PNG\r\n\x1a\n");
-        let (width, height) = png_size(&figure.png);
-        assert_eq!(width, 2720);
-        let view = format!("viewBox=\"0 0 680 {}\"", height / 4);
-        assert!(figure.svg.contains(&view));
-    }
-
-    #[test]
-    fn same_input_same_bytes() {
-        let once = comparison(&example(10, 2, 12)).expect("valid");
-        assert_eq!(comparison(&example(10, 2, 12)).as_ref(), Ok(&once));
-        assert_ne!(comparison(&example(10, 2, 13)).as_ref(), Ok(&once));
-    }
-
-    #[test]
-    fn every_size_is_drawn() {
-        for (conditions, seeds, epochs) in [(1, 1, 1), (2, 30, 200), (10, 1, 1), (16, 5, 50)] {
-            let figure = comparison(&example(conditions, seeds, epochs)).expect("valid");
-            assert!(!figure.svg.contains("NaN") && !figure.svg.contains("inf"));
-        }
-    }
-
-    #[test]
-    fn diverged_runs_are_counted_and_leave_the_scale_alone() {
-        let whole = comparison(&example(2, 3, 20)).expect("valid");
-        assert!(!whole.svg.contains("diverged"));
-        let mut c = example(2, 3, 20);
-        c.series[0].curves[0][15] = f64::NAN;
-        c.series[0].curves[1].truncate(4);
-        for curve in &mut c.series[1].curves {
-            curve[2..].fill(f64::INFINITY);
-        }
-        let figure = comparison(&c).expect("valid");
-        assert!(figure.svg.contains("(diverged: 2 of 3)"));
-        assert!(figure.svg.contains("(diverged: 3 of 3)"));
-        assert!(!figure.svg.contains("NaN"));
-    }
-
-    #[test]
-    fn nothing_to_draw_is_an_error() {
-        let error = |c: &Comparison| comparison(c).err();
-        assert_eq!(error(&example(0, 0, 0)), Some(FigureError::NoSeries));
-        let label = LABELS[0].to_owned();
-        assert_eq!(
-            error(&example(2, 0, 0)),
-            Some(FigureError::NoCurve { label })
-        );
-        assert_eq!(error(&example(2, 2, 0)), Some(FigureError::NoFiniteValue));
-        let mut c = example(2, 1, 1);
-        c.series.iter_mut().for_each(|s| s.curves[0][0] = f64::NAN);
-        assert_eq!(error(&c), Some(FigureError::NoFiniteValue));
-    }
 }

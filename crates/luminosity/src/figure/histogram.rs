@@ -1,13 +1,13 @@
 //! Histograms of one or a few sets of values in shared bins.
 
-use super::canvas::{Canvas, Point};
+use super::canvas::Point;
 use super::caption::{Count, MISSING, caption, place};
+use super::chart::{Across, Chart, Grid, Key, Panel, key_fits, letter};
 use super::colour::Colour;
 use super::legend::Swatch;
-use super::panel::{Across, Axes, Key, Panel};
+use super::mark::Mark;
+use super::sample::{Sample, check};
 use super::scale::{PERCENT, Scale, UNBOUNDED};
-use super::sheet::{Grid, Sheet, letter};
-use super::stats::{self, Sample};
 use super::{Figure, FigureError, Look};
 
 /// What the height of a bar is.
@@ -71,8 +71,6 @@ struct Bars<'a> {
     sample: Sample,
     /// Height of each bar.
     heights: Vec<f64>,
-    /// Number of values outside the range.
-    outside: usize,
 }
 
 /// Draws the panels of `h`.
@@ -81,39 +79,43 @@ struct Bars<'a> {
 ///
 /// See [`FigureError`]; there is no input on which this panics.
 pub fn histograms(h: &Histograms) -> Result<Figure, FigureError> {
+    chart(h)?.draw()
+}
+
+pub(super) fn chart(h: &Histograms) -> Result<Chart, FigureError> {
     let panels = h.panels.iter().map(|panel| panel.bars(h.unit));
     let panels: Vec<Vec<Bars>> = panels.collect::<Result<_, _>>()?;
-    stats::check(panels.iter().flatten().map(|b| &b.sample), panels.len())?;
+    check(panels.iter().flatten().map(|b| &b.sample), panels.len())?;
     let grid = Grid::new(panels.len(), 3, HEIGHT);
-    let fits = |b: &Bars| Key::fits(&b.text(true), grid.width);
+    let fits = |b: &Bars| key_fits(&b.text(true), grid.width);
     let long = panels.iter().flatten().all(fits);
-    let sheets = h.panels.iter().zip(&panels).map(|(panel, bars)| Panel {
-        heading: &panel.heading,
-        keys: bars.iter().map(|b| b.key(b.text(long))).collect(),
+    let mut counts = Vec::new();
+    for (i, (panel, bars)) in h.panels.iter().zip(&panels).enumerate() {
+        let outside = |v| !(panel.range.0..=panel.range.1).contains(&v);
+        counts.extend(bars.iter().map(|b| {
+            let place = place(&[&letter(i, panels.len()), &b.set.label]);
+            Count::of(place, &b.sample, outside)
+        }));
+    }
+    let draw = |(panel, bars): (&Histogram, &Vec<Bars>)| Panel {
+        heading: panel.heading.clone(),
+        keys: bars.iter().map(|b| b.key(long)).collect(),
         x: Across::Numbers(Scale::between(panel.range, 5.0)),
-        x_label: &panel.x_label,
+        x_label: panel.x_label.clone(),
         y: scale(bars, h.unit),
         y_label: match h.unit {
-            Unit::Count => "count",
-            Unit::Share => "share (%)",
+            Unit::Count => "count".to_owned(),
+            Unit::Share => "share (%)".to_owned(),
         },
-    });
-    Sheet {
-        title: &h.title,
+        marks: bars.iter().flat_map(|b| b.marks(panel.range)).collect(),
+    };
+    let outside = ["Outside the range", MISSING];
+    Ok(Chart {
+        title: h.title.clone(),
         grid,
-        panels: sheets.collect(),
+        panels: h.panels.iter().zip(&panels).map(draw).collect(),
         legend: Vec::new(),
-        caption: caption(
-            "",
-            ("value", &h.sample, "set"),
-            &h.counts(&panels),
-            ["Outside the range", MISSING],
-        ),
-    }
-    .draw(|canvas, i, axes| {
-        for bars in &panels[i] {
-            bars.draw(canvas, axes, &h.panels[i]);
-        }
+        caption: caption("", ("value", &h.sample, "set"), &counts, outside),
     })
 }
 
@@ -135,101 +137,71 @@ fn scale(bars: &[Bars], unit: Unit) -> Scale {
 impl Histogram {
     /// Checks the bins and counts the values of each set.
     fn bars(&self, unit: Unit) -> Result<Vec<Bars<'_>>, FigureError> {
-        let (from, to) = self.range;
-        let bins = self.bins;
+        let ((from, to), bins) = (self.range, self.bins);
         let width = (to - from) / bins as f64;
         if !(1..=MOST_BINS).contains(&bins) || !width.is_normal() || width < 0.0 {
             return Err(FigureError::Bins { bins, from, to });
         }
-        let mut looks: Vec<Look> = Vec::new();
-        let mut bars = Vec::new();
+        let mut all: Vec<Bars> = Vec::new();
         for set in &self.sets {
             let mut look = set.colour.look();
-            look.second ^= looks.contains(&look);
-            looks.push(look);
+            look.style ^= usize::from(all.iter().any(|b| b.look == look));
             let sample = Sample::new(set.values.iter().copied());
-            let inside = sample.sorted.iter().filter(|v| (from..=to).contains(*v));
+            let bar = match unit {
+                Unit::Count => 1.0,
+                Unit::Share => 100.0 / sample.n().max(1) as f64,
+            };
             let mut heights = vec![0.0; bins];
-            for v in inside {
-                heights[(((v - from) / width) as usize).min(bins - 1)] += 1.0;
+            for v in sample.sorted.iter().filter(|v| (from..=to).contains(*v)) {
+                heights[(((v - from) / width) as usize).min(bins - 1)] += bar;
             }
-            let outside = sample.n() - heights.iter().sum::<f64>() as usize;
-            if unit == Unit::Share {
-                let n = sample.n().max(1) as f64;
-                heights.iter_mut().for_each(|h| *h *= 100.0 / n);
-            }
-            bars.push(Bars {
+            all.push(Bars {
                 set,
                 look,
                 sample,
                 heights,
-                outside,
             });
         }
-        Ok(bars)
+        Ok(all)
     }
 }
 
 impl Bars<'_> {
     /// What it is, in the look of its bars.
-    fn key(&self, text: String) -> Key {
-        let swatch = if self.look.second {
-            Swatch::Line
-        } else {
-            Swatch::Box
+    fn key(&self, long: bool) -> Key {
+        let swatch = match self.look.open() {
+            true => Swatch::Line,
+            false => Swatch::Box,
         };
-        Key {
-            look: Some((swatch, self.look)),
-            text,
-        }
+        (Some((swatch, self.look)), self.text(long))
     }
 
     /// Name and size, with the median if it is `long`.
     fn text(&self, long: bool) -> String {
         let (label, n) = (&self.set.label, self.sample.n());
-        match self.sample.median() {
-            Some(median) if long => format!("{label} (n = {n}, median {median:.2})"),
+        match self.sample.quartiles() {
+            Some([_, median, _]) if long => format!("{label} (n = {n}, median {median:.2})"),
             _ => format!("{label} (n = {n})"),
         }
     }
 
-    /// Draws the bars as one outline, filled unless it is open.
-    fn draw(&self, canvas: &mut Canvas, axes: &Axes, panel: &Histogram) {
-        let (from, to) = panel.range;
-        let edge = |i: usize| axes.x(from + (to - from) * i as f64 / self.heights.len() as f64);
-        let ground = axes.y(0.0);
-        let runs = self.heights.iter().enumerate().collect::<Vec<_>>();
-        for run in runs.split(|(_, h)| **h == 0.0).filter(|r| !r.is_empty()) {
-            let mut outline: Vec<Point> = vec![(edge(run[0].0), ground)];
-            for &(i, &height) in run {
-                let y = axes.y(height);
-                outline.extend([(edge(i), y), (edge(i + 1), y)]);
-            }
-            outline.push((edge(run[run.len() - 1].0 + 1), ground));
-            if self.look.second {
+    /// Runs of bars as one outline each, filled unless it is open.
+    fn marks(&self, (from, to): (f64, f64)) -> Vec<Mark> {
+        let edge = |i: usize| from + (to - from) * i as f64 / self.heights.len() as f64;
+        let bars: Vec<_> = self.heights.iter().enumerate().collect();
+        let mut marks = Vec::new();
+        for run in bars.split(|(_, h)| **h == 0.0).filter(|r| !r.is_empty()) {
+            let mut outline: Vec<Point> = vec![(edge(run[0].0), 0.0)];
+            let tops = run.iter().map(|&(i, &h)| [(edge(i), h), (edge(i + 1), h)]);
+            outline.extend(tops.flatten());
+            outline.push((edge(run[run.len() - 1].0 + 1), 0.0));
+            marks.push(match self.look.open() {
                 // Tells the dashes from a line of the same colour below them.
-                canvas.line(outline.clone(), "#ffffff", 1.4);
-            } else {
-                canvas.area(&outline, self.look.hue, 0.35);
-            }
-            canvas.curve(outline, self.look, 1.2);
+                true => Mark::Line(outline.clone(), Look::new("#ffffff", 0), 1.4),
+                false => Mark::Area(outline.clone(), self.look.hue, 0.35),
+            });
+            marks.push(Mark::Line(outline, self.look, 1.2));
         }
+        marks
     }
 }
-
-impl Histograms {
-    fn counts(&self, panels: &[Vec<Bars>]) -> Vec<Count> {
-        let panels = panels.iter().enumerate();
-        let bars = panels.flat_map(|(i, bars)| bars.iter().map(move |b| (i, b)));
-        let count = |(i, bars): (usize, &Bars)| Count {
-            place: place(&[&letter(i, self.panels.len()), &bars.set.label]),
-            n: bars.sample.n(),
-            missing: bars.sample.missing,
-            off: bars.outside,
-        };
-        bars.map(count).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests;

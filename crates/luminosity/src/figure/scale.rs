@@ -33,13 +33,6 @@ impl Scale {
         }
     }
 
-    /// The tightest range that starts and ends on a tick and leaves air around `min..=max`,
-    /// with up to nine ticks at steps of 1, 2 or 5 times a power of ten, inside `bounds`.
-    pub fn around(min: f64, max: f64, bounds: (f64, f64)) -> Self {
-        let air = (0.03 * (max - min)).max(0.1);
-        Self::fit((min - air, max + air), 7.0, 1.0, bounds)
-    }
-
     /// The tightest range around `range` that starts and ends on a multiple of the share
     /// `grain` of a step, with about `intervals` between ticks, inside `bounds`.
     fn fit(range: (f64, f64), intervals: f64, grain: f64, bounds: (f64, f64)) -> Self {
@@ -59,13 +52,6 @@ impl Scale {
         let power = 10f64.powf(least.log10().floor());
         let multiple = [1.0, 2.0, 5.0].into_iter().find(|m| m * power >= least);
         Self::new(min, max, multiple.unwrap_or(10.0) * power)
-    }
-
-    /// Scale of percentages that holds all of `values`, of which there may be none, and a share
-    /// `headroom` of their range above them.
-    pub fn percent(values: impl Iterator<Item = f64>, headroom: f64) -> Self {
-        let (min, max) = extent(values).unwrap_or(PERCENT);
-        Self::around(min, max + headroom * (max - min), PERCENT)
     }
 
     /// Scale that holds those of `values` inside `bounds`, and a share `headroom` of their
@@ -174,62 +160,4 @@ fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     let none = (f64::INFINITY, f64::NEG_INFINITY);
     let (min, max) = values.fold(none, |(a, b), v| (a.min(v), b.max(v)));
     (min <= max).then_some((min, max))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_scale_ends_on_ticks_around_the_data() {
-        let bounds = (0.0, 100.0);
-        let scale = Scale::around(75.2, 80.5, bounds);
-        assert_eq!((scale.min, scale.max, scale.step), (75.0, 81.0, 1.0));
-        let full = Scale::around(99.9, 100.0, bounds);
-        assert!(full.max <= 100.0 && full.min < 99.9);
-        let flat = Scale::around(0.0, 0.0, bounds);
-        assert!(flat.min == 0.0 && flat.max > 0.0);
-    }
-
-    #[test]
-    fn a_bound_cuts_the_scale() {
-        let values = || [12.0, 81.0, 88.0].into_iter();
-        let cut = Scale::spanning(values(), (75.0, 100.0), 0.0, 5.0);
-        assert_eq!((cut.min, cut.max), (75.0, 89.0));
-        assert_eq!(Scale::spanning(values(), UNBOUNDED, 0.0, 5.0).min, 8.0);
-        assert_eq!(floored(PERCENT, Some(75.0), values()), (75.0, 100.0));
-        for useless in [None, Some(88.0), Some(f64::NAN), Some(-5.0)] {
-            assert_eq!(floored(PERCENT, useless, values()), PERCENT);
-        }
-        let flat = Scale::spanning([0.0].into_iter(), UNBOUNDED, 0.0, 5.0);
-        assert!(flat.min < 0.0 && flat.max > 0.0);
-    }
-
-    #[test]
-    fn decades_are_whole_and_labelled_in_digits() {
-        let scale = Scale::decades([0.02, 1.0, 30.0].into_iter());
-        assert_eq!((scale.min, scale.max, scale.step), (-2.0, 2.0, 1.0));
-        let labels = [-5.0, -2.0, 0.0, 3.0, 6.0].map(|v| scale.format().format(v));
-        assert_eq!(labels, ["1e-5", "0.01", "1", "1000", "1e6"]);
-        assert_eq!(scale.place(100.0), 2.0);
-    }
-
-    #[test]
-    fn epochs_have_a_few_round_ticks() {
-        let ticks = |epochs| {
-            let scale = Scale::epochs(epochs);
-            ((scale.max - scale.min) / scale.step) as usize
-        };
-        assert_eq!(Scale::epochs(1).min, 0.5);
-        assert_eq!(Scale::epochs(25).step, 5.0);
-        assert!((10..=2000).all(|e| (2..=6).contains(&ticks(e))));
-    }
-
-    #[test]
-    fn tick_labels_tell_ticks_apart() {
-        let format = |step| Scale::new(0.0, 10.0, step).format().format(2.5);
-        assert_eq!(format(0.5), "2.5");
-        assert_eq!(format(0.25), "2.50");
-        assert_eq!(format(5.0), "2");
-    }
 }

@@ -84,23 +84,3 @@ pub(super) fn wrap(text: &str, size: u32, width: f64) -> Vec<String> {
     }
     lines
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_widths_add_up() {
-        assert_eq!(text_width("", 10), 0.0);
-        let sum = text_width("i", 10) + text_width("m", 10);
-        assert!((text_width("im", 10) - sum).abs() < 1e-9);
-        assert!(text_width("i", 10) < text_width("m", 10));
-    }
-
-    #[test]
-    fn wrapping_breaks_between_words_only() {
-        assert_eq!(wrap("forward + error", 9, 60.0), ["forward +", "error"]);
-        assert_eq!(wrap("unbreakable", 9, 10.0), ["unbreakable"]);
-        assert!(wrap("", 9, 10.0).is_empty());
-    }
-}

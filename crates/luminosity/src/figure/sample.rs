@@ -1,9 +1,9 @@
-//! Order statistics of values of which some may be missing.
+//! Values of which some may be missing.
 
 use super::FigureError;
 
 /// Finite values in order; a number beyond [`Sample::HUGE`] counts as missing, like NaN.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Sample {
     pub sorted: Vec<f64>,
     /// Number of missing values.
@@ -24,30 +24,15 @@ impl Sample {
         }
     }
 
-    /// The values that pass `test`.
-    pub fn filter(&self, test: impl Fn(f64) -> bool) -> Self {
-        Self::new(self.sorted.iter().copied().filter(|&v| test(v)))
-    }
-
     /// Number of values.
     pub fn n(&self) -> usize {
         self.sorted.len()
     }
 
-    /// Quartiles, with linear interpolation between values; `None` without a value.
+    /// Lower quartile, median and upper quartile; `None` without a value.
     pub fn quartiles(&self) -> Option<[f64; 3]> {
-        let last = self.n().checked_sub(1)?;
-        Some([0.25, 0.5, 0.75].map(|p| {
-            let at = p * last as f64;
-            let (low, share) = (at.floor() as usize, at.fract());
-            let high = (low + 1).min(last);
-            self.sorted[low] + share * (self.sorted[high] - self.sorted[low])
-        }))
-    }
-
-    /// Median; `None` without a value.
-    pub fn median(&self) -> Option<f64> {
-        self.quartiles().map(|q| q[1])
+        let q = crate::stats::quartiles(&self.sorted)?;
+        Some([q.lower, q.median, q.upper])
     }
 
     /// The furthest values within 1.5 interquartile ranges of the box; `None` without a value.
@@ -71,30 +56,5 @@ pub(super) fn check<'a>(
         true => Ok(()),
         false if panels == 0 => Err(FigureError::NoSeries),
         false => Err(FigureError::NoFiniteValue),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quartiles_and_whiskers() {
-        let s = Sample::new([4.0, f64::NAN, 1.0, 3.0, 2.0, 5.0, 30.0, f64::INFINITY]);
-        assert_eq!((s.n(), s.missing), (6, 2));
-        assert_eq!(s.quartiles(), Some([2.25, 3.5, 4.75]));
-        assert_eq!(s.whiskers(), Some([1.0, 5.0]));
-        let one = Sample::new([7.0]);
-        assert_eq!(one.quartiles(), Some([7.0; 3]));
-        assert_eq!(one.whiskers(), Some([7.0; 2]));
-        assert_eq!(Sample::new([]).whiskers(), None);
-    }
-
-    #[test]
-    fn a_whisker_never_ends_inside_the_box() {
-        let s = Sample::new([0.0, 0.0, 0.0, 10.0, 100.0]);
-        let [low, _, high] = s.quartiles().expect("values");
-        let [from, to] = s.whiskers().expect("values");
-        assert!(from <= low && to >= high);
     }
 }

@@ -1,0 +1,168 @@
+//! What is drawn into the axes of a panel, in units of the data.
+
+use super::boxes;
+use super::canvas::{Area, Canvas, Point};
+use super::clip;
+use super::sample::Sample;
+use super::scale::Scale;
+use super::text::{Type, text_width};
+use super::{INK, Look, MUTED, SMALL};
+
+/// Look of reference lines.
+pub(super) const RULE: Look = Look::new(INK, 1);
+/// Look of diagonals and the like, behind the data.
+pub(super) const GUIDE: Look = Look::new(MUTED, 1);
+
+/// One mark. Lines and areas are cut at the foot of the axes; a value below it is a triangle.
+#[derive(Debug, Clone)]
+pub(super) enum Mark {
+    /// A line through points, of a width.
+    Line(Vec<Point>, Look, f64),
+    /// The inside of an outline, in a colour and an opacity.
+    Area(Vec<Point>, &'static str, f64),
+    /// A translucent dot of a radius.
+    Dot(Point, f64, Look),
+    /// A dot with a white rim.
+    Point(Point, Look),
+    /// A marker of a radius.
+    Marker(Point, f64, Look),
+    /// A line between two heights, with caps of half a width.
+    Bar(f64, [f64; 2], f64, Look),
+    Box(Boxed),
+    /// Text at a place along the x axis.
+    Text(f64, String, At),
+}
+
+/// A box plot of one sample.
+#[derive(Debug, Clone)]
+pub(super) struct Boxed {
+    pub x: f64,
+    /// Width there is for it, air included.
+    pub room: f64,
+    pub look: Look,
+    pub sample: Sample,
+    /// Whether all values are drawn, if there are few.
+    pub points: bool,
+}
+
+/// Where a text stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum At {
+    /// At the top, turned where it is wider than this.
+    Top(f64),
+    /// Above a range of heights, or below it at the top; at a distance in canvas units.
+    Beside([f64; 2], f64),
+    /// Turned, in the middle.
+    Middle,
+}
+
+/// Maps values to the plot area of a panel.
+pub(super) struct Axes {
+    pub area: Area,
+    pub x: Scale,
+    pub y: Scale,
+}
+
+impl Axes {
+    fn share(scale: Scale, value: f64) -> f64 {
+        (scale.place(value) - scale.min) / (scale.max - scale.min)
+    }
+
+    /// Place of `value` on the x axis, at its end where it lies beyond.
+    pub fn x(&self, value: f64) -> f64 {
+        let Area { left, right, .. } = self.area;
+        left + (right - left) * Self::share(self.x, value).clamp(0.0, 1.0)
+    }
+
+    /// Place of `value` on the y axis, at its end where it lies beyond.
+    pub fn y(&self, value: f64) -> f64 {
+        self.free_y(value).clamp(self.area.top, self.area.bottom)
+    }
+
+    /// Like [`Self::y`], but a value below the axis stays below.
+    fn free_y(&self, value: f64) -> f64 {
+        let Area { top, bottom, .. } = self.area;
+        bottom - (bottom - top) * Self::share(self.y, value).min(1.0)
+    }
+
+    /// Whether `value` lies below the y axis.
+    pub fn below(&self, value: f64) -> bool {
+        self.y.place(value) < self.y.min
+    }
+
+    /// Canvas units of a width on the x axis.
+    pub fn width(&self, width: f64) -> f64 {
+        (self.area.right - self.area.left) * width / (self.x.max - self.x.min)
+    }
+
+    fn free(&self, points: &[Point]) -> Vec<Point> {
+        let at = |&(x, y): &Point| (self.x(x), self.free_y(y));
+        points.iter().map(at).collect()
+    }
+
+    /// Draws `mark`.
+    pub fn draw(&self, canvas: &mut Canvas, mark: &Mark) {
+        let floor = self.area.bottom;
+        let at = |(x, y): Point| (self.x(x), self.y(y));
+        match mark {
+            Mark::Line(points, look, width) => {
+                for part in clip::line(&self.free(points), floor) {
+                    canvas.curve(part, *look, *width);
+                }
+            }
+            Mark::Area(outline, color, opacity) => {
+                canvas.area(&clip::area(&self.free(outline), floor), color, *opacity);
+            }
+            // Of a point in a scatter either value may lie below, as its axes are equal.
+            Mark::Point((x, y), look) if self.below(x.min(*y)) => {
+                canvas.below((self.x(*x), self.y(*y)), look.hue);
+            }
+            Mark::Dot((x, y), _, look) | Mark::Marker((x, y), _, look) if self.below(*y) => {
+                canvas.below((self.x(*x), floor), look.hue);
+            }
+            Mark::Dot(point, radius, look) => canvas.dot(at(*point), *radius, look.hue),
+            Mark::Point(point, look) => {
+                let width = self.area.right - self.area.left;
+                canvas.point(at(*point), (width / 80.0).clamp(2.4, 3.0), look.hue);
+            }
+            Mark::Marker(point, radius, look) => canvas.marker(at(*point), *radius, *look),
+            Mark::Bar(x, ends, cap, look) => {
+                let (x, [low, high]) = (self.x(*x), ends.map(|v| self.y(v)));
+                canvas.line(vec![(x, low), (x, high)], look.hue, 1.4);
+                // Caps that a marker would half hide only blur its shape.
+                for y in [low, high].into_iter().filter(|_| low - high > 2.0 * cap) {
+                    canvas.line(vec![(x - cap, y), (x + cap, y)], look.hue, 1.4);
+                }
+            }
+            Mark::Box(boxed) => boxes::draw(canvas, self, boxed),
+            Mark::Text(x, text, place) => self.text(canvas, self.x(*x), text, *place),
+        }
+    }
+
+    fn text(&self, canvas: &mut Canvas, x: f64, text: &str, place: At) {
+        let Area { top, bottom, .. } = self.area;
+        let style = Type::new(SMALL, INK);
+        match place {
+            At::Top(room) if text_width(text, SMALL) <= self.width(room) => {
+                canvas.text((x, top + 9.0), text, style.centred());
+            }
+            At::Top(_) => {
+                // Stars stand high on their line.
+                let aside = if text.contains('*') { 5.5 } else { 3.0 };
+                canvas.text((x + aside, top + 2.0), text, style.ending().turned(-90.0));
+            }
+            At::Beside([low, high], gap) => {
+                let above = self.y(high) - gap;
+                let y = match above - 7.0 > top {
+                    true => above,
+                    false => self.y(low) + gap + 7.0,
+                };
+                canvas.text((x, y), text, style.centred());
+            }
+            At::Middle => {
+                let style = Type::new(SMALL, MUTED).centred().turned(-90.0);
+                canvas.text((x + 3.0, (top + bottom) / 2.0), text, style);
+            }
+        }
+    }
+}
