@@ -32,6 +32,7 @@ pub(super) fn compare(arguments: &CompareArguments) -> Result<ExitCode, Error> {
     let store = arguments.out.join(format!("runs-{digest}-{device}"));
     let (records, summary) = sweep::complete(&request, &data, device, threads, &store)?;
     if summary.ending != Ending::Complete {
+        say(&format!("{summary}"));
         return Ok(sweep::conclude(&summary));
     }
     let comparison = Comparison::new(&request.conditions, records, data.name());
