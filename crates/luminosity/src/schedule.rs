@@ -291,7 +291,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let request = Preset::Quick.request();
         let jobs = request.runs();
-        let asked = Manifest::new(&request, &"0123456789abcdef".repeat(4), DeviceName::Cpu);
+        let asked = Manifest::new(&request, testing::DATA, DeviceName::Cpu);
         let store = Store::prepare(folder.path(), &asked, Open::Same).unwrap();
         let made = |job: &SweepRun| Ok(testing::record(job).run);
         let bad = |job: &SweepRun, hear: &mut Hear<'_>| {

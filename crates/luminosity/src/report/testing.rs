@@ -9,6 +9,9 @@ use crate::record::{
 use crate::sweep::{Request, SweepRun};
 use crate::{Condition, RunConfig, condition};
 
+/// The content that the records are of.
+pub const DATA: &str = FASHION_MNIST[0];
+
 /// Correct answers of 10,000 in setting 0 at ε = 0, and how many fewer at each larger ε.
 pub const LEVELS: [(i32, i32); 10] = [
     (8600, 180), // none
@@ -98,7 +101,7 @@ pub fn with_correct(run: &SweepRun, correct: i32) -> SweepRecord {
             numerics: crate::record::NUMERICS,
             device: "cpu".to_owned(),
             data: "Fashion-MNIST (60,000 training and 10,000 test images)".to_owned(),
-            data_sha256: FASHION_MNIST[0].to_owned(),
+            data_sha256: DATA.to_owned(),
             steps: 18_750,
             test_accuracy: accuracy,
             train_loss: Some(0.4),
