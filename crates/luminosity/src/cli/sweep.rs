@@ -55,10 +55,13 @@ pub(super) fn complete(
     folder: &Path,
 ) -> Result<(Vec<RunRecord>, Summary), Error> {
     let jobs = request.runs();
+    let length = match request.steps {
+        Some(steps) => format!("{steps} steps"),
+        None => format!("{} epochs", request.epochs),
+    };
     say(&format!(
-        "{} runs of {} epochs, {threads} at a time, on {device}",
-        jobs.len(),
-        request.epochs
+        "{} runs of {length}, {threads} at a time, on {device}",
+        jobs.len()
     ));
     let asked = Manifest::new(request, data.sha256(), device);
     let store = Store::prepare(folder, &asked, Open::Join)?;
