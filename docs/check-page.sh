@@ -35,7 +35,7 @@ SCRIPT
 for width in 1280 390; do
     echo "<body style='margin:0'><iframe src='copy.html' style='border:0;width:${width}px;height:900px'></iframe>" \
         >"$scratch/frame.html"
-    "$chromium" --headless --no-sandbox --disable-gpu --allow-file-access-from-files --enable-logging=stderr \
+    "$chromium" --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --allow-file-access-from-files --enable-logging=stderr \
         --user-data-dir="$scratch/profile" --window-size=1400,1000 --virtual-time-budget=10000 \
         --dump-dom "file://$scratch/frame.html" >"$scratch/dom" 2>"$scratch/log"
     found=$(grep -o 'FOUND {.*}' "$scratch/dom" || true)
