@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Times training on this machine with this project and with PyTorch, alternately, side by side.
+"""Times training on this machine with this project, PyTorch and JAX, alternately, side by side.
 
-Two arrangements for each condition, repeated in turn so that a slow spell of the machine hits both
+Two arrangements for each condition, repeated in turn so that a slow spell of the machine hits all
 sides:
 
 - two runs at once, a process of one thread each: how a sweep uses two cores;
-- one run alone: one thread of this project (a run never uses more) against PyTorch with one and with
+- one run alone: one thread of this project (a run never uses more) against the peer with one and with
   two threads, whichever is better.
 
-Both sides train on the same images, and both take the time inside their loops: the making of batches
-is in it, start-up, warm-up, shuffling and testing are not. Needs the Python packages of
-requirements.txt for the PyTorch side and nothing beside Python here.
+All sides train on the same images and take the time inside their loops: the making of batches is in
+it, start-up, compilation, warm-up, shuffling and testing are not. Needs the Python packages of
+requirements.txt for the peers and nothing beside Python here.
 """
 
 import argparse
@@ -27,13 +27,13 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-TWIN = HERE / "twin.py"
 EMBEDDED = ROOT / "crates" / "luminosity" / "data"
 # Timed steps of one measurement: 5 seconds or more.
 STEPS = {"none": 6000, "ln+": 6000, "inorm": 3500, "inorm+full": 3500}
 QUICK = 5  # times fewer
 PAIR, ALONE = "two at once", "alone"
-RUST, TORCH = "rust", "pytorch"
+RUST, TORCH, JAX = "rust", "pytorch", "jax"
+TWINS = {TORCH: HERE / "twin.py", JAX: HERE / "jax_twin.py"}
 
 
 @dataclass
@@ -111,13 +111,17 @@ class Bench:
             "--data", o.data,
         )
 
-    def torch(self, condition, seed, threads):
+    def peer(self, name, condition, threads, process):
+        """The command of a peer; `process` counts those that go at once."""
         o = self.options
+        cores = ",".join(str((process + k) % usable_cores()) for k in range(threads))
+        own = ["--cores", cores] if name == JAX else [
+            "--threads", threads, "--precision", o.precision, *(["--fused"] if o.fused else [])
+        ]
         return self.words(
-            sys.executable, TWIN, "--condition", condition, "--steps", self.steps(condition),
-            "--width", o.width, "--batch", o.batch, "--epsilon", o.epsilon, "--seed", seed,
-            "--data", o.data, "--threads", threads, "--precision", o.precision,
-            *(["--fused"] if o.fused else []),
+            sys.executable, TWINS[name], "--condition", condition, "--steps", self.steps(condition),
+            "--width", o.width, "--batch", o.batch, "--epsilon", o.epsilon, "--seed", process,
+            "--data", o.data, *own,
         )
 
     @staticmethod
@@ -133,7 +137,7 @@ class Bench:
         if side == RUST:
             commands = [self.rust(condition, seed) for seed in range(processes)]
         else:
-            commands = [self.torch(condition, seed, threads) for seed in range(processes)]
+            commands = [self.peer(side, condition, threads, k) for k in range(processes)]
         for record, memory in run_together(commands):
             if side == RUST:
                 ms, loss = record["timing"]["ms_per_step"], record["train_loss"]
@@ -147,8 +151,9 @@ class Bench:
 
     def repeat(self, condition, repeat):
         """All arrangements once; the sides take turns at going first."""
-        turns = [(PAIR, RUST, 1), (PAIR, TORCH, 1), (ALONE, RUST, 1), (ALONE, TORCH, 1),
-                 (ALONE, TORCH, 2)]
+        peers = self.options.peers
+        turns = [(PAIR, side, 1) for side in (RUST, *peers)] + [(ALONE, RUST, 1)]
+        turns += [(ALONE, peer, threads) for peer in peers for threads in (1, 2)]
         for turn in turns if repeat % 2 == 0 else reversed(turns):
             self.measure(condition, *turn, repeat)
 
@@ -173,18 +178,19 @@ class Bench:
         for arrangement, threads in ((PAIR, [1]), (ALONE, [1, 2])):
             processes = 2 if arrangement == PAIR else 1
             rust = self.throughput(condition, arrangement, RUST, 1)
-            torch = {n: self.throughput(condition, arrangement, TORCH, n) for n in threads}
-            best = max(threads, key=lambda n: statistics.median(torch[n].values()))
-            for n in threads:
-                mark = " *" if len(threads) > 1 and n == best else ""
-                yield [
-                    condition, arrangement, f"{n}{mark}",
-                    spread([1e3 * processes / rate for rate in rust.values()]),
-                    spread([1e3 * processes / rate for rate in torch[n].values()]),
-                    spread([rust[repeat] / torch[n][repeat] for repeat in rust]),
-                    self.memory(condition, arrangement, RUST, 1),
-                    self.memory(condition, arrangement, TORCH, n),
-                ]
+            for peer in self.options.peers:
+                theirs = {n: self.throughput(condition, arrangement, peer, n) for n in threads}
+                best = max(threads, key=lambda n: statistics.median(theirs[n].values()))
+                for n in threads:
+                    mark = " *" if len(threads) > 1 and n == best else ""
+                    yield [
+                        condition, arrangement, peer, f"{n}{mark}",
+                        spread([1e3 * processes / rate for rate in rust.values()]),
+                        spread([1e3 * processes / rate for rate in theirs[n].values()]),
+                        spread([rust[repeat] / theirs[n][repeat] for repeat in rust]),
+                        self.memory(condition, arrangement, RUST, 1),
+                        self.memory(condition, arrangement, peer, n),
+                    ]
 
 
 def spread(values):
@@ -225,6 +231,7 @@ def parse():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--conditions", nargs="+", choices=STEPS, default=list(STEPS))
+    parser.add_argument("--peers", nargs="+", choices=TWINS, default=list(TWINS))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--steps", type=int, help="timed steps; none given = enough for 5 s")
     parser.add_argument("--quick", action="store_true", help="a fifth of the steps, one repeat")
@@ -250,12 +257,16 @@ def parse():
 
 def main():
     options = parse()
-    # The twin says itself which package is missing.
-    probe = subprocess.run([sys.executable, TWIN, "--version"], capture_output=True, text=True)
-    if probe.returncode != 0:
-        sys.exit(probe.stderr.strip())
+    # A twin says itself which package is missing.
+    versions = []
+    for peer in options.peers:
+        command = [sys.executable, TWINS[peer], "--version"]
+        probe = subprocess.run(command, capture_output=True, text=True)
+        if probe.returncode != 0:
+            sys.exit(probe.stderr.strip())
+        versions.append(probe.stdout.strip())
     bench = Bench(options, binary_or_build(options.binary))
-    print(f"{machine()}; {probe.stdout.strip()}; width {options.width}, batch {options.batch}; "
+    print(f"{machine()}; {', '.join(versions)}; width {options.width}, batch {options.batch}; "
           f"PyTorch with precision {options.precision}{', fused updates' if options.fused else ''}")
     if usable_cores() < 2:
         print("Fewer than 2 cores: two runs at once share one.", file=sys.stderr)
@@ -263,11 +274,11 @@ def main():
         for repeat in range(options.repeats):
             print(f"{condition}, repeat {repeat + 1} of {options.repeats}", file=sys.stderr)
             bench.repeat(condition, repeat)
-    header = ["condition", "runs", "pytorch threads", "rust ms/step", "pytorch ms/step",
-              "throughput rust/pytorch", "rust MB", "pytorch MB"]
+    header = ["condition", "runs", "peer", "threads", "rust ms/step", "peer ms/step",
+              "throughput rust/peer", "rust MB", "peer MB"]
     print(markdown(header, [row for c in options.conditions for row in bench.rows(c)]))
     print("\nMedian (min–max) over repeats; milliseconds of one core a step where two runs go at once,"
-          "\nof the run where it is alone. MB: peak memory of a process. * PyTorch's better.")
+          "\nof the run where it is alone. MB: peak memory of a process. * the peer's better.")
     if options.out:
         with open(options.out, "w", newline="") as file:
             writer = csv.DictWriter(file, list(Measurement.__dataclass_fields__))
