@@ -3,7 +3,8 @@
 
 The same networks, equations, rates and images as `twin.py`, written as a JAX user would: the whole
 training loop is one compiled `lax.scan` over the steps of an epoch, with the weights' buffers donated
-and each batch made inside of it. Matrices are stored [inputs, outputs]. `check.py` holds it against the
+and each batch made inside of it. `--population` trains many networks at once by `vmap`, each with its own
+weights, order and shifts. Matrices are stored [inputs, outputs]. `check_jax.py` holds it against the
 golden cases.
 """
 
@@ -37,6 +38,7 @@ def parse():
     parser.add_argument("--width", type=int, default=500)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--epsilon", type=float, default=0.75)
+    parser.add_argument("--population", type=int, default=1, help="networks trained at once")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, default=EMBEDDED, help="folder with the IDX files")
     return parser.parse_args()
@@ -137,6 +139,20 @@ def step(condition, rates, weight, layers, x, labels):
 
 @partial(jax.jit, static_argnums=0, donate_argnums=1)
 def epoch(condition, layers, images, labels, order, shifts):
+    """An epoch of every network of a population: the layers, and the losses `[networks, steps]`.
+
+    Order and shifts are `[networks, steps, batch]`.
+    """
+    of_one = partial(epoch_of_one, condition)
+    if len(order) == 1:
+        # Without vmap, products have no axis more than a user of one network would give them.
+        first = jax.tree.map(lambda a: a[0], (layers, order, shifts))
+        trained = of_one(first[0], images, labels, *first[1:])
+        return jax.tree.map(lambda a: a[None], trained)
+    return jax.vmap(of_one, (0, None, None, 0, 0))(layers, images, labels, order, shifts)
+
+
+def epoch_of_one(condition, layers, images, labels, order, shifts):
     """Training on the images in `order` `[steps, batch]`; the layers and the losses."""
 
     def body(layers, batch):
@@ -188,14 +204,19 @@ def train(options):
     """Milliseconds a step and the mean of the last 100 losses."""
     images = jnp.asarray(read_idx(options.data, "train-images-idx3-ubyte", 16))
     labels = jnp.asarray(read_idx(options.data, "train-labels-idx1-ubyte", 8)[:, 0].astype(np.int32))
-    layers = draw_network(options.condition, options.width, options.seed)
+    networks = [
+        draw_network(options.condition, options.width, options.seed + network)
+        for network in range(options.population)
+    ]
+    layers = jax.tree.map(lambda *each: jnp.stack(each), *networks)
     rng = np.random.default_rng(options.seed)
     steps = len(images) // options.batch
+    shape = (options.population, steps, options.batch)
 
     def chunk():
-        order = rng.permutation(len(images))[: steps * options.batch]
-        shifts = rng.uniform(-options.epsilon, options.epsilon, (steps, options.batch))
-        order = jnp.asarray(order.reshape(steps, options.batch), jnp.int32)
+        order = [rng.permutation(len(images))[: steps * options.batch] for _ in networks]
+        shifts = rng.uniform(-options.epsilon, options.epsilon, shape)
+        order = jnp.asarray(np.reshape(order, shape), jnp.int32)
         return order, jnp.asarray(shifts, jnp.float32)
 
     # The first epoch compiles the loop, and is not timed.
@@ -209,7 +230,7 @@ def train(options):
         losses.block_until_ready()
         elapsed += time.perf_counter() - start
         made += steps
-    return 1e3 * elapsed / made, float(losses[-100:].mean())
+    return 1e3 * elapsed / made, float(losses[:, -100:].mean())
 
 
 if __name__ == "__main__":
@@ -217,5 +238,6 @@ if __name__ == "__main__":
         print(f"JAX {jax.__version__}")
         sys.exit()
     ms, loss = train(OPTIONS)
-    print(json.dumps({"condition": OPTIONS.condition, "steps": OPTIONS.steps, "ms_per_step": ms,
+    print(json.dumps({"condition": OPTIONS.condition, "steps": OPTIONS.steps, "population": OPTIONS.population,
+                      "ms_per_step": ms, "network_steps_per_second": 1e3 * OPTIONS.population / ms,
                       "final_loss": loss, "jax": jax.__version__}))
