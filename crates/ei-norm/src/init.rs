@@ -104,7 +104,7 @@ impl EiInitializer {
         let (inputs, outputs) = (wiring.inputs(), wiring.outputs);
         let Some(recurrence) = &wiring.recurrence else {
             let draw = match self {
-                Self::Iclr => Iclr::default().draw(inputs, outputs, n_i, rng)?,
+                Self::Iclr => Iclr::default().draw(wiring, n_i, rng)?,
                 _ => self.draw_path(&Path::feed_forward(inputs, outputs), n_i, rng)?,
             };
             return Ok(Draws {
