@@ -2,7 +2,10 @@
 
 use crate::common::{assert_close, rng, setups, values};
 use burn::tensor::{Device, Tensor};
-use ei_norm::{EiInitializer, EiLinear, EiLinearConfig, Error, INormLinearConfig, Inhibitory};
+use ei_norm::{
+    EiInitializer, EiLinear, EiLinearConfig, Error, INormLinearConfig, Inhibitory,
+    ShuntingRnnConfig,
+};
 
 fn layer(sizes: [usize; 2], n_i: usize, initializer: EiInitializer, seed: u64) -> EiLinear {
     EiLinearConfig::new(sizes[0], sizes[1])
@@ -147,6 +150,21 @@ fn one_iclr_unit_takes_the_mean_excitatory_weights() {
             .collect();
         assert_close(&w_ix, &means, 1e-6, "w_ix");
         assert_eq!(w_ei, vec![1.0; d_output]);
+    }
+}
+
+#[test]
+fn one_shunting_unit_takes_the_mean_of_the_connections_that_exist() {
+    let config = ShuntingRnnConfig::new(3, 5).with_inhibitory(Inhibitory::Count(1));
+    for autapses in [true, false] {
+        let config = config.clone().with_autapses(autapses);
+        let rnn = config.try_init_with(&Device::flex(), &mut rng(6)).unwrap();
+        let w_ex = values(&rnn.w_ex.val());
+        let zeros = w_ex.iter().filter(|w| **w == 0.0).count();
+        assert_eq!(zeros, if autapses { 0 } else { 5 });
+        let means = w_ex.chunks(5).map(|row| row.iter().sum::<f64>() / 5.0);
+        let means: Vec<f64> = means.collect();
+        assert_close(&values(&rnn.w_ix.val()), &means, 1e-6, "w_ix");
     }
 }
 

@@ -43,6 +43,7 @@ mod optimizer_record;
 mod padded;
 mod products;
 mod projected;
+mod reads;
 mod reparameterize;
 mod rnn;
 mod rnn_module;

@@ -1,13 +1,13 @@
 //! Padded sequences: states, gradients and local loss are those of the sequences run one by one,
 //! whatever stands in the padding.
 
-use crate::common::circuits::{Pass, Tried, assert_same_pass};
+use crate::common::circuits::{Divisive, EVERYTHING, Pass, Tried, assert_same_pass, i_norm};
 use crate::common::recurrent::{Batch, batch, pass};
 use crate::common::{Setup, panic_of, rng, setups};
 use burn::tensor::Tensor;
-use ei_norm::circuit::{ColumnEi, Ei, INorm, Shunting};
+use ei_norm::circuit::{Circuit, ColumnEi, Ei, INorm, Shunting};
 use ei_norm::layer::{Layer, Recurrent};
-use ei_norm::{NonNegativeActivation, RnnState};
+use ei_norm::{GradNormMode, INormWeights, NonNegativeActivation, RnnState, ShuntingWeights};
 
 type Rnn<C> = Layer<C, Recurrent>;
 
@@ -60,27 +60,27 @@ fn padded_with(batch: &Batch, lengths: &[usize], value: f64) -> Tensor<3> {
 }
 
 fn padding_changes_nothing<C: Tried>(setup: &Setup) {
+    padding_changes_nothing_for(setup, C::one(setup, &mut rng(1), [8, 5]));
+}
+
+fn padding_changes_nothing_for<C: Tried>(setup: &Setup, circuit: C) {
     let all_lengths: [&[usize]; 4] = [&[4, 1, 3], &[0, 4, 2], &[2, 2, 2], &[4, 4, 4]];
     let layouts = [true, false, true, false];
     for (activation, batch_first) in NonNegativeActivation::ALL.into_iter().zip(layouts) {
-        let rnn: Rnn<C> = layer(
-            setup,
-            Recurrent {
-                activation,
-                ..Recurrent::new(3, 5)
-            },
-        );
+        let geometry = Recurrent {
+            activation,
+            ..Recurrent::new(3, 5)
+        };
+        let rnn = Layer::new(circuit.clone(), geometry).unwrap();
         let exchanged = |t: Tensor<3>| match batch_first {
             true => t,
             false => t.swap_dims(0, 1),
         };
-        let padded: Rnn<C> = layer(
-            setup,
-            Recurrent {
-                batch_first,
-                ..*rnn.geometry()
-            },
-        );
+        let geometry = Recurrent {
+            batch_first,
+            ..geometry
+        };
+        let padded = Layer::new(circuit.clone(), geometry).unwrap();
         for (index, lengths) in all_lengths.into_iter().enumerate() {
             for initial in [true, false] {
                 let mut batch = batch::<C>(setup, &mut rng(index as u64), [3, 4], [3, 5], initial);
@@ -109,6 +109,33 @@ fn padding_changes_nothing_whatever_stands_there() {
         padding_changes_nothing::<INorm>(&setup);
         padding_changes_nothing::<Shunting>(&setup);
         padding_changes_nothing::<ColumnEi>(&setup);
+    }
+}
+
+/// An example without steps keeps a state of 0, which drives nothing that a circuit could divide by.
+#[test]
+fn padding_is_not_divided_by_without_epsilon() {
+    for setup in setups() {
+        let drawn = Shunting::one(&setup, &mut rng(1), [8, 5]);
+        let shunting = Shunting::from_weights(ShuntingWeights {
+            w_ex: drawn.w_ex.val(),
+            w_ix: drawn.w_ix.val(),
+            w_ei: drawn.w_ei.val(),
+            alpha: drawn.alpha.val(),
+            gain: drawn.gain.val(),
+            bias: drawn.bias.map(|bias| bias.val()),
+            epsilon: 0.0,
+        });
+        padding_changes_nothing_for(&setup, shunting.unwrap());
+        for divisive in [Divisive::Mixed, Divisive::Uniform] {
+            let mode = GradNormMode::Full;
+            let weights = i_norm(&setup, &mut rng(1), [8, 5], divisive, EVERYTHING, mode);
+            let circuit = INorm::from_weights(INormWeights {
+                epsilon: 0.0,
+                ..weights
+            });
+            padding_changes_nothing_for(&setup, circuit.unwrap());
+        }
     }
 }
 

@@ -339,7 +339,7 @@ mod every {
         assert!(panic.contains("axis 2 expected 3, got 4"), "{panic}");
         let x = setup.random(rng, [2, 4]);
         let panic = panic_of(|| drop(rnn.step(x, None)));
-        assert!(panic.contains("axis 2 expected 3, got 4"), "{panic}");
+        assert!(panic.contains("axis 1 expected 3, got 4"), "{panic}");
         let state = |shape| {
             Some(RnnState::new(
                 setup.positive(&mut crate::common::rng(1), shape),

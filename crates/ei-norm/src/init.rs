@@ -20,8 +20,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp, LogNormal};
 
-use crate::Error;
 use crate::circuit::Wiring;
+use crate::{Error, read};
 
 /// How many inhibitory units a layer has.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -104,7 +104,7 @@ impl EiInitializer {
         let (inputs, outputs) = (wiring.inputs(), wiring.outputs);
         let Some(recurrence) = &wiring.recurrence else {
             let draw = match self {
-                Self::Iclr => Iclr::default().draw(inputs, outputs, n_i, rng)?,
+                Self::Iclr => Iclr::default().draw(wiring, n_i, rng)?,
                 _ => self.draw_path(&Path::feed_forward(inputs, outputs), n_i, rng)?,
             };
             return Ok(Draws {
@@ -324,8 +324,7 @@ pub(crate) fn device_rng(device: &Device) -> ChaCha8Rng {
         TensorDistribution::Uniform(0.0, f64::from(1 << 24)),
         &device.clone().inner(),
     );
-    let seed = words
-        .into_data()
+    let seed = read::data(words)
         .iter::<i64>()
         .fold(0u64, |seed, word| seed.rotate_left(24) ^ word as u64);
     ChaCha8Rng::seed_from_u64(seed)

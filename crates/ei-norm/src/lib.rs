@@ -78,6 +78,7 @@ mod error;
 mod error_norm;
 mod map_grad;
 mod matmul;
+mod read;
 mod row_function;
 mod statistics;
 #[cfg(feature = "flex")]
@@ -101,6 +102,8 @@ pub use layer::{
 };
 /// The crate whose generators `try_init_with` takes.
 pub use rand;
+#[doc(hidden)]
+pub use read::device_reads;
 
 /// Everything a model needs: `use ei_norm::prelude::*;`.
 pub mod prelude {

@@ -8,7 +8,7 @@ use crate::functional::{
     BackwardRule, Normalization, mean, normalize, normalize_backward, variance,
 };
 use crate::matmul::product;
-use crate::{EiLinear, GradNormMode, INormLinear};
+use crate::{EiLinear, GradNormMode, INormLinear, read};
 
 /// Mean and variance over the features of one example, averaged over a batch.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -38,15 +38,15 @@ pub struct Alignment {
 pub fn moments<const D: usize>(z: Tensor<D>) -> Moments {
     let z = z.inner();
     Moments {
-        mean: mean(z.clone()).mean().into_scalar(),
-        variance: variance(z).mean().into_scalar(),
+        mean: read::scalar(mean(z.clone()).mean()),
+        variance: read::scalar(variance(z).mean()),
     }
 }
 
 /// The cosine of the angle between two tensors of the same shape, flattened. NaN if one is zero.
 pub fn cosine<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f64 {
     let (a, b) = (a.inner(), b.inner());
-    let sum = |t: Tensor<D>| -> f64 { t.sum().into_scalar() };
+    let sum = |t: Tensor<D>| -> f64 { read::scalar(t.sum()) };
     sum(a.clone() * b.clone()) / (sum(a.square()) * sum(b.square())).sqrt()
 }
 
@@ -89,7 +89,7 @@ pub fn largest_covariance_eigenvalue(delta: Tensor<2>) -> f64 {
         return f64::NAN;
     }
     let centered = delta.clone() - delta.mean_dim(0);
-    let size: f64 = centered.clone().abs().max().into_scalar();
+    let size: f64 = read::scalar(centered.clone().abs().max());
     if !size.is_finite() {
         return f64::NAN;
     }
@@ -119,10 +119,8 @@ fn largest_eigenvalue(gram: Tensor<2>) -> f64 {
     let power = (0..SQUARINGS).fold(normalized(gram.clone()), |power, _| {
         normalized(product(power.clone(), power))
     });
-    let along: f64 = (product(power.clone(), gram) * power.clone())
-        .sum()
-        .into_scalar();
-    let whole: f64 = power.square().sum().into_scalar();
+    let along: f64 = read::scalar((product(power.clone(), gram) * power.clone()).sum());
+    let whole: f64 = read::scalar(power.square().sum());
     along / whole
 }
 
@@ -248,7 +246,7 @@ fn cosine_of_gradients(x: Tensor<2>, a: Tensor<2>, b: Tensor<2>) -> f64 {
     let gram = |a: &Tensor<2>, b: &Tensor<2>| product(a.clone(), b.clone().transpose());
     let of_inputs = gram(&x, &x);
     let inner = |a: &Tensor<2>, b: &Tensor<2>| -> f64 {
-        (of_inputs.clone() * gram(a, b)).sum().into_scalar()
+        read::scalar((of_inputs.clone() * gram(a, b)).sum())
     };
     inner(&a, &b) / (inner(&a, &a) * inner(&b, &b)).sqrt()
 }

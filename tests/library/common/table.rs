@@ -4,6 +4,8 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::nn::Relu;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
+use ei_norm::circuit::Options;
+use ei_norm::layer::{Geometry, LayerConfig};
 use ei_norm::optim::ProjectedSgd;
 use ei_norm::*;
 
@@ -22,6 +24,9 @@ type Step = Box<dyn Fn(&Setup) -> Vec<Found> + Send>;
 pub type Found = (String, Vec<f64>);
 
 const OF_INPUT: &str = "gradient of the input";
+
+/// How many tensors the library read from the device: in both passes, the step and the projection.
+pub const READS: &str = "reads";
 
 impl Layer {
     /// The output, the gradient of the input, the gradients of the weights and the weights after
@@ -60,95 +65,63 @@ pub fn layers() -> Vec<Layer> {
             |_, _| Ok(Relu::new()),
             |_, x| (map_grad(x, |e| e.square()), None),
         ),
-        layer(
-            "EiLinear",
-            dense,
-            move |d, r| ei.try_init_with(d, r),
-            |l, x| (l.forward(x), None),
-        ),
-        layer(
-            "ShuntingLinear",
-            dense,
-            move |d, r| shunting.try_init_with(d, r),
-            |l, x| (l.forward(x), None),
-        ),
-        layer(
-            "ColumnEiLinear",
-            dense,
-            move |d, r| column.try_init_with(d, r),
-            |l, x| (l.forward(x), None),
-        ),
-        layer(
-            "EiConv2d",
-            image,
-            move |d, r| ei_conv.try_init_with(d, r),
-            |l, x| (l.forward(x), None),
-        ),
-        layer(
-            "ShuntingConv2d",
-            image,
-            move |d, r| shunting_conv.try_init_with(d, r),
-            |l, x| (l.forward(x), None),
-        ),
-        layer(
-            "EiRnn",
-            sequence,
-            move |d, r| ei_rnn.try_init_with(d, r),
-            |l, x| (l.forward(x, None).0, None),
-        ),
-        layer(
-            "ColumnEiConv2d",
-            image,
-            move |d, r| column_conv.try_init_with(d, r),
-            |l, x| (l.forward(x), None),
-        ),
-        layer(
-            "ShuntingRnn",
-            sequence,
-            move |d, r| shunting_rnn.try_init_with(d, r),
-            |l, x| (l.forward(x, None).0, None),
-        ),
-        layer(
-            "ColumnEiRnn",
-            sequence,
-            move |d, r| column_rnn.try_init_with(d, r),
-            |l, x| (l.forward(x, None).0, None),
-        ),
+        of("EiLinear", dense, ei, |l, x| (l.forward(x), None)),
+        of("ShuntingLinear", dense, shunting, |l, x| {
+            (l.forward(x), None)
+        }),
+        of("ColumnEiLinear", dense, column, |l, x| (l.forward(x), None)),
+        of("EiConv2d", image, ei_conv, |l, x| (l.forward(x), None)),
+        of("ShuntingConv2d", image, shunting_conv, |l, x| {
+            (l.forward(x), None)
+        }),
+        of("ColumnEiConv2d", image, column_conv, |l, x| {
+            (l.forward(x), None)
+        }),
+        of("EiRnn", sequence, ei_rnn, |l, x| {
+            (l.forward(x, None).0, None)
+        }),
+        of("ShuntingRnn", sequence, shunting_rnn, |l, x| {
+            (l.forward(x, None).0, None)
+        }),
+        of("ColumnEiRnn", sequence, column_rnn, |l, x| {
+            (l.forward(x, None).0, None)
+        }),
     ];
     layers.extend(GradNormMode::ALL.map(|mode| {
         let i_norm = INormLinearConfig::new(9, 6).with_grad_norm(mode);
-        let name = format!("INormLinear {mode}");
-        layer(
-            &name,
-            dense,
-            move |d, r| i_norm.try_init_with(d, r),
-            |l, x| some(l.forward_with_local_loss(x)),
-        )
+        of(&format!("INormLinear {mode}"), dense, i_norm, |l, x| {
+            some(l.forward_with_local_loss(x))
+        })
     }));
     for mode in [GradNormMode::Identity, GradNormMode::Full] {
         let conv = INormConv2dConfig::new(channels, kernel)
             .with_stride(stride)
             .with_grad_norm(mode);
-        layers.push(layer(
-            &format!("INormConv2d {mode}"),
-            image,
-            move |d, r| conv.try_init_with(d, r),
-            |l, x| some(l.forward_with_local_loss(x)),
-        ));
+        layers.push(of(&format!("INormConv2d {mode}"), image, conv, |l, x| {
+            some(l.forward_with_local_loss(x))
+        }));
         let rnn = INormRnnConfig::new(3, 6)
             .with_activation(smooth)
             .with_grad_norm(mode);
-        layers.push(layer(
-            &format!("INormRnn {mode}"),
-            sequence,
-            move |d, r| rnn.try_init_with(d, r),
-            |l, x| {
-                let (states, _, local) = l.forward_with_local_loss(x, None);
-                (states, Some(local))
-            },
-        ));
+        layers.push(of(&format!("INormRnn {mode}"), sequence, rnn, |l, x| {
+            let (states, _, local) = l.forward_with_local_loss(x, None);
+            (states, Some(local))
+        }));
     }
     layers
+}
+
+/// A line of the table: a layer of this crate with this configuration.
+fn of<O: Options + 'static, G: Geometry + 'static, const D: usize, const N: usize>(
+    name: &str,
+    shape: [usize; D],
+    config: LayerConfig<O, G>,
+    forward: impl Fn(&layer::Layer<O::Circuit, G>, Tensor<D>) -> (Tensor<N>, Option<Tensor<1>>)
+    + Send
+    + 'static,
+) -> Layer {
+    let create = move |device: &Device, rng: &mut ChaCha8Rng| config.try_init_with(device, rng);
+    layer(name, shape, create, forward)
 }
 
 fn some<const D: usize>((z, local): (Tensor<D>, Tensor<1>)) -> (Tensor<D>, Option<Tensor<1>>) {
@@ -166,6 +139,7 @@ fn layer<M: Module, const D: usize, const O: usize>(
         let module = create(&setup.device, &mut rng(1)).expect("a valid configuration");
         let module = module.map(&mut Scatter(setup, rng(5))).train();
         let x = leaf(&exact(setup, &mut rng(2), shape, 0.0, 1.0));
+        let before = device_reads();
         let (out, local) = forward(&module, x.clone());
         let upstream = exact(setup, &mut rng(3), out.dims(), -2.0, 2.0);
         let task = (out.clone() * upstream).sum();
@@ -187,7 +161,13 @@ fn layer<M: Module, const D: usize, const O: usize>(
         };
         module.visit(&mut collect);
         let mut found = collect.found;
+        let in_passes = device_reads() - before;
         let module = ProjectedSgd.init().step(0.02, module, grads);
+        let in_step = device_reads() - before - in_passes;
+        let module = dale::project(module);
+        let in_projection = device_reads() - before - in_passes - in_step;
+        let reads = [in_passes, in_step, in_projection].map(|count| count as f64);
+        found.push((READS.to_owned(), reads.to_vec()));
         let mut collect = Collect {
             kind: "updated",
             grads: None,

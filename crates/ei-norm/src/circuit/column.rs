@@ -7,11 +7,11 @@ use super::{
     Circuit, Currents, EiFunction, Options, Wiring, bias_weight, check_bias, excitatory, sealed,
     val, zero_bias,
 };
-use crate::Error;
 use crate::dale::{Plasticity, Sign, Weight};
 use crate::error::check_shape;
 use crate::functional::excite;
 use crate::init::{self, Column};
+use crate::{Error, read};
 
 /// A circuit whose inputs excite or inhibit ("column EI", Cornford et al. 2021):
 ///
@@ -111,7 +111,7 @@ impl Circuit for ColumnEi {
         let [d_input, d_output] = weights.w_ex.dims();
         check_shape("signs", weights.signs.dims(), [d_input])?;
         check_bias(&weights.bias, d_output)?;
-        let signs = weights.signs.to_data();
+        let signs = read::data(weights.signs.clone());
         if let Some(other) = signs.iter::<f64>().find(|sign| sign.abs() != 1.0) {
             let allowed = "1 (an input that excites) and -1 (one that inhibits)";
             return Err(Error::config("signs", other, allowed));
@@ -154,7 +154,7 @@ impl Circuit for ColumnEi {
 impl ColumnEi {
     /// The number of inputs that inhibit. Their signs are read from the device.
     pub fn inhibitory_inputs(&self) -> usize {
-        let signs = self.signs.val().into_data();
+        let signs = read::data(self.signs.val());
         signs.iter::<f64>().filter(|sign| *sign < 0.0).count()
     }
 

@@ -172,6 +172,17 @@ impl Wiring {
         }
     }
 
+    /// The elements of W_ex that stay 0: from each neuron to itself, where it may not excite itself.
+    pub(crate) fn autapses<'a>(&self, w_ex: &'a mut [f64]) -> impl Iterator<Item = &'a mut f64> {
+        let allowed = self.recurrence.as_ref().is_none_or(|r| r.autapses);
+        let count = if allowed { 0 } else { self.outputs };
+        let first = self.external() * self.outputs;
+        w_ex.iter_mut()
+            .skip(first)
+            .step_by(self.outputs + 1)
+            .take(count)
+    }
+
     /// Where excitation is allowed, if not everywhere: from each neuron but to itself.
     pub(crate) fn without_autapses(
         &self,

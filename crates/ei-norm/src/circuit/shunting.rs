@@ -114,7 +114,7 @@ impl Options for ShuntingOptions {
             first_layer: self.first_layer,
             iid: self.iid_inhibition,
         };
-        let (w_ex, inhibition) = tensors(iclr.draw(d_input, d_output, n_i, rng)?, device);
+        let (w_ex, inhibition) = tensors(iclr.draw(wiring, n_i, rng)?, device);
         let (w_ix, w_ei) = inhibition.ok_or_else(no_inhibition)?;
         let alpha = 0.5 * ((std::f64::consts::TAU - 1.0) / d_input as f64).ln();
         let mut circuit = Shunting::from_weights(ShuntingWeights {

@@ -24,7 +24,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 use rand::{Rng, RngExt};
 
-use crate::Error;
+use crate::{Error, read};
 
 /// Everything but the diagonal: no unit of a recurrent layer connects to itself.
 ///
@@ -94,7 +94,7 @@ impl<const D: usize> Mask<D> {
     /// Of these connections, on this device.
     pub fn new(exists: Tensor<D, Bool>, device: &Device) -> Self {
         let shape = exists.dims();
-        let data = exists.into_data();
+        let data = read::data(exists);
         let exists: Vec<i32> = data.iter::<bool>().map(i32::from).collect();
         let options = (&device.clone().inner(), DType::I32);
         let value = Tensor::from_data(TensorData::new(exists, shape), options);
@@ -105,6 +105,10 @@ impl<const D: usize> Mask<D> {
     fn from_param(param: Param<Tensor<D, Int>>) -> Self {
         let absent = param.val().equal_elem(0);
         Self { param, absent }
+    }
+
+    pub fn is_untouched_in(&self, mapped: &Self) -> bool {
+        std::ptr::eq(&*self.param, &*mapped.param)
     }
 
     pub fn exists(&self) -> Tensor<D, Bool> {

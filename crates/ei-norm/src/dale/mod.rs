@@ -32,7 +32,7 @@ mod weight;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 
-use crate::{Error, context};
+use crate::{Error, context, read};
 
 pub use reparameterization::{NonNegative, reparameterize};
 pub use role::{Role, RoleOf, Roles};
@@ -90,7 +90,7 @@ pub(crate) fn constrained_values<M: Module>(module: &M) -> Vec<Vec<f64>> {
     impl ModuleVisitor for Collect {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             if scope::sign() == Some(Sign::NonNegative) {
-                let data = param.base().inner().into_data();
+                let data = read::data(param.base().inner());
                 self.0.push(data.iter::<f64>().collect());
             }
         }

@@ -37,6 +37,7 @@ use burn::tensor::activation::softplus_with_threshold;
 use burn::tensor::{DType, Int, Tensor, TensorData};
 
 use super::{Plasticity, Sign, on_inner, scope};
+use crate::read;
 
 /// What a weight w ≥ 0 is made of, a base b of any sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -138,7 +139,7 @@ impl<R: Reparameterization> Reparameterizer for Attach<R> {
 /// The bases of the weights, in f64 on the host: this is done once.
 fn bases<const D: usize>(weights: Tensor<D>, form: NonNegative) -> Tensor<D> {
     let (shape, dtype, device) = (weights.shape(), weights.dtype(), weights.device());
-    let weights = weights.into_data();
+    let weights = read::data(weights);
     let bases: Vec<f64> = weights.iter::<f64>().map(|w| form.base(w)).collect();
     Tensor::from_data(TensorData::new(bases, shape), (&device, dtype))
 }

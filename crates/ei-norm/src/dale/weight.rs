@@ -10,7 +10,7 @@ use burn::tensor::{Bool, DType, Device, Tensor, TensorData};
 use super::mask::Mask;
 use super::{NonNegative, Role, Sign, on_inner, scope};
 use crate::error::check_shape;
-use crate::{Error, context};
+use crate::{Error, context, read};
 
 /// Whether a parameter learns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -121,12 +121,13 @@ impl<const D: usize> Weight<D> {
         Ok(())
     }
 
-    /// Replaces the value by `f` of it, outside of any graph; identity, association and
-    /// mask stay.
+    /// Replaces the value by `f` of it, which keeps the sign, outside of any graph; identity, association
+    /// and mask stay. Nothing is read from the device.
     pub(crate) fn map_value(self, f: impl FnOnce(Tensor<D>) -> Tensor<D>) -> Self {
-        self.map_param(|param| param.map(|value| on_inner(value, f)))
-            .enforce_mask()
-            .examined()
+        let uniform = None;
+        let facts = self.facts.map(|facts| Facts { uniform, ..facts });
+        let weight = self.map_param(|param| param.map(|value| on_inner(value, f)));
+        Self { facts, ..weight }.enforce_mask()
     }
 
     /// Lets only the connections exist where `mask` is true, in place of those of an earlier mask. The
@@ -236,7 +237,7 @@ impl<const D: usize> Weight<D> {
 
     fn announcement(&self) -> scope::Announcement {
         let weight = self.clone();
-        let values: Rc<dyn Fn() -> _> = Rc::new(move || weight.val().inner().into_data());
+        let values: Rc<dyn Fn() -> _> = Rc::new(move || read::data(weight.val().inner()));
         let effective = |form| scope::Effective {
             sign: self.sign,
             values: values.clone(),
@@ -252,7 +253,7 @@ impl<const D: usize> Weight<D> {
             exists: self
                 .mask
                 .clone()
-                .map(|mask| -> Rc<dyn Fn() -> _> { Rc::new(move || mask.exists().into_data()) }),
+                .map(|mask| -> Rc<dyn Fn() -> _> { Rc::new(move || read::data(mask.exists())) }),
             ..self.announcement_to_mapper()
         }
     }
@@ -298,10 +299,22 @@ impl<const D: usize> Weight<D> {
     /// Looks at the values of a fixed weight.
     fn examined(self) -> Self {
         let facts = match (self.plasticity, self.storage) {
-            (Plasticity::Fixed, Storage::Value) => Some(Facts::of(&self.val().inner().into_data())),
+            (Plasticity::Fixed, Storage::Value) => Some(Facts::of(&read::data(self.val().inner()))),
             _ => None,
         };
         Self { facts, ..self }
+    }
+
+    /// Whether a mapper has handed back the parameter and the mask as they were: they hold the same
+    /// tensors.
+    fn is_untouched_in(&self, mapped: &Self) -> bool {
+        let same_mask = match (&self.mask, &mapped.mask) {
+            (Some(mask), Some(mapped)) => mask.is_untouched_in(mapped),
+            (mask, mapped) => mask.is_none() && mapped.is_none(),
+        };
+        same_mask
+            && std::ptr::eq(&*self.param, &*mapped.param)
+            && Storage::of(&mapped.param) == self.storage
     }
 
     fn map_mask(self, f: impl FnOnce(Mask<D>) -> Mask<D>) -> Self {
@@ -383,13 +396,10 @@ impl<const D: usize> Module for Weight<D> {
 
     fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
         let announcement = self.announcement_to_mapper();
-        // A parameter that a mapper hands back untouched still holds the same tensor.
-        let fixed = (self.plasticity == Plasticity::Fixed).then(|| self.param.clone());
+        let fixed = (self.plasticity == Plasticity::Fixed).then(|| self.clone());
         let param = scope::with(announcement, || Module::map(self.param, mapper));
-        let untouched = fixed.is_some_and(|before| std::ptr::eq(&*before, &*param))
-            && Storage::of(&param) == self.storage;
         let weight = Self { param, ..self }.map_mask(|mask| scope::silently(|| mask.map(mapper)));
-        match untouched && weight.mask.is_none() {
+        match fixed.is_some_and(|before| before.is_untouched_in(&weight)) {
             true => weight,
             false => weight.map_param(|param| param).enforce_mask().examined(),
         }
@@ -417,7 +427,7 @@ impl<const D: usize> Module for Weight<D> {
         let value = (self.storage == Storage::OtherBase).then(|| self.val().inner());
         let weight = self.map_param(Module::materialize);
         match value {
-            Some(value) => weight.map_value(|_| value),
+            Some(value) => weight.map_value(|_| value).examined(),
             None => weight.enforce_mask(),
         }
     }

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use burn::tensor::Tensor;
 
 use super::{lock, map_grad};
-use crate::Error;
+use crate::{Error, read};
 
 /// Finds where in a network errors stop being finite.
 ///
@@ -95,10 +95,10 @@ pub fn check_grad<const D: usize>(x: Tensor<D>, place: impl Into<String>) -> Ten
 }
 
 fn not_finite<const D: usize>(error: &Tensor<D>, place: &str) -> Option<Error> {
-    if error.shape().num_elements() == 0 || error.clone().is_finite().all().into_scalar::<bool>() {
+    if error.shape().num_elements() == 0 || read::scalar(error.clone().is_finite().all()) {
         return None;
     }
-    let values: Vec<f64> = error.to_data().iter().collect();
+    let values: Vec<f64> = read::data(error.clone()).iter().collect();
     let count = |is: fn(&f64) -> bool| values.iter().copied().filter(is).count();
     Some(Error::NotFinite {
         place: place.to_owned(),

@@ -6,8 +6,8 @@ use burn::tensor::{DType, Tensor};
 use super::KeyMap;
 use super::key_map::Entry;
 use super::weights::list;
-use crate::Error;
 use crate::dale::{self, NonNegative, Sign};
+use crate::{Error, read};
 
 /// What a file must fit.
 pub(super) struct Parameter {
@@ -135,7 +135,7 @@ impl ModuleVisitor for Visitor {
         let (shape, dtype) = (base.dims().to_vec(), base.dtype());
         let values = || match &announced.effective {
             Some(effective) => (effective.values)(),
-            None => base.into_data(),
+            None => read::data(base),
         };
         self.parameters.push(Parameter {
             path: self.path.join("."),

@@ -6,6 +6,7 @@ use rand::Rng;
 
 use super::{EiDraw, check_size, exponential, input_means};
 use crate::Error;
+use crate::circuit::Wiring;
 
 /// W_ex from Exp(scale s), s = sqrt(2π/(d(2π−1))) for d inputs; inhibition as the fields say.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,16 +30,17 @@ impl Iclr {
     /// Draws the weights of a layer.
     pub(crate) fn draw(
         self,
-        d_input: usize,
-        d_output: usize,
+        wiring: &Wiring,
         n_i: usize,
         rng: &mut impl Rng,
     ) -> Result<EiDraw, Error> {
+        let (d_input, d_output) = (wiring.inputs(), wiring.outputs);
         check_size("d_input", d_input)?;
         check_size("d_output", d_output)?;
         let scale = self.scale(d_input);
         let excitatory = exponential(scale)?;
-        let w_ex = excitatory.sample_n(d_input * d_output, rng);
+        let mut w_ex = excitatory.sample_n(d_input * d_output, rng);
+        wiring.autapses(&mut w_ex).for_each(|w| *w = 0.0);
         let units = n_i as f64;
         let (w_ix, w_ei) = match n_i {
             0 => (Vec::new(), Vec::new()),

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::check_positive;
-use crate::Error;
+use crate::{Error, read};
 
 /// The spectral radius of a square matrix: the largest absolute value of its eigenvalues.
 ///
@@ -102,5 +102,5 @@ fn largest(w: &Tensor<2>) -> f64 {
             v.abs()
         }
     };
-    w.to_data().iter::<f64>().fold(0.0, sum)
+    read::data(w.clone()).iter::<f64>().fold(0.0, sum)
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
-use crate::{Error, dale, init};
+use crate::{Error, dale, init, read};
 
 /// A check that the input of a layer is ≥ 0, to be switched on layer by layer; off by default, and
 /// then it costs nothing.
@@ -59,10 +59,10 @@ impl InputCheck {
         let values = x.shape().num_elements();
         let input = x.clone().inner();
         // One boolean is read, and the values only where it is bad news.
-        if values == 0 || input.clone().greater_equal_elem(0.0).all().into_scalar() {
+        if values == 0 || read::scalar(input.clone().greater_equal_elem(0.0).all()) {
             return Ok(());
         }
-        let (count, worst) = dale::breaking(&input.into_data(), |v| v >= 0.0);
+        let (count, worst) = dale::breaking(&read::data(input), |v| v >= 0.0);
         Err(Error::NegativeInput {
             place: name.to_string(),
             count,

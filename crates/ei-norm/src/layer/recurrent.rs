@@ -195,7 +195,9 @@ impl<C: Circuit> Layer<C, Recurrent> {
     }
 
     /// A batch as a sequence of one step.
+    #[track_caller]
     fn one_step(&self, x: Tensor<2>) -> Tensor<3> {
+        assert_shape!(x, [x.dims()[0], self.geometry.d_input]);
         // Burn cannot put an axis before that of an empty batch.
         self.geometry.exchanged(x.unsqueeze_dim(1).swap_dims(0, 1))
     }
@@ -237,7 +239,8 @@ impl<C: Circuit> Layer<C, Recurrent> {
         // Burn does not expand what is empty.
         let absent = absent.filter(|_| steps * batch > 0);
         let x = match &absent {
-            Some(absent) => x.mask_fill(absent.clone().expand([steps, batch, d_input]), 0.0),
+            // Not 0, by which a circuit may divide.
+            Some(absent) => x.mask_fill(absent.clone().expand([steps, batch, d_input]), 1.0),
             None => x,
         };
         self.input_check.assert(&x);

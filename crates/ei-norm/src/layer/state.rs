@@ -1,6 +1,6 @@
 use burn::tensor::{Tensor, assert_shape};
 
-use crate::{Error, init};
+use crate::{Error, init, read};
 
 /// The activity h ≥ 0 of a recurrent layer at one step, `[batch, d_hidden]`.
 ///
@@ -37,7 +37,7 @@ impl RnnState {
     ///
     /// [`Error::Config`] if any is negative. NaN passes, so that a diverged network is not hidden.
     pub fn try_new(hidden: Tensor<2>) -> Result<Self, Error> {
-        let values = hidden.clone().inner().into_data();
+        let values = read::data(hidden.clone().inner());
         let lowest = values.iter::<f64>().fold(0.0, f64::min);
         if lowest < 0.0 {
             return Err(Error::config("state", lowest, "no negative value"));

@@ -9,6 +9,7 @@ use super::ProjectedSgd;
 use crate::Error;
 use crate::dale::{Role, RoleOf, Roles, Sign, announced_sign};
 use crate::init::or_panic;
+use crate::read;
 
 /// Configuration of descent with the corrections of Cornford et al. (2021) for layers with inhibitory
 /// units, and Dale's law after it: the gradients of W_ix are divided by √n_e, those of W_ei by d, those
@@ -164,6 +165,6 @@ impl Optimizer for CorrectedSgd {
 
 /// ‖max(θ, 0)‖/‖θ‖; NaN of zeros.
 fn kept<const D: usize>(theta: Tensor<D>) -> f64 {
-    let norm = |t: Tensor<D>| t.square().sum().sqrt().into_scalar::<f64>();
+    let norm = |t: Tensor<D>| read::scalar::<1, _, f64>(t.square().sum().sqrt());
     norm(theta.clone().clamp_min(0.0)) / norm(theta)
 }

@@ -6,13 +6,15 @@
 use burn::optim::{StateSink, StateSource, join_path};
 use burn::tensor::{Device, Tensor};
 
+use crate::read;
+
 pub(super) fn put<const D: usize>(
     out: &mut StateSink,
     prefix: &str,
     name: &str,
     tensor: &Tensor<D>,
 ) {
-    out.push_tensor(prefix, name, tensor.to_data());
+    out.push_tensor(prefix, name, read::data(tensor.clone()));
 }
 
 /// The tensor, if the record has one of this rank.
