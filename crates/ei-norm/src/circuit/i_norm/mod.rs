@@ -1,0 +1,218 @@
+//! I-Norm (Eyono et al. 2026) with its two backward passes written out.
+
+mod function;
+mod local_loss;
+mod positions;
+mod weights;
+
+use burn::module::{Content, Module};
+use burn::tensor::Tensor;
+
+use super::{
+    Circuit, Currents, LearnsLocally, bias_weight, check_bias, check_inhibition, excitatory,
+    sealed, val,
+};
+use crate::dale::{Plasticity, Role, Sign, Weight};
+use crate::functional::{excite, inhibit, inhibitory_loss};
+use crate::row_function::{RowFunction, Vector, rows};
+use crate::statistics::{Features, mean_square};
+use crate::{Error, GradNorm, init};
+use function::{Divisive, INormFunction, PerNetwork};
+use positions::joined;
+
+pub use weights::{INormOptions, INormWeights, InhibitoryPlasticity, NormalizedOver};
+
+/// A circuit of excitatory neurons that inhibition normalizes (Eyono et al. 2026, "I-Norm"):
+///
+/// ```text
+/// a = x W_ex + b    s = (x W_ix) W_ei    q = sqrt((x U_ix)² U_ei + ε)    z = (a − s)/q
+/// ```
+///
+/// and the error that arrives at z is changed by the circuit's [`GradNorm`]. Squares are element by
+/// element.
+///
+/// The task's error sees s and q as constants and reaches W_ex, b and x only. The inhibitory weights
+/// learn from a loss of their own, which the layer's `forward_with_local_loss` returns beside the output
+/// and which reaches nothing else: with ẑ = (a − s)/q and a held constant, the mean over examples of
+/// mean(ẑ)² + (var(ẑ) − 1)². Without divisive inhibition q is 1 and the loss mean(ẑ)².
+///
+/// W_ex, W_ix, W_ei and U_ei are ≥ 0; U_ix and b are free. Which inhibitory matrices learn is part of
+/// the configuration: no `unfreeze`, `train`, `fork` or record changes it.
+#[derive(Module, Debug)]
+pub struct INorm {
+    /// Excitatory weights W_ex, `[d_input, d_output]`, ≥ 0.
+    pub w_ex: Weight<2>,
+    /// Weights W_ix of the subtractive inhibitory units, `[d_input, n_i]`, ≥ 0.
+    pub w_ix: Weight<2>,
+    /// Weights W_ei from those to the outputs, `[n_i, d_output]`, ≥ 0.
+    pub w_ei: Weight<2>,
+    /// Weights U_ix of the divisive inhibitory units, `[d_input, n_d]`, free.
+    pub u_ix: Option<Weight<2>>,
+    /// Weights U_ei from those to the outputs, `[n_d, d_output]`, ≥ 0.
+    pub u_ei: Option<Weight<2>>,
+    /// Bias b, `[d_output]`.
+    pub bias: Option<Weight<1>>,
+    /// Normalizes the error that arrives at the output.
+    pub grad_norm: GradNorm,
+    #[module(skip)]
+    epsilon: f64,
+    #[module(skip)]
+    over: NormalizedOver,
+}
+
+impl Circuit for INorm {
+    const NAME: &'static str = "INorm";
+    type Weights = INormWeights;
+
+    fn from_weights(weights: INormWeights) -> Result<Self, Error> {
+        init::check_not_negative("epsilon", weights.epsilon)?;
+        let sizes @ [_, d_output] = weights.w_ex.dims();
+        check_inhibition(["w_ix", "w_ei"], &weights.w_ix, &weights.w_ei, sizes)?;
+        if let Some((u_ix, u_ei)) = &weights.divisive {
+            check_inhibition(["u_ix", "u_ei"], u_ix, u_ei, sizes)?;
+        }
+        check_bias(&weights.bias, d_output)?;
+        weights.grad_norm.check_features(d_output)?;
+        let weight = |value, sign, role, learns| {
+            let plasticity = match learns {
+                true => Plasticity::Plastic,
+                false => Plasticity::Fixed,
+            };
+            Weight::new(value, sign, plasticity).with_role(role)
+        };
+        const POSITIVE: Sign = Sign::NonNegative;
+        let learns = weights.plasticity;
+        let (u_ix, u_ei) = weights.divisive.unzip();
+        Ok(Self {
+            w_ex: excitatory(weights.w_ex),
+            w_ix: weight(weights.w_ix, POSITIVE, Role::InhibitoryIn, learns.w_ix),
+            w_ei: weight(weights.w_ei, POSITIVE, Role::InhibitoryOut, learns.w_ei),
+            u_ix: u_ix.map(|u_ix| weight(u_ix, Sign::Free, Role::DivisiveIn, learns.u_ix)),
+            u_ei: u_ei.map(|u_ei| weight(u_ei, POSITIVE, Role::DivisiveOut, learns.u_ei)),
+            bias: bias_weight(weights.bias),
+            grad_norm: weights.grad_norm,
+            epsilon: weights.epsilon,
+            over: weights.over,
+        })
+    }
+
+    fn sizes(&self) -> [usize; 2] {
+        self.w_ex.dims()
+    }
+
+    /// The inhibitory currents depend on the inhibitory weights alone: x counts as a constant there.
+    fn currents<const D: usize>(&self, x: Tensor<D>) -> Currents<D> {
+        let constant = x.clone().detach();
+        let divisive = self.u_ix.as_ref().zip(self.u_ei.as_ref());
+        let excitatory = excite(x, self.w_ex.val(), val(&self.bias));
+        let subtractive = inhibit(constant.clone(), self.w_ix.val(), self.w_ei.val());
+        Currents {
+            subtractive: self.pooled(subtractive),
+            excitatory,
+            divisive: divisive.map(|(u_ix, u_ei)| {
+                let drive = excite(constant, u_ix.val(), None);
+                let power = match u_ei.uniform_value() {
+                    // Every output has the same q: one number an example.
+                    Some(u) => mean_square(drive) * (u * u_ix.dims()[1] as f64),
+                    None => excite(drive.square(), u_ei.val(), None),
+                };
+                (self.pooled(power) + self.epsilon).sqrt()
+            }),
+        }
+    }
+
+    /// z = (a − sg(s))/sg(q): the task's error passes through the excitatory current only.
+    fn output<const D: usize>(&self, currents: &Currents<D>) -> Tensor<D> {
+        let z = currents.excitatory.clone() - currents.subtractive.clone().detach();
+        match &currents.divisive {
+            Some(q) => z / q.clone().detach(),
+            None => z,
+        }
+    }
+
+    fn describe(&self, content: Content) -> Content {
+        let divisive = self.u_ix.as_ref().map_or(0, |u_ix| u_ix.dims()[1]);
+        content
+            .add("subtractive", &self.w_ix.dims()[1])
+            .add("divisive", &divisive)
+            .add("grad_norm", self.grad_norm.mode().name())
+            .add("bias", &self.bias.is_some())
+    }
+}
+
+impl LearnsLocally for INorm {
+    /// The loss of ẑ = (sg(a) − s)/q: it reaches the inhibitory weights only.
+    fn local_loss<const D: usize>(&self, currents: &Currents<D>) -> Tensor<1> {
+        let z_hat = currents.excitatory.clone().detach() - currents.subtractive.clone();
+        let (z_hat, divisive) = match &currents.divisive {
+            Some(q) => (z_hat / q.clone(), true),
+            None => (z_hat, false),
+        };
+        match (self.over, z_hat.dims()[0]) {
+            (NormalizedOver::Example, examples @ 1..) => {
+                inhibitory_loss(joined::<2>(rows(z_hat), examples), divisive)
+            }
+            _ => inhibitory_loss(z_hat, divisive),
+        }
+    }
+}
+
+impl INorm {
+    /// ε in q.
+    pub fn epsilon(&self) -> f64 {
+        self.epsilon
+    }
+
+    /// What is normalized together.
+    pub fn over(&self) -> NormalizedOver {
+        self.over
+    }
+
+    /// For each row the mean over the rows of its example, where these are normalized together.
+    fn pooled<const D: usize>(&self, current: Tensor<D>) -> Tensor<D> {
+        let shape = current.dims();
+        if self.over == NormalizedOver::Features || shape.contains(&0) {
+            return current;
+        }
+        let mean = (1..D - 1).fold(current, |current, axis| current.mean_dim(axis));
+        mean.expand(shape)
+    }
+
+    /// For rows of which so many belong to an example.
+    fn function_of(&self, positions: usize) -> INormFunction {
+        let divisive = self.u_ix.as_ref().zip(self.u_ei.as_ref());
+        INormFunction {
+            w_ex: self.w_ex.val(),
+            w_ix: self.w_ix.val(),
+            w_ei: self.w_ei.val(),
+            divisive: divisive.map(|(u_ix, u_ei)| Divisive {
+                u_ix: u_ix.val(),
+                u_ei: u_ei.val(),
+                uniform: u_ei.uniform_value().map(PerNetwork::Same),
+            }),
+            bias: val(&self.bias).map(Vector::of_one),
+            errors: self.grad_norm.of_rows(),
+            features: Features::All,
+            epsilon: self.epsilon,
+            positions,
+        }
+    }
+}
+
+impl sealed::Computes for INorm {
+    type Function = INormFunction;
+
+    fn function(&self, rows: usize, examples: usize) -> INormFunction {
+        let positions = match self.over {
+            NormalizedOver::Example if examples > 0 => rows / examples,
+            _ => 1,
+        };
+        let function = self.function_of(positions);
+        // Inhibition is a constant to the task's error.
+        INormFunction {
+            w_ex: function.w_ex.clone(),
+            bias: function.bias.clone(),
+            ..function.inner()
+        }
+    }
+}
