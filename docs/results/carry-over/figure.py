@@ -1,14 +1,8 @@
 #!/usr/bin/env python3
-"""Gathers the results of search.sh and best.sh, and draws docs/figures/carry-over.{png,svg}.
-
-figure.py gather SEARCH BEST FULL   writes search.csv, best.csv and full.csv beside this file:
-                                    SEARCH has the folders conv, rnn and rnn-unclipped
-figure.py draw                      draws from them
-"""
+"""Draws docs/figures/carry-over.{png,svg} from search.csv and best.csv beside this file."""
 
 import csv
 import statistics
-import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -19,44 +13,11 @@ CONDITIONS = {
     "inorm+full": ("#D55E00", "forward + error"),
 }
 NETWORKS = {"conv": "Convolutional", "rnn": "Recurrent"}
-SEARCH_COLUMNS = ["network", "lr", "lr_ix", "lr_ei", "condition", "test_accuracy", "outcome"]
 
 
 def rows(path):
     with open(path, newline="") as file:
         return list(csv.DictReader(file))
-
-
-def write(name, columns, records):
-    with open(HERE / name, "w", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(records)
-
-
-def gather(search, best, full):
-    found = []
-    for network in ["conv", "rnn", "rnn-unclipped"]:
-        for folder in sorted(Path(search, network).iterdir()):
-            lr, lr_ix, lr_ei = folder.name.split("-")
-            last = {row["condition"]: row for row in rows(folder / "comparison.csv")}
-            for condition in CONDITIONS:
-                # A run that diverged in its first epoch has no row.
-                row = last.get(condition, {"outcome": "diverged"})
-                completed = row["outcome"] == "completed"
-                found.append({
-                    "network": network, "lr": lr, "lr_ix": lr_ix, "lr_ei": lr_ei,
-                    "condition": condition, "outcome": row["outcome"],
-                    "test_accuracy": row["test_accuracy"] if completed else 0.1,
-                })
-    write("search.csv", SEARCH_COLUMNS, found)
-    for name, source in [("best.csv", best), ("full.csv", full)]:
-        runs = []
-        for network in NETWORKS:
-            for condition in CONDITIONS:
-                for row in rows(Path(source, f"{network}-{condition}", "comparison.csv")):
-                    runs.append({"network": network, **row})
-        write(name, list(runs[0]), runs)
 
 
 def draw():
@@ -102,10 +63,4 @@ def draw():
 
 
 if __name__ == "__main__":
-    match sys.argv[1:]:
-        case ["gather", search, best, full]:
-            gather(search, best, full)
-        case ["draw"]:
-            draw()
-        case _:
-            sys.exit(__doc__)
+    draw()
