@@ -203,6 +203,102 @@ fn a_saved_model_gives_its_accuracy_again() {
 }
 
 #[test]
+fn weights_that_are_not_those_of_the_record_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let eval = |name| ["eval", "--model", name];
+    stdout(&train("inorm", &["--save", "good"], folder.path()));
+    let good = std::fs::read(path("good.bpk")).unwrap();
+    let text = std::fs::read_to_string(path("good.json")).unwrap();
+    let record: Value = serde_json::from_str(&text).unwrap();
+    let digest = record["weights_sha256"].as_str().unwrap();
+    assert_eq!(digest.len(), 64);
+    let mut flipped = good.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    let mut longer = good.clone();
+    longer.extend([0; 1000]);
+    for bytes in [flipped, longer] {
+        std::fs::write(path("bad.bpk"), bytes).unwrap();
+        std::fs::write(path("bad.json"), &text).unwrap();
+        assert_refused(
+            &eval("bad"),
+            folder.path(),
+            1,
+            &["bad.bpk", "SHA-256", digest],
+        );
+    }
+
+    // A record of an earlier version has no digest; its accuracy speaks then.
+    let mut old = record.clone();
+    old.as_object_mut().unwrap().remove("weights_sha256");
+    std::fs::write(path("old.bpk"), &good).unwrap();
+    std::fs::write(path("old.json"), old.to_string()).unwrap();
+    assert!(luminosity(&eval("old"), folder.path()).status.success());
+    for place in ["test_accuracy", "history"] {
+        match &mut old[place] {
+            Value::Array(epochs) => epochs[0]["test_accuracy"] = 0.5.into(),
+            accuracy => *accuracy = 0.5.into(),
+        }
+    }
+    std::fs::write(path("old.json"), old.to_string()).unwrap();
+    let output = luminosity(&eval("old"), folder.path());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("test_accuracy is"),
+        "{}",
+        stderr(&output)
+    );
+    let other = luminosity(&["eval", "--model", "old", "--epsilon", "0"], folder.path());
+    assert!(other.status.success());
+}
+
+/// What the program does at a signal, once it has made an epoch.
+#[cfg(unix)]
+#[test]
+fn every_signal_ends_a_run_with_its_record_and_no_file_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let losses = folder.path().join("losses.csv");
+    std::fs::write(&losses, "of another run").unwrap();
+    for signal in ["INT", "TERM", "USR1", "USR2", "XCPU"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_luminosity"))
+            .args([
+                "train",
+                "--condition",
+                "none",
+                "--width",
+                "4",
+                "--epochs",
+                "9999",
+            ])
+            .args(["--losses", "losses.csv", "--save", "model"])
+            .current_dir(folder.path())
+            .env_remove("EI_NORM_DATA")
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The data are named just before the handlers are there.
+        let mut said = std::io::BufReader::new(child.stderr.take().unwrap());
+        std::io::BufRead::read_line(&mut said, &mut String::new()).unwrap();
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        let pid = child.id().to_string();
+        let flag = format!("-{signal}");
+        Command::new("kill").args([&flag, &pid]).status().unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{signal}");
+        let record: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(record["outcome"], "interrupted");
+        assert!(record["steps"].as_u64().unwrap() > 0);
+        let history = record["history"].as_array().unwrap();
+        let last = history.last().map(|epoch| &epoch["train_loss"]);
+        assert_eq!(last.unwrap_or(&Value::Null), &record["train_loss"]);
+        assert_eq!(std::fs::read_to_string(&losses).unwrap(), "of another run");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}
+
+#[test]
 fn a_model_that_is_damaged_or_of_another_shape_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
@@ -239,6 +335,9 @@ fn a_model_that_is_damaged_or_of_another_shape_is_refused() {
     )
     .unwrap();
     assert_refused(&eval("other"), folder.path(), 1, &["other.bpk", "shape"]);
+    let wide = record.replace("\"width\":24", "\"width\":20000");
+    std::fs::write(path("other.json"), wide).unwrap();
+    assert_refused(&eval("other"), folder.path(), 1, &["other.bpk", "20000"]);
     std::fs::write(path("other.json"), record.replace("\"inorm\"", "\"none\"")).unwrap();
     assert_refused(&eval("other"), folder.path(), 1, &["other.bpk"]);
     std::fs::write(path("other.json"), "{}").unwrap();
@@ -322,6 +421,7 @@ fn what_is_not_allowed_is_refused_in_one_line() {
         (["--lr-ei", "inf"], ["lr-ei", "inf"]),
         (["--lr-ix", "NaN"], ["lr-ix", "NaN"]),
         (["--lambda", "-1e-3"], ["lambda", "-0.001"]),
+        (["--lambda", "1e-300"], ["lambda", "1e-300"]),
         (["--clip-errors", "0"], ["clip-errors", "0"]),
         (["--clip-errors", "inf"], ["clip-errors", "inf"]),
         (["--clip-errors", "much"], ["much", "clip-errors"]),
@@ -349,6 +449,10 @@ fn what_is_not_allowed_is_refused_in_one_line() {
         &["inorm", "once"],
     );
     assert_refused(&["--seeds", "0"], path, 2, &["seeds", "0"]);
+    assert_refused(&["sweep", "--jobs", "0"], path, 2, &["jobs is 0"]);
+    let twice = ["sweep", "--epsilons", "0,-0", "--dry-run"];
+    assert_refused(&twice, path, 2, &["each run once"]);
+    assert_refused(&["report", "a\nb"], path, 1, &["a\\nb"]);
     assert_refused(&["bogus"], path, 2, &["bogus"]);
     assert_refused(&["eval"], path, 2, &["--model"]);
     assert_refused(&["eval", "--model", "absent"], path, 1, &["absent.json"]);

@@ -129,6 +129,16 @@ impl RunConfig {
                 return Err(Error::usage(name, value, "a finite number of at least 0"));
             }
         }
+        // Both stand in the names of files, as decimals.
+        for (name, value) in [("epsilon", self.epsilon), ("lambda", self.lambda)] {
+            if value != 0.0 && !(1e-30..=1e30).contains(&value) {
+                return Err(Error::usage(
+                    name,
+                    format!("{value:?}"),
+                    "0, or 1e-30 to 1e30",
+                ));
+            }
+        }
         if let Some(norm) = self.clip_errors
             && !(norm.is_finite() && norm > 0.0)
         {

@@ -23,6 +23,21 @@ pub fn prepare_folder(folder: &Path) -> Result<(), Error> {
     probe.map_err(|e| Error::io("write to", folder, e))
 }
 
+/// Makes sure that [`write()`] can write a file, without changing what is there.
+///
+/// # Errors
+///
+/// [`Error::Io`] that names the file.
+pub fn prepare_file(path: &Path) -> Result<(), Error> {
+    let probe = match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(ErrorKind::IsADirectory.into()),
+        // To open a FIFO would wait for its reader.
+        Ok(found) if !found.is_file() => Ok(()),
+        _ => followed(path).and_then(|path| temporary(&path).map(drop)),
+    };
+    probe.map_err(|e| Error::io("write", path, e))
+}
+
 /// Writes a file under a temporary name beside it and renames it when it is complete. A symbolic link
 /// stays one, and leads to the new content. What is no regular file, such as `/dev/null` or a FIFO, is
 /// written to as it is.
@@ -70,17 +85,23 @@ pub fn create(path: &Path, content: &[u8]) -> Result<bool, Error> {
 /// [`Error::Io`] if it cannot be read; [`Error::File`] if it is longer, or no regular file: that might
 /// have no end, or make the program wait.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
-    let found = std::fs::metadata(path).map_err(|e| Error::io("read", path, e))?;
-    if !found.is_file() {
-        return Err(Error::file(path, "not a regular file"));
-    }
+    let file = open(path).map_err(|e| Error::io("read", path, e))?;
+    let file = file.ok_or_else(|| Error::file(path, "not a regular file"))?;
     let mut content = Vec::new();
-    let read = File::open(path)
-        .and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut content));
+    let read = file.take(limit.saturating_add(1)).read_to_end(&mut content);
     let length = read.map_err(|e| Error::io("read", path, e))?;
     match length as u64 > limit {
         true => Err(Error::file(path, format!("longer than {limit} bytes"))),
         false => Ok(content),
+    }
+}
+
+/// Opens a regular file, the only kind that is read; none if it is something else.
+pub(crate) fn open(path: &Path) -> io::Result<Option<File>> {
+    // Before it is opened: opening a FIFO waits for who writes to it.
+    match std::fs::metadata(path)?.is_file() {
+        true => File::open(path).map(Some),
+        false => Ok(None),
     }
 }
 
@@ -165,6 +186,8 @@ mod tests {
         assert!(!create(&path, b"two").unwrap());
         assert_eq!(read(&path, 3).unwrap(), b"one");
         write(&path, b"three").unwrap();
+        prepare_file(&path).unwrap();
+        assert!(prepare_file(folder.path()).is_err());
         assert_eq!(read(&path, LIMIT).unwrap(), b"three");
         let message = read(&path, 4).unwrap_err().to_string();
         assert!(message.contains("a.txt") && message.contains("4 bytes"));

@@ -35,6 +35,8 @@ pub mod summary;
 pub mod sweep;
 
 mod error;
+#[cfg(test)]
+mod mutations;
 mod panics;
 
 pub use condition::Condition;

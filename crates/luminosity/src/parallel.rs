@@ -4,23 +4,32 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Applies `f` to each job, at most `threads` at a time, and returns the results in the order of the
-/// jobs. Jobs are started in that order.
+/// jobs. Jobs are started in that order. The calling thread does its part: where the system refuses
+/// further threads, fewer jobs go at once.
 pub fn map<J: Sync, T: Send>(jobs: &[J], threads: usize, f: impl Fn(&J) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::with_capacity(jobs.len()));
-    std::thread::scope(|scope| {
-        for _ in 0..threads.clamp(1, jobs.len().max(1)) {
-            scope.spawn(|| {
-                while let Some((index, job)) = {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    jobs.get(index).map(|job| (index, job))
-                } {
-                    let result = f(job);
-                    let mut results = results.lock().unwrap_or_else(|e| e.into_inner());
-                    results.push((index, result));
-                }
-            });
+    let work = || {
+        while let Some((index, job)) = {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            jobs.get(index).map(|job| (index, job))
+        } {
+            let result = f(job);
+            let mut results = results.lock().unwrap_or_else(|e| e.into_inner());
+            results.push((index, result));
         }
+    };
+    std::thread::scope(|scope| {
+        let further = threads.clamp(1, jobs.len().max(1)) - 1;
+        for _ in 0..further {
+            if std::thread::Builder::new()
+                .spawn_scoped(scope, work)
+                .is_err()
+            {
+                break;
+            }
+        }
+        work();
     });
     let mut results = results.into_inner().unwrap_or_else(|e| e.into_inner());
     results.sort_by_key(|(index, _)| *index);

@@ -1,6 +1,7 @@
 //! What is written down of a run: one JSON object.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use ei_norm::metric::Moments;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,9 @@ pub enum Outcome {
     Completed,
     /// Its loss or its weights stopped being numbers; its accuracy is that of chance.
     Diverged,
+    /// It was asked to stop before its end. Its numbers are those of its last whole epoch, and its
+    /// accuracy is that of chance if there is none. No store takes it for a finished run.
+    Interrupted,
 }
 
 /// One epoch of a run.
@@ -118,9 +122,13 @@ pub struct RunRecord {
     pub data: String,
     /// Which data, by content.
     pub data_sha256: String,
+    /// The SHA-256 of the file of the weights, where the record is that of a saved model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_sha256: Option<String>,
     /// How many steps were made.
     pub steps: usize,
-    /// Test accuracy after the last step, 0 to 1.
+    /// Test accuracy after the last step, or after the last whole epoch of a run that was interrupted; 0
+    /// to 1.
     pub test_accuracy: f64,
     /// The mean loss of the task over the last epoch; none if the run diverged.
     pub train_loss: Option<f64>,
@@ -139,45 +147,149 @@ pub struct RunRecord {
 }
 
 impl RunRecord {
-    /// Checks what a record that was read claims.
+    /// Checks what a record that was read claims: each number for itself, and whether they fit together.
     ///
     /// # Errors
     ///
     /// The first value that cannot be, and what is allowed.
     pub fn validate(&self) -> Result<(), String> {
-        self.config.validate().map_err(|e| e.to_string())?;
+        let config = &self.config;
+        config.validate().map_err(|e| e.to_string())?;
         self.device
             .parse::<DeviceName>()
             .map_err(|e| e.to_string())?;
-        let refuse = |name: &str, value: &dyn std::fmt::Display, allowed: &str| {
-            Err(format!("{name} is {value}; allowed: {allowed}"))
+        check_digest("data_sha256", &self.data_sha256)?;
+        if let Some(digest) = &self.weights_sha256 {
+            check_digest("weights_sha256", digest)?;
+        }
+        let most = config.max_steps.unwrap_or(usize::MAX);
+        if !(self.history.len().max(1)..=most).contains(&self.steps) {
+            let allowed = "at least 1 for each epoch, at most those asked for";
+            return refuse("steps", &self.steps, allowed);
+        }
+        in_unit("test_accuracy", self.test_accuracy)?;
+        for (epoch, counted) in self.history.iter().zip(1..) {
+            if epoch.epoch != counted || counted > config.epochs {
+                let allowed = format!("1, 2, … up to {}", config.epochs);
+                return refuse("an epoch of the history", &epoch.epoch, &allowed);
+            }
+            epoch.validate()?;
+        }
+        let timing = &self.timing;
+        let times = [timing.ms_per_step, timing.images_per_second];
+        for time in times.into_iter().flatten().chain([timing.seconds]) {
+            at_least_zero("a time", time)?;
+        }
+        self.validate_outcome()
+    }
+
+    /// Whether the results at the end are those of the last epoch, as the outcome has it.
+    fn validate_outcome(&self) -> Result<(), String> {
+        let config = &self.config;
+        let made = self.history.len();
+        if self.outcome == Outcome::Completed {
+            let all = config.max_steps.is_none() && config.patience.is_none();
+            if made == 0 || all && made < config.epochs {
+                let allowed = format!("{} for a completed run", config.epochs);
+                return refuse("the number of epochs in the history", &made, &allowed);
+            }
+        }
+        let last = match self.outcome {
+            Outcome::Diverged => None,
+            Outcome::Completed | Outcome::Interrupted => self.history.last(),
         };
-        let hex = |c: char| matches!(c, '0'..='9' | 'a'..='f');
-        if self.data_sha256.len() != 64 || !self.data_sha256.chars().all(hex) {
-            return refuse("data_sha256", &self.data_sha256, "64 hexadecimal digits");
+        let same = (
+            last.is_none_or(|epoch| epoch.test_accuracy == self.test_accuracy),
+            last.map(|epoch| epoch.train_loss) == self.train_loss,
+            last.map(|epoch| &epoch.measures.alignment) == self.alignment.as_ref(),
+            last.map(|epoch| &epoch.measures.moments) == self.moments.as_ref(),
+            last.map(|epoch| &epoch.measures.lambda_max) == self.lambda_max.as_ref(),
+        );
+        match same {
+            (true, true, true, true, true) => Ok(()),
+            _ => Err(
+                "test_accuracy, train_loss, alignment, moments and lambda_max do not fit the \
+                 history; allowed: those of its last epoch, and none for a run that diverged"
+                    .to_owned(),
+            ),
         }
-        if self.steps == 0 {
-            return refuse("steps", &0, "at least 1");
+    }
+}
+
+impl Epoch {
+    fn validate(&self) -> Result<(), String> {
+        at_least_zero("train_loss", self.train_loss)?;
+        in_unit("test_accuracy", self.test_accuracy)?;
+        if let Some(accuracy) = self.validation_accuracy {
+            in_unit("validation_accuracy", accuracy)?;
         }
-        let of_history = self.history.iter();
-        let of_history = of_history.flat_map(|e| [Some(e.test_accuracy), e.validation_accuracy]);
-        for accuracy in of_history.flatten().chain([self.test_accuracy]) {
-            if !(0.0..=1.0).contains(&accuracy) {
-                return refuse("an accuracy", &accuracy, "0 to 1");
+        self.measures.validate()
+    }
+}
+
+impl Measures {
+    /// Whether every layer has each measure, within its range.
+    fn validate(&self) -> Result<(), String> {
+        let layers = self.alignment.layers.len();
+        let further = self.measures.values().map(Vec::len);
+        let lengths = [self.moments.len(), self.lambda_max.len()];
+        if let Some(other) = further.chain(lengths).find(|length| *length != layers) {
+            return refuse("the number of layers of a measure", &other, &layers);
+        }
+        if self.lateral_cosine.len() > layers {
+            let allowed = format!("at most {layers}");
+            return refuse(
+                "lateral_cosine of layers",
+                &self.lateral_cosine.len(),
+                &allowed,
+            );
+        }
+        let of = |alignment: &Alignment| [alignment.output, alignment.gradient];
+        let alignments = self.alignment.layers.iter().chain([&self.alignment.mean]);
+        let cosines = alignments.flat_map(of).flatten();
+        for cosine in cosines.chain(self.lateral_cosine.iter().copied()) {
+            // With what rounding adds.
+            if !(cosine.abs() <= 1.001) {
+                return refuse("a cosine", &cosine, "-1 to 1");
             }
         }
-        let epochs = self.config.epochs;
-        for (epoch, counted) in self.history.iter().map(|e| e.epoch).zip(1..) {
-            if epoch != counted || epoch > epochs {
-                let allowed = format!("1, 2, … up to {epochs}");
-                return refuse("an epoch of the history", &epoch, &allowed);
+        self.moments.iter().try_for_each(|moments| {
+            if !moments.mean.is_finite() {
+                return refuse("a mean", &moments.mean, "a finite number");
             }
-        }
-        let whole = self.alignment.is_some() && self.moments.is_some() && self.lambda_max.is_some();
-        if self.outcome == Outcome::Completed && (!whole || self.history.is_empty()) {
-            return Err("completed without alignment, moments, lambda_max or history".to_owned());
-        }
-        Ok(())
+            at_least_zero("a variance", moments.variance)
+        })
+    }
+}
+
+fn refuse(
+    name: &str,
+    value: &dyn Display,
+    allowed: &(impl Display + ?Sized),
+) -> Result<(), String> {
+    Err(format!("{name} is {value}; allowed: {allowed}"))
+}
+
+fn in_unit(name: &str, value: f64) -> Result<(), String> {
+    match (0.0..=1.0).contains(&value) {
+        true => Ok(()),
+        false => refuse(name, &value, "0 to 1"),
+    }
+}
+
+fn at_least_zero(name: &str, value: f64) -> Result<(), String> {
+    match value.is_finite() && value >= 0.0 {
+        true => Ok(()),
+        false => refuse(name, &value, "a finite number of at least 0"),
+    }
+}
+
+/// Whether this is the SHA-256 of something.
+pub(crate) fn check_digest(name: &str, digest: &str) -> Result<(), String> {
+    let hex = |c: char| matches!(c, '0'..='9' | 'a'..='f');
+    match digest.len() == 64 && digest.chars().all(hex) {
+        true => Ok(()),
+        false => refuse(name, &digest, "64 hexadecimal digits"),
     }
 }
 

@@ -51,12 +51,12 @@ pub struct Trained {
 /// On a CPU the result is the same bits whatever else the machine does: every operation runs in a
 /// thread pool of one thread, so no sum depends on how work was divided.
 ///
-/// `progress` may break off the run.
+/// `progress` may break off the run, before its next step.
 ///
 /// # Errors
 ///
-/// If the configuration is not valid, or [`Error::Interrupted`] if `progress` breaks it off. A run that
-/// diverges is not an error but an outcome.
+/// If the configuration is not valid. A run that diverges, or is broken off, is not an error but has that
+/// outcome.
 pub fn run(
     config: &RunConfig,
     data: &Dataset,
@@ -114,6 +114,7 @@ struct Run<'a> {
 struct Progression {
     losses: Vec<f32>,
     diverged: bool,
+    interrupted: bool,
     pending: Vec<Tensor<1>>,
     history: Vec<Epoch>,
     timed: Duration,
@@ -169,7 +170,7 @@ impl<'a> Run<'a> {
         let mut so_far = Progression::default();
         let mut made = 0;
 
-        for epoch in 1..=config.epochs {
+        'epochs: for epoch in 1..=config.epochs {
             if config.shuffle {
                 order.shuffle(&mut shuffling);
             }
@@ -204,7 +205,9 @@ impl<'a> Run<'a> {
                     epoch: None,
                 };
                 if progress(news).is_break() {
-                    return Err(Error::Interrupted);
+                    so_far.look();
+                    so_far.interrupted = true;
+                    break 'epochs;
                 }
             }
             so_far.look();
@@ -233,11 +236,13 @@ impl<'a> Run<'a> {
                 steps,
                 epoch: Some(&ended),
             };
-            if progress(news).is_break() {
-                return Err(Error::Interrupted);
-            }
+            let go_on = progress(news).is_continue();
             so_far.history.push(ended);
             if made == steps || enough {
+                break;
+            }
+            if !go_on {
+                so_far.interrupted = true;
                 break;
             }
         }
@@ -266,8 +271,9 @@ impl<'a> Run<'a> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             numerics: NUMERICS,
             device: self.device_name.name().to_owned(),
-            data: self.data.source().to_string(),
+            data: self.data.source().content(),
             data_sha256: self.data.sha256().to_owned(),
+            weights_sha256: None,
             steps,
             test_accuracy: last.map_or(1.0 / self.data.classes() as f64, |epoch| {
                 epoch.test_accuracy
@@ -276,9 +282,10 @@ impl<'a> Run<'a> {
             alignment: measures.clone().map(|m| m.alignment),
             moments: measures.clone().map(|m| m.moments),
             lambda_max: measures.map(|m| m.lambda_max),
-            outcome: match so_far.diverged {
-                true => Outcome::Diverged,
-                false => Outcome::Completed,
+            outcome: match (so_far.diverged, so_far.interrupted) {
+                (true, _) => Outcome::Diverged,
+                (false, true) => Outcome::Interrupted,
+                (false, false) => Outcome::Completed,
             },
             history: so_far.history.clone(),
             timing: Timing {

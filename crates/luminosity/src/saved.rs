@@ -7,14 +7,17 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{DType, Device, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use crate::data::sha256;
 use crate::network::{Task, TrainedNetwork};
 use crate::record::RunRecord;
 use crate::{Error, files};
 
 /// The endings of weights.
 const ENDINGS: [&str; 2] = ["bpk", "safetensors"];
-/// The longest file that is read.
+/// The longest file of weights that is read.
 const MOST_BYTES: u64 = 1 << 32;
+/// The longest record that is read.
+const MOST_OF_A_RECORD: u64 = 1 << 28;
 
 /// The two files of a saved model, from the name of either or of both without an ending.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +48,17 @@ pub enum Weights {
 }
 
 impl Weights {
+    /// How many bytes it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Record { bytes, .. } => bytes.len(),
+            Self::Named { tensors, .. } => {
+                let values = tensors.values().map(|tensor| tensor.bytes().len());
+                values.sum()
+            }
+        }
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         match self {
@@ -90,20 +104,25 @@ impl ModelFiles {
         }
     }
 
-    /// Writes both files, the record first: it cannot be made again without training.
+    /// Writes both files, the record first, with the digest of the weights: whatever ends the program
+    /// between the two, weights of another run are not taken for those of the record.
     ///
     /// # Errors
     ///
     /// [`Error::Io`] that names the file.
     pub fn save(&self, network: &dyn TrainedNetwork, record: &RunRecord) -> Result<(), Error> {
-        let mut json = serde_json::to_vec(record).map_err(|e| Error::file(&self.record, e))?;
-        json.push(b'\n');
-        files::write(&self.record, &json)?;
         let weights = match self.is_safetensors() {
             true => safetensors_of(network.parameters()),
             false => network.record(),
         };
         let weights = weights.map_err(|e| Error::file(&self.weights, e))?;
+        let record = RunRecord {
+            weights_sha256: Some(sha256([weights.as_slice()])),
+            ..record.clone()
+        };
+        let mut json = serde_json::to_vec(&record).map_err(|e| Error::file(&self.record, e))?;
+        json.push(b'\n');
+        files::write(&self.record, &json)?;
         files::write(&self.weights, &weights)
     }
 
@@ -111,8 +130,8 @@ impl ModelFiles {
     ///
     /// # Errors
     ///
-    /// If a file is missing or damaged, the weights are not those of the record's network, or they
-    /// break Dale's law.
+    /// If a file is missing or damaged, the weights have another digest than the record says, are not
+    /// those of its network, or break Dale's law.
     pub fn load(
         &self,
         task: Task,
@@ -121,6 +140,17 @@ impl ModelFiles {
         let record = self.record()?;
         let path = self.weights.clone();
         let bytes = files::read(&path, MOST_BYTES)?;
+        // Before any of it is believed. Records of earlier versions have no digest.
+        if let Some(recorded) = &record.weights_sha256 {
+            let found = sha256([bytes.as_slice()]);
+            if found != *recorded {
+                let problem = format!(
+                    "its SHA-256 is {found}; allowed: {recorded}, that of the weights of {}",
+                    self.record.display()
+                );
+                return Err(Error::file(&path, problem));
+            }
+        }
         let weights = match self.is_safetensors() {
             true => Weights::Named {
                 tensors: tensors_of(&bytes).map_err(|e| Error::file(&path, e))?,
@@ -144,7 +174,7 @@ impl ModelFiles {
     ///
     /// If it is missing or damaged.
     pub fn record(&self) -> Result<RunRecord, Error> {
-        let json = files::read(&self.record, MOST_BYTES)?;
+        let json = files::read(&self.record, MOST_OF_A_RECORD)?;
         let record: RunRecord = serde_json::from_slice(&json)
             .map_err(|e| Error::file(&self.record, format!("not the record of a model ({e})")))?;
         record

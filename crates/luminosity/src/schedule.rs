@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use crate::record::{RunRecord, SweepRecord};
+use crate::record::{Outcome, RunRecord, SweepRecord};
 use crate::store::{Store, Turn};
 use crate::sweep::SweepRun;
 use crate::{Error, panics};
@@ -69,7 +69,8 @@ struct Sweep<'a, F> {
 }
 
 /// Makes every run of `jobs` that has no record yet, at most `threads` at a time. `execute` makes one: it
-/// tells the share that is done, 0 to 1, and gives up with [`Error::Interrupted`] where that breaks.
+/// tells the share that is done, 0 to 1, and gives up where that breaks: with [`Error::Interrupted`], or a
+/// record that says so and is not stored.
 /// `observer` hears ten times a second, in the calling thread, how far the sweep is.
 ///
 /// A run that fails, or panics, does not stop the others. After `stop` is set no run starts any more, and
@@ -122,6 +123,8 @@ where
             };
             match std::thread::Builder::new().spawn_scoped(scope, work) {
                 Ok(thread) => working.push(thread),
+                // Those that there are do the work.
+                Err(_) if !working.is_empty() => break,
                 Err(e) => {
                     let problem = e.to_string();
                     sweep.break_off(Error::Thread { problem });
@@ -248,6 +251,9 @@ where
             let problem = text.unwrap_or("no message").replace('\n', " ");
             Err(Error::Run { problem })
         })?;
+        if run.outcome == Outcome::Interrupted {
+            return Err(Error::Interrupted);
+        }
         let latest = format!(
             "{} at ε = {}: {:.1} %",
             run.config.condition,
@@ -303,6 +309,10 @@ mod tests {
                     test_accuracy: f64::NAN,
                     ..testing::record(job).run
                 }),
+                Some(9) => Ok(RunRecord {
+                    outcome: Outcome::Interrupted,
+                    ..testing::record(job).run
+                }),
                 _ => made(job),
             }
         };
@@ -310,9 +320,14 @@ mod tests {
         let stop = AtomicBool::new(false);
         let summary = run(&store, &jobs, 4, &stop, bad, |p| shares.push(p.share)).unwrap();
         assert_eq!(summary.ending, Ending::Failed);
-        assert_eq!(summary.to_string(), "incomplete: 45 of 48 done, 3 failed");
+        assert_eq!(summary.to_string(), "incomplete: 44 of 48 done, 4 failed");
         let messages: Vec<_> = summary.failed.iter().map(|f| f.message.as_str()).collect();
-        for word in ["the run panicked: a bug", "lr is 7", "not a record"] {
+        for word in [
+            "the run panicked: a bug",
+            "lr is 7",
+            "not a record",
+            "interrupted",
+        ] {
             assert!(messages.iter().any(|m| m.contains(word)), "{messages:?}");
         }
         assert!(shares.is_sorted() && shares.iter().all(|s| (0.0..=1.0).contains(s)));
@@ -320,7 +335,7 @@ mod tests {
         let stopped = AtomicBool::new(true);
         let none = |_: &SweepRun, _: &mut Hear<'_>| panic!("no run starts after a stop");
         let summary = run(&store, &jobs, 4, &stopped, none, |_| ()).unwrap();
-        assert_eq!((summary.ending, summary.done), (Ending::Interrupted, 45));
+        assert_eq!((summary.ending, summary.done), (Ending::Interrupted, 44));
 
         let again = |job: &SweepRun, _: &mut Hear<'_>| made(job);
         let summary = run(&store, &jobs, 4, &stop, again, |_| ()).unwrap();

@@ -15,7 +15,7 @@
 mod claim;
 mod manifest;
 mod pack;
-mod record;
+pub(crate) mod record;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

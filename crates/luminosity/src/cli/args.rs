@@ -413,6 +413,11 @@ impl RunOptions {
         set_some(&mut request.init, &self.init.map(EiInitializer::from));
         set_some(&mut request.patience, &self.patience);
         request.shuffle &= !self.no_shuffle;
+        // -0 is 0, and would have another name.
+        let strengths = request.epsilons.iter_mut().chain(&mut request.lambdas);
+        strengths
+            .chain([&mut request.lambda])
+            .for_each(|value| *value += 0.0);
         for option in &self.options {
             let refuse = || Error::usage("option", option, "NAME=VALUE with a whole number");
             let (name, value) = option.split_once('=').ok_or_else(refuse)?;
@@ -481,12 +486,12 @@ impl DataSelection {
     }
 }
 
-/// How many runs go at once.
-pub(super) fn threads(asked: Option<usize>) -> Result<usize, Error> {
+/// How many runs go at once, by the option `name`.
+pub(super) fn threads(name: &str, asked: Option<usize>) -> Result<usize, Error> {
     match asked {
         None => Ok(parallel::cores()),
         Some(threads @ 1..=1024) => Ok(threads),
-        Some(other) => Err(Error::usage("threads", other, "1 to 1024")),
+        Some(other) => Err(Error::usage(name, other, "1 to 1024")),
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 
@@ -18,11 +19,11 @@ use crate::network::Task;
 use crate::record::{Outcome, RunRecord};
 use crate::saved::ModelFiles;
 use crate::schedule::Ending;
-use crate::{Condition, Error, RunConfig, dump, files, run};
+use crate::{Condition, Error, RunConfig, dump, files, run, signal};
 
 pub(super) fn compare(arguments: &CompareArguments) -> Result<ExitCode, Error> {
     let request = arguments.request()?;
-    let threads = threads(arguments.threads)?;
+    let threads = threads("threads", arguments.threads)?;
     let device = arguments.device.device;
     device.open()?;
     let data = load(&arguments.data)?;
@@ -56,7 +57,7 @@ pub(super) fn compare(arguments: &CompareArguments) -> Result<ExitCode, Error> {
 }
 
 pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
-    threads(arguments.threads)?;
+    threads("threads", arguments.threads)?;
     let mut config = arguments.run()?.config;
     let device = arguments.device.device;
     let opened = device.open()?;
@@ -74,16 +75,29 @@ pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
         files::prepare_folder(folder)?;
     }
     if let Some(path) = &arguments.losses {
-        files::write(path, b"step,loss\n")?;
+        files::prepare_file(path)?;
     }
 
+    let stop = signal::install_signal_handlers()
+        .map_err(|e| Error::io("handle signals for", Path::new("a run"), e))?;
     let steps = Steps::new(1);
     let result = run::run(&config, &data, device, &mut |progress| {
         steps.update(0, &config, progress);
-        ControlFlow::Continue(())
+        match stop.load(Ordering::Relaxed) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     });
     steps.finish();
     let trained = result?;
+    if trained.record.outcome == Outcome::Interrupted {
+        let epochs = trained.record.history.len();
+        say(&format!(
+            "interrupted: the record holds {epochs} whole epochs; no other file was written"
+        ));
+        print_record(&trained.record, arguments.json)?;
+        return Ok(ExitCode::from(signal::INTERRUPTED as u8));
+    }
     if trained.record.outcome == Outcome::Diverged {
         say("note: the run diverged; its accuracy counts as that of chance");
     }
@@ -108,9 +122,15 @@ pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
     if let Some(path) = &arguments.losses {
         files::write(path, losses_csv(&trained.losses).as_bytes())?;
     }
-    match arguments.json || !std::io::stdout().is_terminal() {
-        true => print_json(&trained.record),
-        false => print(&brief(&trained.record)).map(|()| ExitCode::SUCCESS),
+    print_record(&trained.record, arguments.json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// For a person on a terminal, else for a program.
+fn print_record(record: &RunRecord, json: bool) -> Result<(), Error> {
+    match json || !std::io::stdout().is_terminal() {
+        true => print_json(record),
+        false => print(&brief(record)),
     }
 }
 
@@ -171,15 +191,28 @@ pub(super) fn eval(arguments: &EvalArguments) -> Result<ExitCode, Error> {
         ..record.config.clone()
     };
     config.validate()?;
+    let (found, recorded) = (
+        run::test(network.as_ref(), config, data.test(), &device)?,
+        record.test_accuracy,
+    );
     print_json(&Evaluation {
         condition: config.condition,
         epsilon: config.epsilon,
         seed: config.seed,
-        test_accuracy: run::test(network.as_ref(), config, data.test(), &device)?,
-        recorded_test_accuracy: record.test_accuracy,
+        test_accuracy: found,
+        recorded_test_accuracy: recorded,
         data: data.source().to_string(),
         data_sha256: data.sha256(),
-    })
+    })?;
+    let same = data.sha256() == record.data_sha256 && config.epsilon == record.config.epsilon;
+    if same && record.outcome == Outcome::Completed && found != recorded {
+        let problem = format!(
+            "test_accuracy is {found}; allowed: {recorded}, that of its record on the same data \
+             (another backend or processor may round differently)"
+        );
+        return Err(Error::file(&files.weights, problem));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 pub(super) fn data(arguments: &DataArguments) -> Result<ExitCode, Error> {
@@ -225,9 +258,8 @@ pub(super) fn load(selection: &DataSelection) -> Result<Dataset, Error> {
     Ok(data)
 }
 
-fn print_json(value: &impl Serialize) -> Result<ExitCode, Error> {
+fn print_json(value: &impl Serialize) -> Result<(), Error> {
     let json =
         serde_json::to_string(value).map_err(|e| Error::file(Path::new("standard output"), e))?;
-    print(&format!("{json}\n"))?;
-    Ok(ExitCode::SUCCESS)
+    print(&format!("{json}\n"))
 }

@@ -52,7 +52,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
     ) {
         return match error.print() {
             Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
+            Err(e) => conclude(Err(Error::io("write to", "standard output".as_ref(), e))),
         };
     }
     let text = error.to_string();
@@ -64,8 +64,10 @@ fn refuse(error: &clap::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Writes a line to standard error; that nobody reads it is no reason to stop.
+/// Writes a line to standard error, one also where a name in it has several; that nobody reads it is no
+/// reason to stop.
 fn say(line: &str) {
+    let line = line.replace('\n', "\\n").replace('\r', "\\r");
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 

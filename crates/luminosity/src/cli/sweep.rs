@@ -18,7 +18,7 @@ use crate::{DeviceName, Error, RunConfig, parallel, report, run, signal};
 
 pub(super) fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Error> {
     let request = arguments.request()?;
-    let threads = threads(arguments.jobs)?;
+    let threads = threads("jobs", arguments.jobs)?;
     let device = arguments.device.device;
     device.open()?;
     let data = load(&arguments.data)?;
@@ -81,6 +81,13 @@ fn make(
 ) -> Result<Summary, Error> {
     let stop = signal::install_signal_handlers()
         .map_err(|e| Error::io("handle signals for", store.folder(), e))?;
+    let (made_by, this) = (store.manifest().program(), env!("CARGO_PKG_VERSION"));
+    if made_by != this {
+        say(&format!(
+            "note: version {made_by} made the store and version {this} continues it; their numbers are \
+             the same bits"
+        ));
+    }
     let mut bar = Runs::new();
     let execute = |job: &SweepRun, hear: &mut Hear<'_>| {
         let mut hear = |p: run::Progress<'_>| hear(p.step as f64 / p.steps as f64);

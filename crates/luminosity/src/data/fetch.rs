@@ -122,8 +122,8 @@ impl Job<'_> {
 
         // In the same folder, so that the rename cannot cross a file system;
         // dropped, and with it deleted, on every way out but the last.
-        let mut temporary = NamedTempFile::with_prefix_in(TEMPORARY, self.folder)
-            .map_err(|error| store_error(self.folder, &error))?;
+        let mut temporary =
+            temporary(self.folder).map_err(|error| store_error(self.folder, &error))?;
         self.download(file, &mut temporary, progress)?;
         self.check(file, expected, &mut temporary)?;
         temporary
@@ -226,11 +226,24 @@ fn most(file: IdxFile) -> usize {
     }
 }
 
-/// Removes what downloads left that were killed. A download that is still going on beside this one
-/// fails when it is complete, and says so.
+/// A file for a download, with a lock as long as this process has it.
+fn temporary(folder: &Path) -> std::io::Result<NamedTempFile> {
+    loop {
+        let file = NamedTempFile::with_prefix_in(TEMPORARY, folder)?;
+        // Without locks in this folder it is no worse off than without this one.
+        let _ = file.as_file().lock();
+        // Another process may have cleared it away before it was locked.
+        if file.path().exists() {
+            return Ok(file);
+        }
+    }
+}
+
+/// Removes what downloads left that were killed: those files that nobody has locked.
 fn clear(folder: &Path) {
     for (name, path) in list(folder) {
-        if name.starts_with(TEMPORARY) {
+        let left = || fs::File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
+        if name.starts_with(TEMPORARY) && left() {
             let _ = fs::remove_file(path);
         }
     }

@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use super::error::{DataError, one_line, shown};
 use super::idx::IdxProblem;
+use crate::files;
 
 /// The most bytes of images that are read into memory: 1 GiB.
 pub const MAX_BYTES: usize = 1 << 30;
@@ -73,13 +74,7 @@ impl From<std::io::Error> for Problem {
 
 /// Opens a file, and nothing else that has a name.
 pub(crate) fn open(path: &Path) -> Result<File, DataError> {
-    let open = || {
-        // Before it is opened: opening a pipe waits for who writes to it.
-        match std::fs::metadata(path)?.is_file() {
-            true => Ok(File::open(path)?),
-            false => Err(Problem::NoFile),
-        }
-    };
+    let open = || files::open(path)?.ok_or(Problem::NoFile);
     open().map_err(|problem| problem.of(&shown(path)))
 }
 

@@ -29,6 +29,7 @@ mod tests;
 pub use error::DataError;
 pub use files::IdxFile;
 pub use input::Problem;
+pub(crate) use input::sha256;
 pub use source::{ChosenBy, DATA_VARIABLE, Environment, SYSTEM_FOLDER, Selection, Source, Summary};
 pub use split::{Shape, Split};
 pub use verify::{Identity, Verification, verify};

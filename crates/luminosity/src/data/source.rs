@@ -190,27 +190,34 @@ pub enum Source {
     Memory(Summary),
 }
 
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = |f: &mut fmt::Formatter<'_>, identity: Identity, train, test| {
+impl Source {
+    /// What the data are, wherever they lie.
+    pub fn content(&self) -> String {
+        let known = |identity: Identity, train, test| {
             let (train, test) = (grouped(train), grouped(test));
-            write!(f, "{identity} ({train} training and {test} test images)")
+            format!("{identity} ({train} training and {test} test images)")
         };
         match self {
-            Self::Embedded => known(f, Identity::Subset, embedded::TRAIN, embedded::TEST),
-            Self::Memory(summary) => write!(f, "{summary}"),
+            Self::Embedded => known(Identity::Subset, embedded::TRAIN, embedded::TEST),
+            Self::Memory(summary) => summary.to_string(),
             Self::Folder {
-                path,
-                chosen_by,
-                identity,
-                summary,
-            } => {
-                match identity {
-                    Identity::Other => write!(f, "{summary}")?,
-                    identity => known(f, *identity, summary.train, summary.test)?,
-                }
-                write!(f, " in {}{}", shown(path), chosen_by.remark())
-            }
+                identity, summary, ..
+            } => match identity {
+                Identity::Other => summary.to_string(),
+                identity => known(*identity, summary.train, summary.test),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.content())?;
+        match self {
+            Self::Folder {
+                path, chosen_by, ..
+            } => write!(f, " in {}{}", shown(path), chosen_by.remark()),
+            Self::Embedded | Self::Memory(_) => Ok(()),
         }
     }
 }

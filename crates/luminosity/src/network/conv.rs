@@ -93,6 +93,15 @@ impl Learner for Conv {
         })
     }
 
+    fn least_parameters(config: &RunConfig, task: Task) -> usize {
+        let outputs = |layer: usize| config.width.saturating_mul(1 << layer.min(32));
+        let products = (0..config.depth).map(|layer| match layer {
+            0 => outputs(0).saturating_mul(task.shape.channels),
+            _ => outputs(layer - 1).saturating_mul(outputs(layer)),
+        });
+        products.fold(0, usize::saturating_add)
+    }
+
     fn logits_with_local_loss(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
         let [batch, _] = x.dims();
         let [channels, height, width] = self.image;

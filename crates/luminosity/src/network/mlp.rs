@@ -44,6 +44,14 @@ impl Learner for Mlp {
         })
     }
 
+    fn least_parameters(config: &RunConfig, task: Task) -> usize {
+        let width = config.width;
+        match config.depth {
+            0 => 0,
+            depth => task.shape.pixels() * width + (depth - 1) * width * width,
+        }
+    }
+
     fn logits(&self, x: Tensor<2>) -> Tensor<2> {
         let x = self.hidden.iter().fold(x, |x, layer| relu(layer.infer(x)));
         self.readout.forward(x)

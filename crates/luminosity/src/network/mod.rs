@@ -66,6 +66,14 @@ pub trait Learner: Module + Send + Sync + 'static {
         rng: &mut ChaCha8Rng,
     ) -> Result<Self, ei_norm::Error>;
 
+    /// How many parameters a network of this configuration has at the least. A file of weights with fewer
+    /// is refused before the network is made, which might need more memory than there is. Not known, if
+    /// not said otherwise.
+    fn least_parameters(config: &RunConfig, task: Task) -> usize {
+        let _ = (config, task);
+        0
+    }
+
     /// The logits of a batch.
     ///
     /// # Shapes

@@ -66,6 +66,10 @@ impl Learner for Rnn {
         })
     }
 
+    fn least_parameters(config: &RunConfig, _task: Task) -> usize {
+        config.depth * config.width * config.width
+    }
+
     fn logits_with_local_loss(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
         let [batch, _] = x.dims();
         let [channels, rows, columns] = self.image;

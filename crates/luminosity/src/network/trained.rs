@@ -73,6 +73,16 @@ pub(super) fn load<N: Learner>(
 ) -> Result<Box<dyn TrainedNetwork>, Error> {
     let path = weights.path().to_owned();
     let refuse = |problem: String| Error::file(&path, problem);
+    // In two bytes each, which is the least that is stored.
+    let needed = N::least_parameters(config, task).saturating_mul(2);
+    if weights.bytes() < needed {
+        let width = config.width;
+        let problem = format!(
+            "too short for the shapes of its record's network, of width {width} and depth {}",
+            config.depth
+        );
+        return Err(refuse(problem));
+    }
     let mut fresh = generator(config.seed, Purpose::Weights);
     let network = N::create(config, task, device, &mut fresh)?;
     let network = match weights {

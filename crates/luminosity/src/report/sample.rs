@@ -237,7 +237,7 @@ pub fn percents(units: &[Unit]) -> Vec<f64> {
 /// The accuracy that a run counts with, 0 to 1.
 fn accuracy(run: &RunRecord) -> f64 {
     match run.outcome {
-        Outcome::Completed => run.test_accuracy,
+        Outcome::Completed | Outcome::Interrupted => run.test_accuracy,
         Outcome::Diverged => CHANCE,
     }
 }

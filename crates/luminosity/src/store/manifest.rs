@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::FORMAT;
-use crate::record::{NUMERICS, RunRecord};
+use crate::record::{NUMERICS, RunRecord, check_digest};
 use crate::sweep::{Request, SweepRun};
 use crate::{DeviceName, Error};
 
@@ -60,6 +60,11 @@ impl Manifest {
         }
     }
 
+    /// The version of the program that made the store.
+    pub fn program(&self) -> &str {
+        &self.program
+    }
+
     /// The names of all runs.
     pub fn jobs(&self) -> &[String] {
         &self.jobs
@@ -81,14 +86,40 @@ impl Manifest {
     /// # Errors
     ///
     /// What is wrong with it.
-    pub(super) fn decode(content: &[u8]) -> Result<Self, String> {
+    pub(crate) fn decode(content: &[u8]) -> Result<Self, String> {
         let damaged = |e| format!("not the manifest of a store ({e})");
         let Header { format } = serde_json::from_slice(content).map_err(damaged)?;
         match format {
-            FORMAT => serde_json::from_slice(content).map_err(damaged),
+            FORMAT => {
+                let manifest: Self = serde_json::from_slice(content).map_err(damaged)?;
+                manifest.validate()?;
+                Ok(manifest)
+            }
             _ => Err(format!(
                 "written in format {format}; allowed: format {FORMAT}"
             )),
+        }
+    }
+
+    /// Whether it can be that of a store: a request within its bounds, each of whose runs it has once.
+    fn validate(&self) -> Result<(), String> {
+        let request = self.request()?;
+        request.validate().map_err(|e| e.to_string())?;
+        let text = |name| match self.common(name) {
+            Value::String(text) => Ok(text),
+            other => Err(format!("{name} is {other}; allowed: a text")),
+        };
+        check_digest("data_sha256", &text("data_sha256")?)?;
+        let device = text("device")?.parse::<DeviceName>();
+        device.map_err(|e| e.to_string())?;
+        let known: HashSet<&String> = self.jobs.iter().collect();
+        if known.len() < self.jobs.len() {
+            return Err("names a run twice; allowed: each run once".to_owned());
+        }
+        let ids = request.runs();
+        match ids.iter().map(SweepRun::id).find(|id| !known.contains(id)) {
+            Some(id) => Err(format!("lacks the run {id}, which its request has")),
+            None => Ok(()),
         }
     }
 
@@ -143,7 +174,10 @@ impl Manifest {
                 return refuse(name, &ours, &theirs, "the same");
             }
         }
-        let mut united = self.clone();
+        let mut united = Self {
+            program: stored.program.clone(),
+            ..self.clone()
+        };
         let own: HashSet<&String> = self.jobs.iter().collect();
         let mut others = stored.jobs.iter().filter(|id| !own.contains(id));
         match open {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{FORMAT, Manifest};
-use crate::record::SweepRecord;
+use crate::record::{Outcome, SweepRecord};
 use crate::sweep::SweepRun;
 
 /// A record that cannot be used. Its run counts as not done.
@@ -82,7 +82,7 @@ struct Header {
 }
 
 /// A record in one line, as it stands in a packed store.
-pub(super) fn line(id: &str, record: &SweepRecord) -> serde_json::Result<Vec<u8>> {
+pub(crate) fn line(id: &str, record: &SweepRecord) -> serde_json::Result<Vec<u8>> {
     serde_json::to_vec(&Written {
         format: FORMAT,
         id,
@@ -112,7 +112,7 @@ pub(super) fn encode(
 }
 
 /// The record of run `id` (or of any), or what is wrong with it.
-pub(super) fn decode(
+pub(crate) fn decode(
     manifest: &Manifest,
     id: Option<&str>,
     content: &[u8],
@@ -128,6 +128,9 @@ pub(super) fn decode(
     let record: SweepRecord =
         serde_json::from_slice(content).map_err(|e| format!("not a record: {e}"))?;
     record.run.validate()?;
+    if record.run.outcome == Outcome::Interrupted {
+        return Err("its run was interrupted; allowed: a run that ended".to_owned());
+    }
     manifest.check(&record.run)?;
     let run = SweepRun {
         setting: record.setting,

@@ -1,0 +1,261 @@
+//! Everything that is read from outside, changed at random: nothing panics, and what is accepted is
+//! within its bounds. `LUMINOSITY_MUTATIONS` says how many inputs of each kind are tried.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Instant;
+
+use flate2::write::GzEncoder;
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::data::idx::{self, Kind};
+use crate::data::{Dataset, Selection};
+use crate::network::Task;
+use crate::report::testing;
+use crate::run;
+use crate::saved::ModelFiles;
+use crate::store::{self, Manifest, record};
+use crate::sweep::{Preset, Request};
+use crate::{DeviceName, RunConfig, condition};
+
+/// What breaks readers where a number is expected.
+const HOSTILE: [&str; 12] = [
+    "-1",
+    "0",
+    "8.1",
+    "1e999",
+    "-0.0",
+    "1e-320",
+    "NaN",
+    "null",
+    "99999",
+    "4611686018427387904",
+    "18446744073709551616",
+    "\"junk\"",
+];
+
+/// One to three changes of a text or of bytes.
+fn mutate(original: &[u8], rng: &mut impl Rng) -> Vec<u8> {
+    let mut bytes = original.to_vec();
+    for _ in 0..rng.random_range(1..=3) {
+        if bytes.is_empty() {
+            return bytes;
+        }
+        let at = rng.random_range(0..bytes.len());
+        let end = (at + rng.random_range(1..=64)).min(bytes.len());
+        match rng.random_range(0..7) {
+            0 => bytes[at] ^= 1 << rng.random_range(0..8),
+            1 => bytes[at] = rng.random(),
+            2 => bytes.truncate(at),
+            3 => drop(bytes.drain(at..end)),
+            4 => {
+                let part = bytes[at..end].to_vec();
+                bytes.splice(at..at, part);
+            }
+            5 => bytes[at..end].fill(rng.random()),
+            _ => {
+                let is_number = |b: &u8| b.is_ascii_digit() || b".-".contains(b);
+                if let Some(start) = bytes[at..].iter().position(|b| b.is_ascii_digit()) {
+                    let start = at + start;
+                    let length = bytes[start..].iter().take_while(|b| is_number(b)).count();
+                    let number = HOSTILE[rng.random_range(0..HOSTILE.len())];
+                    bytes.splice(start..start + length, number.bytes());
+                }
+            }
+        }
+    }
+    bytes
+}
+
+/// Gives `read` the original, which it must accept, and mutations of it; says how many it accepted.
+fn attack(kind: &str, originals: &[Vec<u8>], share: usize, read: impl Fn(&[u8]) -> bool) {
+    let asked = std::env::var("LUMINOSITY_MUTATIONS").ok();
+    let inputs = asked.map_or(3000, |n| n.parse().unwrap()) / share;
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let (mut accepted, mut slowest) = (0, 0.0f64);
+    for original in originals {
+        assert!(read(original), "{kind}");
+    }
+    for _ in 0..inputs {
+        let original = &originals[rng.random_range(0..originals.len())];
+        let input = mutate(original, &mut rng);
+        let began = Instant::now();
+        accepted += usize::from(read(&input));
+        slowest = slowest.max(began.elapsed().as_secs_f64());
+    }
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find(|l| l.starts_with("VmHWM"));
+    let peak = peak.unwrap_or_default();
+    println!("{kind}: {inputs} inputs, {accepted} accepted, slowest {slowest:.3} s, {peak}");
+}
+
+fn request() -> Request {
+    Request {
+        conditions: vec![condition::INORM],
+        epochs: 2,
+        ..Preset::Quick.request()
+    }
+}
+
+fn manifest() -> Manifest {
+    Manifest::new(&request(), testing::DATA, DeviceName::Cpu)
+}
+
+/// The lines of a packed store.
+fn lines() -> Vec<Vec<u8>> {
+    let runs = request().runs();
+    let records = runs.iter().take(3).map(|run| {
+        let line = record::line(&run.id(), &testing::record(run));
+        line.unwrap()
+    });
+    records.collect()
+}
+
+#[test]
+fn records_and_manifests() {
+    let manifest = manifest();
+    attack("records", &lines(), 1, |input| {
+        let found = record::decode(&manifest, None, input);
+        found.is_ok_and(|(_, record)| {
+            assert!((0.0..=1.0).contains(&record.run.test_accuracy));
+            record.run.history.len() == 2
+        })
+    });
+    let original = serde_json::to_vec(&manifest).unwrap();
+    attack("manifests", &[original], 1, |input| {
+        let found = Manifest::decode(input);
+        found
+            .is_ok_and(|manifest| manifest.request().unwrap().runs().len() <= manifest.jobs().len())
+    });
+}
+
+#[test]
+fn configurations() {
+    let text = toml_of(&request());
+    attack("configurations", &[text.into_bytes()], 1, |input| {
+        let text = String::from_utf8_lossy(input);
+        let request = toml::from_str::<Request>(&text);
+        request.is_ok_and(|request| request.validate().is_ok())
+    });
+}
+
+/// A configuration as a user would write it.
+fn toml_of(request: &Request) -> String {
+    format!(
+        "conditions = [\"inorm\", \"inorm+full\"]\nepsilons = [0.0, 0.75]\nsettings = {}\nseeds = 2\n\
+         epochs = 3\nlambda = 0.01\nlambdas = [0.1, 1.0]\nwidth = 24\nlr = 0.01\n\n[ranges]\n\
+         lr_ei = [0.001, 0.1]\nlr_ix = [0.01, 1.0]\n",
+        request.settings
+    )
+}
+
+#[test]
+fn packed_stores() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.jsonl.gz");
+    let plain: Vec<Vec<u8>> = std::iter::once(serde_json::to_vec(&manifest()).unwrap())
+        .chain(lines())
+        .collect();
+    let plain = [plain.join(&b'\n'), b"\n".to_vec()].concat();
+    let gzip = |content: &[u8]| {
+        let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(content).unwrap();
+        gzip.finish().unwrap()
+    };
+    let read = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        store::read(&path).is_ok_and(|contents| !contents.records.is_empty())
+    };
+    attack("packed stores", &[gzip(&plain)], 3, read);
+    attack("lines of packed stores", &[plain], 3, |input| {
+        read(&gzip(input))
+    });
+}
+
+#[test]
+fn idx_files() {
+    let header =
+        |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|w| w.to_be_bytes()).collect() };
+    let images = [header(&[2051, 3, 5, 4]), vec![7; 60]].concat();
+    let labels = [header(&[2049, 3]), vec![0, 1, 2]].concat();
+    for (kind, original) in [(Kind::Images, images), (Kind::Labels, labels)] {
+        attack(kind.name(), &[original], 1, |input| {
+            let found = idx::read("file", kind, 1 << 20, input);
+            found.is_ok_and(|idx| idx.values.len() == idx.count * idx.sides[0] * idx.sides[1])
+        });
+    }
+}
+
+/// A file of NumPy's with this shape, whose bytes are all below 2.
+fn npy(shape: &str, length: usize) -> Vec<u8> {
+    let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}");
+    let header = format!("{header:117}\n");
+    let mut file = b"\x93NUMPY\x01\x00".to_vec();
+    file.extend((header.len() as u16).to_le_bytes());
+    file.extend(header.bytes());
+    file.extend((0..length).map(|i| (i % 2) as u8));
+    file
+}
+
+#[test]
+fn npz_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data.npz");
+    let archive = |files: &[(&str, Vec<u8>)]| {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for (name, content) in files {
+            let options = zip::write::SimpleFileOptions::default();
+            zip.start_file(*name, options).unwrap();
+            zip.write_all(content).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    };
+    let original = archive(&[
+        ("x_train.npy", npy("(6, 4, 4)", 96)),
+        ("y_train.npy", npy("(6,)", 6)),
+        ("x_test.npy", npy("(2, 4, 4)", 32)),
+        ("y_test.npy", npy("(2,)", 2)),
+    ]);
+    let selection = Selection::Directory(path.clone());
+    attack("npz", &[original], 3, |input| {
+        std::fs::write(&path, input).unwrap();
+        Dataset::load(&selection).is_ok_and(|data| data.train().len() > 0)
+    });
+}
+
+#[test]
+fn models() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = Dataset::load(&Selection::Default).unwrap();
+    let config = RunConfig {
+        width: 4,
+        depth: 1,
+        max_steps: Some(1),
+        ..RunConfig::new(condition::INORM, 0)
+    };
+    let device = DeviceName::Flex;
+    let go_on = &mut |_: run::Progress<'_>| std::ops::ControlFlow::Continue(());
+    let trained = run::run(&config, &data, device, go_on).unwrap();
+    let device = device.open().unwrap();
+    for ending in ["bpk", "safetensors"] {
+        let files = ModelFiles::named(&folder.path().join(format!("model.{ending}")));
+        files
+            .save(trained.network.as_ref(), &trained.record)
+            .unwrap();
+        let load = || files.load(Task::of(&data), &device).is_ok();
+        let write = |path: &Path, bytes: &[u8]| std::fs::write(path, bytes).unwrap();
+        let record = std::fs::read(&files.record).unwrap();
+        let weights = std::fs::read(&files.weights).unwrap();
+        attack(&format!("records of {ending}"), &[record], 10, |input| {
+            write(&files.record, input);
+            load()
+        });
+        // Without a digest, which would catch them all.
+        write(&files.record, &serde_json::to_vec(&trained.record).unwrap());
+        attack(ending, &[weights], 10, |input| {
+            write(&files.weights, input);
+            load()
+        });
+    }
+}
