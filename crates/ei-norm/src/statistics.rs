@@ -47,3 +47,82 @@ pub(crate) fn mean_or_zero<const D: usize>(x: Tensor<D>) -> Tensor<1> {
         _ => x.mean(),
     }
 }
+
+/// Which features the rows of each network have; a row is 0 in the others.
+#[derive(Debug, Clone)]
+pub(crate) enum Features<const D: usize> {
+    /// All.
+    All,
+    /// Each network a number of its own.
+    #[allow(dead_code)] // Every network is alone so far.
+    First(FirstFeatures<D>),
+}
+
+/// The first features of each network.
+#[derive(Debug, Clone)]
+pub(crate) struct FirstFeatures<const D: usize> {
+    /// 1 where there is a feature and 0 elsewhere, `[networks, 1, features]`.
+    exists: Tensor<D>,
+    /// Their number, `[networks, 1, 1]`.
+    count: Tensor<D>,
+}
+
+impl<const D: usize> Features<D> {
+    #[allow(dead_code)] // Every network is alone so far.
+    /// Those for which `exists`, `[networks, 1, features]`, is 1.
+    pub fn where_one(exists: Tensor<D>) -> Self {
+        let count = exists.clone().sum_dim(D - 1);
+        Self::First(FirstFeatures { exists, count })
+    }
+
+    /// `x` with zeros where there is no feature.
+    pub fn only(&self, x: Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::All => x,
+            Self::First(first) => x * first.exists.clone(),
+        }
+    }
+
+    /// A divisor that is as wide as a row, or 1 wide; not 0 where there is no feature.
+    pub fn divisor(&self, q: Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::First(first) if q.dims()[D - 1] > 1 => q + (-first.exists.clone() + 1.0),
+            _ => q,
+        }
+    }
+
+    /// `x` divided by the number of values in so many rows, of which all features are `features`.
+    pub fn divide(&self, x: Tensor<D>, rows: usize, features: usize) -> Tensor<D> {
+        match self {
+            Self::All => x / (rows * features) as f64,
+            Self::First(first) => x / (first.count.clone() * rows as f64),
+        }
+    }
+
+    /// `x` times the number of features, of which all are `features`.
+    pub fn times(&self, x: Tensor<D>, features: usize) -> Tensor<D> {
+        match self {
+            Self::All => x * features as f64,
+            Self::First(first) => x * first.count.clone(),
+        }
+    }
+
+    /// As [`mean`].
+    pub fn mean(&self, x: Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::All => mean(x),
+            Self::First(first) => x.sum_dim(D - 1) / first.count.clone(),
+        }
+    }
+
+    /// As [`variance`].
+    pub fn variance(&self, x: Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::All => variance(x),
+            Self::First(_) => {
+                let deviation = self.only(x.clone() - self.mean(x));
+                self.mean(deviation.square())
+            }
+        }
+    }
+}

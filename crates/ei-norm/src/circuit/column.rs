@@ -12,6 +12,7 @@ use crate::dale::{Plasticity, Sign, Weight};
 use crate::error::check_shape;
 use crate::functional::excite;
 use crate::init::{self, Column};
+use crate::row_function::Vector;
 
 /// A circuit whose inputs excite or inhibit ("column EI", Cornford et al. 2021):
 ///
@@ -171,7 +172,7 @@ impl sealed::Computes for ColumnEi {
         EiFunction {
             w_ex: self.effective_weights(),
             inhibition: None,
-            bias: val(&self.bias),
+            bias: val(&self.bias).map(Vector::of_one),
         }
     }
 

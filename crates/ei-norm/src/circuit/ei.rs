@@ -14,7 +14,7 @@ use crate::dale::{Role, Weight};
 use crate::functional::{excite, inhibit};
 use crate::init::{EiInitializer, Inhibitory};
 use crate::matmul::{add_product, product};
-use crate::row_function::{Activity, RowFunction, add_bias, exactly, sum_over_rows};
+use crate::row_function::{Activity, RowFunction, Vector, add_bias, exactly, sum_over_rows};
 
 /// A circuit of excitatory neurons with feed-forward inhibition (a DANN layer, Cornford et al. 2021):
 ///
@@ -177,11 +177,11 @@ impl sealed::Computes for Ei {
 /// With h = x W_ix and e = δ W_eiᵀ, the error δ of the result sends back δ to x W_ex, −e to h,
 /// dW_ei = −hᵀ δ and db = Σ δ.
 #[derive(Debug, Clone)]
-pub struct EiFunction {
-    pub(crate) w_ex: Tensor<2>,
+pub struct EiFunction<const D: usize = 2> {
+    pub(crate) w_ex: Tensor<D>,
     /// W_ix and W_ei.
-    pub(crate) inhibition: Option<(Tensor<2>, Tensor<2>)>,
-    pub(crate) bias: Option<Tensor<1>>,
+    pub(crate) inhibition: Option<(Tensor<D>, Tensor<D>)>,
+    pub(crate) bias: Option<Vector<D>>,
 }
 
 impl EiFunction {
@@ -190,16 +190,20 @@ impl EiFunction {
         Self {
             w_ex: circuit.w_ex.val(),
             inhibition: inhibition.map(|(w_ix, w_ei)| (w_ix.val(), w_ei.val())),
-            bias: val(&circuit.bias),
+            bias: val(&circuit.bias).map(Vector::of_one),
         }
     }
+}
 
+impl<const D: usize> EiFunction<D> {
     /// With the factors, or with the single matrix W_ex − W_ix W_ei: whichever costs less for so many
     /// rows.
     pub(crate) fn for_rows(self, rows: usize) -> Self {
-        let [d_input, d_output] = self.w_ex.dims();
+        let (d_input, d_output) = (self.w_ex.dims()[D - 2], self.w_ex.dims()[D - 1]);
         match &self.inhibition {
-            Some((w_ix, _)) if prefers_single_matrix(rows, d_input, d_output, w_ix.dims()[1]) => {
+            Some((w_ix, _))
+                if prefers_single_matrix(rows, d_input, d_output, w_ix.dims()[D - 1]) =>
+            {
                 self.merged()
             }
             _ => self,
@@ -220,15 +224,15 @@ impl EiFunction {
     }
 }
 
-impl RowFunction for EiFunction {
-    fn readers(&self) -> Vec<Tensor<2>> {
+impl<const D: usize> RowFunction<D> for EiFunction<D> {
+    fn readers(&self) -> Vec<Tensor<D>> {
         let w_ix = self.inhibition.as_ref().map(|(w_ix, _)| w_ix.clone());
         std::iter::once(self.w_ex.clone()).chain(w_ix).collect()
     }
 
     fn others(&self) -> Vec<DispatchTensor> {
         let w_ei = self.inhibition.as_ref().map(|(_, w_ei)| w_ei.clone());
-        let bias = self.bias.clone().map(Tensor::into_dispatch);
+        let bias = self.bias.clone().map(Vector::into_dispatch);
         w_ei.map(Tensor::into_dispatch)
             .into_iter()
             .chain(bias)
@@ -241,11 +245,11 @@ impl RowFunction for EiFunction {
             inhibition: self
                 .inhibition
                 .map(|(w_ix, w_ei)| (w_ix.inner(), w_ei.inner())),
-            bias: self.bias.map(Tensor::inner),
+            bias: self.bias.map(Vector::inner),
         }
     }
 
-    fn activate(&self, drives: Vec<Tensor<2>>) -> Activity {
+    fn activate(&self, drives: Vec<Tensor<D>>) -> Activity<D> {
         match &self.inhibition {
             Some((_, w_ei)) => {
                 let [excitation, h] = exactly(drives);
@@ -267,10 +271,10 @@ impl RowFunction for EiFunction {
 
     fn to_drives(
         &self,
-        _kept: &[Tensor<2>],
-        delta: &Tensor<2>,
+        _kept: &[Tensor<D>],
+        delta: &Tensor<D>,
         wanted: &[bool],
-    ) -> Vec<Option<Tensor<2>>> {
+    ) -> Vec<Option<Tensor<D>>> {
         let to_h = self.inhibition.as_ref().map(|(_, w_ei)| {
             let e = || product(delta.clone(), w_ei.clone().transpose());
             wanted[1].then(|| -e())
@@ -280,9 +284,9 @@ impl RowFunction for EiFunction {
 
     fn to_others(
         &self,
-        kept: &[Tensor<2>],
-        delta: &Tensor<2>,
-        _at_drives: &[Option<Tensor<2>>],
+        kept: &[Tensor<D>],
+        delta: &Tensor<D>,
+        _at_drives: &[Option<Tensor<D>>],
         wanted: &[bool],
     ) -> Errors {
         let of_w_ei = self.inhibition.as_ref().map(|_| {
@@ -290,7 +294,7 @@ impl RowFunction for EiFunction {
         });
         let of_bias = self.bias.as_ref().map(|_| {
             let wanted = wanted.last() == Some(&true);
-            wanted.then(|| sum_over_rows(delta.clone()).into_dispatch())
+            wanted.then(|| sum_over_rows(delta.clone()))
         });
         of_w_ei.into_iter().chain(of_bias).collect()
     }

@@ -15,7 +15,7 @@ use crate::error::check_shape;
 use crate::functional::excite;
 use crate::init::{self, Iclr, Inhibitory};
 use crate::matmul::{add_product, product};
-use crate::row_function::{Activity, RowFunction, add_bias, exactly, sum_over_rows};
+use crate::row_function::{Activity, RowFunction, Vector, add_bias, exactly, sum_over_rows};
 
 /// A circuit of excitatory neurons whose inhibition subtracts and divides (the DANN layer with shunting
 /// inhibition of Cornford et al. 2021):
@@ -210,9 +210,9 @@ impl sealed::Computes for Shunting {
             w_ex: self.w_ex.val(),
             w_ix: self.w_ix.val(),
             w_ei: self.w_ei.val(),
-            alpha: self.alpha.val(),
-            gain: self.gain.val(),
-            bias: val(&self.bias),
+            alpha: Vector::of_one(self.alpha.val()),
+            gain: Vector::of_one(self.gain.val()),
+            bias: val(&self.bias).map(Vector::of_one),
             epsilon: self.epsilon,
         }
     }
@@ -224,31 +224,31 @@ impl sealed::Computes for Shunting {
 /// that is −d W_eiᵀ + c ⊙ e^α at h, dW_ei = −hᵀ d − (h ⊙ e^α)ᵀ (d ⊙ r), dα = Σ c ⊙ h ⊙ e^α,
 /// dg = Σ δ ⊙ r and db = Σ δ, sums over rows.
 #[derive(Debug, Clone)]
-pub struct ShuntingFunction {
-    w_ex: Tensor<2>,
-    w_ix: Tensor<2>,
-    w_ei: Tensor<2>,
-    alpha: Tensor<1>,
-    gain: Tensor<1>,
-    bias: Option<Tensor<1>>,
+pub struct ShuntingFunction<const D: usize = 2> {
+    w_ex: Tensor<D>,
+    w_ix: Tensor<D>,
+    w_ei: Tensor<D>,
+    alpha: Vector<D>,
+    gain: Vector<D>,
+    bias: Option<Vector<D>>,
     epsilon: f64,
 }
 
-impl ShuntingFunction {
-    /// e^α, `[1, n_i]`.
-    fn strength(&self) -> Tensor<2> {
-        self.alpha.clone().exp().unsqueeze()
+impl<const D: usize> ShuntingFunction<D> {
+    /// e^α, `[..., 1, n_i]`.
+    fn strength(&self) -> Tensor<D> {
+        self.alpha.row().exp()
     }
 
     /// c, from d and r.
-    fn at_dividing(&self, d: &Tensor<2>, ratio: &Tensor<2>) -> Tensor<2> {
+    fn at_dividing(&self, d: &Tensor<D>, ratio: &Tensor<D>) -> Tensor<D> {
         let to_gamma = -(d.clone() * ratio.clone());
         product(to_gamma, self.w_ei.clone().transpose())
     }
 }
 
-impl RowFunction for ShuntingFunction {
-    fn readers(&self) -> Vec<Tensor<2>> {
+impl<const D: usize> RowFunction<D> for ShuntingFunction<D> {
+    fn readers(&self) -> Vec<Tensor<D>> {
         vec![self.w_ex.clone(), self.w_ix.clone()]
     }
 
@@ -259,7 +259,7 @@ impl RowFunction for ShuntingFunction {
             alpha.into_dispatch(),
             gain.into_dispatch(),
         ];
-        let bias = self.bias.clone().map(Tensor::into_dispatch);
+        let bias = self.bias.clone().map(Vector::into_dispatch);
         others.into_iter().chain(bias).collect()
     }
 
@@ -270,18 +270,18 @@ impl RowFunction for ShuntingFunction {
             w_ei: self.w_ei.inner(),
             alpha: self.alpha.inner(),
             gain: self.gain.inner(),
-            bias: self.bias.map(Tensor::inner),
+            bias: self.bias.map(Vector::inner),
             ..self
         }
     }
 
     /// Keeps h, r and γ.
-    fn activate(&self, drives: Vec<Tensor<2>>) -> Activity {
+    fn activate(&self, drives: Vec<Tensor<D>>) -> Activity<D> {
         let [e, h] = exactly(drives);
         let balance = add_product(e, -1.0, h.clone(), self.w_ei.clone());
         let gamma = product(h.clone() * self.strength(), self.w_ei.clone()) + self.epsilon;
         let ratio = balance / gamma.clone();
-        let z = ratio.clone() * self.gain.clone().unsqueeze();
+        let z = ratio.clone() * self.gain.row();
         Activity {
             z: add_bias(z, &self.bias),
             kept: vec![h, ratio, gamma],
@@ -290,12 +290,12 @@ impl RowFunction for ShuntingFunction {
 
     fn to_drives(
         &self,
-        kept: &[Tensor<2>],
-        delta: &Tensor<2>,
+        kept: &[Tensor<D>],
+        delta: &Tensor<D>,
         wanted: &[bool],
-    ) -> Vec<Option<Tensor<2>>> {
+    ) -> Vec<Option<Tensor<D>>> {
         let (ratio, gamma) = (&kept[1], &kept[2]);
-        let d = delta.clone() * self.gain.clone().unsqueeze() / gamma.clone();
+        let d = delta.clone() * self.gain.row() / gamma.clone();
         let at_h = wanted[1].then(|| {
             let dividing = self.at_dividing(&d, ratio) * self.strength();
             add_product(dividing, -1.0, d.clone(), self.w_ei.clone().transpose())
@@ -305,9 +305,9 @@ impl RowFunction for ShuntingFunction {
 
     fn to_others(
         &self,
-        kept: &[Tensor<2>],
-        delta: &Tensor<2>,
-        at_drives: &[Option<Tensor<2>>],
+        kept: &[Tensor<D>],
+        delta: &Tensor<D>,
+        at_drives: &[Option<Tensor<D>>],
         wanted: &[bool],
     ) -> Errors {
         let ([h, ratio, _], Some(Some(d))) = (kept, at_drives.first()) else {
@@ -319,15 +319,15 @@ impl RowFunction for ShuntingFunction {
             add_product(subtracting, -1.0, dividing, d.clone() * ratio.clone())
         };
         let of_alpha = || {
-            let along = sum_over_rows(self.at_dividing(d, ratio) * h.clone());
-            along * self.alpha.clone().exp()
+            let along = self.at_dividing(d, ratio) * h.clone();
+            Vector::error(along.sum_dim(D - 2) * self.strength())
         };
         let of_gain = || sum_over_rows(delta.clone() * ratio.clone());
-        let of_bias = || sum_over_rows(delta.clone()).into_dispatch();
+        let of_bias = || sum_over_rows(delta.clone());
         let errors = [
             wanted[0].then(|| of_w_ei().into_dispatch()),
-            wanted[1].then(|| of_alpha().into_dispatch()),
-            wanted[2].then(|| of_gain().into_dispatch()),
+            wanted[1].then(of_alpha),
+            wanted[2].then(of_gain),
         ];
         let bias = wanted.get(3).map(|wanted| wanted.then(of_bias));
         errors.into_iter().chain(bias).collect()

@@ -22,7 +22,7 @@ use burn::backend::{
 use burn::tensor::{DType, Tensor};
 
 use crate::context::with_strategy;
-use crate::statistics::{mean, row_std};
+use crate::statistics::Features;
 
 pub use mode::{GradNormMode, Offset};
 
@@ -60,42 +60,91 @@ pub(crate) fn apply<const D: usize>(
     match by_kernel(rule, z, weights, delta) {
         Ok(delta) => delta,
         Err(delta) => {
-            let dtype = delta.dtype();
-            let wide = match dtype {
-                DType::F16 | DType::BF16 => DType::F32,
-                dtype => dtype,
-            };
-            let z = z.map(|z| z.clone().cast(wide));
-            let weights = weights.map(|weights| weights.clone().cast(wide));
-            by_operations(rule, z, weights, delta.cast(wide)).cast(dtype)
+            let weights = weights.map(|weights| weights.clone().unsqueeze());
+            in_single_precision(rule, &Features::All, z.cloned(), weights, delta)
         }
     }
 }
 
-/// δ' as plain tensor operations.
+/// The normalization of the errors of a population of networks, or of one.
+#[derive(Debug, Clone)]
+pub(crate) struct ErrorNorm<const D: usize> {
+    pub rule: Rule,
+    /// w of each network, `[..., 1, features]`, if the mode is lateral.
+    pub weights: Option<Tensor<D>>,
+}
+
+impl<const D: usize> ErrorNorm<D> {
+    /// The same for so many rows joined to one.
+    pub fn joined(&self, rows: usize) -> Self {
+        let weights = self.weights.clone();
+        Self {
+            weights: weights.map(|w| Tensor::cat(vec![w; rows], D - 1) / rows as f64),
+            rule: self.rule,
+        }
+    }
+
+    /// δ' of `delta` at `z` over these features of the last axis.
+    pub fn apply(&self, features: &Features<D>, z: Tensor<D>, delta: Tensor<D>) -> Tensor<D> {
+        let Rule { mode, epsilon } = self.rule;
+        let weights = self.weights.clone();
+        let width = delta.dims()[D - 1];
+        let one_row = |w: &Tensor<D>| w.shape().num_elements() == width;
+        match features {
+            Features::All if weights.as_ref().is_none_or(one_row) => {
+                let weights = weights.map(|w| w.reshape([width]));
+                apply(mode, epsilon, Some(&z), weights.as_ref(), delta)
+            }
+            _ if mode == GradNormMode::Identity => delta,
+            _ => in_single_precision(self.rule, features, Some(z), weights, delta),
+        }
+    }
+}
+
+/// δ' as plain tensor operations, in f32 where the error is less precise.
+fn in_single_precision<const D: usize>(
+    rule: Rule,
+    features: &Features<D>,
+    z: Option<Tensor<D>>,
+    weights: Option<Tensor<D>>,
+    delta: Tensor<D>,
+) -> Tensor<D> {
+    let dtype = delta.dtype();
+    let wide = match dtype {
+        DType::F16 | DType::BF16 => DType::F32,
+        dtype => dtype,
+    };
+    let z = z.map(|z| z.cast(wide));
+    let weights = weights.map(|weights| weights.cast(wide));
+    by_operations(rule, features, z, weights, delta.cast(wide)).cast(dtype)
+}
+
+/// δ' as plain tensor operations; `weights` are a row.
 fn by_operations<const D: usize>(
     Rule { mode, epsilon }: Rule,
+    features: &Features<D>,
     z: Option<Tensor<D>>,
-    weights: Option<Tensor<1>>,
+    weights: Option<Tensor<D>>,
     delta: Tensor<D>,
 ) -> Tensor<D> {
     let offset = match (mode.offset(), weights) {
-        (Offset::Mean, _) => Some(mean(delta.clone())),
-        (Offset::Weighted, Some(weights)) => {
-            Some((delta.clone() * weights.unsqueeze()).sum_dim(D - 1))
-        }
+        (Offset::Mean, _) => Some(features.mean(delta.clone())),
+        (Offset::Weighted, Some(weights)) => Some((delta.clone() * weights).sum_dim(D - 1)),
         _ => None,
     };
     let along = match &z {
-        Some(z) if mode.decorrelates() => Some(z.clone() * mean(delta.clone() * z.clone())),
+        Some(z) if mode.decorrelates() => {
+            Some(z.clone() * features.mean(delta.clone() * z.clone()))
+        }
         _ => None,
     };
     let delta = [offset, along]
         .into_iter()
         .flatten()
         .fold(delta, Tensor::sub);
+    let delta = features.only(delta);
     match z {
-        Some(z) if mode.scales() => delta / row_std(z, epsilon),
+        Some(z) if mode.scales() => delta / (features.variance(z) + epsilon).sqrt(),
         _ => delta,
     }
 }

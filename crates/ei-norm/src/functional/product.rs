@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use crate::circuit::EiFunction;
 use crate::error::{check_last, check_shape};
 use crate::init::or_panic;
-use crate::row_function;
+use crate::row_function::{self, Vector};
 
 /// The excitatory current: x W_ex + b.
 ///
@@ -27,7 +27,7 @@ pub fn excite<const D: usize>(x: Tensor<D>, w_ex: Tensor<2>, bias: Option<Tensor
     let function = EiFunction {
         w_ex,
         inhibition: None,
-        bias,
+        bias: bias.map(Vector::of_one),
     };
     row_function::apply(function, x).0
 }
@@ -78,7 +78,7 @@ pub fn ei_linear<const D: usize>(
     let function = EiFunction {
         w_ex,
         inhibition: Some((w_ix, w_ei)),
-        bias,
+        bias: bias.map(Vector::of_one),
     };
     row_function::apply(function.for_rows(rows), x).0
 }

@@ -6,7 +6,7 @@ use rand_distr::{Distribution, OpenClosed01};
 
 use crate::dale::{Plasticity, Sign, Weight};
 use crate::error::{check_last, check_shape};
-use crate::error_norm::{self, GradNormMode};
+use crate::error_norm::{self, ErrorNorm, GradNormMode, Rule};
 use crate::init::{self, or_panic};
 use crate::{Error, map_grad};
 
@@ -219,18 +219,16 @@ impl GradNorm {
         self.mode.apply(z, delta, weights, self.epsilon)
     }
 
-    /// [`apply`](Self::apply) to rows of which so many are joined to one.
-    pub(crate) fn apply_joined(
-        &self,
-        z: Tensor<2>,
-        delta: Tensor<2>,
-        positions: usize,
-    ) -> Tensor<2> {
-        let weights = self.lateral_weights.as_ref().map(|weights| {
-            let tiled = Tensor::cat(vec![weights.val(); positions], 0);
-            tiled / positions as f64
-        });
-        self.mode.apply(z, delta, weights, self.epsilon)
+    /// The same for the rows of one network, outside of any graph.
+    pub(crate) fn of_rows(&self) -> ErrorNorm<2> {
+        let weights = self.lateral_weights.as_ref();
+        ErrorNorm {
+            rule: Rule {
+                mode: self.mode,
+                epsilon: self.epsilon,
+            },
+            weights: weights.map(|weights| weights.val().inner().unsqueeze()),
+        }
     }
 
     /// Fails unless it is for so many features.

@@ -10,8 +10,8 @@ use super::gemm::{self, Matrix, Real};
 use crate::storage::on_host;
 
 /// The product, if both operands are on Flex, of the same precision and laid out as matrices.
-pub(super) fn product(a: &Tensor<2>, b: &Tensor<2>) -> Option<Tensor<2>> {
-    let shape = [a.dims()[0], b.dims()[1]];
+pub(super) fn product<const D: usize>(a: &Tensor<D>, b: &Tensor<D>) -> Option<Tensor<D>> {
+    let shape = super::shape(a, b);
     let (left, right) = (on_host(a)?, on_host(b)?);
     let data = match (left.dtype(), right.dtype()) {
         (DType::F32, DType::F32) => TensorData::new(multiply::<f32>(&left, &right)?, shape),
@@ -23,12 +23,12 @@ pub(super) fn product(a: &Tensor<2>, b: &Tensor<2>) -> Option<Tensor<2>> {
 
 /// The sum, in place if its memory is not shared; the unchanged sum where [`product`] is none or it
 /// is shared.
-pub(super) fn add_product(
-    sum: Tensor<2>,
+pub(super) fn add_product<const D: usize>(
+    sum: Tensor<D>,
     factor: f64,
-    a: &Tensor<2>,
-    b: &Tensor<2>,
-) -> Result<Tensor<2>, Tensor<2>> {
+    a: &Tensor<D>,
+    b: &Tensor<D>,
+) -> Result<Tensor<D>, Tensor<D>> {
     let (Some(left), Some(right)) = (on_host(a), on_host(b)) else {
         return Err(sum);
     };
@@ -55,7 +55,13 @@ pub(super) fn add_product(
 }
 
 fn multiply<T: Real>(a: &FlexTensor, b: &FlexTensor) -> Option<Vec<T>> {
-    gemm::product(matrix(a)?, matrix(b)?)
+    match pairs(a, b)? {
+        1 => gemm::product(matrix(a, 0)?, matrix(b, 0)?),
+        count => {
+            let pair = |index| Some((matrix(a, index)?, matrix(b, index)?));
+            gemm::products(&(0..count).map(pair).collect::<Option<Vec<_>>>()?)
+        }
+    }
 }
 
 fn accumulate<T: Real>(
@@ -64,20 +70,37 @@ fn accumulate<T: Real>(
     a: &FlexTensor,
     b: &FlexTensor,
 ) -> Option<()> {
+    let count = pairs(a, b)?;
+    // Nothing is changed unless every pair fits.
+    let pair = |index| Some((matrix::<T>(a, index)?, matrix::<T>(b, index)?));
+    let pairs = (0..count).map(pair).collect::<Option<Vec<_>>>()?;
     let (start, end) = sum.layout().contiguous_offsets()?;
     let sum = sum.try_storage_mut::<T>()?.get_mut(start..end)?;
-    gemm::add_product(sum, factor, matrix(a)?, matrix(b)?)
+    let len = sum.len() / count.max(1);
+    let each = sum.chunks_exact_mut(len.max(1)).zip(pairs);
+    each.map(|(sum, (a, b))| gemm::add_product(sum, factor, a, b))
+        .collect()
 }
 
-fn matrix<T: Real>(tensor: &FlexTensor) -> Option<Matrix<'_, T>> {
-    let layout: &Layout = tensor.layout();
-    let ([rows, columns], &[down, right]) = (layout.shape().dims::<2>(), layout.strides()) else {
-        return None;
+/// The number of matrices of each operand, if it is the same.
+fn pairs(a: &FlexTensor, b: &FlexTensor) -> Option<usize> {
+    let leading = |tensor: &FlexTensor| {
+        let shape = tensor.layout().shape().to_vec();
+        Some(shape.split_last_chunk::<2>()?.0.to_vec())
     };
-    Matrix::new(
-        tensor.storage(),
-        layout.start_offset(),
-        [rows, columns],
-        [down, right],
-    )
+    let networks = leading(a)?;
+    (networks == leading(b)?).then(|| networks.iter().product())
+}
+
+/// One of the matrices over the last two axes.
+fn matrix<T: Real>(tensor: &FlexTensor, index: usize) -> Option<Matrix<'_, T>> {
+    let layout: &Layout = tensor.layout();
+    let (leading, &shape) = layout.shape().split_last_chunk::<2>()?;
+    let (steps, &strides) = layout.strides().split_last_chunk::<2>()?;
+    let (mut start, mut index) = (layout.start_offset(), index);
+    for (size, step) in leading.iter().zip(steps).rev() {
+        start += (index % size) * usize::try_from(*step).ok()?;
+        index /= size;
+    }
+    Matrix::new(tensor.storage(), start, shape, strides)
 }

@@ -103,6 +103,20 @@ pub(super) fn product<T: Real>(a: Matrix<T>, b: Matrix<T>) -> Option<Vec<T>> {
     Some(result)
 }
 
+/// The products of pairs of matrices, one after the other; none if the sizes differ.
+pub(super) fn products<T: Real>(pairs: &[(Matrix<T>, Matrix<T>)]) -> Option<Vec<T>> {
+    let each = pairs.first().map_or(0, |(a, b)| a.rows * b.columns);
+    let mut result = vec![T::default(); each.checked_mul(pairs.len())?];
+    if each == 0 {
+        let fits = pairs.iter().all(|(a, b)| a.columns == b.rows);
+        return fits.then_some(result);
+    }
+    for (result, (a, b)) in result.chunks_exact_mut(each).zip(pairs) {
+        add_product(result, T::ONE, *a, *b)?;
+    }
+    Some(result)
+}
+
 /// The transpose of a matrix of `columns` columns.
 fn transposed<T: Real>(values: &[T], columns: usize) -> Vec<T> {
     /// Rows that are turned at a time, so that what is written lies together.

@@ -4,6 +4,8 @@
 //! On Flex the product kernel is called directly: Burn's product there clears and copies its result
 //! first, which costs more than the arithmetic at the batch sizes of the layers. Everywhere else, and
 //! for other element types, these are Burn's own operations.
+//!
+//! Leading axes hold matrices that are multiplied pair by pair: those of a population of networks.
 
 #[cfg(feature = "flex")]
 mod flex;
@@ -16,8 +18,8 @@ use burn::tensor::Tensor;
 ///
 /// # Shapes
 ///
-/// - `a`: `[m, k]`, `b`: `[k, n]`, result: `[m, n]`
-pub(crate) fn product(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
+/// - `a`: `[..., m, k]`, `b`: `[..., k, n]`, result: `[..., m, n]`
+pub(crate) fn product<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
     #[cfg(feature = "flex")]
     if let Some(product) = flex::product(&a, &b) {
         return product;
@@ -29,8 +31,13 @@ pub(crate) fn product(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
 ///
 /// # Shapes
 ///
-/// - `sum` and result: `[m, n]`, `a`: `[m, k]`, `b`: `[k, n]`
-pub(crate) fn add_product(sum: Tensor<2>, factor: f64, a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
+/// - `sum` and result: `[..., m, n]`, `a`: `[..., m, k]`, `b`: `[..., k, n]`
+pub(crate) fn add_product<const D: usize>(
+    sum: Tensor<D>,
+    factor: f64,
+    a: Tensor<D>,
+    b: Tensor<D>,
+) -> Tensor<D> {
     #[cfg(feature = "flex")]
     let sum = match flex::add_product(sum, factor, &a, &b) {
         Ok(sum) => return sum,
@@ -40,11 +47,17 @@ pub(crate) fn add_product(sum: Tensor<2>, factor: f64, a: Tensor<2>, b: Tensor<2
 }
 
 /// Burn's product; NdArray's panics where an axis is empty.
-fn plain(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
-    let ([m, k], [_, n]) = (a.dims(), b.dims());
-    if m * k * n == 0 {
+fn plain<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
+    if a.shape().num_elements() * b.shape().num_elements() == 0 {
         let options = (&a.device(), a.dtype());
-        return Tensor::zeros([m, n], options);
+        return Tensor::zeros(shape(&a, &b), options);
     }
     a.matmul(b)
+}
+
+/// The shape of the product.
+fn shape<const D: usize>(a: &Tensor<D>, b: &Tensor<D>) -> [usize; D] {
+    let mut shape = a.dims();
+    shape[D - 1] = b.dims()[D - 1];
+    shape
 }

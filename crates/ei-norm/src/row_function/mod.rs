@@ -4,8 +4,13 @@
 //! output z from what they drive, x W_ex, x W_ix, …. So everything that is large is a product with x, and
 //! that is written here once: for all rows at once ([`apply`]), and for the steps of a sequence, whose rows
 //! hold the state before ([`sequence`]). The circuit adds what happens between drives and output.
+//!
+//! All of it may have leading axes, of the same sizes in rows and weights: a population of networks, each
+//! with weights of its own, is `[networks, rows, features]` and `[networks, d_in, d_out]`. A single network
+//! has no such axis; the code is the same in every rank `D`.
 
 pub(crate) mod sequence;
+mod vector;
 
 use burn::backend::DispatchTensor;
 use burn::tensor::Tensor;
@@ -14,11 +19,14 @@ use crate::autodiff::{Errors, attach, is_listed};
 use crate::map_grad::map_grad;
 use crate::matmul::{add_product, product};
 
-/// What a circuit computes of each row. All tensors hold a row for each row of the input.
-pub trait RowFunction: Clone + Send + Sync + 'static {
-    /// The matrices that read a row, `[d_input, ·]`. The task's error reaches the first
+pub(crate) use vector::Vector;
+
+/// What a circuit computes of each row. All tensors hold a row for each row of the input, and a matrix for
+/// each network.
+pub trait RowFunction<const D: usize = 2>: Clone + Send + Sync + 'static {
+    /// The matrices that read a row, `[..., d_input, ·]`. The task's error reaches the first
     /// [`open`](Self::open) of them, and x through these alone; the others are constants.
-    fn readers(&self) -> Vec<Tensor<2>>;
+    fn readers(&self) -> Vec<Tensor<D>>;
 
     /// How many readers the task's error passes.
     fn open(&self) -> usize {
@@ -31,11 +39,11 @@ pub trait RowFunction: Clone + Send + Sync + 'static {
     /// The same function outside of any graph.
     fn inner(self) -> Self;
 
-    /// The output z, `[rows, d_output]`, from what each reader drives, and what the way back needs.
-    fn activate(&self, drives: Vec<Tensor<2>>) -> Activity;
+    /// The output z, `[..., rows, d_output]`, from what each reader drives, and what the way back needs.
+    fn activate(&self, drives: Vec<Tensor<D>>) -> Activity<D>;
 
     /// The error that is used in place of the error `delta` that arrives at z.
-    fn normalize_error(&self, kept: &[Tensor<2>], delta: Tensor<2>) -> Tensor<2> {
+    fn normalize_error(&self, kept: &[Tensor<D>], delta: Tensor<D>) -> Tensor<D> {
         let _ = kept;
         delta
     }
@@ -48,51 +56,52 @@ pub trait RowFunction: Clone + Send + Sync + 'static {
     /// The errors at the drives of the open readers, where `wanted`, from the error at z.
     fn to_drives(
         &self,
-        kept: &[Tensor<2>],
-        delta: &Tensor<2>,
+        kept: &[Tensor<D>],
+        delta: &Tensor<D>,
         wanted: &[bool],
-    ) -> Vec<Option<Tensor<2>>>;
+    ) -> Vec<Option<Tensor<D>>>;
 
     /// The errors at the other weights, where `wanted`, from the errors at z and at the drives. Where none
     /// is wanted, `kept` may be empty.
     fn to_others(
         &self,
-        kept: &[Tensor<2>],
-        delta: &Tensor<2>,
-        at_drives: &[Option<Tensor<2>>],
+        kept: &[Tensor<D>],
+        delta: &Tensor<D>,
+        at_drives: &[Option<Tensor<D>>],
         wanted: &[bool],
     ) -> Errors;
 }
 
 /// An output of rows.
-pub struct Activity {
-    /// z, `[rows, d_output]`.
-    pub z: Tensor<2>,
-    /// What the way back needs, `[rows, ·]` each.
-    pub kept: Vec<Tensor<2>>,
+pub struct Activity<const D: usize = 2> {
+    /// z, `[..., rows, d_output]`.
+    pub z: Tensor<D>,
+    /// What the way back needs, `[..., rows, ·]` each.
+    pub kept: Vec<Tensor<D>>,
 }
 
 /// What a pass over rows leaves behind for a local loss, outside of any graph.
-pub struct Pass {
+pub struct Pass<const D: usize = 2> {
     /// The rows that the readers saw.
-    pub inputs: Tensor<2>,
+    pub inputs: Tensor<D>,
     /// As in [`Activity`].
-    pub kept: Vec<Tensor<2>>,
-    /// 1 for the rows that count and 0 for the others, `[rows, 1]`; none if all count.
-    pub counts: Option<Tensor<2>>,
+    pub kept: Vec<Tensor<D>>,
+    /// 1 for the rows that count and 0 for the others, `[..., rows, 1]`; none if all count.
+    pub counts: Option<Tensor<D>>,
 }
 
-/// Applies a function to all rows over the last axis of `x`, as one autodiff node.
+/// Applies a function of rank `R` to all rows over the last axis of `x`, as one autodiff node. The first
+/// R − 2 axes of `x` are those of the networks.
 ///
 /// # Shapes
 ///
 /// - `x`: `[..., d_input]`, result: `[..., d_output]`
-pub(crate) fn apply<F: RowFunction, const D: usize>(
+pub(crate) fn apply<F: RowFunction<R>, const R: usize, const D: usize>(
     function: F,
     x: Tensor<D>,
-) -> (Tensor<D>, Pass) {
+) -> (Tensor<D>, Pass<R>) {
     let shape = x.dims();
-    let inputs = rows(x.clone().inner());
+    let inputs: Tensor<R> = rows(x.clone().inner());
     let constant = function.clone().inner();
     let readers = constant.readers();
     let drives = readers.iter().map(|w| product(inputs.clone(), w.clone()));
@@ -132,7 +141,7 @@ pub(crate) fn apply<F: RowFunction, const D: usize>(
 }
 
 /// The same in plain autodiff, for a backend on which there is no node.
-fn in_operations<F: RowFunction>(function: &F, x: Tensor<2>) -> Tensor<2> {
+fn in_operations<F: RowFunction<D>, const D: usize>(function: &F, x: Tensor<D>) -> Tensor<D> {
     let open = function.open();
     let readers = function.readers().into_iter().enumerate();
     let drives = readers.map(|(k, w)| match k < open {
@@ -149,7 +158,7 @@ fn in_operations<F: RowFunction>(function: &F, x: Tensor<2>) -> Tensor<2> {
 }
 
 /// The error at the rows, Σ d Wᵀ over the drives with an error d and their matrices W.
-fn to_input(at_drives: &[Option<Tensor<2>>], readers: &[Tensor<2>]) -> Tensor<2> {
+fn to_input<const D: usize>(at_drives: &[Option<Tensor<D>>], readers: &[Tensor<D>]) -> Tensor<D> {
     let mut errors = at_drives.iter().zip(readers).filter_map(|(error, w)| {
         let error = error.clone()?;
         Some((error, w.clone().transpose()))
@@ -162,24 +171,27 @@ fn to_input(at_drives: &[Option<Tensor<2>>], readers: &[Tensor<2>]) -> Tensor<2>
 }
 
 /// As many drives as there are readers.
-pub(crate) fn exactly<const N: usize>(drives: Vec<Tensor<2>>) -> [Tensor<2>; N] {
-    let drives = <[Tensor<2>; N]>::try_from(drives);
+pub(crate) fn exactly<const N: usize, const D: usize>(drives: Vec<Tensor<D>>) -> [Tensor<D>; N] {
+    let drives = <[Tensor<D>; N]>::try_from(drives);
     drives.unwrap_or_else(|drives| unreachable!("{} drives for {N} readers", drives.len()))
 }
 
-/// All axes but the last as one.
-pub(crate) fn rows<const D: usize>(x: Tensor<D>) -> Tensor<2> {
-    let [count, features] = match x.dims().split_last() {
-        Some((features, leading)) => [leading.iter().product(), *features],
-        None => [1, 1],
-    };
-    reshaped(x, [count, features])
+/// All axes but the last and the first R − 2 as one.
+pub(crate) fn rows<const D: usize, const R: usize>(x: Tensor<D>) -> Tensor<R> {
+    let mut shape = [1; R];
+    if let Some((features, leading)) = x.dims().split_last() {
+        let (networks, others) = leading.split_at(R - 2);
+        shape[..R - 2].copy_from_slice(networks);
+        shape[R - 2] = others.iter().product();
+        shape[R - 1] = *features;
+    }
+    reshaped(x, shape)
 }
 
 /// The axes of `shape` again, but for the last, which is that of `x`.
-pub(crate) fn unrows<const D: usize>(x: Tensor<2>, shape: [usize; D]) -> Tensor<D> {
+pub(crate) fn unrows<const D: usize, const R: usize>(x: Tensor<R>, shape: [usize; D]) -> Tensor<D> {
     let mut shape = shape;
-    shape[D - 1] = x.dims()[1];
+    shape[D - 1] = x.dims()[R - 1];
     reshaped(x, shape)
 }
 
@@ -192,14 +204,14 @@ fn reshaped<const D: usize, const E: usize>(x: Tensor<D>, shape: [usize; E]) -> 
 }
 
 /// z + b.
-pub(crate) fn add_bias(z: Tensor<2>, bias: &Option<Tensor<1>>) -> Tensor<2> {
+pub(crate) fn add_bias<const D: usize>(z: Tensor<D>, bias: &Option<Vector<D>>) -> Tensor<D> {
     match bias {
-        Some(bias) => z + bias.clone().unsqueeze(),
+        Some(bias) => z + bias.row(),
         None => z,
     }
 }
 
 /// The error at a vector that was added to every row.
-pub(crate) fn sum_over_rows(delta: Tensor<2>) -> Tensor<1> {
-    delta.sum_dim(0).squeeze_dim(0)
+pub(crate) fn sum_over_rows<const D: usize>(delta: Tensor<D>) -> DispatchTensor {
+    Vector::error(delta.sum_dim(D - 2))
 }

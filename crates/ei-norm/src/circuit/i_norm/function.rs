@@ -5,49 +5,72 @@ use burn::tensor::Tensor;
 
 use super::positions::{joined, pooled, spread};
 use crate::autodiff::Errors;
+use crate::error_norm::{ErrorNorm, GradNormMode};
 use crate::matmul::{add_product, product};
-use crate::row_function::{Activity, RowFunction, add_bias, exactly, sum_over_rows};
-use crate::statistics::mean_square;
-use crate::{GradNorm, GradNormMode};
+use crate::row_function::{Activity, RowFunction, Vector, add_bias, exactly, sum_over_rows};
+use crate::statistics::{Features, mean_square};
 
 /// z = (a − s)/q, with s and q as constants: the error δ at z sends back δ/q to a, and from there to x,
 /// W_ex and b.
 #[derive(Debug, Clone)]
-pub struct INormFunction {
-    pub(super) w_ex: Tensor<2>,
-    pub(super) w_ix: Tensor<2>,
-    pub(super) w_ei: Tensor<2>,
-    pub(super) divisive: Option<Divisive>,
-    pub(super) bias: Option<Tensor<1>>,
-    pub(super) grad_norm: GradNorm,
+pub struct INormFunction<const D: usize = 2> {
+    pub(super) w_ex: Tensor<D>,
+    pub(super) w_ix: Tensor<D>,
+    pub(super) w_ei: Tensor<D>,
+    pub(super) divisive: Option<Divisive<D>>,
+    pub(super) bias: Option<Vector<D>>,
+    pub(super) errors: ErrorNorm<D>,
     pub(super) epsilon: f64,
+    /// The outputs that are normalized.
+    pub(super) features: Features<D>,
     /// The rows that are normalized together.
     pub(super) positions: usize,
 }
 
 /// What divides.
 #[derive(Debug, Clone)]
-pub(super) struct Divisive {
-    pub(super) u_ix: Tensor<2>,
-    pub(super) u_ei: Tensor<2>,
+pub(super) struct Divisive<const D: usize> {
+    pub(super) u_ix: Tensor<D>,
+    pub(super) u_ei: Tensor<D>,
     /// The value of every element of U_ei if they are the same and do not learn: then q is one number
     /// an example.
-    pub(super) uniform: Option<f64>,
+    pub(super) uniform: Option<PerNetwork<D>>,
 }
 
-impl Divisive {
-    /// d² U_ei of the drive d = x U_ix: `[rows, d_output]` or, if U_ei is uniform, `[rows, 1]`.
-    fn power(&self, drive: Tensor<2>) -> Tensor<2> {
-        let [_, n_d] = drive.dims();
-        match self.uniform {
-            Some(u) => mean_square(drive) * (u * n_d as f64),
+/// A number of each network.
+#[derive(Debug, Clone)]
+pub(super) enum PerNetwork<const D: usize> {
+    /// The same for all.
+    Same(f64),
+    /// `[networks, 1, 1]`.
+    #[allow(dead_code)] // Every network is alone so far.
+    Own(Tensor<D>),
+}
+
+impl<const D: usize> PerNetwork<D> {
+    /// `x` times the number times `factor`.
+    pub(super) fn times(&self, x: Tensor<D>, factor: f64) -> Tensor<D> {
+        match self {
+            Self::Same(number) => x * (number * factor),
+            Self::Own(numbers) => x * (numbers.clone() * factor),
+        }
+    }
+}
+
+impl<const D: usize> Divisive<D> {
+    /// d² U_ei of the drive d = x U_ix: `[..., rows, d_output]` or, if U_ei is
+    /// uniform, `[..., rows, 1]`.
+    fn power(&self, drive: Tensor<D>) -> Tensor<D> {
+        let n_d = drive.dims()[D - 1] as f64;
+        match &self.uniform {
+            Some(u) => u.times(mean_square(drive), n_d),
             None => product(drive.square(), self.u_ei.clone()),
         }
     }
 }
 
-impl RowFunction for INormFunction {
-    fn readers(&self) -> Vec<Tensor<2>> {
+impl<const D: usize> RowFunction<D> for INormFunction<D> {
+    fn readers(&self) -> Vec<Tensor<D>> {
         let u_ix = self.divisive.as_ref().map(|divisive| divisive.u_ix.clone());
         [self.w_ex.clone(), self.w_ix.clone()]
             .into_iter()
@@ -60,7 +83,7 @@ impl RowFunction for INormFunction {
     }
 
     fn others(&self) -> Vec<DispatchTensor> {
-        let bias = self.bias.clone().map(Tensor::into_dispatch);
+        let bias = self.bias.clone().map(Vector::into_dispatch);
         bias.into_iter().collect()
     }
 
@@ -74,16 +97,16 @@ impl RowFunction for INormFunction {
                 u_ei: divisive.u_ei.inner(),
                 ..divisive
             }),
-            bias: self.bias.map(Tensor::inner),
+            bias: self.bias.map(Vector::inner),
             ..self
         }
     }
 
     /// Keeps z, x W_ix and, where inhibition divides, x U_ix and q. Where rows are normalized together,
     /// x W_ix is their mean, and q the same for all of them.
-    fn activate(&self, drives: Vec<Tensor<2>>) -> Activity {
+    fn activate(&self, drives: Vec<Tensor<D>>) -> Activity<D> {
         let positions = self.positions;
-        let balance = |a, h: &Tensor<2>| {
+        let balance = |a, h: &Tensor<D>| {
             let a = add_bias(a, &self.bias);
             match positions {
                 1 => add_product(a, -1.0, h.clone(), self.w_ei.clone()),
@@ -96,6 +119,7 @@ impl RowFunction for INormFunction {
                 let h = pooled(h, positions);
                 let power = pooled(divisive.power(drive.clone()), positions);
                 let q = spread((power + self.epsilon).sqrt(), positions);
+                let q = self.features.divisor(q);
                 let z = balance(a, &h) / q.clone();
                 Activity {
                     z: z.clone(),
@@ -114,27 +138,28 @@ impl RowFunction for INormFunction {
         }
     }
 
-    fn normalize_error(&self, kept: &[Tensor<2>], delta: Tensor<2>) -> Tensor<2> {
+    fn normalize_error(&self, kept: &[Tensor<D>], delta: Tensor<D>) -> Tensor<D> {
         let z = kept[0].clone();
         let (shape, positions) = (delta.dims(), self.positions);
         if positions == 1 {
-            return self.grad_norm.apply(z, delta);
+            return self.errors.apply(&self.features, z, delta);
         }
-        let join = |rows| joined(rows, shape[0] / positions);
-        let delta = self.grad_norm.apply_joined(join(z), join(delta), positions);
+        let join = |rows| joined(rows, shape[D - 2] / positions);
+        let errors = self.errors.joined(positions);
+        let delta = errors.apply(&self.features, join(z), join(delta));
         delta.reshape(shape)
     }
 
     fn normalizes_errors(&self) -> bool {
-        self.grad_norm.mode() != GradNormMode::Identity
+        self.errors.rule.mode != GradNormMode::Identity
     }
 
     fn to_drives(
         &self,
-        kept: &[Tensor<2>],
-        delta: &Tensor<2>,
+        kept: &[Tensor<D>],
+        delta: &Tensor<D>,
         _wanted: &[bool],
-    ) -> Vec<Option<Tensor<2>>> {
+    ) -> Vec<Option<Tensor<D>>> {
         let delta = delta.clone();
         vec![Some(match kept.get(3) {
             Some(q) => delta / q.clone(),
@@ -144,15 +169,15 @@ impl RowFunction for INormFunction {
 
     fn to_others(
         &self,
-        _kept: &[Tensor<2>],
-        _delta: &Tensor<2>,
-        at_drives: &[Option<Tensor<2>>],
+        _kept: &[Tensor<D>],
+        _delta: &Tensor<D>,
+        at_drives: &[Option<Tensor<D>>],
         wanted: &[bool],
     ) -> Errors {
         let at_a = at_drives[0].clone();
         let bias = |wanted: &bool| {
             let at_a = at_a.clone().filter(|_| *wanted)?;
-            Some(sum_over_rows(at_a).into_dispatch())
+            Some(sum_over_rows(at_a))
         };
         wanted.iter().map(bias).collect()
     }

@@ -4,117 +4,149 @@ use burn::backend::DispatchTensor;
 use burn::tensor::Tensor;
 
 use super::INorm;
-use super::function::Divisive;
+use super::function::{Divisive, INormFunction, PerNetwork};
 use super::positions::{gathered, joined, pooled, shared};
 use crate::autodiff::{attach, is_listed};
 use crate::circuit::{Circuit, LearnsLocally, sealed};
 use crate::context;
 use crate::matmul::product;
 use crate::row_function::{Pass, RowFunction};
-use crate::statistics::{mean, variance};
 
 impl sealed::HasLocalLoss for INorm {
-    /// The mean over the rows that count of m² + (v − 1)², m and v the mean and variance of a row of ẑ, or
-    /// of m² where nothing divides; 0 if there are no rows. It reaches the inhibitory weights only.
-    ///
-    /// With D outputs, B rows and an upstream error λ, dL/dẑ = α + β ẑ where β = 4 λ (v − 1)/(B D) and
-    /// α = 2 λ m/(B D) − β m. From there it goes to s by −1/q and to q by −ẑ/q.
+    /// The [`local_loss`] of these rows.
     ///
     /// # Shapes
     ///
     /// - result: `[1]`
     fn local_loss_of(&self, pass: Pass) -> Tensor<1> {
-        let Pass {
-            inputs,
-            kept,
-            counts,
-        } = pass;
-        let Some(z) = kept.first().filter(|z| z.dims()[0] > 0).cloned() else {
-            let zero = Tensor::zeros([1], (&inputs.device(), inputs.dtype()));
+        let Some(z) = pass.kept.first().filter(|z| z.dims()[0] > 0) else {
+            let zero = Tensor::zeros([1], (&pass.inputs.device(), pass.inputs.dtype()));
             return context::associate(zero, &self.w_ix.base());
         };
         // What the rows of a pass were made with is seen from x W_ix.
-        let positions = z.dims()[0] / kept[1].dims()[0];
+        let [examples, _] = pass.kept[1].dims();
+        let positions = z.dims()[0] / examples;
         let function = self.function_of(positions);
-        let [examples, _] = kept[1].dims();
-        let z = joined(z, examples);
-        let is_divisive = function.divisive.is_some();
-        let (first, second) = (mean(z.clone()), variance(z.clone()));
-        let loss = first.clone().square();
-        let loss = match is_divisive {
-            true => loss + (second.clone() - 1.0).square(),
-            false => loss,
-        };
-        let [rows, features] = z.dims();
-        // The weight of each row in the mean.
-        let (loss, share) = match &counts {
-            None => (loss.mean(), None),
-            Some(counts) => {
-                let total = counts.clone().sum().clamp_min(1.0).unsqueeze::<2>();
-                let share = counts.clone() / total;
-                ((loss * share.clone()).sum(), Some(share))
-            }
-        };
-        let u = |of: fn(&Divisive) -> &Tensor<2>| function.divisive.as_ref().map(of).cloned();
-        let weights = [
-            Some(function.w_ix.clone()),
-            Some(function.w_ei.clone()),
-            u(|d| &d.u_ix),
-            u(|d| &d.u_ei),
-        ];
-        if !is_listed(&function.w_ix) {
-            return self.local_loss_in_operations(inputs, counts, examples);
+        match is_listed(&function.w_ix) {
+            true => local_loss(function, pass),
+            false => self.local_loss_in_operations(pass.inputs, pass.counts, examples),
         }
-        let parents = weights.into_iter().flatten().map(Tensor::into_dispatch);
-        let function = function.inner();
-        attach(
-            loss,
-            parents.collect(),
-            move |upstream: Tensor<1>, wanted| {
-                let scale = upstream.unsqueeze::<2>();
-                let scale = match &share {
-                    None => scale / (rows * features) as f64,
-                    Some(share) => share.clone() * scale / features as f64,
-                };
-                let alpha = first.clone() * scale.clone() * 2.0;
-                let back = |inputs| Back { inputs, wanted };
-                let subtractive = |to_s: Tensor<2>| {
-                    let to_s = gathered(to_s, positions);
-                    let inputs = pooled(inputs.clone(), positions);
-                    back(inputs).subtractive(&kept[1], &function.w_ei, to_s)
-                };
-                let (Some(divisive), [_, _, drive, q]) = (&function.divisive, &kept[..]) else {
-                    return subtractive(-alpha.expand([rows, features])).into();
-                };
-                let q = match divisive.uniform {
-                    // q is as narrow as α and β: one pass over ẑ less.
-                    Some(_) => joined(q.clone(), examples).narrow(1, 0, 1),
-                    None => joined(q.clone(), examples),
-                };
-                let beta = (second.clone() - 1.0) * scale * 4.0;
-                let alpha = alpha - beta.clone() * first.clone();
-                let to_s = match divisive.uniform {
-                    Some(_) => {
-                        -(z.clone() * (beta.clone() / q.clone()) + alpha.clone() / q.clone())
-                    }
-                    None => -(z.clone() * beta.clone() + alpha.clone()) / q.clone(),
-                };
-                let of_u = match divisive.uniform {
-                    Some(u) => {
-                        let second_moment = second.clone() + first.clone().square();
-                        let along = alpha * first.clone() + beta * second_moment;
-                        let to_power = -along * features as f64 / q.square() * 0.5;
-                        back(inputs.clone()).uniform(drive, u, shared(to_power, positions))
-                    }
-                    None => {
-                        let to_power = gathered(to_s.clone() * z.clone() / q * 0.5, positions);
-                        let to_power = shared(to_power, positions);
-                        back(inputs.clone()).general(drive, &divisive.u_ei, to_power)
-                    }
-                };
-                subtractive(to_s).into_iter().chain(of_u).collect()
-            },
-        )
+    }
+}
+
+/// The mean over the rows that count of m² + (v − 1)², m and v the mean and variance of a row of ẑ, or
+/// of m² where nothing divides. It reaches the inhibitory weights only.
+///
+/// With D outputs, B rows and an upstream error λ, dL/dẑ = α + β ẑ where β = 4 λ (v − 1)/(B D) and
+/// α = 2 λ m/(B D) − β m. From there it goes to s by −1/q and to q by −ẑ/q.
+///
+/// # Shapes
+///
+/// - result: `[networks]`
+fn local_loss<const D: usize>(function: INormFunction<D>, pass: Pass<D>) -> Tensor<1> {
+    let Pass {
+        inputs,
+        kept,
+        counts,
+    } = pass;
+    let positions = function.positions;
+    let examples = kept[1].dims()[D - 2];
+    let z = joined(kept[0].clone(), examples);
+    let (rows, features) = (z.dims()[D - 2], z.dims()[D - 1]);
+    let first = function.features.mean(z.clone());
+    let second = function.features.variance(z.clone());
+    let loss = first.clone().square();
+    let loss = match &function.divisive {
+        Some(_) => loss + (second.clone() - 1.0).square(),
+        None => loss,
+    };
+    // The weight of each row in the mean.
+    let (loss, share) = match &counts {
+        None => (mean_over_rows(loss), None),
+        Some(counts) => {
+            let total = sum_over_rows(counts.clone()).clamp_min(1.0);
+            let share = counts.clone() / one_each(total);
+            (sum_over_rows(loss * share.clone()), Some(share))
+        }
+    };
+    let u = |of: fn(&Divisive<D>) -> &Tensor<D>| function.divisive.as_ref().map(of).cloned();
+    let weights = [
+        Some(function.w_ix.clone()),
+        Some(function.w_ei.clone()),
+        u(|d| &d.u_ix),
+        u(|d| &d.u_ei),
+    ];
+    let parents = weights.into_iter().flatten().map(Tensor::into_dispatch);
+    let function = function.inner();
+    attach(
+        loss,
+        parents.collect(),
+        move |upstream: Tensor<1>, wanted| {
+            let scale = one_each(upstream);
+            let scale = match &share {
+                None => function.features.divide(scale, rows, features),
+                Some(share) => function.features.divide(share.clone() * scale, 1, features),
+            };
+            let alpha = first.clone() * scale.clone() * 2.0;
+            let back = |inputs| Back { inputs, wanted };
+            let subtractive = |to_s: Tensor<D>| {
+                let to_s = gathered(function.features.only(to_s), positions);
+                let inputs = pooled(inputs.clone(), positions);
+                back(inputs).subtractive(&kept[1], &function.w_ei, to_s)
+            };
+            let (Some(divisive), [_, _, drive, q]) = (&function.divisive, &kept[..]) else {
+                return subtractive(-alpha.expand(z.dims())).into();
+            };
+            let q = match divisive.uniform {
+                // q is as narrow as α and β: one pass over ẑ less.
+                Some(_) => joined(q.clone(), examples).narrow(D - 1, 0, 1),
+                None => joined(q.clone(), examples),
+            };
+            let beta = (second.clone() - 1.0) * scale * 4.0;
+            let alpha = alpha - beta.clone() * first.clone();
+            let to_s = match divisive.uniform {
+                Some(_) => -(z.clone() * (beta.clone() / q.clone()) + alpha.clone() / q.clone()),
+                None => -(z.clone() * beta.clone() + alpha.clone()) / q.clone(),
+            };
+            let of_u = match &divisive.uniform {
+                Some(u) => {
+                    let second_moment = second.clone() + first.clone().square();
+                    let along = alpha * first.clone() + beta * second_moment;
+                    let along = function.features.times(-along, features);
+                    let to_power = along / q.square() * 0.5;
+                    back(inputs.clone()).uniform(drive, u, shared(to_power, positions))
+                }
+                None => {
+                    let to_power = gathered(to_s.clone() * z.clone() / q * 0.5, positions);
+                    let to_power = shared(to_power, positions);
+                    back(inputs.clone()).general(drive, &divisive.u_ei, to_power)
+                }
+            };
+            subtractive(to_s).into_iter().chain(of_u).collect()
+        },
+    )
+}
+
+/// A number of each network, `[networks, 1, 1]`; of a single network `[1, 1]`.
+fn one_each<const D: usize>(numbers: Tensor<1>) -> Tensor<D> {
+    let mut shape = [1; D];
+    shape[0] = numbers.dims()[0];
+    numbers.reshape(shape)
+}
+
+/// The mean of `[..., rows, 1]` for each network.
+fn mean_over_rows<const D: usize>(x: Tensor<D>) -> Tensor<1> {
+    match D {
+        2 => x.mean(),
+        _ => x.mean_dim(D - 2).flatten(0, D - 1),
+    }
+}
+
+/// The sum of `[..., rows, 1]` for each network.
+fn sum_over_rows<const D: usize>(x: Tensor<D>) -> Tensor<1> {
+    match D {
+        2 => x.sum(),
+        _ => x.sum_dim(D - 2).flatten(0, D - 1),
     }
 }
 
@@ -144,22 +176,22 @@ impl INorm {
 }
 
 /// The last part of the way back, to the weights that want an error: W_ix, W_ei, U_ix, U_ei.
-struct Back<'a> {
-    inputs: Tensor<2>,
+struct Back<'a, const D: usize> {
+    inputs: Tensor<D>,
     wanted: &'a [bool],
 }
 
-impl Back<'_> {
-    fn to_readers(&self, error: Tensor<2>) -> DispatchTensor {
+impl<const D: usize> Back<'_, D> {
+    fn to_readers(&self, error: Tensor<D>) -> DispatchTensor {
         product(self.inputs.clone().transpose(), error).into_dispatch()
     }
 
     /// From the error at s = h W_ei.
     fn subtractive(
         &self,
-        h: &Tensor<2>,
-        w_ei: &Tensor<2>,
-        to_s: Tensor<2>,
+        h: &Tensor<D>,
+        w_ei: &Tensor<D>,
+        to_s: Tensor<D>,
     ) -> [Option<DispatchTensor>; 2] {
         let to_h = || product(to_s.clone(), w_ei.clone().transpose());
         let to_w_ei = || product(h.clone().transpose(), to_s.clone()).into_dispatch();
@@ -172,20 +204,20 @@ impl Back<'_> {
     /// From the error at the power u Σ d², d the drive; U_ei is a constant.
     fn uniform(
         &self,
-        drive: &Tensor<2>,
-        u: f64,
-        to_power: Tensor<2>,
+        drive: &Tensor<D>,
+        u: &PerNetwork<D>,
+        to_power: Tensor<D>,
     ) -> [Option<DispatchTensor>; 2] {
-        let to_u_ix = || self.to_readers(drive.clone() * (to_power * (2.0 * u)));
+        let to_u_ix = || self.to_readers(drive.clone() * u.times(to_power, 2.0));
         [self.wanted[2].then(to_u_ix), None]
     }
 
     /// From the error at the power d² U_ei.
     fn general(
         &self,
-        drive: &Tensor<2>,
-        u_ei: &Tensor<2>,
-        to_power: Tensor<2>,
+        drive: &Tensor<D>,
+        u_ei: &Tensor<D>,
+        to_power: Tensor<D>,
     ) -> [Option<DispatchTensor>; 2] {
         let to_drive = || {
             let to_square = product(to_power.clone(), u_ei.clone().transpose());

@@ -14,10 +14,10 @@ use super::{
 };
 use crate::dale::{Plasticity, Role, Sign, Weight};
 use crate::functional::{excite, inhibit, inhibitory_loss};
-use crate::row_function::{RowFunction, rows};
-use crate::statistics::mean_square;
+use crate::row_function::{RowFunction, Vector, rows};
+use crate::statistics::{Features, mean_square};
 use crate::{Error, GradNorm, init};
-use function::{Divisive, INormFunction};
+use function::{Divisive, INormFunction, PerNetwork};
 use positions::joined;
 
 pub use weights::{INormOptions, INormWeights, InhibitoryPlasticity, NormalizedOver};
@@ -150,7 +150,7 @@ impl LearnsLocally for INorm {
         };
         match (self.over, z_hat.dims()[0]) {
             (NormalizedOver::Example, examples @ 1..) => {
-                inhibitory_loss(joined(rows(z_hat), examples), divisive)
+                inhibitory_loss(joined::<2>(rows(z_hat), examples), divisive)
             }
             _ => inhibitory_loss(z_hat, divisive),
         }
@@ -188,10 +188,11 @@ impl INorm {
             divisive: divisive.map(|(u_ix, u_ei)| Divisive {
                 u_ix: u_ix.val(),
                 u_ei: u_ei.val(),
-                uniform: u_ei.uniform_value(),
+                uniform: u_ei.uniform_value().map(PerNetwork::Same),
             }),
-            bias: val(&self.bias),
-            grad_norm: self.grad_norm.valid(),
+            bias: val(&self.bias).map(Vector::of_one),
+            errors: self.grad_norm.of_rows(),
+            features: Features::All,
             epsilon: self.epsilon,
             positions,
         }
