@@ -54,7 +54,6 @@ pub(crate) enum Features<const D: usize> {
     /// All.
     All,
     /// Each network a number of its own.
-    #[allow(dead_code)] // Every network is alone so far.
     First(FirstFeatures<D>),
 }
 
@@ -68,11 +67,15 @@ pub(crate) struct FirstFeatures<const D: usize> {
 }
 
 impl<const D: usize> Features<D> {
-    #[allow(dead_code)] // Every network is alone so far.
     /// Those for which `exists`, `[networks, 1, features]`, is 1.
     pub fn where_one(exists: Tensor<D>) -> Self {
         let count = exists.clone().sum_dim(D - 1);
         Self::First(FirstFeatures { exists, count })
+    }
+
+    /// Whether they are not all.
+    pub fn are_some(&self) -> bool {
+        matches!(self, Self::First(_))
     }
 
     /// `x` with zeros where there is no feature.

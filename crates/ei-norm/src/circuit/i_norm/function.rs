@@ -43,7 +43,6 @@ pub(super) enum PerNetwork<const D: usize> {
     /// The same for all.
     Same(f64),
     /// `[networks, 1, 1]`.
-    #[allow(dead_code)] // Every network is alone so far.
     Own(Tensor<D>),
 }
 
@@ -65,6 +64,17 @@ impl<const D: usize> Divisive<D> {
         match &self.uniform {
             Some(u) => u.times(mean_square(drive), n_d),
             None => product(drive.square(), self.u_ei.clone()),
+        }
+    }
+}
+
+impl<const D: usize> INormFunction<D> {
+    /// As the task's error sees it: inhibition is a constant.
+    pub(super) fn of_task(self) -> Self {
+        Self {
+            w_ex: self.w_ex.clone(),
+            bias: self.bias.clone(),
+            ..self.inner()
         }
     }
 }
@@ -151,7 +161,7 @@ impl<const D: usize> RowFunction<D> for INormFunction<D> {
     }
 
     fn normalizes_errors(&self) -> bool {
-        self.errors.rule.mode != GradNormMode::Identity
+        self.errors.rule.mode != GradNormMode::Identity || self.features.are_some()
     }
 
     fn to_drives(
