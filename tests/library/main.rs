@@ -41,6 +41,7 @@ mod normalize;
 mod optim;
 mod optimizer_record;
 mod padded;
+mod population;
 mod products;
 mod projected;
 mod reads;

@@ -73,6 +73,11 @@ impl<const D: usize> Features<D> {
         Self::First(FirstFeatures { exists, count })
     }
 
+    /// Whether they are not all.
+    pub fn are_some(&self) -> bool {
+        matches!(self, Self::First(_))
+    }
+
     /// `x` with zeros where there is no feature.
     pub fn only(&self, x: Tensor<D>) -> Tensor<D> {
         match self {

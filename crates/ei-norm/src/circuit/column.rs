@@ -3,6 +3,7 @@ use burn::tensor::{Device, Tensor};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use super::population::Stack;
 use super::{
     Circuit, Currents, EiFunction, Options, Wiring, bias_weight, check_bias, excitatory, sealed,
     val, zero_bias,
@@ -12,6 +13,7 @@ use crate::error::check_shape;
 use crate::functional::excite;
 use crate::init::{self, Column};
 use crate::row_function::Vector;
+use crate::statistics::Features;
 use crate::{Error, read};
 
 /// A circuit whose inputs excite or inhibit ("column EI", Cornford et al. 2021):
@@ -167,16 +169,54 @@ impl ColumnEi {
 
 impl sealed::Computes for ColumnEi {
     type Function = EiFunction;
+    type Population = EiFunction<3>;
 
     fn function(&self, _rows: usize, _examples: usize) -> EiFunction {
         EiFunction {
             w_ex: self.effective_weights(),
             inhibition: None,
             bias: val(&self.bias).map(Vector::of_one),
+            features: Features::All,
         }
     }
 
     fn single_matrix(&self) -> Option<(Tensor<2>, Option<Tensor<1>>)> {
         Some((self.effective_weights(), val(&self.bias)))
+    }
+
+    fn matrices(&self) -> Vec<&Weight<2>> {
+        vec![&self.w_ex]
+    }
+
+    fn matrices_mut(&mut self) -> Vec<&mut Weight<2>> {
+        vec![&mut self.w_ex]
+    }
+
+    fn vectors(&self) -> Vec<&Weight<1>> {
+        [&self.signs].into_iter().chain(&self.bias).collect()
+    }
+
+    fn vectors_mut(&mut self) -> Vec<&mut Weight<1>> {
+        [&mut self.signs]
+            .into_iter()
+            .chain(&mut self.bias)
+            .collect()
+    }
+
+    fn same_form(&self, other: &Self) -> bool {
+        self.bias.is_some() == other.bias.is_some()
+    }
+
+    fn population(circuits: &[Self], mut stack: Stack) -> EiFunction<3> {
+        let signs: Tensor<3> = stack.vector().unsqueeze_dim(2);
+        EiFunction {
+            w_ex: stack.matrix() * signs,
+            inhibition: None,
+            bias: circuits
+                .iter()
+                .all(|column| column.bias.is_some())
+                .then(|| Vector::of_each(stack.vector())),
+            features: stack.features,
+        }
     }
 }

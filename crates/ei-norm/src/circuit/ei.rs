@@ -4,6 +4,7 @@ use burn::tensor::{Device, Tensor};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use super::population::Stack;
 use super::{
     Circuit, Currents, Options, Wiring, bias_weight, check_bias, check_inhibition, excitatory,
     non_negative, sealed, tensors, val, zero_bias,
@@ -15,6 +16,7 @@ use crate::functional::{excite, inhibit};
 use crate::init::{EiInitializer, Inhibitory};
 use crate::matmul::{add_product, product};
 use crate::row_function::{Activity, RowFunction, Vector, add_bias, exactly, sum_over_rows};
+use crate::statistics::Features;
 
 /// A circuit of excitatory neurons with feed-forward inhibition (a DANN layer, Cornford et al. 2021):
 ///
@@ -162,6 +164,7 @@ impl Ei {
 
 impl sealed::Computes for Ei {
     type Function = EiFunction;
+    type Population = EiFunction<3>;
 
     fn function(&self, rows: usize, _examples: usize) -> EiFunction {
         EiFunction::of(self).for_rows(rows)
@@ -169,6 +172,48 @@ impl sealed::Computes for Ei {
 
     fn single_matrix(&self) -> Option<(Tensor<2>, Option<Tensor<1>>)> {
         Some((self.effective_weights(), val(&self.bias)))
+    }
+
+    fn matrices(&self) -> Vec<&Weight<2>> {
+        [&self.w_ex]
+            .into_iter()
+            .chain(&self.w_ix)
+            .chain(&self.w_ei)
+            .collect()
+    }
+
+    fn matrices_mut(&mut self) -> Vec<&mut Weight<2>> {
+        [&mut self.w_ex]
+            .into_iter()
+            .chain(&mut self.w_ix)
+            .chain(&mut self.w_ei)
+            .collect()
+    }
+
+    fn vectors(&self) -> Vec<&Weight<1>> {
+        self.bias.iter().collect()
+    }
+
+    fn vectors_mut(&mut self) -> Vec<&mut Weight<1>> {
+        self.bias.iter_mut().collect()
+    }
+
+    fn same_form(&self, other: &Self) -> bool {
+        self.w_ix.is_some() == other.w_ix.is_some() && self.bias.is_some() == other.bias.is_some()
+    }
+
+    fn population(circuits: &[Self], mut stack: Stack) -> EiFunction<3> {
+        let has = |part: fn(&Self) -> bool| circuits.iter().all(part);
+        EiFunction {
+            w_ex: stack.matrix(),
+            inhibition: has(|ei| ei.w_ix.is_some()).then(|| (stack.matrix(), stack.matrix())),
+            bias: has(|ei| ei.bias.is_some()).then(|| Vector::of_each(stack.vector())),
+            features: stack.features,
+        }
+    }
+
+    fn of_task(function: EiFunction<3>, rows: usize) -> EiFunction<3> {
+        function.for_rows(rows)
     }
 }
 
@@ -182,6 +227,8 @@ pub struct EiFunction<const D: usize = 2> {
     /// W_ix and W_ei.
     pub(crate) inhibition: Option<(Tensor<D>, Tensor<D>)>,
     pub(crate) bias: Option<Vector<D>>,
+    /// The outputs that exist.
+    pub(crate) features: Features<D>,
 }
 
 impl EiFunction {
@@ -191,6 +238,7 @@ impl EiFunction {
             w_ex: circuit.w_ex.val(),
             inhibition: inhibition.map(|(w_ix, w_ei)| (w_ix.val(), w_ei.val())),
             bias: val(&circuit.bias).map(Vector::of_one),
+            features: Features::All,
         }
     }
 }
@@ -219,7 +267,7 @@ impl<const D: usize> EiFunction<D> {
         Self {
             w_ex,
             inhibition: None,
-            bias: self.bias,
+            ..self
         }
     }
 }
@@ -246,6 +294,7 @@ impl<const D: usize> RowFunction<D> for EiFunction<D> {
                 .inhibition
                 .map(|(w_ix, w_ei)| (w_ix.inner(), w_ei.inner())),
             bias: self.bias.map(Vector::inner),
+            ..self
         }
     }
 
@@ -267,6 +316,15 @@ impl<const D: usize> RowFunction<D> for EiFunction<D> {
                 }
             }
         }
+    }
+
+    /// No error arrives at an output that does not exist.
+    fn normalize_error(&self, _kept: &[Tensor<D>], delta: Tensor<D>) -> Tensor<D> {
+        self.features.only(delta)
+    }
+
+    fn normalizes_errors(&self) -> bool {
+        self.features.are_some()
     }
 
     fn to_drives(

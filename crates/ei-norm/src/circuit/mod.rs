@@ -7,6 +7,7 @@
 mod column;
 mod ei;
 mod i_norm;
+mod population;
 mod shunting;
 
 use burn::module::{Content, Module};
@@ -23,6 +24,7 @@ pub use column::{ColumnEi, ColumnEiOptions, ColumnEiWeights};
 pub(crate) use ei::EiFunction;
 pub use ei::{Ei, EiOptions, EiWeights};
 pub use i_norm::{INorm, INormOptions, INormWeights, InhibitoryPlasticity, NormalizedOver};
+pub use population::Population;
 pub use shunting::{Shunting, ShuntingOptions, ShuntingWeights};
 
 /// A circuit of excitatory and inhibitory neurons, which a [`Layer`](crate::layer::Layer) puts into a
@@ -90,12 +92,16 @@ pub trait Options:
 }
 
 pub(crate) mod sealed {
-    use super::{Pass, RowFunction, Tensor};
+    use super::population::Stack;
+    use super::{Pass, RowFunction, Tensor, Weight};
 
     /// What a circuit computes with.
-    pub trait Computes {
+    pub trait Computes: Sized {
         /// The function of rows.
         type Function: RowFunction;
+
+        /// The function of the rows of a population.
+        type Population: RowFunction<3>;
 
         /// The function for so many rows of so many examples, with weights that are part of the graph.
         fn function(&self, rows: usize, examples: usize) -> Self::Function;
@@ -104,12 +110,39 @@ pub(crate) mod sealed {
         fn single_matrix(&self) -> Option<(Tensor<2>, Option<Tensor<1>>)> {
             None
         }
+
+        /// All matrices, in the order of the fields.
+        fn matrices(&self) -> Vec<&Weight<2>>;
+
+        /// The same.
+        fn matrices_mut(&mut self) -> Vec<&mut Weight<2>>;
+
+        /// All vectors, in the order of the fields.
+        fn vectors(&self) -> Vec<&Weight<1>>;
+
+        /// The same.
+        fn vectors_mut(&mut self) -> Vec<&mut Weight<1>>;
+
+        /// Whether another circuit with as many weights differs from this one in its sizes alone.
+        fn same_form(&self, other: &Self) -> bool;
+
+        /// The function of these circuits with their weights stacked, which are part of the graph.
+        fn population(circuits: &[Self], stack: Stack) -> Self::Population;
+
+        /// The same as the task's error sees it, for so many rows of each network.
+        fn of_task(function: Self::Population, rows: usize) -> Self::Population {
+            let _ = rows;
+            function
+        }
     }
 
     /// A loss of a circuit's own.
-    pub trait HasLocalLoss {
+    pub trait HasLocalLoss: Computes {
         /// The loss of the rows of a pass.
         fn local_loss_of(&self, pass: Pass) -> Tensor<1>;
+
+        /// The losses of the rows of a population, of which each network has some, `[networks]`.
+        fn local_losses(function: Self::Population, pass: Pass<3>) -> Tensor<1>;
     }
 }
 

@@ -4,6 +4,7 @@ use burn::tensor::{Device, Tensor};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use super::population::Stack;
 use super::{
     Circuit, Currents, Options, Wiring, bias_weight, check_bias, check_inhibition, excitatory,
     free, no_inhibition, non_negative, sealed, tensors, val, zero_bias,
@@ -16,6 +17,7 @@ use crate::functional::excite;
 use crate::init::{self, Iclr, Inhibitory};
 use crate::matmul::{add_product, product};
 use crate::row_function::{Activity, RowFunction, Vector, add_bias, exactly, sum_over_rows};
+use crate::statistics::Features;
 
 /// A circuit of excitatory neurons whose inhibition subtracts and divides (the DANN layer with shunting
 /// inhibition of Cornford et al. 2021):
@@ -204,6 +206,7 @@ impl Shunting {
 
 impl sealed::Computes for Shunting {
     type Function = ShuntingFunction;
+    type Population = ShuntingFunction<3>;
 
     fn function(&self, _rows: usize, _examples: usize) -> ShuntingFunction {
         ShuntingFunction {
@@ -213,7 +216,48 @@ impl sealed::Computes for Shunting {
             alpha: Vector::of_one(self.alpha.val()),
             gain: Vector::of_one(self.gain.val()),
             bias: val(&self.bias).map(Vector::of_one),
+            features: Features::All,
             epsilon: self.epsilon,
+        }
+    }
+
+    fn matrices(&self) -> Vec<&Weight<2>> {
+        vec![&self.w_ex, &self.w_ix, &self.w_ei]
+    }
+
+    fn matrices_mut(&mut self) -> Vec<&mut Weight<2>> {
+        vec![&mut self.w_ex, &mut self.w_ix, &mut self.w_ei]
+    }
+
+    fn vectors(&self) -> Vec<&Weight<1>> {
+        [&self.alpha, &self.gain]
+            .into_iter()
+            .chain(&self.bias)
+            .collect()
+    }
+
+    fn vectors_mut(&mut self) -> Vec<&mut Weight<1>> {
+        [&mut self.alpha, &mut self.gain]
+            .into_iter()
+            .chain(&mut self.bias)
+            .collect()
+    }
+
+    fn same_form(&self, other: &Self) -> bool {
+        self.bias.is_some() == other.bias.is_some() && self.epsilon == other.epsilon
+    }
+
+    fn population(circuits: &[Self], mut stack: Stack) -> ShuntingFunction<3> {
+        let has_bias = circuits.iter().all(|circuit| circuit.bias.is_some());
+        ShuntingFunction {
+            w_ex: stack.matrix(),
+            w_ix: stack.matrix(),
+            w_ei: stack.matrix(),
+            alpha: Vector::of_each(stack.vector()),
+            gain: Vector::of_each(stack.vector()),
+            bias: has_bias.then(|| Vector::of_each(stack.vector())),
+            features: stack.features,
+            epsilon: circuits.first().map_or(0.0, Shunting::epsilon),
         }
     }
 }
@@ -231,6 +275,8 @@ pub struct ShuntingFunction<const D: usize = 2> {
     alpha: Vector<D>,
     gain: Vector<D>,
     bias: Option<Vector<D>>,
+    /// The outputs that exist.
+    features: Features<D>,
     epsilon: f64,
 }
 
@@ -280,12 +326,22 @@ impl<const D: usize> RowFunction<D> for ShuntingFunction<D> {
         let [e, h] = exactly(drives);
         let balance = add_product(e, -1.0, h.clone(), self.w_ei.clone());
         let gamma = product(h.clone() * self.strength(), self.w_ei.clone()) + self.epsilon;
+        let gamma = self.features.divisor(gamma);
         let ratio = balance / gamma.clone();
         let z = ratio.clone() * self.gain.row();
         Activity {
             z: add_bias(z, &self.bias),
             kept: vec![h, ratio, gamma],
         }
+    }
+
+    /// No error arrives at an output that does not exist.
+    fn normalize_error(&self, _kept: &[Tensor<D>], delta: Tensor<D>) -> Tensor<D> {
+        self.features.only(delta)
+    }
+
+    fn normalizes_errors(&self) -> bool {
+        self.features.are_some()
     }
 
     fn to_drives(

@@ -95,8 +95,8 @@ impl<const D: usize> ErrorNorm<D> {
                 let weights = weights.map(|w| w.reshape([width]));
                 apply(mode, epsilon, Some(&z), weights.as_ref(), delta)
             }
-            _ if mode == GradNormMode::Identity => delta,
-            _ => in_single_precision(self.rule, features, Some(z), weights, delta),
+            _ if mode == GradNormMode::Identity => features.only(delta),
+            _ => in_single_precision(self.rule, features, Some(z), weights, features.only(delta)),
         }
     }
 }

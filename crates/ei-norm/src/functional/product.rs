@@ -6,6 +6,7 @@ use crate::circuit::EiFunction;
 use crate::error::{check_last, check_shape};
 use crate::init::or_panic;
 use crate::row_function::{self, Vector};
+use crate::statistics::Features;
 
 /// The excitatory current: x W_ex + b.
 ///
@@ -28,6 +29,7 @@ pub fn excite<const D: usize>(x: Tensor<D>, w_ex: Tensor<2>, bias: Option<Tensor
         w_ex,
         inhibition: None,
         bias: bias.map(Vector::of_one),
+        features: Features::All,
     };
     row_function::apply(function, x).0
 }
@@ -79,6 +81,7 @@ pub fn ei_linear<const D: usize>(
         w_ex,
         inhibition: Some((w_ix, w_ei)),
         bias: bias.map(Vector::of_one),
+        features: Features::All,
     };
     row_function::apply(function.for_rows(rows), x).0
 }

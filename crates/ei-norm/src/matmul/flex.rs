@@ -84,12 +84,9 @@ fn accumulate<T: Real>(
 
 /// The number of matrices of each operand, if it is the same.
 fn pairs(a: &FlexTensor, b: &FlexTensor) -> Option<usize> {
-    let leading = |tensor: &FlexTensor| {
-        let shape = tensor.layout().shape().to_vec();
-        Some(shape.split_last_chunk::<2>()?.0.to_vec())
-    };
-    let networks = leading(a)?;
-    (networks == leading(b)?).then(|| networks.iter().product())
+    let (networks, _) = a.layout().shape().split_last_chunk::<2>()?;
+    let (others, _) = b.layout().shape().split_last_chunk::<2>()?;
+    (networks == others).then(|| networks.iter().product())
 }
 
 /// One of the matrices over the last two axes.

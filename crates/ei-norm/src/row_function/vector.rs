@@ -16,6 +16,13 @@ impl Vector<2> {
     }
 }
 
+impl Vector<3> {
+    /// The vectors `[networks, features]` of a population.
+    pub(crate) fn of_each(vectors: Tensor<2>) -> Self {
+        Self(vectors.into_dispatch())
+    }
+}
+
 impl<const D: usize> Vector<D> {
     /// As a row, `[..., 1, features]`.
     pub(crate) fn row(&self) -> Tensor<D> {

@@ -68,6 +68,17 @@ impl<const D: usize> Divisive<D> {
     }
 }
 
+impl<const D: usize> INormFunction<D> {
+    /// As the task's error sees it: inhibition is a constant.
+    pub(super) fn of_task(self) -> Self {
+        Self {
+            w_ex: self.w_ex.clone(),
+            bias: self.bias.clone(),
+            ..self.inner()
+        }
+    }
+}
+
 impl<const D: usize> RowFunction<D> for INormFunction<D> {
     fn readers(&self) -> Vec<Tensor<D>> {
         let u_ix = self.divisive.as_ref().map(|divisive| divisive.u_ix.clone());
@@ -150,7 +161,7 @@ impl<const D: usize> RowFunction<D> for INormFunction<D> {
     }
 
     fn normalizes_errors(&self) -> bool {
-        self.errors.rule.mode != GradNormMode::Identity
+        self.errors.rule.mode != GradNormMode::Identity || self.features.are_some()
     }
 
     fn to_drives(

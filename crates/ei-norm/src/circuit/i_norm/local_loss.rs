@@ -32,6 +32,10 @@ impl sealed::HasLocalLoss for INorm {
             false => self.local_loss_in_operations(pass.inputs, pass.counts, examples),
         }
     }
+
+    fn local_losses(function: INormFunction<3>, pass: Pass<3>) -> Tensor<1> {
+        local_loss(function, pass)
+    }
 }
 
 /// The mean over the rows that count of m² + (v − 1)², m and v the mean and variance of a row of ẑ, or

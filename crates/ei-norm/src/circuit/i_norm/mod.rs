@@ -6,15 +6,17 @@ mod positions;
 mod weights;
 
 use burn::module::{Content, Module};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 
+use super::population::Stack;
 use super::{
     Circuit, Currents, LearnsLocally, bias_weight, check_bias, check_inhibition, excitatory,
     sealed, val,
 };
 use crate::dale::{Plasticity, Role, Sign, Weight};
+use crate::error_norm::ErrorNorm;
 use crate::functional::{excite, inhibit, inhibitory_loss};
-use crate::row_function::{RowFunction, Vector, rows};
+use crate::row_function::{Vector, rows};
 use crate::statistics::{Features, mean_square};
 use crate::{Error, GradNorm, init};
 use function::{Divisive, INormFunction, PerNetwork};
@@ -201,18 +203,85 @@ impl INorm {
 
 impl sealed::Computes for INorm {
     type Function = INormFunction;
+    type Population = INormFunction<3>;
 
     fn function(&self, rows: usize, examples: usize) -> INormFunction {
         let positions = match self.over {
             NormalizedOver::Example if examples > 0 => rows / examples,
             _ => 1,
         };
-        let function = self.function_of(positions);
-        // Inhibition is a constant to the task's error.
+        self.function_of(positions).of_task()
+    }
+
+    fn matrices(&self) -> Vec<&Weight<2>> {
+        [&self.w_ex, &self.w_ix, &self.w_ei]
+            .into_iter()
+            .chain(&self.u_ix)
+            .chain(&self.u_ei)
+            .collect()
+    }
+
+    fn matrices_mut(&mut self) -> Vec<&mut Weight<2>> {
+        [&mut self.w_ex, &mut self.w_ix, &mut self.w_ei]
+            .into_iter()
+            .chain(&mut self.u_ix)
+            .chain(&mut self.u_ei)
+            .collect()
+    }
+
+    fn vectors(&self) -> Vec<&Weight<1>> {
+        let lateral = &self.grad_norm.lateral_weights;
+        self.bias.iter().chain(lateral).collect()
+    }
+
+    fn vectors_mut(&mut self) -> Vec<&mut Weight<1>> {
+        let lateral = &mut self.grad_norm.lateral_weights;
+        self.bias.iter_mut().chain(lateral).collect()
+    }
+
+    fn same_form(&self, other: &Self) -> bool {
+        let form = |circuit: &Self| {
+            let divides = circuit.u_ix.is_some();
+            let errors = circuit.grad_norm.of_rows().rule;
+            (divides, circuit.bias.is_some(), errors, circuit.epsilon)
+        };
+        form(self) == form(other)
+    }
+
+    fn population(circuits: &[Self], mut stack: Stack) -> INormFunction<3> {
+        let has = |part: fn(&Self) -> bool| circuits.iter().all(part);
+        let uniform = circuits
+            .iter()
+            .map(|circuit| circuit.u_ei.as_ref()?.uniform_value());
+        let uniform: Option<Vec<f64>> = uniform.collect();
+        let w_ex = stack.matrix();
+        let number = |values: Vec<f64>| {
+            let shape = [values.len(), 1, 1];
+            let options = (&w_ex.device().inner(), w_ex.dtype());
+            PerNetwork::Own(Tensor::from_data(TensorData::new(values, shape), options))
+        };
         INormFunction {
-            w_ex: function.w_ex.clone(),
-            bias: function.bias.clone(),
-            ..function.inner()
+            w_ix: stack.matrix(),
+            w_ei: stack.matrix(),
+            divisive: has(|circuit| circuit.u_ix.is_some()).then(|| Divisive {
+                u_ix: stack.matrix(),
+                u_ei: stack.matrix(),
+                uniform: uniform.map(number),
+            }),
+            bias: has(|circuit| circuit.bias.is_some()).then(|| Vector::of_each(stack.vector())),
+            errors: ErrorNorm {
+                rule: circuits[0].grad_norm.of_rows().rule,
+                weights: has(|circuit| circuit.grad_norm.lateral_weights.is_some())
+                    .then(|| stack.vector().inner().unsqueeze_dim(1)),
+            },
+            features: stack.features,
+            epsilon: circuits[0].epsilon,
+            positions: 1,
+            w_ex,
         }
+    }
+
+    fn of_task(function: INormFunction<3>, _rows: usize) -> INormFunction<3> {
+        function.of_task()
     }
 }

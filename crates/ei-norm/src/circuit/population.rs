@@ -1,0 +1,281 @@
+//! Circuits of many networks in one: a step of training costs as many operations as that of one network.
+
+use std::vec;
+
+use burn::module::Module;
+use burn::tensor::{Bool, Device, Tensor, TensorData};
+
+use super::{Circuit, LearnsLocally, sealed};
+use crate::dale::Weight;
+use crate::row_function::{self, Pass};
+use crate::statistics::Features;
+use crate::{Error, context};
+
+/// Circuits of one form that compute at once, each for rows and with weights of its own: those of
+/// independent networks that are trained together.
+///
+/// The circuits may differ in all their sizes. Each has its place in tensors of the largest sizes; the
+/// units that are too many there are 0, have no connections, get no errors, and count in no mean and no
+/// variance. So a population does what its circuits do alone, up to the order of sums.
+///
+/// ```
+/// use burn::prelude::*;
+/// use ei_norm::{EiLinearConfig, circuit::Population};
+///
+/// let device = Device::flex();
+/// let narrow = EiLinearConfig::new(4, 3).init(&device);
+/// let wide = EiLinearConfig::new(4, 5).init(&device);
+/// let both = Population::stack(vec![narrow.circuit, wide.circuit])?;
+/// assert_eq!(both.forward(Tensor::ones([2, 8, 4], &device)).dims(), [2, 8, 5]);
+/// assert_eq!(both.unstack()[0].w_ex.dims(), [4, 3]);
+/// # Ok::<(), ei_norm::Error>(())
+/// ```
+#[derive(Module, Debug)]
+pub struct Population<C: Circuit> {
+    /// The matrices of all networks, `[networks, ·, ·]`, in the order of a circuit's fields.
+    pub matrices: Vec<Weight<3>>,
+    /// The vectors of all networks, `[networks, ·]`, in the order of a circuit's fields.
+    pub vectors: Vec<Weight<2>>,
+    /// As they were before; later values are in the stacked weights alone.
+    #[module(skip)]
+    circuits: Vec<C>,
+}
+
+impl<C: Circuit> Population<C> {
+    /// The circuits as one. Their signs, plasticity, roles and masks stay; their parameters are new
+    /// ones, and a reparameterized weight is stacked as the value that it has.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if there is none, or one has another form than the first: other options than
+    /// its sizes, another device or dtype.
+    pub fn stack(circuits: Vec<C>) -> Result<Self, Error> {
+        let Some(first) = circuits.first() else {
+            return Err(Error::config("networks", 0, "at least 1 network"));
+        };
+        if let Some(other) = circuits.iter().position(|other| !fits(first, other)) {
+            let allowed = "circuits that differ in their sizes alone";
+            return Err(Error::config(
+                "networks",
+                format!("network {other}"),
+                allowed,
+            ));
+        }
+        let matrices = (0..first.matrices().len()).map(|k| {
+            let each = circuits.iter().map(|circuit| circuit.matrices()[k]);
+            stacked(&each.collect::<Vec<_>>())
+        });
+        let vectors = (0..first.vectors().len()).map(|k| {
+            let each = circuits.iter().map(|circuit| circuit.vectors()[k]);
+            stacked(&each.collect::<Vec<_>>())
+        });
+        Ok(Self {
+            matrices: matrices.collect::<Result<_, _>>()?,
+            vectors: vectors.collect::<Result<_, _>>()?,
+            circuits,
+        })
+    }
+
+    /// The circuits by themselves, with the weights that they have now.
+    pub fn unstack(&self) -> Vec<C> {
+        let mut circuits = self.circuits.clone();
+        for (network, circuit) in circuits.iter_mut().enumerate() {
+            for (weight, all) in circuit.matrices_mut().into_iter().zip(&self.matrices) {
+                *weight = taken(weight, all, network);
+            }
+            for (weight, all) in circuit.vectors_mut().into_iter().zip(&self.vectors) {
+                *weight = taken(weight, all, network);
+            }
+        }
+        circuits
+    }
+
+    /// The number of networks.
+    pub fn networks(&self) -> usize {
+        self.circuits.len()
+    }
+
+    /// The largest sizes of an input and of an output, `[d_input, d_output]`.
+    pub fn sizes(&self) -> [usize; 2] {
+        let sizes = self.circuits.iter().map(Circuit::sizes);
+        sizes.fold([0, 0], |[a, b], [c, d]| [a.max(c), b.max(d)])
+    }
+
+    /// Applies each circuit to rows of its own.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[networks, rows, d_input]`, 0 beyond the inputs of a network
+    /// - result: `[networks, rows, d_output]`, 0 beyond the outputs of a network
+    ///
+    /// # Panics
+    ///
+    /// If `x` has another shape.
+    #[track_caller]
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        self.apply(x).0
+    }
+
+    #[track_caller]
+    fn apply(&self, x: Tensor<3>) -> (Tensor<3>, Pass<3>) {
+        let (found, [d_input, _]) = (x.dims(), self.sizes());
+        assert!(
+            found[0] == self.networks() && found[2] == d_input,
+            "the input has shape {found:?}, expected [{}, rows, {d_input}]",
+            self.networks()
+        );
+        let function = C::of_task(self.function(), found[1]);
+        row_function::apply(function, x)
+    }
+
+    fn function(&self) -> C::Population {
+        let stack = Stack {
+            matrices: values(&self.matrices),
+            vectors: values(&self.vectors),
+            features: self.features(),
+        };
+        C::population(&self.circuits, stack)
+    }
+
+    /// The outputs of each network.
+    fn features(&self) -> Features<3> {
+        let [_, widest] = self.sizes();
+        let widths = self.circuits.iter().map(|circuit| circuit.sizes()[1]);
+        if widths.clone().all(|width| width == widest) {
+            return Features::All;
+        }
+        let exists = widths.flat_map(|width| (0..widest).map(move |k| f64::from(k < width)));
+        let shape = [self.networks(), 1, widest];
+        Features::where_one(constant(&self.matrices[0], exists.collect(), shape))
+    }
+}
+
+impl<C: LearnsLocally> Population<C> {
+    /// Applies each circuit to rows of its own and returns, beside the output, the loss that its
+    /// inhibitory weights learn from. The loss of a network does not depend on the others.
+    ///
+    /// # Shapes
+    ///
+    /// - `x` and output: as [`forward`](Self::forward); local losses: `[networks]`
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Self::forward), and on a backend of which the feature is not enabled in this crate.
+    #[track_caller]
+    pub fn forward_with_local_loss(&self, x: Tensor<3>) -> (Tensor<3>, Tensor<1>) {
+        let (output, pass) = self.apply(x);
+        let losses = match pass.inputs.dims()[1] {
+            0 => {
+                let options = (&pass.inputs.device(), pass.inputs.dtype());
+                let zeros = Tensor::zeros([self.networks()], options);
+                context::associate(zeros, &self.matrices[0].base())
+            }
+            _ => C::local_losses(self.function(), pass),
+        };
+        (output, losses)
+    }
+}
+
+/// The weights of a population, taken one after the other in the order of a circuit's fields.
+pub struct Stack {
+    matrices: vec::IntoIter<Tensor<3>>,
+    vectors: vec::IntoIter<Tensor<2>>,
+    pub(super) features: Features<3>,
+}
+
+impl Stack {
+    pub(super) fn matrix(&mut self) -> Tensor<3> {
+        let next = self.matrices.next();
+        next.unwrap_or_else(|| unreachable!("a circuit has as many matrices as it lists"))
+    }
+
+    pub(super) fn vector(&mut self) -> Tensor<2> {
+        let next = self.vectors.next();
+        next.unwrap_or_else(|| unreachable!("a circuit has as many vectors as it lists"))
+    }
+}
+
+fn values<const D: usize>(weights: &[Weight<D>]) -> vec::IntoIter<Tensor<D>> {
+    weights
+        .iter()
+        .map(Weight::val)
+        .collect::<Vec<_>>()
+        .into_iter()
+}
+
+/// These numbers on the device of `like`, outside of any graph.
+fn constant<const D: usize>(like: &Weight<D>, values: Vec<f64>, shape: [usize; 3]) -> Tensor<3> {
+    let like = like.val().inner();
+    Tensor::from_data(
+        TensorData::new(values, shape),
+        (&like.device(), like.dtype()),
+    )
+}
+
+/// Whether two circuits differ in their sizes alone.
+fn fits<C: sealed::Computes>(one: &C, other: &C) -> bool {
+    fn same<const D: usize>(one: Vec<&Weight<D>>, other: Vec<&Weight<D>>) -> bool {
+        let form = |w: &Weight<D>| -> (_, _, _, _, Device) {
+            let value = w.val().inner();
+            (
+                w.sign(),
+                w.plasticity(),
+                w.role(),
+                value.dtype(),
+                value.device(),
+            )
+        };
+        one.len() == other.len() && one.into_iter().zip(other).all(|(a, b)| form(a) == form(b))
+    }
+    one.same_form(other)
+        && same(one.matrices(), other.matrices())
+        && same(one.vectors(), other.vectors())
+}
+
+/// One weight of all networks, each in the first corner of the largest shape.
+fn stacked<const D: usize, const E: usize>(weights: &[&Weight<D>]) -> Result<Weight<E>, Error> {
+    let shape = weights.iter().fold([0; D], |shape, weight| {
+        let dims = weight.dims();
+        std::array::from_fn(|axis| shape[axis].max(dims[axis]))
+    });
+    let all = |of: &dyn Fn(&Weight<D>) -> Tensor<D>| {
+        let each = weights.iter().map(|weight| padded(of(weight), shape));
+        Tensor::<D>::stack::<E>(each.collect(), 0)
+    };
+    let first = weights[0];
+    let value = context::associate(all(&|weight| weight.val().inner()), &first.base());
+    let weight = Weight::new(value, first.sign(), first.plasticity());
+    let weight = match first.role() {
+        Some(role) => weight.with_role(role),
+        None => weight,
+    };
+    if weights.iter().all(|weight| weight.mask().is_none()) {
+        return Ok(weight);
+    }
+    let exists = all(&|weight| match weight.mask() {
+        Some(mask) => mask.float(),
+        None => weight.val().inner().ones_like(),
+    });
+    let exists: Tensor<E, Bool> = exists.greater_elem(0.5);
+    weight.with_mask(exists)
+}
+
+/// `x` with zeros behind it on every axis.
+fn padded<const D: usize>(x: Tensor<D>, shape: [usize; D]) -> Tensor<D> {
+    if x.dims() == shape {
+        return x;
+    }
+    let place = x.dims().map(|size| 0..size);
+    Tensor::zeros(shape, (&x.device(), x.dtype())).slice_assign(place, x)
+}
+
+/// The weight with the value of one network.
+fn taken<const D: usize, const E: usize>(
+    weight: &Weight<D>,
+    all: &Weight<E>,
+    network: usize,
+) -> Weight<D> {
+    let own = all.val().inner().narrow(0, network, 1).squeeze_dim::<D>(0);
+    let own = own.slice(weight.dims().map(|size| 0..size));
+    weight.clone().map_value(|_| own)
+}

@@ -1,0 +1,326 @@
+//! A population of circuits of mixed sizes computes and learns as its circuits do alone.
+
+use crate::common::circuits::EVERYTHING;
+use crate::common::{ChaCha8Rng, Setup, assert_close, assert_same, leaf, rng, setups, values};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{DType, Gradients, Tensor};
+use ei_norm::circuit::{Circuit, ColumnEi, Ei, INorm, LearnsLocally, Population, Shunting};
+use ei_norm::layer::{Dense, Layer};
+use ei_norm::{
+    ColumnEiWeights, EiWeights, GradNorm, GradNormConfig, GradNormMode, INormWeights,
+    InhibitoryPlasticity, ShuntingWeights,
+};
+
+const TOLERANCE: f64 = 1e-9;
+const ROWS: usize = 3;
+/// d_input, d_output, n_i, n_d of each network.
+const MIXED: [[usize; 4]; 3] = [[6, 5, 2, 3], [1, 4, 1, 1], [4, 2, 3, 7]];
+const SAME: [[usize; 4]; 2] = [[4, 5, 2, 3]; 2];
+
+fn precise() -> Vec<Setup> {
+    let setups = setups().into_iter();
+    setups.filter(|setup| setup.dtype == DType::F64).collect()
+}
+
+/// The gradients of all parameters of this rank, in the order of the fields, with their shapes.
+fn gradients(module: &impl Module, grads: &Gradients, rank: usize) -> Vec<Gradient> {
+    struct Collect<'a>(Vec<Gradient>, &'a Gradients, usize);
+    impl ModuleVisitor for Collect<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if D == self.2 {
+                let grad = param.val().grad(self.1).map(|grad| values(&grad));
+                self.0.push((param.dims().to_vec(), grad));
+            }
+        }
+    }
+    let mut collect = Collect(Vec::new(), grads, rank);
+    module.visit(&mut collect);
+    collect.0
+}
+
+type Gradient = (Vec<usize>, Option<Vec<f64>>);
+
+/// Fails unless a network's part of `all` is `own`, and exactly 0 around it.
+#[track_caller]
+fn assert_corner(all: &[f64], shape: &[usize], own: &[f64], own_shape: &[usize], at: &str) {
+    let mut inside = Vec::new();
+    for (index, value) in all.iter().enumerate() {
+        let mut rest = index;
+        let is_inside = shape
+            .iter()
+            .zip(own_shape)
+            .rev()
+            .fold(true, |inside, (all, own)| {
+                let place = rest % all;
+                rest /= all;
+                inside && place < *own
+            });
+        match is_inside {
+            true => inside.push(*value),
+            false => assert_eq!(*value, 0.0, "{at}: element {index} does not exist"),
+        }
+    }
+    assert_close(&inside, own, TOLERANCE, at);
+}
+
+/// Compares outputs, local losses, and the gradients of everything.
+fn check<C: Circuit>(
+    setup: &Setup,
+    circuits: Vec<C>,
+    local: impl Fn(&Population<C>, Tensor<3>) -> (Tensor<3>, Option<Tensor<1>>),
+    local_alone: impl Fn(&Layer<C, Dense>, Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>),
+    at: &str,
+) {
+    let mut rng = rng(7);
+    let count = circuits.len();
+    let population = Population::stack(circuits.clone()).unwrap();
+    let [d_input, d_output] = population.sizes();
+    // What arrives from beyond the outputs of a network must not matter.
+    let upstream = setup.random(&mut rng, [count, ROWS, d_output]).autodiff();
+    let lambda = setup.random(&mut rng, [count]).autodiff();
+    let inputs: Vec<Tensor<2>> = circuits
+        .iter()
+        .map(|circuit| setup.positive(&mut rng, [ROWS, circuit.sizes()[0]]))
+        .collect();
+    let wide = inputs.iter().map(|x| {
+        let [_, width] = x.dims();
+        let zeros = setup.tensor(vec![0.0; ROWS * (d_input - width)], [ROWS, d_input - width]);
+        match width == d_input {
+            true => x.clone(),
+            false => Tensor::cat(vec![x.clone(), zeros], 1),
+        }
+    });
+    let x = leaf(&Tensor::stack::<3>(wide.collect(), 0));
+    let (z, losses) = local(&population, x.clone());
+    let total = (z.clone() * upstream.clone()).sum();
+    let total = match &losses {
+        Some(losses) => total + (losses.clone() * lambda.clone()).sum(),
+        None => total,
+    };
+    let grads = total.backward();
+    let dx = x.grad(&grads).unwrap();
+    let all = [
+        gradients(&population, &grads, 3),
+        gradients(&population, &grads, 2),
+    ]
+    .concat();
+
+    for (network, (circuit, input)) in circuits.into_iter().zip(&inputs).enumerate() {
+        let at = format!("{at}, network {network}");
+        let [d_input, d_output] = circuit.sizes();
+        let layer = Layer::new(circuit, Dense { d_input, d_output }).unwrap();
+        let own_x = leaf(input);
+        let (own_z, own_loss) = local_alone(&layer, own_x.clone());
+        let of = |all: &Tensor<3>| all.clone().narrow(0, network, 1);
+        let corner = |all: &Tensor<3>, own: &Tensor<2>, what: &str| {
+            let shape = &all.dims()[1..];
+            let (found, own_shape) = (values(&of(all)), own.dims());
+            assert_corner(
+                &found,
+                shape,
+                &values(own),
+                &own_shape,
+                &format!("{at}: {what}"),
+            );
+        };
+        corner(&z, &own_z, "output");
+        let own_upstream = of(&upstream).narrow(2, 0, d_output).squeeze_dim::<2>(0);
+        let total = (own_z * own_upstream).sum();
+        let total = match (&losses, own_loss) {
+            (Some(losses), Some(own)) => {
+                let loss = losses.clone().narrow(0, network, 1);
+                assert_close(&values(&loss), &values(&own), TOLERANCE, &at);
+                total + own * lambda.clone().narrow(0, network, 1)
+            }
+            _ => total,
+        };
+        let grads = total.backward();
+        corner(&dx, &own_x.grad(&grads).unwrap(), "error at the input");
+        let alone = [gradients(&layer, &grads, 2), gradients(&layer, &grads, 1)].concat();
+        assert_eq!(alone.len(), all.len(), "{at}");
+        for (index, ((shape, found), (own_shape, own))) in all.iter().zip(&alone).enumerate() {
+            let at = format!("{at}: parameter {index}");
+            assert_eq!(found.is_some(), own.is_some(), "{at}: a gradient?");
+            if let (Some(found), Some(own)) = (found, own) {
+                let size = found.len() / shape[0];
+                let part = &found[network * size..][..size];
+                assert_corner(part, &shape[1..], own, own_shape, &at);
+            }
+        }
+    }
+}
+
+fn check_task<C: Circuit>(setup: &Setup, circuits: Vec<C>, at: &str) {
+    let together = |population: &Population<C>, x| (population.forward(x), None);
+    let alone = |layer: &Layer<C, Dense>, x| (layer.forward(x), None);
+    check(setup, circuits, together, alone, &setup.at(at));
+}
+
+fn check_local<C: LearnsLocally>(setup: &Setup, circuits: Vec<C>, at: &str) {
+    let some = |(z, loss)| (z, Some(loss));
+    let together = |population: &Population<C>, x| {
+        let (z, loss) = population.forward_with_local_loss(x);
+        (z, Some(loss))
+    };
+    let alone = |layer: &Layer<C, Dense>, x| some(layer.forward_with_local_loss(x));
+    check(setup, circuits, together, alone, &setup.at(at));
+}
+
+fn ei(setup: &Setup, rng: &mut ChaCha8Rng, [d_input, d_output, n_i, _]: [usize; 4]) -> Ei {
+    let mut positive = |shape: [usize; 2]| setup.positive(rng, shape).autodiff();
+    Ei::from_weights(EiWeights {
+        w_ex: positive([d_input, d_output]),
+        inhibition: Some((positive([d_input, n_i]), positive([n_i, d_output]))),
+        bias: Some(positive([1, d_output]).squeeze_dim(0)),
+    })
+    .unwrap()
+}
+
+fn i_norm(
+    setup: &Setup,
+    rng: &mut ChaCha8Rng,
+    [d_input, d_output, n_i, n_d]: [usize; 4],
+    divisive: Option<bool>,
+    mode: GradNormMode,
+) -> INorm {
+    let device = setup.device.clone().autodiff();
+    let u_ix = setup.random(rng, [d_input, n_d]).autodiff();
+    let u_ei = match divisive {
+        Some(true) => {
+            let each = 1.0 / d_output as f64;
+            setup.tensor(vec![each; n_d * d_output], [n_d, d_output])
+        }
+        _ => setup.positive(rng, [n_d, d_output]),
+    };
+    let grad_norm = match mode {
+        GradNormMode::Lateral => {
+            let weights = setup.positive(rng, [1, d_output]).autodiff();
+            GradNorm::with_lateral_weights(weights.squeeze_dim(0))
+        }
+        mode => {
+            let config = GradNormConfig::new(d_output)
+                .with_mode(mode)
+                .with_epsilon(0.03);
+            config.try_init_with(&device, rng).unwrap()
+        }
+    };
+    INorm::from_weights(INormWeights {
+        w_ex: setup.positive(rng, [d_input, d_output]).autodiff(),
+        w_ix: setup.positive(rng, [d_input, n_i]).autodiff(),
+        w_ei: setup.positive(rng, [n_i, d_output]).autodiff(),
+        divisive: divisive.map(|_| (u_ix, u_ei.autodiff())),
+        bias: Some(setup.random(rng, [1, d_output]).autodiff().squeeze_dim(0)),
+        grad_norm,
+        plasticity: InhibitoryPlasticity {
+            u_ei: divisive == Some(false),
+            ..EVERYTHING
+        },
+        epsilon: 1e-5,
+        over: Default::default(),
+    })
+    .unwrap()
+}
+
+#[test]
+fn inhibition_that_subtracts() {
+    for setup in precise() {
+        for sizes in [&MIXED[..], &SAME] {
+            let rng = &mut rng(1);
+            let each = sizes.iter().map(|sizes| ei(&setup, rng, *sizes));
+            check_task(&setup, each.collect(), "EI");
+        }
+    }
+}
+
+#[test]
+fn inhibition_that_divides() {
+    for setup in precise() {
+        let rng = &mut rng(2);
+        let each = MIXED.map(|[d_input, d_output, n_i, _]| {
+            let mut positive = |shape: [usize; 2]| setup.positive(rng, shape).autodiff();
+            Shunting::from_weights(ShuntingWeights {
+                w_ex: positive([d_input, d_output]),
+                w_ix: positive([d_input, n_i]),
+                w_ei: positive([n_i, d_output]),
+                alpha: positive([1, n_i]).squeeze_dim(0),
+                gain: positive([1, d_output]).squeeze_dim(0),
+                bias: Some(positive([1, d_output]).squeeze_dim(0)),
+                epsilon: 0.0,
+            })
+            .unwrap()
+        });
+        check_task(&setup, each.to_vec(), "shunting");
+    }
+}
+
+#[test]
+fn inputs_that_inhibit() {
+    for setup in precise() {
+        let rng = &mut rng(3);
+        let each = MIXED.map(|[d_input, d_output, ..]| {
+            let signs = (0..d_input).map(|k| if k % 3 == 2 { -1.0 } else { 1.0 });
+            ColumnEi::from_weights(ColumnEiWeights {
+                w_ex: setup.positive(rng, [d_input, d_output]).autodiff(),
+                signs: setup.tensor(signs.collect(), [d_input]).autodiff(),
+                bias: None,
+            })
+            .unwrap()
+        });
+        check_task(&setup, each.to_vec(), "column");
+    }
+}
+
+#[test]
+fn inhibition_that_normalizes() {
+    for setup in precise() {
+        for divisive in [None, Some(true), Some(false)] {
+            for mode in GradNormMode::ALL {
+                for sizes in [&MIXED[..], &SAME] {
+                    let rng = &mut rng(4);
+                    let each = sizes
+                        .iter()
+                        .map(|s| i_norm(&setup, rng, *s, divisive, mode));
+                    let at = format!("{divisive:?} {mode} {sizes:?}");
+                    check_local(&setup, each.collect(), &at);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_circuits_come_back_as_they_were() {
+    for setup in precise() {
+        let rng = &mut rng(5);
+        let circuits = MIXED.map(|sizes| ei(&setup, rng, sizes)).to_vec();
+        let population = Population::stack(circuits.clone()).unwrap();
+        for (found, expected) in population.unstack().iter().zip(&circuits) {
+            assert_same(&found.w_ex.val(), &expected.w_ex.val(), "W_ex");
+            let w_ix = |ei: &Ei| ei.w_ix.as_ref().unwrap().val();
+            assert_same(&w_ix(found), &w_ix(expected), "W_ix");
+            let bias = |ei: &Ei| ei.bias.as_ref().unwrap().val();
+            assert_same(&bias(found), &bias(expected), "b");
+        }
+    }
+}
+
+#[test]
+fn circuits_of_another_form_are_refused() {
+    let setup = &precise()[0];
+    let of = |mode, divisive| i_norm(setup, &mut rng(6), SAME[0], divisive, mode);
+    let full = of(GradNormMode::Full, None);
+    let others = [
+        of(GradNormMode::Center, None),
+        of(GradNormMode::Full, Some(true)),
+    ];
+    for other in others {
+        let error = Population::stack(vec![full.clone(), other]).unwrap_err();
+        let expected = "networks is network 1; allowed: circuits that differ in their sizes alone";
+        assert_eq!(error.to_string(), expected);
+    }
+    let error = Population::<Ei>::stack(Vec::new()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "networks is 0; allowed: at least 1 network"
+    );
+}
