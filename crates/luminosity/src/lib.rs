@@ -3,36 +3,36 @@
 //! excitatory and inhibitory units.
 //!
 //! Data flows one way: [`data`] → [`stimulus`] → [`network`], [`condition`] → [`mod@run`] →
-//! [`record`] → [`report`]. A [`mod@sweep`] says which runs, [`schedule`] makes them, a [`store`] keeps
-//! them; [`compare`] draws the smallest sweep. The layers and their maths are in [`ei_norm`].
+//! `record` → `report`. A `sweep` says which runs, `schedule` makes them, a `store` keeps
+//! them; `compare` draws the smallest sweep. The layers and their maths are in [`ei_norm`].
 
-pub mod catalogue;
+mod catalogue;
 pub mod cli;
-pub mod compare;
+mod compare;
 pub mod condition;
-pub mod config;
+mod config;
 pub mod data;
-pub mod device;
-pub mod dump;
+mod device;
+mod dump;
 pub mod figure;
-pub mod files;
-pub mod machine;
+mod files;
+mod machine;
 pub mod measure;
 pub mod network;
 pub mod optimizer;
-pub mod parallel;
+mod parallel;
 pub mod random;
-pub mod record;
-pub mod report;
+mod record;
+mod report;
 pub mod run;
-pub mod saved;
-pub mod schedule;
-pub mod signal;
-pub mod stats;
+mod saved;
+mod schedule;
+mod signal;
+mod stats;
 pub mod stimulus;
 pub mod store;
-pub mod summary;
-pub mod sweep;
+mod summary;
+mod sweep;
 
 mod error;
 #[cfg(test)]

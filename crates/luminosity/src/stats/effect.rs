@@ -1,7 +1,6 @@
 //! Effect sizes to stand beside the p-values.
 
 use super::mann_whitney::mann_whitney_u;
-use super::median::median;
 
 /// Cliff's delta, P(a > b) − P(a < b) over all pairs of a value of `a` with a value of `b`:
 /// 2U / (n₁ n₂) − 1 with U of [`mann_whitney_u`]. It is 1 where every value of `a` exceeds every
@@ -13,17 +12,4 @@ use super::median::median;
 pub fn cliffs_delta(a: &[f64], b: &[f64]) -> Option<f64> {
     let u = mann_whitney_u(a, b)?.u;
     Some(2.0 * u / (a.len() as f64 * b.len() as f64) - 1.0)
-}
-
-/// Median of the differences a − b of the pairs `(a[i], b[i])`, which is in general not the
-/// difference of the medians.
-///
-/// `None` for no pairs, slices of unequal length, a NaN among the values, and a pair of equal
-/// infinities, whose difference is not a number.
-pub fn paired_median_difference(a: &[f64], b: &[f64]) -> Option<f64> {
-    if a.len() != b.len() {
-        return None;
-    }
-    let differences: Vec<f64> = a.iter().zip(b).map(|(x, y)| x - y).collect();
-    median(&differences)
 }

@@ -26,8 +26,8 @@ mod wilcoxon;
 mod tests;
 
 pub use bootstrap::bootstrap_median_interval;
-pub use effect::{cliffs_delta, paired_median_difference};
+pub use effect::cliffs_delta;
 pub use holm::holm;
-pub use mann_whitney::{MannWhitney, mann_whitney_u};
-pub use median::{Quartiles, mean, median, quartiles, sample_sd};
+pub use mann_whitney::mann_whitney_u;
+pub use median::{mean, median, quartiles, sample_sd};
 pub use wilcoxon::{Wilcoxon, wilcoxon_signed_rank};
