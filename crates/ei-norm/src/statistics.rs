@@ -54,7 +54,7 @@ pub(crate) enum Features<const D: usize> {
     /// All.
     All,
     /// Each network a number of its own.
-    First(FirstFeatures<D>),
+    First(Box<FirstFeatures<D>>),
 }
 
 /// The first features of each network.
@@ -70,7 +70,7 @@ impl<const D: usize> Features<D> {
     /// Those for which `exists`, `[networks, 1, features]`, is 1.
     pub fn where_one(exists: Tensor<D>) -> Self {
         let count = exists.clone().sum_dim(D - 1);
-        Self::First(FirstFeatures { exists, count })
+        Self::First(Box::new(FirstFeatures { exists, count }))
     }
 
     /// Whether they are not all.

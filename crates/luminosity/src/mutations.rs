@@ -220,7 +220,7 @@ fn npz_files() {
     let selection = Selection::Directory(path.clone());
     attack("npz", &[original], 3, |input| {
         std::fs::write(&path, input).unwrap();
-        Dataset::load(&selection).is_ok_and(|data| data.train().len() > 0)
+        Dataset::load(&selection).is_ok_and(|data| !data.train().is_empty())
     });
 }
 

@@ -249,7 +249,7 @@ impl Measures {
         let cosines = alignments.flat_map(of).flatten();
         for cosine in cosines.chain(self.lateral_cosine.iter().copied()) {
             // With what rounding adds.
-            if !(cosine.abs() <= 1.001) {
+            if !(-1.001..=1.001).contains(&cosine) {
                 return refuse("a cosine", &cosine, "-1 to 1");
             }
         }

@@ -43,7 +43,7 @@ pub(super) enum PerNetwork<const D: usize> {
     /// The same for all.
     Same(f64),
     /// `[networks, 1, 1]`.
-    Own(Tensor<D>),
+    Own(Box<Tensor<D>>),
 }
 
 impl<const D: usize> PerNetwork<D> {
@@ -51,7 +51,7 @@ impl<const D: usize> PerNetwork<D> {
     pub(super) fn times(&self, x: Tensor<D>, factor: f64) -> Tensor<D> {
         match self {
             Self::Same(number) => x * (number * factor),
-            Self::Own(numbers) => x * (numbers.clone() * factor),
+            Self::Own(numbers) => x * (Tensor::clone(numbers) * factor),
         }
     }
 }

@@ -258,7 +258,8 @@ impl sealed::Computes for INorm {
         let number = |values: Vec<f64>| {
             let shape = [values.len(), 1, 1];
             let options = (&w_ex.device().inner(), w_ex.dtype());
-            PerNetwork::Own(Tensor::from_data(TensorData::new(values, shape), options))
+            let numbers = Tensor::from_data(TensorData::new(values, shape), options);
+            PerNetwork::Own(Box::new(numbers))
         };
         INormFunction {
             w_ix: stack.matrix(),
