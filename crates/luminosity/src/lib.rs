@@ -3,10 +3,10 @@
 //! excitatory and inhibitory units.
 //!
 //! Data flows one way: [`data`] → [`stimulus`] → [`network`], [`condition`] → [`mod@run`] →
-//! `record` → `report`. A `sweep` says which runs, `schedule` makes them, a `store` keeps
+//! [`record`] → `report`. A [`sweep`] says which runs, `schedule` makes them, a [`store`] keeps
 //! them; `compare` draws the smallest sweep. The layers and their maths are in [`ei_norm`].
 
-mod catalogue;
+pub mod catalogue;
 pub mod cli;
 mod compare;
 pub mod condition;
@@ -22,7 +22,7 @@ pub mod network;
 pub mod optimizer;
 mod parallel;
 pub mod random;
-mod record;
+pub mod record;
 mod report;
 pub mod run;
 mod saved;
@@ -32,7 +32,7 @@ mod stats;
 pub mod stimulus;
 pub mod store;
 mod summary;
-mod sweep;
+pub mod sweep;
 
 mod error;
 #[cfg(test)]
