@@ -324,3 +324,26 @@ fn circuits_of_another_form_are_refused() {
         "networks is 0; allowed: at least 1 network"
     );
 }
+
+#[test]
+fn a_population_computes_with_the_weights_of_its_record() {
+    for setup in precise() {
+        let rng = &mut rng(8);
+        let uniform = MIXED.map(|sizes| i_norm(&setup, rng, sizes, Some(true), GradNormMode::Full));
+        let mut thrice = uniform.clone();
+        for u_ei in thrice.iter_mut().flat_map(|circuit| &mut circuit.u_ei) {
+            u_ei.set(u_ei.val() * 3.0).unwrap();
+        }
+        let expected = Population::stack(thrice.to_vec()).unwrap();
+        let population = Population::stack(uniform.to_vec()).unwrap();
+        let x = setup.positive(rng, [MIXED.len() * ROWS, expected.sizes()[0]]);
+        let x = x
+            .reshape([MIXED.len(), ROWS, expected.sizes()[0]])
+            .autodiff();
+        let before = values(&population.forward(x.clone()));
+        let loaded = population.load_record(expected.clone().into_record());
+        let (found, wanted) = (loaded.forward(x.clone()), expected.forward(x));
+        assert_close(&values(&found), &values(&wanted), TOLERANCE, "output");
+        assert_ne!(before, values(&wanted));
+    }
+}

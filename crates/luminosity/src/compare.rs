@@ -85,6 +85,8 @@ impl Comparison {
         };
         let claim = if main.points <= 0.0 {
             "Here normalizing errors as well as activity does not help."
+        } else if main.seeds == 1 {
+            "Normalizing errors as well as activity helps in the one seed that ran, which decides nothing."
         } else if main.seeds_higher == main.seeds {
             "Normalizing errors as well as activity helps, in every seed."
         } else {

@@ -2,7 +2,7 @@
 
 use std::vec;
 
-use burn::module::Module;
+use burn::module::{Module, ParamId};
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 
 use super::{Circuit, LearnsLocally, sealed};
@@ -39,6 +39,9 @@ pub struct Population<C: Circuit> {
     /// As they were before; later values are in the stacked weights alone.
     #[module(skip)]
     circuits: Vec<C>,
+    /// The parameters that the matrices were when they were stacked.
+    #[module(skip)]
+    stacked: Vec<ParamId>,
 }
 
 impl<C: Circuit> Population<C> {
@@ -69,8 +72,10 @@ impl<C: Circuit> Population<C> {
             let each = circuits.iter().map(|circuit| circuit.vectors()[k]);
             stacked(&each.collect::<Vec<_>>())
         });
+        let matrices = matrices.collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
-            matrices: matrices.collect::<Result<_, _>>()?,
+            stacked: matrices.iter().map(|matrix| matrix.id).collect(),
+            matrices,
             vectors: vectors.collect::<Result<_, _>>()?,
             circuits,
         })
@@ -133,6 +138,11 @@ impl<C: Circuit> Population<C> {
             matrices: values(&self.matrices),
             vectors: values(&self.vectors),
             features: self.features(),
+            same_parameters: self
+                .matrices
+                .iter()
+                .map(|matrix| matrix.id)
+                .eq(self.stacked.iter().copied()),
         };
         C::population(&self.circuits, stack)
     }
@@ -181,6 +191,9 @@ pub struct Stack {
     matrices: vec::IntoIter<Tensor<3>>,
     vectors: vec::IntoIter<Tensor<2>>,
     pub(super) features: Features<3>,
+    /// Whether the matrices are the parameters that were stacked, and not those of a record: then fixed
+    /// ones have the values that the circuits had.
+    pub(super) same_parameters: bool,
 }
 
 impl Stack {

@@ -254,6 +254,7 @@ impl sealed::Computes for INorm {
             .iter()
             .map(|circuit| circuit.u_ei.as_ref()?.uniform_value());
         let uniform: Option<Vec<f64>> = uniform.collect();
+        let uniform = uniform.filter(|_| stack.same_parameters);
         let w_ex = stack.matrix();
         let number = |values: Vec<f64>| {
             let shape = [values.len(), 1, 1];
