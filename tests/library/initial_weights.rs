@@ -210,25 +210,6 @@ fn a_generator_gives_the_same_weights_on_every_backend() {
     }
 }
 
-// The only test of this file that draws from a device: that generator is shared by all threads.
-#[test]
-fn the_seed_of_the_device_determines_the_weights() {
-    for setup in setups() {
-        for device in [setup.device.clone(), setup.device.autodiff()] {
-            let of = |seed| {
-                device.seed(seed);
-                let first = EiLinearConfig::new(6, 5).init(&device);
-                let second = EiLinearConfig::new(6, 5).try_init(&device).unwrap();
-                [parameters(&first), parameters(&second)]
-            };
-            let [a, again, b] = [of(1), of(1), of(2)];
-            assert_eq!(a, again, "{}", setup.name);
-            assert_ne!(a[0][0], b[0][0], "{}", setup.name);
-            assert_ne!(a[0][0], a[1][0], "{}", setup.name);
-        }
-    }
-}
-
 #[test]
 fn a_fraction_of_the_outputs_is_rounded_down_but_at_least_1() {
     let units = |fraction: f64, outputs| Inhibitory::Fraction(fraction).units(outputs).unwrap();
