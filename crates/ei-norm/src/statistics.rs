@@ -1,4 +1,4 @@
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 /// Mean over the last axis.
 ///
@@ -71,6 +71,14 @@ impl<const D: usize> Features<D> {
     pub fn where_one(exists: Tensor<D>) -> Self {
         let count = exists.clone().sum_dim(D - 1);
         Self::First(Box::new(FirstFeatures { exists, count }))
+    }
+
+    /// Where it is kept which they are, if they are not all.
+    pub fn device(&self) -> Option<Device> {
+        match self {
+            Self::All => None,
+            Self::First(first) => Some(first.exists.device()),
+        }
     }
 
     /// Whether they are not all.

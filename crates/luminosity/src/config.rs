@@ -209,6 +209,31 @@ impl RunConfig {
             .batch(split, indices, self.epsilon, time, rng, device)
     }
 
+    /// Whether both can be in one population: they differ only in what each network has for itself.
+    pub(crate) fn joins(&self, other: &Self) -> bool {
+        let Self {
+            epsilon,
+            seed,
+            width,
+            lr,
+            lr_ei,
+            lr_ix,
+            lambda,
+            ..
+        } = *self;
+        let alike = Self {
+            epsilon,
+            seed,
+            width,
+            lr,
+            lr_ei,
+            lr_ix,
+            lambda,
+            ..other.clone()
+        };
+        self.network.in_population(self) && *self == alike
+    }
+
     /// The learning rate of each population of synapses.
     pub fn learning_rates(&self) -> LearningRates {
         LearningRates {

@@ -3,14 +3,15 @@
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use clap::ValueEnum;
 use ei_norm::dale::{Role, Roles};
-use ei_norm::functional::smoothed_cross_entropy;
-use ei_norm::optim::{Projected, ProjectedSgd};
+use ei_norm::functional::{smoothed_cross_entropies, smoothed_cross_entropy};
+use ei_norm::optim::{PopulationSgd, Projected, ProjectedSgd};
 use serde::{Deserialize, Serialize};
 
-use crate::network::Learner;
+use crate::RunConfig;
+use crate::network::{Learner, NetworkPopulation};
 
 /// Label smoothing of the paper.
 pub const LABEL_SMOOTHING: f64 = 0.1;
@@ -112,5 +113,64 @@ impl Optimizer {
         let network = network.adapt();
         let task = task.inner();
         (network, StepLoss { task })
+    }
+}
+
+/// Plain descent of a population, each network with learning rates and a λ of its own.
+pub struct PopulationOptimizer {
+    optimizer: ModuleOptimizer,
+    /// `[networks]`
+    lambdas: Tensor<1>,
+}
+
+impl PopulationOptimizer {
+    /// An optimizer for networks of these configurations.
+    pub fn new(configs: &[&RunConfig], device: &Device) -> Self {
+        let each = |of: &dyn Fn(&RunConfig) -> f64| -> Vec<f64> {
+            configs.iter().map(|config| of(config)).collect()
+        };
+        let rates = |of: fn(LearningRates) -> f64| each(&|config| of(config.learning_rates()));
+        let sgd = PopulationSgd::new()
+            .with_rates(&[Role::Excitatory], &rates(|r| r.excitatory), device)
+            .with_rates(&[Role::Bias], &rates(|r| r.bias), device)
+            .with_rates(&Role::INTO_INHIBITION, &rates(|r| r.inhibitory_in), device)
+            .with_rates(
+                &Role::OUT_OF_INHIBITION,
+                &rates(|r| r.inhibitory_out),
+                device,
+            );
+        let lambdas = TensorData::from(each(&|config| config.lambda).as_slice());
+        Self {
+            optimizer: sgd.init(),
+            lambdas: Tensor::from_data(lambdas, device),
+        }
+    }
+
+    /// One step on a batch of each network, and the loss of the task of each before it, outside of any
+    /// graph.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[networks, batch, input]`, `labels`: `[networks · batch]`, losses: `[networks]`
+    pub fn step<P: NetworkPopulation>(
+        &mut self,
+        population: P,
+        x: Tensor<3>,
+        labels: Tensor<1, Int>,
+    ) -> (P, Tensor<1>) {
+        let (logits, local) = population.logits_with_local_losses(x);
+        let [networks, batch, _] = logits.dims();
+        let of_rows = smoothed_cross_entropies(logits.flatten(0, 1), labels, LABEL_SMOOTHING);
+        let task = of_rows
+            .reshape([networks, batch])
+            .mean_dim(1)
+            .squeeze_dim(1);
+        let total = match local {
+            Some(local) => task.clone() + local * self.lambdas.clone(),
+            None => task.clone(),
+        };
+        let gradients = GradientsParams::from_grads(total.sum().backward(), &population);
+        let population = self.optimizer.step(1.0, population, gradients);
+        (population, task.inner())
     }
 }

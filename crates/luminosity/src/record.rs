@@ -97,6 +97,10 @@ pub struct Timing {
     pub images_per_second: Option<f64>,
     /// Seconds from start to end.
     pub seconds: f64,
+    /// How many networks were trained at once; the times are those of all of them. None if the run was by
+    /// itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub population: Option<usize>,
     /// When it ended, in seconds since 1970.
     #[serde(default)]
     pub ended: Option<u64>,

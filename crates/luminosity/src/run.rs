@@ -1,4 +1,5 @@
-//! One run: train a network, test it, measure it. A pure function of configuration and data.
+//! Runs: train a network, or a population of them, test it, measure it. A pure function of configuration
+//! and data.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -6,14 +7,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 
 use crate::data::{Dataset, Split};
 use crate::measure::measure;
-use crate::network::{Learner, Task, TrainedNetwork};
-use crate::optimizer::Optimizer;
+use crate::network::{Alone, Learner, NetworkPopulation, Task, Together, TrainedNetwork, Trainee};
 use crate::random::{Purpose, generator};
-use crate::record::{Epoch, NUMERICS, Outcome, RunRecord, Timing};
-use crate::{DeviceName, Error, RunConfig, machine};
+use crate::record::{Epoch, Measures, NUMERICS, Outcome, RunRecord, Timing};
+use crate::stimulus::Images;
+use crate::{DeviceName, Error, RunConfig, machine, parallel};
 
 /// Images that are tested at a time: large enough to use the machine, small enough to stay in cache.
 const TEST_BATCH: usize = 500;
@@ -29,7 +31,7 @@ pub struct Progress<'a> {
     pub step: usize,
     /// Steps to make.
     pub steps: usize,
-    /// The epoch that has just ended, if one has.
+    /// The epoch that has just ended, if one has; that of the first network of a population.
     pub epoch: Option<&'a Epoch>,
 }
 
@@ -67,6 +69,36 @@ pub fn run(
     config.network.train(config, data, device, progress)
 }
 
+/// [`run`] for networks that are trained at once; the records are in the order of the configurations. A
+/// network does what it would do alone, up to the order of sums, whatever becomes of the others. The times
+/// in a record are those of all.
+///
+/// # Errors
+///
+/// If a configuration is not valid, cannot be in a population, or differs from the first in more than what
+/// each network of a population has for itself: ε, λ, seed, width and learning rates.
+pub fn run_population(
+    configs: &[&RunConfig],
+    data: &Dataset,
+    device: DeviceName,
+    progress: &mut Observer<'_>,
+) -> Result<Vec<RunRecord>, Error> {
+    let Some(first) = configs.first() else {
+        return Ok(Vec::new());
+    };
+    for config in configs {
+        config.validate()?;
+        if !config.joins(first) {
+            let found = format!("{} on {}", config.condition, config.network);
+            let allowed =
+                "runs that differ in ε, λ, seed, width and learning rates, and have a population";
+            return Err(Error::usage("the population", found, allowed));
+        }
+    }
+    let network = first.network;
+    network.train_population(configs, data, device, progress)
+}
+
 /// [`run`] with networks of type `N`.
 pub(crate) fn train<N: Learner>(
     config: &RunConfig,
@@ -74,8 +106,39 @@ pub(crate) fn train<N: Learner>(
     device: DeviceName,
     progress: &mut Observer<'_>,
 ) -> Result<Trained, Error> {
-    let device_of_run = device.open()?;
-    on_one_thread(|| Run::new(config, data, device, device_of_run).train::<N>(progress))?
+    let (mut networks, mut ended) = train_all::<Alone<N>>(&[config], data, device, progress)?;
+    match (networks.pop(), ended.pop()) {
+        (Some(network), Some((record, losses))) => Ok(Trained {
+            record,
+            network: Box::new(network),
+            losses,
+        }),
+        _ => unreachable!("one configuration is one network"),
+    }
+}
+
+/// [`run_population`] with populations of type `P`.
+pub(crate) fn train_population<P: NetworkPopulation>(
+    configs: &[&RunConfig],
+    data: &Dataset,
+    device: DeviceName,
+    progress: &mut Observer<'_>,
+) -> Result<Vec<RunRecord>, Error> {
+    let (_, ended) = train_all::<Together<P>>(configs, data, device, progress)?;
+    Ok(ended.into_iter().map(|(record, _)| record).collect())
+}
+
+/// The networks that were trained; of each, the record and the losses.
+type TrainedAll<N> = (Vec<N>, Vec<(RunRecord, Vec<f32>)>);
+
+fn train_all<T: Trainee>(
+    configs: &[&RunConfig],
+    data: &Dataset,
+    device_name: DeviceName,
+    progress: &mut Observer<'_>,
+) -> Result<TrainedAll<T::Network>, Error> {
+    let device = device_name.open()?;
+    on_one_thread(|| Run::new(configs, data, device_name, device).train::<T>(progress))?
 }
 
 /// Tests a network as at the end of a run with this configuration: the same stimuli, the same accuracy.
@@ -100,103 +163,153 @@ fn on_one_thread<T: Send>(f: impl FnOnce() -> T + Send) -> Result<T, Error> {
     Ok(pool.install(f))
 }
 
+/// The training of one network or several, which have the number of steps in common.
 struct Run<'a> {
-    config: &'a RunConfig,
+    configs: &'a [&'a RunConfig],
     data: &'a Dataset,
     device_name: DeviceName,
-    plain: Device,
-    autodiff: Device,
+    device: Device,
     started: Instant,
+    timed: Timed,
 }
 
-/// What training adds up.
+/// The steps after the first, and how long they took.
 #[derive(Default)]
-struct Progression {
-    losses: Vec<f32>,
-    diverged: bool,
-    interrupted: bool,
-    pending: Vec<Tensor<1>>,
-    history: Vec<Epoch>,
-    timed: Duration,
-    timed_steps: usize,
-    timed_images: usize,
+struct Timed {
+    steps: usize,
+    images: usize,
+    time: Duration,
 }
 
-impl Progression {
-    /// Reads the losses that are still on the device.
-    fn look(&mut self) {
-        if !self.pending.is_empty() {
-            let pending = Tensor::cat(std::mem::take(&mut self.pending), 0).into_data();
-            self.diverged |= pending.iter::<f32>().any(|loss| !loss.is_finite());
-            self.losses.extend(pending.iter::<f32>());
+/// One network of a run: what it draws, and what came of it so far.
+struct Member<'a> {
+    config: &'a RunConfig,
+    order: Vec<usize>,
+    shuffling: ChaCha8Rng,
+    shifts: ChaCha8Rng,
+    patience: Patience,
+    losses: Vec<f32>,
+    history: Vec<Epoch>,
+    steps: usize,
+    /// Not set while it learns.
+    outcome: Option<Outcome>,
+}
+
+impl<'a> Member<'a> {
+    fn new(config: &'a RunConfig, images: usize) -> Self {
+        Self {
+            config,
+            order: (0..images).collect(),
+            shuffling: generator(config.seed, Purpose::Order),
+            shifts: generator(config.seed, Purpose::TrainShifts),
+            patience: Patience::default(),
+            losses: Vec::new(),
+            history: Vec::new(),
+            steps: 0,
+            outcome: None,
+        }
+    }
+
+    fn learns(&self) -> bool {
+        self.outcome.is_none()
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        self.outcome.get_or_insert(outcome);
+    }
+}
+
+/// Reads the losses, `[networks]` of each step, that are still on the device.
+fn look(pending: &mut Vec<Tensor<1>>, members: &mut [Member<'_>]) {
+    if pending.is_empty() {
+        return;
+    }
+    let losses = Tensor::cat(std::mem::take(pending), 0).into_data();
+    let losses: Vec<f32> = losses.iter::<f32>().collect();
+    let networks = members.len();
+    for (k, member) in members.iter_mut().enumerate() {
+        if member.learns() {
+            let own = losses.iter().skip(k).step_by(networks);
+            let finite = own.clone().all(|loss| loss.is_finite());
+            member.losses.extend(own);
+            if !finite {
+                member.end(Outcome::Diverged);
+            }
         }
     }
 }
 
 impl<'a> Run<'a> {
     fn new(
-        config: &'a RunConfig,
+        configs: &'a [&'a RunConfig],
         data: &'a Dataset,
         device_name: DeviceName,
-        plain: Device,
+        device: Device,
     ) -> Self {
-        let autodiff = plain.clone().autodiff();
         Self {
-            config,
+            configs,
             data,
             device_name,
-            plain,
-            autodiff,
+            device,
             started: Instant::now(),
+            timed: Timed::default(),
         }
     }
 
-    fn train<N: Learner>(&self, progress: &mut Observer<'_>) -> Result<Trained, Error> {
-        let config = self.config;
-        let train = self.data.train();
-        let mut weights = generator(config.seed, Purpose::Weights);
-        let task = Task::of(self.data);
-        let mut network = N::create(config, task, &self.autodiff, &mut weights)?;
-        let rates = config.learning_rates();
-        let mut optimizer = Optimizer::new(config.optimizer, &network, rates, config.lambda);
-        let used = config.images_to_train_on(train.len());
-        let held_out: Vec<usize> = (used..train.len()).collect();
-        let mut patience = Patience::default();
-        let mut order: Vec<usize> = (0..used).collect();
-        let mut shuffling = generator(config.seed, Purpose::Order);
-        let mut shifts = generator(config.seed, Purpose::TrainShifts);
-        let all_steps = config.epochs.saturating_mul(config.steps_per_epoch(used));
-        let steps = config.max_steps.map_or(all_steps, |max| max.min(all_steps));
-        let mut so_far = Progression::default();
+    fn train<T: Trainee>(
+        mut self,
+        progress: &mut Observer<'_>,
+    ) -> Result<TrainedAll<T::Network>, Error> {
+        let (common, task) = (self.configs[0], Task::of(self.data));
+        let [train, test] = [self.data.train(), self.data.test()].map(|split| self.images(split));
+        let autodiff = self.device.clone().autodiff();
+        let mut trainee = T::create(self.configs, task, &autodiff)?;
+        let used = common.images_to_train_on(train.split().len());
+        let held_out: Vec<usize> = (used..train.split().len()).collect();
+        let all_tests: Vec<usize> = (0..test.split().len()).collect();
+        let mut members: Vec<_> = self.configs.iter().map(|c| Member::new(c, used)).collect();
+        let all_steps = common.epochs.saturating_mul(common.steps_per_epoch(used));
+        let steps = common.max_steps.map_or(all_steps, |max| max.min(all_steps));
+        let mut pending = Vec::new();
         let mut made = 0;
 
-        'epochs: for epoch in 1..=config.epochs {
-            if config.shuffle {
-                order.shuffle(&mut shuffling);
+        'epochs: for epoch in 1..=common.epochs {
+            if common.shuffle {
+                for member in &mut members {
+                    member.order.shuffle(&mut member.shuffling);
+                }
             }
-            let first_of_epoch = so_far.losses.len();
+            let first_of_epoch: Vec<_> = members.iter().map(|m| m.losses.len()).collect();
             let mut since = Instant::now();
-            for indices in order.chunks(config.batch_size) {
+            for start in (0..used).step_by(common.batch_size) {
                 if made == steps {
                     break;
                 }
+                let end = used.min(start + common.batch_size);
                 let time = Some(made as f64 / steps as f64);
-                let batch = config.batch(train, indices, time, &mut shifts, &self.autodiff);
-                let (next, loss) = optimizer.step(network, batch.x, batch.labels);
-                network = next;
-                so_far.pending.push(loss.task);
+                let presented = members.iter_mut().flat_map(|member| {
+                    let (config, indices) = (member.config, &member.order[start..end]);
+                    let stimulus = config.stimulus;
+                    stimulus.present(indices, config.epsilon, time, &mut member.shifts)
+                });
+                let batch = train.batch(&presented.collect::<Vec<_>>());
+                let (next, losses) = trainee.step(batch);
+                trainee = next;
+                pending.push(losses);
                 made += 1;
+                let learning = members.iter_mut().filter(|member| member.learns());
+                learning.for_each(|member| member.steps = made);
                 if made == WARM_UP {
-                    so_far.look();
+                    look(&mut pending, &mut members);
                     since = Instant::now();
                 } else if made > WARM_UP {
-                    so_far.timed_steps += 1;
-                    so_far.timed_images += indices.len();
+                    self.timed.steps += 1;
+                    self.timed.images += end - start;
                 }
                 if made % LOOK_EVERY == 0 {
-                    so_far.look();
+                    look(&mut pending, &mut members);
                 }
-                if so_far.diverged {
+                if !members.iter().any(Member::learns) {
                     break;
                 }
                 let news = Progress {
@@ -205,76 +318,153 @@ impl<'a> Run<'a> {
                     epoch: None,
                 };
                 if progress(news).is_break() {
-                    so_far.look();
-                    so_far.interrupted = true;
+                    look(&mut pending, &mut members);
+                    for member in &mut members {
+                        member.end(Outcome::Interrupted);
+                    }
                     break 'epochs;
                 }
             }
-            so_far.look();
+            look(&mut pending, &mut members);
             if made > WARM_UP {
-                so_far.timed += since.elapsed();
+                self.timed.time += since.elapsed();
             }
             // The last update may have gone wrong without a loss to show it.
-            so_far.diverged |= !all_finite(&network);
-            if so_far.diverged {
+            let finite = are_finite(trainee.module(), members.len());
+            for (member, finite) in members.iter_mut().zip(finite) {
+                if !finite {
+                    member.end(Outcome::Diverged);
+                }
+            }
+            if !members.iter().any(Member::learns) {
                 break;
             }
-            let losses = &so_far.losses[first_of_epoch..];
-            let plain = network.valid();
-            let test = self.data.test();
-            let on = |split, indices: &[usize]| self.accuracy(&plain, split, indices);
-            let ended = Epoch {
-                epoch,
-                train_loss: losses.iter().map(|l| f64::from(*l)).sum::<f64>() / losses.len() as f64,
-                test_accuracy: on(test, &(0..test.len()).collect::<Vec<_>>()),
-                validation_accuracy: config.patience.map(|_| on(train, &held_out)),
-                measures: measure(&plain, config, test, &self.plain),
-            };
-            let enough = patience.is_over(config.patience, ended.validation_accuracy);
+            let ended =
+                self.end_epoch(&trainee, &members, [&train, &test], &held_out, &all_tests)?;
+            let mut first_ended = None;
+            for ((member, mut ended), first) in members.iter_mut().zip(ended).zip(first_of_epoch) {
+                let losses = &member.losses[first..];
+                ended.epoch = epoch;
+                ended.train_loss =
+                    losses.iter().map(|l| f64::from(*l)).sum::<f64>() / losses.len() as f64;
+                if member.learns() {
+                    let patience = member.config.patience;
+                    let enough = member.patience.is_over(patience, ended.validation_accuracy);
+                    first_ended.get_or_insert_with(|| ended.clone());
+                    member.history.push(ended);
+                    if made == steps || enough {
+                        member.end(Outcome::Completed);
+                    }
+                }
+            }
             let news = Progress {
                 step: made,
                 steps,
-                epoch: Some(&ended),
+                epoch: first_ended.as_ref(),
             };
             let go_on = progress(news).is_continue();
-            so_far.history.push(ended);
-            if made == steps || enough {
+            if !members.iter().any(Member::learns) {
                 break;
             }
             if !go_on {
-                so_far.interrupted = true;
+                for member in &mut members {
+                    member.end(Outcome::Interrupted);
+                }
                 break;
             }
         }
-        let network = network.valid();
-        let record = self.record(&so_far, made);
-        Ok(Trained {
-            record,
-            network: Box::new(network),
-            losses: so_far.losses,
-        })
+        let ended = members.into_iter().map(|member| self.ended(member));
+        Ok((trainee.networks(), ended.collect()))
     }
 
-    fn accuracy(&self, network: &impl Learner, split: &Split, indices: &[usize]) -> f64 {
-        accuracy_on(network, self.config, split, indices, &self.plain)
+    /// A GPU makes its batches itself.
+    fn images(&self, split: &'a Split) -> Images<'a> {
+        match self.device_name.is_gpu() {
+            true => Images::on_device(split, &self.device),
+            false => Images::on_host(split, &self.device),
+        }
     }
 
-    fn record(&self, so_far: &Progression, steps: usize) -> RunRecord {
-        let last = so_far.history.last().filter(|_| !so_far.diverged);
+    /// Tests and measures of each network at the end of an epoch, the number and the loss not yet known.
+    fn end_epoch<T: Trainee>(
+        &self,
+        trainee: &T,
+        members: &[Member<'_>],
+        [train, test]: [&Images<'_>; 2],
+        held_out: &[usize],
+        all_tests: &[usize],
+    ) -> Result<Vec<Epoch>, Error> {
+        let logits = trainee.logits();
+        let tested = accuracies(&logits, self.configs, test, all_tests);
+        let validated = match self.configs[0].patience {
+            Some(_) => accuracies(&logits, self.configs, train, held_out)
+                .into_iter()
+                .map(Some)
+                .collect(),
+            None => vec![None; members.len()],
+        };
+        let networks = trainee.networks();
+        let learning: Vec<_> = networks.iter().zip(members).collect();
+        let measured = parallel::map(&learning, self.threads(), |(network, member)| match member
+            .learns()
+        {
+            true => self.measure(*network, member.config).map(Some),
+            false => Ok(None),
+        });
+        let measured = measured.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let results = tested.into_iter().zip(validated).zip(measured);
+        Ok(results
+            .map(|((test_accuracy, validation_accuracy), measures)| Epoch {
+                epoch: 0,
+                train_loss: 0.0,
+                test_accuracy,
+                validation_accuracy,
+                measures: measures.unwrap_or_default(),
+            })
+            .collect())
+    }
+
+    /// How many networks are measured at a time.
+    fn threads(&self) -> usize {
+        match self.device_name.is_gpu() {
+            true => parallel::cores(),
+            false => 1,
+        }
+    }
+
+    /// Measures are many small numbers of a few images: for a GPU, the CPU makes them.
+    fn measure<N: Learner>(&self, network: &N, config: &RunConfig) -> Result<Measures, Error> {
+        let test = self.data.test();
+        match DeviceName::Flex.open() {
+            Ok(flex) if self.device_name.is_gpu() => {
+                let network = network.clone().to_device(&flex);
+                on_one_thread(|| measure(&network, config, test, &flex))
+            }
+            _ => Ok(measure(network, config, test, &self.device)),
+        }
+    }
+
+    /// The record of a network and its losses.
+    fn ended(&self, member: Member<'_>) -> (RunRecord, Vec<f32>) {
+        let outcome = member.outcome.unwrap_or(Outcome::Completed);
+        let last = member
+            .history
+            .last()
+            .filter(|_| outcome != Outcome::Diverged);
         let measures = last.map(|epoch| epoch.measures.clone());
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let per = |amount: usize| {
-            (so_far.timed_steps > 0).then(|| amount as f64 / so_far.timed.as_secs_f64())
-        };
-        RunRecord {
-            config: self.config.clone(),
+        let timed = &self.timed;
+        let per =
+            |amount: usize| (timed.steps > 0).then(|| amount as f64 / timed.time.as_secs_f64());
+        let record = RunRecord {
+            config: member.config.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             numerics: NUMERICS,
             device: self.device_name.name().to_owned(),
             data: self.data.source().content(),
             data_sha256: self.data.sha256().to_owned(),
             weights_sha256: None,
-            steps,
+            steps: member.steps,
             test_accuracy: last.map_or(1.0 / self.data.classes() as f64, |epoch| {
                 epoch.test_accuracy
             }),
@@ -282,39 +472,46 @@ impl<'a> Run<'a> {
             alignment: measures.clone().map(|m| m.alignment),
             moments: measures.clone().map(|m| m.moments),
             lambda_max: measures.map(|m| m.lambda_max),
-            outcome: match (so_far.diverged, so_far.interrupted) {
-                (true, _) => Outcome::Diverged,
-                (false, true) => Outcome::Interrupted,
-                (false, false) => Outcome::Completed,
-            },
-            history: so_far.history.clone(),
+            outcome,
+            history: member.history.clone(),
             timing: Timing {
-                ms_per_step: per(so_far.timed_steps).map(|steps| 1e3 / steps),
-                images_per_second: per(so_far.timed_images),
+                ms_per_step: per(timed.steps).map(|steps| 1e3 / steps),
+                images_per_second: per(timed.images),
                 seconds: self.started.elapsed().as_secs_f64(),
+                population: (self.configs.len() > 1).then_some(self.configs.len()),
                 ended: now.ok().map(|since| since.as_secs()),
                 machine: Some(machine::description()),
             },
-        }
+        };
+        (record, member.losses)
     }
 }
 
-/// Whether every parameter is a number: a sum of numbers is one.
-fn all_finite(network: &impl Module) -> bool {
-    struct Sum(Option<Tensor<1>>);
+/// Whether every parameter of each network is a number: a sum of numbers is one.
+fn are_finite(module: &impl Module, networks: usize) -> Vec<bool> {
+    struct Sum(Option<Tensor<2>>, usize);
     impl ModuleVisitor for Sum {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let value = param.val().inner();
+            let elements = value.shape().num_elements();
+            if elements == 0 {
+                return;
+            }
             // Zero times a number is zero, however large.
-            let zero = (param.val().inner() * 0.0).sum();
+            let zero = value.reshape([self.1, elements / self.1]) * 0.0;
+            let zero = zero.sum_dim(1);
             self.0 = Some(match self.0.take() {
                 Some(sum) => sum + zero,
                 None => zero,
             });
         }
     }
-    let mut sum = Sum(None);
-    network.visit(&mut sum);
-    sum.0.is_none_or(|sum| sum.into_scalar::<f32>().is_finite())
+    let mut sum = Sum(None, networks);
+    module.visit(&mut sum);
+    match sum.0 {
+        Some(sum) => sum.into_data().iter::<f32>().map(f32::is_finite).collect(),
+        None => vec![true; networks],
+    }
 }
 
 /// How long the accuracy on what is held out has not risen.
@@ -339,8 +536,8 @@ impl Patience {
     }
 }
 
-/// The share of the images of a split that are classified correctly, under the stimuli that the seed
-/// fixes.
+/// The share of the images of a split that a network classifies correctly, under the stimuli that the
+/// seed fixes.
 pub(crate) fn accuracy(
     network: &impl Learner,
     config: &RunConfig,
@@ -348,26 +545,41 @@ pub(crate) fn accuracy(
     device: &Device,
 ) -> f64 {
     let indices: Vec<usize> = (0..split.len()).collect();
-    accuracy_on(network, config, split, &indices, device)
+    let images = Images::on_host(split, device);
+    accuracies(&|x| network.logits(x), &[config], &images, &indices)[0]
 }
 
-fn accuracy_on(
-    network: &impl Learner,
-    config: &RunConfig,
-    split: &Split,
+/// The same for all networks of these configurations, of the images at `indices`.
+fn accuracies(
+    logits: &dyn Fn(Tensor<2>) -> Tensor<2>,
+    configs: &[&RunConfig],
+    images: &Images<'_>,
     indices: &[usize],
-    device: &Device,
-) -> f64 {
-    let mut shifts = generator(config.seed, Purpose::TestShifts);
-    let mut correct = 0;
+) -> Vec<f64> {
+    let shifts = |config: &&RunConfig| generator(config.seed, Purpose::TestShifts);
+    let mut shifts: Vec<_> = configs.iter().map(shifts).collect();
+    let mut correct = vec![0; configs.len()];
     for indices in indices.chunks(TEST_BATCH) {
-        let batch = config.batch(split, indices, None, &mut shifts, device);
-        let guesses = network.logits(batch.x).argmax(1).into_data();
-        correct += guesses
-            .iter::<i64>()
-            .zip(indices)
-            .filter(|(guess, index)| *guess == i64::from(split.label(**index)))
-            .count();
+        let presented = configs
+            .iter()
+            .zip(&mut shifts)
+            .flat_map(|(config, shifts)| {
+                config
+                    .stimulus
+                    .present(indices, config.epsilon, None, shifts)
+            });
+        let batch = images.batch(&presented.collect::<Vec<_>>());
+        let guesses = logits(batch.x).argmax(1).into_data();
+        let guesses: Vec<i64> = guesses.iter::<i64>().collect();
+        for (correct, guesses) in correct.iter_mut().zip(guesses.chunks(indices.len())) {
+            let label = |index: &usize| i64::from(images.split().label(*index));
+            let right = guesses.iter().zip(indices).filter(|(g, i)| **g == label(i));
+            *correct += right.count();
+        }
     }
-    correct as f64 / indices.len() as f64
+    let share = |correct| correct as f64 / indices.len() as f64;
+    correct.into_iter().map(share).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,11 @@
-//! Makes the runs of a store: longest first, several at a time, beside any number of other
-//! processes that do the same.
+//! Makes the runs of a store: longest first, several at a time or in populations, beside any number of
+//! other processes that do the same.
 
 mod shard;
 mod summary;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -44,10 +45,10 @@ pub type Hear<'a> = dyn FnMut(f64) -> ControlFlow<()> + Send + 'a;
 /// The books of a sweep.
 #[derive(Default)]
 struct Books {
-    /// The runs to be made, the longest first.
-    pending: VecDeque<usize>,
+    /// The runs to be made, the longest first; those that are made at once together.
+    pending: VecDeque<Vec<usize>>,
     /// The runs that other processes are at.
-    elsewhere: VecDeque<usize>,
+    elsewhere: Vec<usize>,
     done: usize,
     /// Of what was done before, was done since, or failed.
     cost: f64,
@@ -56,10 +57,19 @@ struct Books {
     error: Option<Error>,
 }
 
+impl Books {
+    fn fail(&mut self, job: &SweepRun, error: &Error) {
+        self.cost += job.cost();
+        let (id, message) = (job.id(), error.to_string());
+        self.failed.push(Failure { id, message });
+    }
+}
+
 struct Sweep<'a, F> {
     store: &'a Store,
     jobs: &'a [SweepRun],
     stop: &'a AtomicBool,
+    population: usize,
     execute: F,
     books: Mutex<Books>,
     /// The cost of what each thread has done of the run that it is at, as bits.
@@ -68,13 +78,37 @@ struct Sweep<'a, F> {
     broken: AtomicBool,
 }
 
-/// Makes every run of `jobs` that has no record yet, at most `threads` at a time. `execute` makes one: it
-/// tells the share that is done, 0 to 1, and gives up where that breaks: with [`Error::Interrupted`], or a
-/// record that says so and is not stored.
+/// How much is done at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AtOnce {
+    /// How many populations, or runs by themselves.
+    pub threads: usize,
+    /// How many runs in a population.
+    pub population: usize,
+}
+
+impl fmt::Display for AtOnce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.population {
+            1 => write!(f, "{} at a time", self.threads),
+            most if self.threads == 1 => write!(f, "up to {most} as one population"),
+            most => write!(
+                f,
+                "{} at a time in populations of up to {most}",
+                self.threads
+            ),
+        }
+    }
+}
+
+/// Makes every run of `jobs` that has no record yet. `execute` makes one, or several that can be in one
+/// population, and returns a record of each: it tells the share that is done, 0 to 1, and gives up where
+/// that breaks: with [`Error::Interrupted`], or records that say so and are not stored.
 /// `observer` hears ten times a second, in the calling thread, how far the sweep is.
 ///
-/// A run that fails, or panics, does not stop the others. After `stop` is set no run starts any more, and
-/// the sweep ends as soon as the running ones return.
+/// A run that fails, or panics, does not stop the others; a population that does is made again in two
+/// halves. After `stop` is set no run starts any more, and the sweep ends as soon as the running ones
+/// return.
 ///
 /// # Errors
 ///
@@ -83,27 +117,29 @@ struct Sweep<'a, F> {
 pub fn run<F>(
     store: &Store,
     jobs: &[SweepRun],
-    threads: usize,
+    at_once: AtOnce,
     stop: &AtomicBool,
     execute: F,
     mut observer: impl FnMut(&Progress),
 ) -> Result<Summary, Error>
 where
-    F: Fn(&SweepRun, &mut Hear<'_>) -> Result<RunRecord, Error> + Sync,
+    F: Fn(&[&SweepRun], &mut Hear<'_>) -> Result<Vec<RunRecord>, Error> + Sync,
 {
     let contents = store.contents()?;
     let is_done = |i: &usize| contents.records.contains_key(&jobs[*i].id());
     let (done, mut pending): (Vec<usize>, Vec<usize>) = (0..jobs.len()).partition(is_done);
     pending.sort_by(|a, b| jobs[*b].cost().total_cmp(&jobs[*a].cost()));
     let cost_before = done.iter().map(|i| jobs[*i].cost()).sum();
-    let threads = threads.clamp(1, pending.len().max(1));
+    let pending = populations(jobs, pending, at_once.population);
+    let threads = at_once.threads.clamp(1, pending.len().max(1));
     let sweep = Sweep {
         store,
         jobs,
         stop,
+        population: at_once.population,
         execute,
         books: Mutex::new(Books {
-            pending: pending.into(),
+            pending,
             done: done.len(),
             cost: cost_before,
             ..Books::default()
@@ -155,9 +191,37 @@ where
     })
 }
 
+/// Runs as populations of at most so many, in the order of their first.
+fn populations(jobs: &[SweepRun], runs: Vec<usize>, most: usize) -> VecDeque<Vec<usize>> {
+    let mut populations: VecDeque<Vec<usize>> = VecDeque::new();
+    for run in runs {
+        let config = &jobs[run].config;
+        let has_room = |population: &&mut Vec<usize>| {
+            population.len() < most && config.joins(&jobs[population[0]].config)
+        };
+        match populations.iter_mut().find(has_room) {
+            Some(population) => population.push(run),
+            None => populations.push_back(vec![run]),
+        }
+    }
+    populations
+}
+
+/// What became of a run that was to be made.
+enum Made {
+    /// It was done before.
+    Before,
+    /// It is done now: its result in words.
+    Now(String),
+    /// Another process is at it.
+    Elsewhere,
+    /// It was broken off.
+    Unfinished,
+}
+
 impl<F> Sweep<'_, F>
 where
-    F: Fn(&SweepRun, &mut Hear<'_>) -> Result<RunRecord, Error> + Sync,
+    F: Fn(&[&SweepRun], &mut Hear<'_>) -> Result<Vec<RunRecord>, Error> + Sync,
 {
     fn books(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(|e| e.into_inner())
@@ -174,43 +238,54 @@ where
 
     /// What one thread does.
     fn work(&self, own: &AtomicU64) {
-        while let Some(index) = self.next() {
-            let job = &self.jobs[index];
-            let id = job.id();
-            let ended = self.make(job, &id, own);
+        while let Some(runs) = self.next() {
+            let made = self.make(&runs, own);
             let mut books = self.books();
             own.store(0, Ordering::Relaxed);
-            match ended {
-                Ok(Some(latest)) => {
-                    books.done += 1;
-                    books.cost += job.cost();
-                    books.latest = latest.or(books.latest.take());
+            match made {
+                Ok(made) => {
+                    for (run, made) in runs.into_iter().zip(made) {
+                        let job = &self.jobs[run];
+                        match made {
+                            Made::Elsewhere => books.elsewhere.push(run),
+                            Made::Unfinished if self.over() => {}
+                            Made::Unfinished => books.fail(job, &Error::Interrupted),
+                            Made::Before | Made::Now(_) => {
+                                books.done += 1;
+                                books.cost += job.cost();
+                            }
+                        }
+                        if let Made::Now(latest) = made {
+                            books.latest = Some(latest);
+                        }
+                    }
                 }
-                Ok(None) => books.elsewhere.push_back(index),
                 Err(Error::Interrupted) if self.over() => {}
                 // What concerns the disk concerns all runs.
                 Err(error @ Error::Io { .. }) => {
                     drop(books);
                     self.break_off(error);
                 }
-                Err(error) => {
-                    books.cost += job.cost();
-                    let message = error.to_string();
-                    books.failed.push(Failure { id, message });
+                // There may be too little memory for all of them, or one of them may be at fault.
+                Err(_) if runs.len() > 1 => {
+                    let (first, second) = runs.split_at(runs.len() / 2);
+                    books.pending.push_front(second.to_vec());
+                    books.pending.push_front(first.to_vec());
                 }
+                Err(error) => books.fail(&self.jobs[runs[0]], &error),
             }
         }
     }
 
-    /// The next run to look at; none when there is nothing left to do or to wait for.
-    fn next(&self) -> Option<usize> {
+    /// The next runs to look at; none when there is nothing left to do or to wait for.
+    fn next(&self) -> Option<Vec<usize>> {
         loop {
             let mut books = self.books();
             if self.over() {
                 return None;
             }
-            if let Some(index) = books.pending.pop_front() {
-                return Some(index);
+            if let Some(runs) = books.pending.pop_front() {
+                return Some(runs);
             }
             if books.elsewhere.is_empty() {
                 return None;
@@ -219,51 +294,63 @@ where
             std::thread::sleep(POLL);
             let mut books = self.books();
             if books.pending.is_empty() {
-                books.pending = std::mem::take(&mut books.elsewhere);
+                let elsewhere = std::mem::take(&mut books.elsewhere);
+                books.pending = populations(self.jobs, elsewhere, self.population);
             }
         }
     }
 
-    /// One run, from its claim to its record: what came of it if it was made here, or nothing if another
-    /// process is at it.
-    fn make(
-        &self,
-        job: &SweepRun,
-        id: &str,
-        own: &AtomicU64,
-    ) -> Result<Option<Option<String>>, Error> {
-        let claim = match self.store.begin(id)? {
-            Turn::Done => return Ok(Some(None)),
-            Turn::Busy => return Ok(None),
-            Turn::Mine(claim) => claim,
-        };
+    /// Runs, from their claims to their records.
+    fn make(&self, runs: &[usize], own: &AtomicU64) -> Result<Vec<Made>, Error> {
+        let jobs: Vec<&SweepRun> = runs.iter().map(|run| &self.jobs[*run]).collect();
+        let mut made = Vec::with_capacity(jobs.len());
+        let mut claimed = Vec::new();
+        for job in jobs {
+            let id = job.id();
+            made.push(match self.store.begin(&id)? {
+                Turn::Done => Made::Before,
+                Turn::Busy => Made::Elsewhere,
+                Turn::Mine(claim) => {
+                    claimed.push((made.len(), job, id, claim));
+                    Made::Elsewhere
+                }
+            });
+        }
+        let own_jobs: Vec<&SweepRun> = claimed.iter().map(|(_, job, ..)| *job).collect();
+        if own_jobs.is_empty() {
+            return Ok(made);
+        }
+        let cost: f64 = own_jobs.iter().map(|job| job.cost()).sum();
         let mut hear = |share: f64| {
-            own.store((share * job.cost()).to_bits(), Ordering::Relaxed);
+            own.store((share * cost).to_bits(), Ordering::Relaxed);
             match self.over() {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }
         };
-        let made = panics::caught(|| (self.execute)(job, &mut hear));
-        let run = made.unwrap_or_else(|panic| {
+        let records = panics::caught(|| (self.execute)(&own_jobs, &mut hear));
+        let records = records.unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
             let problem = text.unwrap_or("no message").replace('\n', " ");
             Err(Error::Run { problem })
         })?;
-        if run.outcome == Outcome::Interrupted {
-            return Err(Error::Interrupted);
+        for ((place, job, id, claim), run) in claimed.into_iter().zip(records) {
+            if run.outcome == Outcome::Interrupted {
+                made[place] = Made::Unfinished;
+                continue;
+            }
+            made[place] = Made::Now(format!(
+                "{} at ε = {}: {:.1} %",
+                run.config.condition,
+                run.config.epsilon,
+                100.0 * run.test_accuracy
+            ));
+            let setting = job.setting;
+            self.store
+                .publish(&claim, &id, &SweepRecord { setting, run })?;
         }
-        let latest = format!(
-            "{} at ε = {}: {:.1} %",
-            run.config.condition,
-            run.config.epsilon,
-            100.0 * run.test_accuracy
-        );
-        let setting = job.setting;
-        self.store
-            .publish(&claim, id, &SweepRecord { setting, run })?;
-        Ok(Some(Some(latest)))
+        Ok(made)
     }
 
     fn progress(&self, elapsed: Duration, cost_before: f64) -> Progress {
@@ -294,13 +381,19 @@ mod tests {
 
     #[test]
     fn runs_that_fail_or_panic_stop_no_other_and_are_tried_again() {
+        for population in [1, 5, 100] {
+            check_failures(population);
+        }
+    }
+
+    fn check_failures(population: usize) {
         let folder = tempfile::tempdir().unwrap();
         let request = Preset::Quick.request();
         let jobs = request.runs();
         let asked = Manifest::new(&request, testing::DATA, DeviceName::Cpu);
         let store = Store::prepare(folder.path(), &asked, Open::Same).unwrap();
         let made = |job: &SweepRun| Ok(testing::record(job).run);
-        let bad = |job: &SweepRun, hear: &mut Hear<'_>| {
+        let of_one = |job: &SweepRun, hear: &mut Hear<'_>| {
             assert!(hear(0.5).is_continue());
             match jobs.iter().position(|other| other == job) {
                 Some(3) => panic!("a bug"),
@@ -316,9 +409,16 @@ mod tests {
                 _ => made(job),
             }
         };
+        let bad = |runs: &[&SweepRun], hear: &mut Hear<'_>| {
+            runs.iter().map(|job| of_one(job, hear)).collect()
+        };
         let mut shares = Vec::new();
         let stop = AtomicBool::new(false);
-        let summary = run(&store, &jobs, 4, &stop, bad, |p| shares.push(p.share)).unwrap();
+        let at_once = AtOnce {
+            threads: 4,
+            population,
+        };
+        let summary = run(&store, &jobs, at_once, &stop, bad, |p| shares.push(p.share)).unwrap();
         assert_eq!(summary.ending, Ending::Failed);
         assert_eq!(summary.to_string(), "incomplete: 44 of 48 done, 4 failed");
         let messages: Vec<_> = summary.failed.iter().map(|f| f.message.as_str()).collect();
@@ -330,15 +430,18 @@ mod tests {
         ] {
             assert!(messages.iter().any(|m| m.contains(word)), "{messages:?}");
         }
-        assert!(shares.is_sorted() && shares.iter().all(|s| (0.0..=1.0).contains(s)));
+        let falls = population > 1; // When a population is made again.
+        assert!(falls || shares.is_sorted());
+        assert!(shares.iter().all(|s| (0.0..=1.0).contains(s)));
 
         let stopped = AtomicBool::new(true);
-        let none = |_: &SweepRun, _: &mut Hear<'_>| panic!("no run starts after a stop");
-        let summary = run(&store, &jobs, 4, &stopped, none, |_| ()).unwrap();
+        let none = |_: &[&SweepRun], _: &mut Hear<'_>| panic!("no run starts after a stop");
+        let summary = run(&store, &jobs, at_once, &stopped, none, |_| ()).unwrap();
         assert_eq!((summary.ending, summary.done), (Ending::Interrupted, 44));
 
-        let again = |job: &SweepRun, _: &mut Hear<'_>| made(job);
-        let summary = run(&store, &jobs, 4, &stop, again, |_| ()).unwrap();
+        let again =
+            |runs: &[&SweepRun], _: &mut Hear<'_>| runs.iter().map(|job| made(job)).collect();
+        let summary = run(&store, &jobs, at_once, &stop, again, |_| ()).unwrap();
         assert_eq!(summary.ending, Ending::Complete);
         let names = std::fs::read_dir(folder.path().join("runs")).unwrap();
         assert_eq!(names.count(), 48);

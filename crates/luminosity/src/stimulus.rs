@@ -89,7 +89,35 @@ pub struct Batch {
     pub labels: Tensor<1, Int>,
 }
 
+/// An image as it is presented: its pixels p in 0..=1 become clamp(gain p + shift, 0, 1).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Presented {
+    /// Its index in the split.
+    pub index: usize,
+    pub gain: f32,
+    pub shift: f32,
+}
+
 impl Stimulus {
+    /// How the images at `indices` are presented, one after the other.
+    pub(crate) fn present(
+        self,
+        indices: &[usize],
+        epsilon: f64,
+        time: Option<f64>,
+        rng: &mut impl Rng,
+    ) -> impl Iterator<Item = Presented> {
+        indices.iter().map(move |&index| {
+            let u = (2.0 * rng.random::<f64>() - 1.0) * epsilon;
+            let (gain, shift) = (self.of)(Presentation { epsilon, u, time });
+            Presented {
+                index,
+                gain: gain as f32,
+                shift: shift as f32,
+            }
+        })
+    }
+
     /// The images at `indices`, each as the stimulus presents it; `time` is the part of training that is
     /// over, none in a test.
     ///
@@ -105,22 +133,94 @@ impl Stimulus {
         rng: &mut impl Rng,
         device: &Device,
     ) -> Batch {
-        let each = split.pixels();
-        let mut pixels = Vec::with_capacity(indices.len() * each);
-        for &index in indices {
-            let u = (2.0 * rng.random::<f64>() - 1.0) * epsilon;
-            let (gain, shift) = (self.of)(Presentation { epsilon, u, time });
-            let (gain, shift) = (gain as f32, shift as f32);
-            let brightness = |&p: &u8| (gain * (f32::from(p) / 255.0) + shift).clamp(0.0, 1.0);
-            pixels.extend(split.image(index).iter().map(brightness));
-        }
-        let labels: Vec<i32> = indices.iter().map(|&i| i32::from(split.label(i))).collect();
-        let shape = [indices.len(), each];
-        Batch {
-            x: Tensor::from_data(TensorData::new(pixels, shape), device),
-            labels: Tensor::from_data(TensorData::new(labels, [indices.len()]), device),
+        let presented = self.present(indices, epsilon, time, rng);
+        Images::on_host(split, device).batch(&presented.collect::<Vec<_>>())
+    }
+}
+
+/// The images of a split, there where batches of them are made.
+pub(crate) struct Images<'a> {
+    split: &'a Split,
+    device: Device,
+    /// The pixels in 0..=1, `[images, pixels]`, and the labels, if the device makes the batches.
+    on_device: Option<(Tensor<2>, Tensor<1, Int>)>,
+}
+
+impl<'a> Images<'a> {
+    /// Batches are made by the host, for `device`.
+    pub fn on_host(split: &'a Split, device: &Device) -> Self {
+        Self {
+            split,
+            device: device.clone(),
+            on_device: None,
         }
     }
+
+    /// Batches are made by `device`, to which all images are moved.
+    pub fn on_device(split: &'a Split, device: &Device) -> Self {
+        let pixels = split.images().iter().map(|p| f32::from(*p) / 255.0);
+        let pixels = TensorData::new(pixels.collect(), [split.len(), split.pixels()]);
+        let labels = labels(split.labels().iter().copied(), device);
+        Self {
+            on_device: Some((Tensor::from_data(pixels, device), labels)),
+            ..Self::on_host(split, device)
+        }
+    }
+
+    pub fn split(&self) -> &'a Split {
+        self.split
+    }
+
+    /// A batch, image by image.
+    ///
+    /// # Panics
+    ///
+    /// If an index lies outside of the split.
+    pub fn batch(&self, presented: &[Presented]) -> Batch {
+        match &self.on_device {
+            None => self.batch_on_host(presented),
+            Some((pixels, labels)) => {
+                let count = presented.len();
+                let indices = presented.iter().map(|p| p.index as i32).collect();
+                let indices = TensorData::new::<i32, _>(indices, [count]);
+                let indices = Tensor::<1, Int>::from_data(indices, &self.device);
+                let column = |of: fn(&Presented) -> f32| -> Tensor<2> {
+                    let values: Vec<f32> = presented.iter().map(of).collect();
+                    Tensor::from_data(TensorData::new(values, [count, 1]), &self.device)
+                };
+                let pixels = pixels.clone().select(0, indices.clone());
+                let pixels = match presented.iter().all(|p| p.gain == 1.0) {
+                    true => pixels,
+                    false => pixels * column(|p| p.gain),
+                };
+                Batch {
+                    x: (pixels + column(|p| p.shift)).clamp(0.0, 1.0),
+                    labels: labels.clone().select(0, indices),
+                }
+            }
+        }
+    }
+
+    fn batch_on_host(&self, presented: &[Presented]) -> Batch {
+        let each = self.split.pixels();
+        let mut pixels = Vec::with_capacity(presented.len() * each);
+        for Presented { index, gain, shift } in presented {
+            let brightness = |&p: &u8| (gain * (f32::from(p) / 255.0) + shift).clamp(0.0, 1.0);
+            pixels.extend(self.split.image(*index).iter().map(brightness));
+        }
+        let shown = presented.iter().map(|p| self.split.label(p.index));
+        let shape = [presented.len(), each];
+        Batch {
+            x: Tensor::from_data(TensorData::new(pixels, shape), &self.device),
+            labels: labels(shown, &self.device),
+        }
+    }
+}
+
+fn labels(labels: impl Iterator<Item = u8>, device: &Device) -> Tensor<1, Int> {
+    let labels: Vec<i32> = labels.map(i32::from).collect();
+    let shape = [labels.len()];
+    Tensor::from_data(TensorData::new(labels, shape), device)
 }
 
 #[cfg(test)]

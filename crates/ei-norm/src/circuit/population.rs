@@ -7,6 +7,9 @@ use burn::tensor::{Bool, Device, Tensor, TensorData};
 
 use super::{Circuit, LearnsLocally, sealed};
 use crate::dale::Weight;
+#[cfg(doc)]
+use crate::functional;
+use crate::functional::{BackwardRule, Normalization, normalize_features};
 use crate::row_function::{self, Pass};
 use crate::statistics::Features;
 use crate::{Error, context};
@@ -42,6 +45,9 @@ pub struct Population<C: Circuit> {
     /// The parameters that the matrices were when they were stacked.
     #[module(skip)]
     stacked: Vec<ParamId>,
+    /// The outputs of each network, on the device where the networks were stacked.
+    #[module(skip)]
+    features: Features<3>,
 }
 
 impl<C: Circuit> Population<C> {
@@ -73,8 +79,10 @@ impl<C: Circuit> Population<C> {
             stacked(&each.collect::<Vec<_>>())
         });
         let matrices = matrices.collect::<Result<Vec<_>, _>>()?;
+        let widths: Vec<usize> = circuits.iter().map(|circuit| circuit.sizes()[1]).collect();
         Ok(Self {
             stacked: matrices.iter().map(|matrix| matrix.id).collect(),
+            features: features(&widths, &matrices[0]),
             matrices,
             vectors: vectors.collect::<Result<_, _>>()?,
             circuits,
@@ -133,6 +141,21 @@ impl<C: Circuit> Population<C> {
         row_function::apply(function, x)
     }
 
+    /// [`functional::normalize`] of what each network put out, over its own outputs.
+    ///
+    /// # Shapes
+    ///
+    /// - `z` and result: `[networks, rows, d_output]`, 0 beyond the outputs of a network
+    pub fn normalize(
+        &self,
+        z: Tensor<3>,
+        normalization: Normalization,
+        backward: BackwardRule,
+        epsilon: f64,
+    ) -> Tensor<3> {
+        normalize_features(&self.features(), z, normalization, backward, epsilon)
+    }
+
     fn function(&self) -> C::Population {
         let stack = Stack {
             matrices: values(&self.matrices),
@@ -147,16 +170,15 @@ impl<C: Circuit> Population<C> {
         C::population(&self.circuits, stack)
     }
 
-    /// The outputs of each network.
     fn features(&self) -> Features<3> {
-        let [_, widest] = self.sizes();
-        let widths = self.circuits.iter().map(|circuit| circuit.sizes()[1]);
-        if widths.clone().all(|width| width == widest) {
-            return Features::All;
+        let value = self.matrices[0].val();
+        match self.features.device() {
+            Some(device) if device != value.device().inner() => {
+                let widths = self.circuits.iter().map(|circuit| circuit.sizes()[1]);
+                features(&widths.collect::<Vec<_>>(), &self.matrices[0])
+            }
+            _ => self.features.clone(),
         }
-        let exists = widths.flat_map(|width| (0..widest).map(move |k| f64::from(k < width)));
-        let shape = [self.networks(), 1, widest];
-        Features::where_one(constant(&self.matrices[0], exists.collect(), shape))
     }
 }
 
@@ -216,13 +238,18 @@ fn values<const D: usize>(weights: &[Weight<D>]) -> vec::IntoIter<Tensor<D>> {
         .into_iter()
 }
 
-/// These numbers on the device of `like`, outside of any graph.
-fn constant<const D: usize>(like: &Weight<D>, values: Vec<f64>, shape: [usize; 3]) -> Tensor<3> {
+/// So many outputs of each network, on the device of a weight, outside of any graph.
+fn features<const D: usize>(widths: &[usize], like: &Weight<D>) -> Features<3> {
+    let widest = widths.iter().copied().max().unwrap_or(0);
+    if widths.iter().all(|width| *width == widest) {
+        return Features::All;
+    }
+    let exists = widths
+        .iter()
+        .flat_map(|width| (0..widest).map(move |k| f64::from(k < *width)));
+    let data = TensorData::new(exists.collect::<Vec<f64>>(), [widths.len(), 1, widest]);
     let like = like.val().inner();
-    Tensor::from_data(
-        TensorData::new(values, shape),
-        (&like.device(), like.dtype()),
-    )
+    Features::where_one(Tensor::from_data(data, (&like.device(), like.dtype())))
 }
 
 /// Whether two circuits differ in their sizes alone.

@@ -55,3 +55,27 @@ pub fn smoothed_cross_entropy(
     }
     -(of_class * (1.0 - smoothing) + mean_or_zero(log_p) * smoothing)
 }
+
+/// The [`smoothed_cross_entropy`] of each example by itself.
+///
+/// # Shapes
+///
+/// - `logits`: `[batch, classes]`
+/// - `targets`: `[batch]`, each in `0..classes`
+/// - result: `[batch]`
+///
+/// # Panics
+///
+/// If the batch sizes differ.
+pub fn smoothed_cross_entropies(
+    logits: Tensor<2>,
+    targets: Tensor<1, Int>,
+    smoothing: f64,
+) -> Tensor<1> {
+    let [batch, _] = logits.dims();
+    assert_shape!(targets, [batch]);
+    let log_p = log_softmax(logits, 1);
+    let of_class = log_p.clone().gather(1, targets.unsqueeze_dim(1));
+    let losses = of_class * (smoothing - 1.0) - mean(log_p) * smoothing;
+    losses.squeeze_dim(1)
+}

@@ -9,6 +9,7 @@ mod product;
 
 pub use crate::statistics::{mean, mean_square, row_std, variance};
 pub use lateral::{lateral, lateral_update};
-pub use loss::{inhibitory_loss, smoothed_cross_entropy};
+pub use loss::{inhibitory_loss, smoothed_cross_entropies, smoothed_cross_entropy};
+pub(crate) use normalize::normalize_features;
 pub use normalize::{BackwardRule, Normalization, normalize, normalize_backward};
 pub use product::{ei_linear, excite, inhibit};

@@ -1,8 +1,8 @@
 use burn::tensor::Tensor;
 
 use crate::autodiff::{attach, is_listed};
-use crate::error_norm::{self, GradNormMode};
-use crate::statistics::{mean, row_std};
+use crate::error_norm::{self, ErrorNorm, GradNormMode, Rule};
+use crate::statistics::{Features, mean, row_std};
 
 /// Which normalization of the forward activity, all without gain or bias.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -42,18 +42,32 @@ pub fn normalize<const D: usize>(
     backward: BackwardRule,
     epsilon: f64,
 ) -> Tensor<D> {
+    normalize_features(&Features::All, x, normalization, backward, epsilon)
+}
+
+/// [`normalize`] over these features of the last axis; the result is 0 in the others.
+pub(crate) fn normalize_features<const D: usize>(
+    features: &Features<D>,
+    x: Tensor<D>,
+    normalization: Normalization,
+    backward: BackwardRule,
+    epsilon: f64,
+) -> Tensor<D> {
+    let normalized = |x: Tensor<D>, source| apply(features, x, source, normalization, epsilon);
     match backward {
-        BackwardRule::Exact if normalization == Normalization::Layer => layer_norm(x, epsilon),
-        BackwardRule::Exact => apply(x.clone(), x, normalization, epsilon),
-        BackwardRule::Detached => apply(x.clone(), x.detach(), normalization, epsilon),
+        BackwardRule::Exact if normalization == Normalization::Layer => {
+            layer_norm(features, x, epsilon)
+        }
+        BackwardRule::Exact => normalized(x.clone(), x),
+        BackwardRule::Detached => normalized(x.clone(), x.detach()),
         BackwardRule::StraightThrough => {
             let value = x.clone().detach();
             let normalized = match normalization {
-                Normalization::Layer => layer_norm(value.clone(), epsilon),
-                _ => apply(value.clone(), value.clone(), normalization, epsilon),
+                Normalization::Layer => layer_norm(features, value.clone(), epsilon),
+                _ => normalized(value.clone(), value.clone()),
             };
             // x − x is exactly zero, so the value is the normalized one and the gradient is x's.
-            (x - value) + normalized
+            features.only(x - value) + normalized
         }
     }
 }
@@ -81,7 +95,7 @@ pub fn normalize_backward<const D: usize>(
         }
         (BackwardRule::Exact, Normalization::Layer) => {
             let normalized = (x.clone() - mean(x.clone())) / sigma();
-            layer_norm_backward(&x, &normalized, delta, epsilon)
+            layer_norm_backward(&Features::All, &x, &normalized, delta, epsilon)
         }
         (BackwardRule::Exact, Normalization::Divisive) => {
             // d(x_i/σ)/dx_j = δ_ij/σ − x_i (x_j − mean x)/(D σ³)
@@ -92,43 +106,57 @@ pub fn normalize_backward<const D: usize>(
 }
 
 /// LayerNorm as one node, by kernels where there are any.
-fn layer_norm<const D: usize>(x: Tensor<D>, epsilon: f64) -> Tensor<D> {
+fn layer_norm<const D: usize>(features: &Features<D>, x: Tensor<D>, epsilon: f64) -> Tensor<D> {
     if !is_listed(&x) {
-        return apply(x.clone(), x, Normalization::Layer, epsilon);
+        return apply(features, x.clone(), x, Normalization::Layer, epsilon);
     }
     let source = x.clone().inner();
     // What centers and scales an error does so to an activity.
-    let mode = GradNormMode::CenterScale;
-    let normalized = error_norm::apply(mode, epsilon, Some(&source), None, source.clone());
-    let value = normalized.clone();
+    let normalized = error_norm(GradNormMode::CenterScale, epsilon).apply(
+        features,
+        source.clone(),
+        source.clone(),
+    );
+    let (value, features) = (normalized.clone(), features.clone());
     attach(value, vec![x.into_dispatch()], move |delta, _| {
-        let dx = layer_norm_backward(&source, &normalized, delta, epsilon);
+        let dx = layer_norm_backward(&features, &source, &normalized, delta, epsilon);
         vec![Some(dx.into_dispatch())]
     })
 }
 
 /// (δ − mean δ − ẑ (δ·ẑ)/D)/σ with the normalized ẑ and the σ of `x`.
 fn layer_norm_backward<const D: usize>(
+    features: &Features<D>,
     x: &Tensor<D>,
     normalized: &Tensor<D>,
     delta: Tensor<D>,
     epsilon: f64,
 ) -> Tensor<D> {
-    let mode = GradNormMode::CenterDecorrelate;
-    let delta = error_norm::apply(mode, epsilon, Some(normalized), None, delta);
-    error_norm::apply(GradNormMode::Scale, epsilon, Some(x), None, delta)
+    let inner = error_norm(GradNormMode::CenterDecorrelate, epsilon);
+    let delta = inner.apply(features, normalized.clone(), delta);
+    error_norm(GradNormMode::Scale, epsilon).apply(features, x.clone(), delta)
+}
+
+fn error_norm<const D: usize>(mode: GradNormMode, epsilon: f64) -> ErrorNorm<D> {
+    ErrorNorm {
+        rule: Rule { mode, epsilon },
+        weights: None,
+    }
 }
 
 /// Normalizes `x` by the statistics of `source`, which has the same values.
 fn apply<const D: usize>(
+    features: &Features<D>,
     x: Tensor<D>,
     source: Tensor<D>,
     normalization: Normalization,
     epsilon: f64,
 ) -> Tensor<D> {
-    match normalization {
-        Normalization::Layer => (x - mean(source.clone())) / row_std(source, epsilon),
-        Normalization::Mean => x - mean(source),
-        Normalization::Divisive => x / row_std(source, epsilon),
-    }
+    let std = |source| (features.variance(source) + epsilon).sqrt();
+    let normalized = match normalization {
+        Normalization::Layer => (x - features.mean(source.clone())) / std(source),
+        Normalization::Mean => x - features.mean(source),
+        Normalization::Divisive => x / std(source),
+    };
+    features.only(normalized)
 }

@@ -17,4 +17,4 @@ pub use exponentiated::{
 pub use projected::Projected;
 pub use record::CheckedRecord;
 pub use schedule::RoleLrSchedulerConfig;
-pub use sgd::ProjectedSgd;
+pub use sgd::{PopulationSgd, ProjectedSgd};

@@ -1,7 +1,7 @@
 use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::dale::{Sign, announced_sign};
+use crate::dale::{Role, Sign, announced, announced_sign};
 
 /// Plain stochastic gradient descent that keeps Dale's law: w ← max(w − lr g, 0) where a
 /// [`Weight`](crate::dale::Weight) is non-negative, w ← w − lr g everywhere else.
@@ -44,20 +44,124 @@ impl Optimizer for ProjectedSgd {
         grad: Tensor<D>,
         _state: Option<()>,
     ) -> (Tensor<D>, Option<()>) {
-        let non_negative = announced_sign() == Some(Sign::NonNegative);
-        #[cfg(feature = "flex")]
-        let tensor = match host::descend(tensor, &grad, lr, non_negative) {
-            Ok(tensor) => return (tensor, None),
-            Err(tensor) => tensor,
-        };
-        let updated = tensor - grad * lr;
-        match non_negative {
-            true => (updated.clamp_min(0.0), None),
-            false => (updated, None),
-        }
+        (descend(tensor, grad, &[lr], |grad| grad * lr), None)
     }
 
     fn to_device<const D: usize>(_state: (), _device: &Device) {}
+}
+
+/// [`ProjectedSgd`] of a [`Population`](crate::circuit::Population): each network descends with learning
+/// rates of its own, one for each role of a parameter. Burn's learning rate multiplies them.
+///
+/// ```
+/// use burn::optim::GradientsParams;
+/// use burn::prelude::*;
+/// use ei_norm::dale::Role;
+/// use ei_norm::optim::PopulationSgd;
+/// use ei_norm::{EiLinearConfig, circuit::Population};
+///
+/// let device = Device::flex().autodiff();
+/// let layer = || EiLinearConfig::new(8, 4).init(&device).circuit;
+/// let population = Population::stack(vec![layer(), layer()])?;
+/// let before = population.unstack();
+/// let mut optimizer = PopulationSgd::new()
+///     .with_rates(&[Role::Excitatory], &[0.0, 0.1], &device)
+///     .with_rates(&[Role::Bias, Role::InhibitoryIn, Role::InhibitoryOut], &[0.0, 0.2], &device)
+///     .init();
+/// let loss = population.forward(Tensor::ones([2, 3, 8], &device)).sum();
+/// let grads = GradientsParams::from_grads(loss.backward(), &population);
+/// let after = optimizer.step(1.0, population, grads).unstack();
+/// let moved = |k: usize| (after[k].w_ex.val() - before[k].w_ex.val()).abs().sum().into_scalar::<f32>();
+/// assert!(moved(0) == 0.0 && moved(1) > 0.0);
+/// # Ok::<(), ei_norm::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct PopulationSgd {
+    rates: Vec<(Role, Rates)>,
+}
+
+/// One rate for each network, where the host and where the device needs it.
+#[derive(Debug, Clone)]
+struct Rates {
+    on_host: Vec<f64>,
+    on_device: Tensor<1>,
+}
+
+impl PopulationSgd {
+    /// Without rates yet: each is 1.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The rates of the parameters of these roles, one for each network.
+    pub fn with_rates(mut self, roles: &[Role], rates: &[f64], device: &Device) -> Self {
+        let rates = Rates {
+            on_host: rates.to_vec(),
+            on_device: Tensor::from_data(TensorData::from(rates), device).inner(),
+        };
+        self.rates.retain(|(role, _)| !roles.contains(role));
+        let further = roles.iter().map(|role| (*role, rates.clone()));
+        self.rates.extend(further);
+        self
+    }
+
+    /// The optimizer of a module whose parameters all have a leading axis of networks.
+    pub fn init(self) -> ModuleOptimizer {
+        ModuleOptimizer::from(self)
+    }
+}
+
+impl Optimizer for PopulationSgd {
+    type State<const D: usize> = ();
+
+    /// # Panics
+    ///
+    /// If there are not as many rates as networks.
+    fn step<const D: usize>(
+        &self,
+        lr: LearningRate,
+        tensor: Tensor<D>,
+        grad: Tensor<D>,
+        _state: Option<()>,
+    ) -> (Tensor<D>, Option<()>) {
+        let of_role = |role| self.rates.iter().find(|(other, _)| *other == role);
+        let Some((_, rates)) = announced().role.and_then(of_role) else {
+            return ProjectedSgd.step(lr, tensor, grad, None);
+        };
+        let (networks, found) = (tensor.dims()[0], rates.on_host.len());
+        assert_eq!(found, networks, "{found} rates for {networks} networks");
+        let on_host: Vec<f64> = rates.on_host.iter().map(|rate| rate * lr).collect();
+        let updated = descend(tensor, grad, &on_host, |grad| {
+            let mut shape = [1; D];
+            shape[0] = networks;
+            let on_device = rates.on_device.clone().cast(grad.dtype());
+            grad * (on_device * lr).reshape(shape)
+        });
+        (updated, None)
+    }
+
+    fn to_device<const D: usize>(_state: (), _device: &Device) {}
+}
+
+/// w ← w − r g with the rate r of each of as many equal parts of the parameter, then Dale's law; `scaled`
+/// is r g in tensor operations.
+fn descend<const D: usize>(
+    tensor: Tensor<D>,
+    grad: Tensor<D>,
+    rates: &[f64],
+    scaled: impl Fn(Tensor<D>) -> Tensor<D>,
+) -> Tensor<D> {
+    let non_negative = announced_sign() == Some(Sign::NonNegative);
+    #[cfg(feature = "flex")]
+    let tensor = match host::descend(tensor, &grad, rates, non_negative) {
+        Ok(tensor) => return tensor,
+        Err(tensor) => tensor,
+    };
+    let updated = tensor - scaled(grad);
+    match non_negative {
+        true => updated.clamp_min(0.0),
+        false => updated,
+    }
 }
 
 /// The step on the memory of Flex.
@@ -75,7 +179,7 @@ mod host {
     pub(super) fn descend<const D: usize>(
         tensor: Tensor<D>,
         grad: &Tensor<D>,
-        lr: f64,
+        rates: &[f64],
         non_negative: bool,
     ) -> Result<Tensor<D>, Tensor<D>> {
         let Some(grad) = storage::on_host(grad) else {
@@ -84,7 +188,7 @@ mod host {
         let mut tensor = tensor.into_dispatch();
         let done = match &mut tensor.kind {
             DispatchTensorKind::Flex(BackendTensor::Float(weights)) => {
-                in_place(weights, &grad, lr, non_negative)
+                in_place(weights, &grad, rates, non_negative)
             }
             _ => None,
         };
@@ -98,7 +202,7 @@ mod host {
     fn in_place(
         weights: &mut FlexTensor,
         grad: &FlexTensor,
-        lr: f64,
+        rates: &[f64],
         non_negative: bool,
     ) -> Option<()> {
         macro_rules! update {
@@ -106,13 +210,20 @@ mod host {
                 let grad = grad.as_slice::<$real>()?;
                 let (start, end) = weights.layout().contiguous_offsets()?;
                 let weights = weights.try_storage_mut::<$real>()?.get_mut(start..end)?;
-                let lr = lr as $real;
-                // Rounded twice, as the two operations that this stands for.
-                let moved = weights.iter_mut().zip(grad).map(|(w, g)| (*w - g * lr, w));
-                match non_negative {
-                    // Written so that NaN stays.
-                    true => moved.for_each(|(v, w)| *w = if v <= 0.0 { 0.0 } else { v }),
-                    false => moved.for_each(|(v, w)| *w = v),
+                let part = (weights.len() / rates.len()).max(1);
+                let parts = weights.chunks_mut(part).zip(grad.chunks(part));
+                for ((weights, grad), rate) in parts.zip(rates) {
+                    let rate = *rate as $real;
+                    // Rounded twice, as the two operations that this stands for.
+                    let moved = weights
+                        .iter_mut()
+                        .zip(grad)
+                        .map(|(w, g)| (*w - g * rate, w));
+                    match non_negative {
+                        // Written so that NaN stays.
+                        true => moved.for_each(|(v, w)| *w = if v <= 0.0 { 0.0 } else { v }),
+                        false => moved.for_each(|(v, w)| *w = v),
+                    }
                 }
             }};
         }

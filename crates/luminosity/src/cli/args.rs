@@ -1,6 +1,7 @@
 //! What can be said on the command line.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ei_norm::EiInitializer;
@@ -216,9 +217,14 @@ pub(super) struct SweepArguments {
     /// The folder of the store.
     #[arg(long, default_value = "luminosity-sweep")]
     pub out: PathBuf,
-    /// How many runs go at once [default: all cores]; the records do not depend on it.
+    /// How many runs, or populations, go at once [default: all cores; 1 on a GPU]; on a CPU the records do
+    /// not depend on it.
     #[arg(long)]
     pub jobs: Option<usize>,
+    /// How many runs of a condition are trained at once, as one population: a number, or auto, which is
+    /// 128 on a GPU and 1 on a CPU.
+    #[arg(long, default_value = "auto", value_name = "N|auto")]
+    pub population: PopulationSize,
     /// Only part I of N of the runs, for machines that share no folder.
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
@@ -486,9 +492,48 @@ impl DataSelection {
     }
 }
 
+/// How many runs are trained as one population.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PopulationSize {
+    /// What suits the device.
+    Auto,
+    /// So many.
+    Of(usize),
+}
+
+impl PopulationSize {
+    /// A step of so many networks keeps a large GPU busy.
+    const ON_GPU: usize = 128;
+
+    pub fn on(self, device: DeviceName) -> usize {
+        match self {
+            Self::Auto if device.is_gpu() => Self::ON_GPU,
+            Self::Auto => 1,
+            Self::Of(networks) => networks,
+        }
+    }
+}
+
+impl FromStr for PopulationSize {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text.parse() {
+            Ok(networks @ 1..=4096) => Ok(Self::Of(networks)),
+            _ if text == "auto" => Ok(Self::Auto),
+            _ => Err(Error::usage("population", text, "auto, or 1 to 4096")),
+        }
+    }
+}
+
 /// How many runs go at once, by the option `name`.
-pub(super) fn threads(name: &str, asked: Option<usize>) -> Result<usize, Error> {
+pub(super) fn threads(
+    name: &str,
+    asked: Option<usize>,
+    device: DeviceName,
+) -> Result<usize, Error> {
     match asked {
+        None if device.is_gpu() => Ok(1),
         None => Ok(parallel::cores()),
         Some(threads @ 1..=1024) => Ok(threads),
         Some(other) => Err(Error::usage(name, other, "1 to 1024")),

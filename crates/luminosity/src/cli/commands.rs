@@ -9,7 +9,8 @@ use std::sync::atomic::Ordering;
 use serde::Serialize;
 
 use super::args::{
-    CompareArguments, DataArguments, DataSelection, EvalArguments, TrainArguments, threads,
+    CompareArguments, DataArguments, DataSelection, EvalArguments, PopulationSize, TrainArguments,
+    threads,
 };
 use super::progress::{Download, Steps};
 use super::{print, say, sweep};
@@ -18,20 +19,23 @@ use crate::data::{Dataset, Environment, fetch, verify};
 use crate::network::Task;
 use crate::record::{Outcome, RunRecord};
 use crate::saved::ModelFiles;
-use crate::schedule::Ending;
+use crate::schedule::{AtOnce, Ending};
 use crate::{Condition, Error, RunConfig, dump, files, run, signal};
 
 pub(super) fn compare(arguments: &CompareArguments) -> Result<ExitCode, Error> {
     let request = arguments.request()?;
-    let threads = threads("threads", arguments.threads)?;
     let device = arguments.device.device;
+    let at_once = AtOnce {
+        threads: threads("threads", arguments.threads, device)?,
+        population: PopulationSize::Auto.on(device),
+    };
     device.open()?;
     let data = load(&arguments.data)?;
     files::prepare_folder(&arguments.out)?;
     // Results of other data, or of another device, are not those of this comparison.
     let digest: String = data.sha256().chars().take(8).collect();
     let store = arguments.out.join(format!("runs-{digest}-{device}"));
-    let (records, summary) = sweep::complete(&request, &data, device, threads, &store)?;
+    let (records, summary) = sweep::complete(&request, &data, device, at_once, &store)?;
     if summary.ending != Ending::Complete {
         say(&format!("{summary}"));
         return Ok(sweep::conclude(&summary));
@@ -57,7 +61,7 @@ pub(super) fn compare(arguments: &CompareArguments) -> Result<ExitCode, Error> {
 }
 
 pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
-    threads("threads", arguments.threads)?;
+    threads("threads", arguments.threads, arguments.device.device)?;
     let mut config = arguments.run()?.config;
     let device = arguments.device.device;
     let opened = device.open()?;

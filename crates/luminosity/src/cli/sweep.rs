@@ -11,15 +11,18 @@ use super::progress::{Runs, about};
 use super::{print, say};
 use crate::data::Dataset;
 use crate::record::{RunRecord, SweepRecord};
-use crate::schedule::{self, Ending, Hear, Summary};
+use crate::schedule::{self, AtOnce, Ending, Hear, Summary};
 use crate::store::{self, Manifest, Open, Problem, Store};
 use crate::sweep::{Request, SweepRun};
 use crate::{DeviceName, Error, RunConfig, parallel, report, run, signal};
 
 pub(super) fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Error> {
     let request = arguments.request()?;
-    let threads = threads("jobs", arguments.jobs)?;
     let device = arguments.device.device;
+    let at_once = AtOnce {
+        threads: threads("jobs", arguments.jobs, device)?,
+        population: arguments.population.on(device),
+    };
     device.open()?;
     let data = load(&arguments.data)?;
     let mut jobs = request.runs();
@@ -27,10 +30,10 @@ pub(super) fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Error> {
         jobs = shard.select(jobs);
     }
     if arguments.dry_run {
-        return dry_run(&request, &jobs, &data, device, threads);
+        return dry_run(&request, &jobs, &data, device, at_once);
     }
     say(&format!(
-        "{} runs, {threads} at a time, on {device}, into {}",
+        "{} runs, {at_once}, on {device}, into {}",
         jobs.len(),
         arguments.out.display()
     ));
@@ -40,7 +43,7 @@ pub(super) fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Error> {
     };
     let asked = Manifest::new(&request, data.sha256(), device);
     let store = Store::prepare(&arguments.out, &asked, open)?;
-    let summary = make(&store, &jobs, &data, device, threads)?;
+    let summary = make(&store, &jobs, &data, device, at_once)?;
     print(&format!("{summary}\n"))?;
     Ok(conclude(&summary))
 }
@@ -51,7 +54,7 @@ pub(super) fn complete(
     request: &Request,
     data: &Dataset,
     device: DeviceName,
-    threads: usize,
+    at_once: AtOnce,
     folder: &Path,
 ) -> Result<(Vec<RunRecord>, Summary), Error> {
     let jobs = request.runs();
@@ -60,12 +63,12 @@ pub(super) fn complete(
         None => format!("{} epochs", request.epochs),
     };
     say(&format!(
-        "{} runs of {length}, {threads} at a time, on {device}",
+        "{} runs of {length}, {at_once}, on {device}",
         jobs.len()
     ));
     let asked = Manifest::new(request, data.sha256(), device);
     let store = Store::prepare(folder, &asked, Open::Join)?;
-    let summary = make(&store, &jobs, data, device, threads)?;
+    let summary = make(&store, &jobs, data, device, at_once)?;
     let mut records = store.contents()?.records;
     let own = jobs.iter().filter_map(|job| records.remove(&job.id()));
     Ok((own.map(|record| record.run).collect(), summary))
@@ -77,7 +80,7 @@ fn make(
     jobs: &[SweepRun],
     data: &Dataset,
     device: DeviceName,
-    threads: usize,
+    at_once: AtOnce,
 ) -> Result<Summary, Error> {
     let stop = signal::install_signal_handlers()
         .map_err(|e| Error::io("handle signals for", store.folder(), e))?;
@@ -89,11 +92,12 @@ fn make(
         ));
     }
     let mut bar = Runs::new();
-    let execute = |job: &SweepRun, hear: &mut Hear<'_>| {
+    let execute = |jobs: &[&SweepRun], hear: &mut Hear<'_>| {
+        let configs: Vec<&RunConfig> = jobs.iter().map(|job| &job.config).collect();
         let mut hear = |p: run::Progress<'_>| hear(p.step as f64 / p.steps as f64);
-        run::run(&job.config, data, device, &mut hear).map(|trained| trained.record)
+        run_all(&configs, data, device, &mut hear)
     };
-    let summary = schedule::run(store, jobs, threads, &stop, execute, |p| bar.update(p));
+    let summary = schedule::run(store, jobs, at_once, &stop, execute, |p| bar.update(p));
     bar.finish();
     let summary = summary?;
     tell(&summary.problems);
@@ -101,6 +105,19 @@ fn make(
         say(&format!("{} failed: {}", failure.id, failure.message));
     }
     Ok(summary)
+}
+
+/// A run by itself, or a population.
+fn run_all(
+    configs: &[&RunConfig],
+    data: &Dataset,
+    device: DeviceName,
+    progress: &mut run::Observer<'_>,
+) -> Result<Vec<RunRecord>, Error> {
+    match configs {
+        [config] => Ok(vec![run::run(config, data, device, progress)?.record]),
+        configs => run::run_population(configs, data, device, progress),
+    }
 }
 
 fn tell(problems: &[Problem]) {
@@ -123,22 +140,32 @@ fn dry_run(
     jobs: &[SweepRun],
     data: &Dataset,
     device: DeviceName,
-    threads: usize,
+    at_once: AtOnce,
 ) -> Result<ExitCode, Error> {
     const STEPS: usize = 120;
-    let samples: Vec<RunConfig> = request
+    let samples: Vec<Vec<RunConfig>> = request
         .conditions
         .iter()
-        .filter_map(|condition| jobs.iter().find(|job| job.config.condition == *condition))
-        .map(|job| RunConfig {
-            max_steps: Some(STEPS),
-            ..job.config.clone()
+        .map(|condition| {
+            let own = jobs.iter().filter(|job| job.config.condition == *condition);
+            let shorter = own.map(|job| RunConfig {
+                max_steps: Some(STEPS),
+                ..job.config.clone()
+            });
+            let sample: Vec<RunConfig> = shorter.take(at_once.population).collect();
+            match sample.first() {
+                Some(first) if !first.joins(first) => vec![first.clone()],
+                _ => sample,
+            }
         })
+        .filter(|sample| !sample.is_empty())
         .collect();
-    let measured = parallel::map(&samples, threads, |config| {
-        let trained = run::run(config, data, device, &mut |_| ControlFlow::Continue(()))?;
-        let ms = trained.record.timing.ms_per_step.unwrap_or(0.0);
-        Ok::<_, Error>((config.condition, ms / SweepRun::products(config)))
+    let measured = parallel::map(&samples, at_once.threads, |sample| {
+        let configs: Vec<&RunConfig> = sample.iter().collect();
+        let records = run_all(&configs, data, device, &mut |_| ControlFlow::Continue(()))?;
+        let ms = records[0].timing.ms_per_step.unwrap_or(0.0);
+        let products: f64 = sample.iter().map(SweepRun::products).sum();
+        Ok::<_, Error>((sample[0].condition, ms / products))
     });
     let pace = measured.into_iter().collect::<Result<Vec<_>, _>>()?;
     let seconds: f64 = jobs
@@ -162,9 +189,9 @@ fn dry_run(
             own.count()
         ))?;
     }
-    let seconds = Duration::from_secs_f64(seconds / threads as f64);
+    let seconds = Duration::from_secs_f64(seconds / at_once.threads as f64);
     print(&format!(
-        "{:<20}{:>5} runs of {} epochs, {} with {threads} at a time\n",
+        "{:<20}{:>5} runs of {} epochs, {} with {at_once}\n",
         "together",
         jobs.len(),
         request.epochs,

@@ -6,10 +6,13 @@ use burn::tensor::{Device, Tensor};
 use ei_norm::{EiLinear, EiLinearConfig, Inhibitory};
 use rand_chacha::ChaCha8Rng;
 
-use super::{DenseHidden, Learner, NetworkSpec, Probe, Task, add_losses, clip_errors};
+use super::{
+    DenseHidden, Learner, MlpPopulation, NetworkSpec, Probe, Task, add_losses, clip_errors,
+};
 use crate::RunConfig;
 
-pub(super) const SPEC: NetworkSpec = NetworkSpec::of::<Mlp>("mlp", "dense hidden layers");
+pub(super) const SPEC: NetworkSpec =
+    NetworkSpec::of::<Mlp>("mlp", "dense hidden layers").with_population::<MlpPopulation>();
 
 /// The network: `[batch, pixels]` to logits `[batch, classes]`.
 #[derive(Module, Debug)]

@@ -3,8 +3,10 @@
 mod conv;
 mod hidden;
 mod mlp;
+mod population;
 mod rnn;
 mod trained;
+mod trainee;
 
 use std::collections::BTreeMap;
 
@@ -19,11 +21,14 @@ pub use hidden::{
     ConvHidden, CustomINorm, DenseHidden, EPSILON, Hidden, LATERAL_RATE, LateralINorm, NormalizedEi,
 };
 pub use mlp::Mlp;
+pub use population::{MlpPopulation, NetworkPopulation};
 pub use rnn::Rnn;
 pub use trained::TrainedNetwork;
+pub(crate) use trainee::{Alone, Together, Trainee};
 
 use crate::catalogue::{Catalogue, Entry, Named};
 use crate::data::{Dataset, Shape};
+use crate::record::RunRecord;
 use crate::run::{self, Observer, Trained};
 use crate::saved::Weights;
 use crate::sweep::Ranges;
@@ -148,9 +153,19 @@ pub struct NetworkSpec {
     /// Where a sweep draws its hyper-parameters from, unless told otherwise.
     pub ranges: Ranges,
     train: Train,
+    population: Option<Population>,
     load: Load,
 }
 
+/// How networks are trained in populations.
+#[derive(Debug, Clone, Copy)]
+struct Population {
+    takes: fn(&RunConfig) -> bool,
+    train: TrainAll,
+}
+
+type TrainAll =
+    fn(&[&RunConfig], &Dataset, DeviceName, &mut Observer<'_>) -> Result<Vec<RunRecord>, Error>;
 type Train = fn(&RunConfig, &Dataset, DeviceName, &mut Observer<'_>) -> Result<Trained, Error>;
 type Load = fn(&RunConfig, Task, Weights, &Device) -> Result<Box<dyn TrainedNetwork>, Error>;
 
@@ -165,6 +180,7 @@ impl NetworkSpec {
             defaults: |_| {},
             ranges: Ranges::PAPER,
             train: run::train::<N>,
+            population: None,
             load: trained::load::<N>,
         }
     }
@@ -173,6 +189,16 @@ impl NetworkSpec {
     #[must_use]
     pub const fn with_sizes(mut self, sizes: &'static str) -> Self {
         self.sizes = sizes;
+        self
+    }
+
+    /// How many of them are trained at once.
+    #[must_use]
+    pub const fn with_population<P: NetworkPopulation>(mut self) -> Self {
+        self.population = Some(Population {
+            takes: P::takes,
+            train: run::train_population::<P>,
+        });
         self
     }
 
@@ -206,6 +232,29 @@ impl NetworkSpec {
         progress: &mut Observer<'_>,
     ) -> Result<Trained, Error> {
         (self.train)(config, data, device, progress)
+    }
+
+    /// Whether one of this configuration can be trained in a population.
+    pub(crate) fn in_population(&self, config: &RunConfig) -> bool {
+        self.population.is_some_and(|p| (p.takes)(config))
+    }
+
+    /// Trains a population; see [`run::run_population`].
+    pub(crate) fn train_population(
+        &self,
+        configs: &[&RunConfig],
+        data: &Dataset,
+        device: DeviceName,
+        progress: &mut Observer<'_>,
+    ) -> Result<Vec<RunRecord>, Error> {
+        match self.population {
+            Some(population) => (population.train)(configs, data, device, progress),
+            None => Err(Error::usage(
+                "network",
+                self.name,
+                "one that has populations",
+            )),
+        }
     }
 
     /// One with these weights.

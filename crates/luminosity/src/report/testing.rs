@@ -118,6 +118,7 @@ pub fn with_correct(run: &SweepRun, correct: i32) -> SweepRecord {
                 ms_per_step: None,
                 images_per_second: None,
                 seconds: 1.0,
+                population: None,
                 ended: None,
                 machine: None,
             },

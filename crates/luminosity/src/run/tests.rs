@@ -1,0 +1,149 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::data::Selection;
+use crate::network::{Mlp, MlpPopulation};
+use crate::{Condition, condition};
+
+/// Networks that differ in all that those of a population may differ in.
+fn configs(condition: Condition, steps: usize) -> Vec<RunConfig> {
+    let of = |seed: u64, width, epsilon, factor: f64| RunConfig {
+        seed,
+        width,
+        epsilon,
+        epochs: 1,
+        max_steps: Some(steps),
+        lr: 0.008 * factor,
+        lr_ei: 0.003 / factor,
+        lr_ix: 0.1 * factor,
+        lambda: 0.01 * factor,
+        ..RunConfig::new(condition, seed)
+    };
+    vec![
+        of(0, 40, 0.75, 1.0),
+        of(1, 30, 0.5, 0.5),
+        of(5, 61, 0.25, 0.7),
+    ]
+}
+
+fn go_on() -> Box<Observer<'static>> {
+    Box::new(|_| ControlFlow::Continue(()))
+}
+
+fn data() -> Dataset {
+    Dataset::load(&Selection::Default).unwrap()
+}
+
+#[track_caller]
+fn assert_close(found: f64, expected: f64, tolerance: f64, at: &str) {
+    let difference = (found - expected).abs();
+    assert!(
+        difference <= tolerance * expected.abs().max(1.0),
+        "{at}: {found}, expected {expected}"
+    );
+}
+
+#[test]
+fn a_network_of_a_population_learns_as_it_does_alone() {
+    let data = data();
+    for condition in condition::PAPER {
+        let configs = configs(condition, 100);
+        let configs: Vec<&RunConfig> = configs.iter().collect();
+        let device = DeviceName::Flex;
+        let (networks, ended) =
+            train_all::<Together<MlpPopulation>>(&configs, &data, device, &mut go_on()).unwrap();
+        for ((config, network), (record, losses)) in configs.iter().zip(&networks).zip(ended) {
+            let at = format!("{condition}, width {}", config.width);
+            let alone = train::<Mlp>(config, &data, device, &mut go_on()).unwrap();
+            assert_eq!(losses.len(), 100, "{at}");
+            for (found, expected) in losses.iter().zip(&alone.losses) {
+                assert_close(f64::from(*found), f64::from(*expected), 1e-4, &at);
+            }
+            record.validate().unwrap();
+            assert_eq!(record.timing.population, Some(3));
+            assert_eq!(record.outcome, Outcome::Completed);
+            let (found, expected) = (record.test_accuracy, alone.record.test_accuracy);
+            assert_close(found, expected, 0.01, &at);
+            let all: BTreeMap<_, _> = network.parameters().into_iter().collect();
+            for (name, expected) in alone.network.parameters() {
+                assert_eq!(all[&name].shape(), expected.shape(), "{at}, {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_network_that_diverges_touches_no_other() {
+    let data = data();
+    let mut configs = configs(condition::INORM_FULL, 60);
+    configs[1].lr = 1e30;
+    let configs: Vec<&RunConfig> = configs.iter().collect();
+    let records = run_population(&configs, &data, DeviceName::Flex, &mut go_on()).unwrap();
+    let alone = run(configs[1], &data, DeviceName::Flex, &mut go_on()).unwrap();
+    assert_eq!(records[1].outcome, Outcome::Diverged);
+    assert_eq!(records[1].steps, alone.record.steps);
+    for record in [&records[0], &records[2]] {
+        assert_eq!(record.outcome, Outcome::Completed);
+        assert!(record.train_loss.is_some_and(f64::is_finite));
+    }
+    records.iter().for_each(|record| record.validate().unwrap());
+}
+
+#[test]
+fn each_network_of_a_population_has_a_patience_of_its_own() {
+    let data = data();
+    let configs: Vec<RunConfig> = configs(condition::LN_PLUS, 1)
+        .into_iter()
+        .map(|config| RunConfig {
+            max_steps: None,
+            epochs: 6,
+            batch_size: 500,
+            patience: Some(1),
+            // One that hardly learns, and others that do.
+            lr: if config.seed == 1 { 0.0 } else { config.lr },
+            ..config
+        })
+        .collect();
+    let configs: Vec<&RunConfig> = configs.iter().collect();
+    let records = run_population(&configs, &data, DeviceName::Flex, &mut go_on()).unwrap();
+    for (record, config) in records.iter().zip(configs) {
+        let alone = run(config, &data, DeviceName::Flex, &mut go_on()).unwrap();
+        assert_eq!(record.history.len(), alone.record.history.len());
+        assert_eq!(record.steps, alone.record.steps);
+    }
+    assert!(records[1].history.len() < records[0].history.len());
+}
+
+#[test]
+fn a_population_that_is_broken_off_says_so_of_each_network() {
+    let configs = configs(condition::INORM, 50);
+    let configs: Vec<&RunConfig> = configs.iter().collect();
+    let mut stop = |progress: Progress<'_>| match progress.step < 7 {
+        true => ControlFlow::Continue(()),
+        false => ControlFlow::Break(()),
+    };
+    let records = run_population(&configs, &data(), DeviceName::Flex, &mut stop).unwrap();
+    assert_eq!(records.len(), 3);
+    for record in records {
+        assert_eq!((record.outcome, record.steps), (Outcome::Interrupted, 7));
+    }
+}
+
+#[test]
+fn what_cannot_be_in_a_population_is_refused() {
+    let refused = |change: fn(&mut RunConfig)| {
+        let mut configs = configs(condition::INORM, 5);
+        change(&mut configs[2]);
+        let configs: Vec<&RunConfig> = configs.iter().collect();
+        run_population(&configs, &data(), DeviceName::Flex, &mut go_on()).is_err()
+    };
+    assert!(!refused(|_| ()));
+    assert!(refused(|config| config.depth = 3));
+    assert!(refused(|config| config.batch_size = 16));
+    assert!(refused(|config| config.condition = condition::LN_PLUS));
+    assert!(refused(|config| config.lr = -1.0));
+    let mut learned = configs(condition::INORM_LEARNED_LATERAL, 5);
+    assert!(!learned[0].joins(&learned[1]));
+    learned[0].condition = condition::INORM;
+    assert!(learned[0].joins(&learned[0].clone()));
+}
