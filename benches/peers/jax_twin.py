@@ -40,6 +40,8 @@ def parse():
     parser.add_argument("--epsilon", type=float, default=0.75)
     parser.add_argument("--population", type=int, default=1, help="networks trained at once")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--precision", choices=("default", "highest"), default="default",
+                        help="JAX's float32 products; its default may round more on a GPU")
     parser.add_argument("--data", type=Path, default=EMBEDDED, help="folder with the IDX files")
     return parser.parse_args()
 
@@ -202,6 +204,7 @@ def read_idx(folder, name, header):
 
 def train(options):
     """Milliseconds a step and the mean of the last 100 losses."""
+    jax.config.update("jax_default_matmul_precision", options.precision)
     images = jnp.asarray(read_idx(options.data, "train-images-idx3-ubyte", 16))
     labels = jnp.asarray(read_idx(options.data, "train-labels-idx1-ubyte", 8)[:, 0].astype(np.int32))
     networks = [
@@ -223,7 +226,7 @@ def train(options):
     layers, losses = epoch(options.condition, layers, images, labels, *chunk())
     losses.block_until_ready()
     made, elapsed = 0, 0.0
-    while made < options.steps:
+    while made < options.steps or made == 0:
         batches = chunk()
         start = time.perf_counter()
         layers, losses = epoch(options.condition, layers, images, labels, *batches)
@@ -239,5 +242,6 @@ if __name__ == "__main__":
         sys.exit()
     ms, loss = train(OPTIONS)
     print(json.dumps({"condition": OPTIONS.condition, "steps": OPTIONS.steps, "population": OPTIONS.population,
+                      "precision": OPTIONS.precision, "device": jax.devices()[0].device_kind,
                       "ms_per_step": ms, "network_steps_per_second": 1e3 * OPTIONS.population / ms,
                       "final_loss": loss, "jax": jax.__version__}))

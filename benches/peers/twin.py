@@ -190,7 +190,7 @@ def balanced_u_ix(w_ex, w_ix, w_ei):
     return s[:, None] * v_t
 
 
-def draw_network(condition, width, seed):
+def draw_network(condition, width, seed, device="cpu"):
     """A network in float32 with two hidden layers and one inhibitory unit in the readout."""
     rng = np.random.default_rng(seed)
     divisive = condition.startswith("inorm")
@@ -200,7 +200,7 @@ def draw_network(condition, width, seed):
         draw_layer(width, width, n_i, rng, divisive),
         draw_layer(width, CLASSES, 1, rng, False),
     ]
-    return Network(condition, [{k: v.float().contiguous() for k, v in l.items()} for l in layers])
+    return Network(condition, [{k: v.float().contiguous().to(device) for k, v in l.items()} for l in layers])
 
 
 # --- Learning ----------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ class Trainer:
         # Smoothed targets by class: cheaper than the option `label_smoothing`, and the same numbers.
         w = network.layers[-1]["w_ex"]
         classes = len(w)
-        self.targets = torch.full((classes, classes), LABEL_SMOOTHING / classes, dtype=w.dtype)
+        self.targets = torch.full((classes, classes), LABEL_SMOOTHING / classes, dtype=w.dtype, device=w.device)
         self.targets.diagonal().add_(1 - LABEL_SMOOTHING)
         self.rates = {
             "w_ex": rates.excitatory,
@@ -282,23 +282,57 @@ def stimulus(images, indices, shifts):
     return images.index_select(0, indices).float().div_(255).add_(shifts).clamp_(0, 1)
 
 
-def train(trainer, images, labels, epsilon, batch, steps):
+class Graph:
+    """A step whose kernels are recorded once and then launched together, on a GPU."""
+
+    def __init__(self, step, *inputs):
+        self.inputs = [tensor.clone() for tensor in inputs]
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(3):
+                step(*self.inputs)
+        torch.cuda.current_stream().wait_stream(side)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            self.output = step(*self.inputs)
+
+    def __call__(self, *inputs):
+        for own, new in zip(self.inputs, inputs):
+            own.copy_(new)
+        self.graph.replay()
+        return self.output
+
+
+def train(trainer, images, labels, epsilon, batch, steps, graphs=False):
     """Trains for `steps` after the warm-up; returns ms per step and the mean of the last losses."""
     made, elapsed, last = -WARM_UP, 0.0, []
+    device = images.device
+    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+
+    def step(indices, shift):
+        return trainer.step(stimulus(images, indices, shift), labels.index_select(0, indices)).detach()
+
     while made < steps:
-        order = torch.randperm(len(images))
-        shifts = torch.empty(len(images), 1).uniform_(-epsilon, epsilon)
+        order = torch.randperm(len(images)).to(device)
+        shifts = torch.empty(len(images), 1).uniform_(-epsilon, epsilon).to(device)
         start = time.perf_counter()
         for indices, shift in zip(order.split(batch), shifts.split(batch)):
-            x = stimulus(images, indices, shift)
-            loss = trainer.step(x, labels.index_select(0, indices))
+            if graphs and made == -WARM_UP:
+                step = Graph(step, indices, shift)
+            whole = len(indices) == batch
+            if not whole and graphs:
+                continue
+            loss = step(indices, shift)
             made += 1
             if made == 0:
+                wait()
                 start = time.perf_counter()
             if made > steps - 100:
-                last.append(loss.detach())
+                last.append(loss.clone())
             if made == steps:
                 break
+        wait()
         if made > 0:
             elapsed += time.perf_counter() - start
     return 1e3 * elapsed / steps, torch.stack(last).mean().item()
@@ -325,15 +359,18 @@ def main():
     parser.add_argument("--data", default=EMBEDDED, help="folder with the IDX files, or: synthetic")
     parser.add_argument("--precision", choices=("highest", "medium"), default="highest",
                         help="PyTorch's float32 products; highest is its default (see README.md)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--graphs", action="store_true", help="record the step as a CUDA graph")
     parser.add_argument("--fused", action="store_true", help="update without forming gradients")
     options = parser.parse_args()
     prepare(options.threads, options.precision)
     torch.manual_seed(options.seed)
-    trainer = Trainer(draw_network(options.condition, options.width, options.seed), Rates(), options.fused)
-    images, labels = load(options.data, options.seed)
-    ms, loss = train(trainer, images, labels, options.epsilon, options.batch, options.steps)
+    trainer = Trainer(draw_network(options.condition, options.width, options.seed, options.device), Rates(), options.fused)
+    images, labels = (tensor.to(options.device) for tensor in load(options.data, options.seed))
+    ms, loss = train(trainer, images, labels, options.epsilon, options.batch, options.steps, options.graphs)
     print(json.dumps({
         "condition": options.condition, "threads": options.threads, "steps": options.steps,
+        "device": options.device, "graphs": options.graphs,
         "ms_per_step": ms, "final_loss": loss, "torch": torch.__version__,
     }))
 

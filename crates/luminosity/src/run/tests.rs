@@ -15,13 +15,13 @@ fn configs(condition: Condition, steps: usize) -> Vec<RunConfig> {
         max_steps: Some(steps),
         lr: 0.008 * factor,
         lr_ei: 0.003 / factor,
-        lr_ix: 0.1 * factor,
+        lr_ix: 0.5 * factor,
         lambda: 0.01 * factor,
         ..RunConfig::new(condition, seed)
     };
     vec![
         of(0, 40, 0.75, 1.0),
-        of(1, 30, 0.5, 0.5),
+        of(1, 23, 0.0, 0.3),
         of(5, 61, 0.25, 0.7),
     ]
 }
@@ -47,7 +47,8 @@ fn assert_close(found: f64, expected: f64, tolerance: f64, at: &str) {
 fn a_network_of_a_population_learns_as_it_does_alone() {
     let data = data();
     for condition in condition::PAPER {
-        let configs = configs(condition, 100);
+        // Where forward-only inhibition learns at its limit, rounding grows tenfold in ten steps.
+        let configs = configs(condition, 60);
         let configs: Vec<&RunConfig> = configs.iter().collect();
         let device = DeviceName::Flex;
         let (networks, ended) =
@@ -55,7 +56,7 @@ fn a_network_of_a_population_learns_as_it_does_alone() {
         for ((config, network), (record, losses)) in configs.iter().zip(&networks).zip(ended) {
             let at = format!("{condition}, width {}", config.width);
             let alone = train::<Mlp>(config, &data, device, &mut go_on()).unwrap();
-            assert_eq!(losses.len(), 100, "{at}");
+            assert_eq!(losses.len(), 60, "{at}");
             for (found, expected) in losses.iter().zip(&alone.losses) {
                 assert_close(f64::from(*found), f64::from(*expected), 1e-4, &at);
             }
@@ -100,7 +101,7 @@ fn each_network_of_a_population_has_a_patience_of_its_own() {
             batch_size: 500,
             patience: Some(1),
             // One that hardly learns, and others that do.
-            lr: if config.seed == 1 { 0.0 } else { config.lr },
+            lr: if config.width == 23 { 0.0 } else { config.lr },
             ..config
         })
         .collect();
