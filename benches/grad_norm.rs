@@ -1,4 +1,5 @@
-//! GradNorm on Flex in f32: forward, backward, and both in one step, with one thread and with all.
+//! GradNorm in f32: on Flex forward, backward, and both in one step, with one thread and with all; on a
+//! GPU, if this was built for one that is there, backward.
 //!
 //! `forward/*` is the hook alone, against a copy of its bytes, which it does not make. `backward/*` is
 //! the normalization of an error as the hook runs it, in the memory of an error that nobody else
@@ -8,6 +9,7 @@
 //! `step/*` a forward and a backward pass with and without the hook.
 
 use std::hint::black_box;
+use std::time::Instant;
 
 use burn::tensor::{Device, Tensor};
 use criterion::{
@@ -17,6 +19,7 @@ use criterion::{
 use ei_norm::grad::normalize_grad;
 use ei_norm::{GradNormMode, functional};
 use ei_norm_suite::bench::{one_thread, random};
+use luminosity::DeviceName;
 use rayon::prelude::*;
 
 #[global_allocator]
@@ -35,13 +38,16 @@ struct Case {
 
 impl Case {
     fn new(shape: [usize; 2], threads: &str) -> Self {
-        let device = Device::flex();
+        Self::on(&Device::flex(), shape, threads)
+    }
+
+    fn on(device: &Device, shape: [usize; 2], by: &str) -> Self {
         let [rows, features] = shape;
         Self {
-            id: format!("{rows}x{features}, {threads}"),
-            z: random(shape, 1, &device),
-            delta: random(shape, 2, &device),
-            weights: Tensor::full([features], 1.0 / features as f64, &device),
+            id: format!("{rows}x{features}, {by}"),
+            z: random(shape, 1, device),
+            delta: random(shape, 2, device),
+            weights: Tensor::full([features], 1.0 / features as f64, device),
         }
     }
 
@@ -166,7 +172,42 @@ fn step(criterion: &mut Criterion, case: &Case) {
     group.finish();
 }
 
+/// The kernel, the same in plain tensor operations, and a copy, which moves two thirds of the kernel's
+/// bytes; many at a time, since a launch does not wait for its end.
+fn on_gpu(criterion: &mut Criterion, device: &Device, case: &Case) {
+    const LAUNCHES: u32 = 100;
+    let mut group = criterion.benchmark_group("on a GPU");
+    let mut time = |name: &str, f: &dyn Fn() -> Tensor<2>| {
+        group.bench_function(BenchmarkId::new(name, &case.id), |b| {
+            b.iter_custom(|times| {
+                let started = Instant::now();
+                for _ in 0..times * u64::from(LAUNCHES) {
+                    black_box(f());
+                }
+                if let Err(error) = device.sync() {
+                    panic!("{error:?}");
+                }
+                started.elapsed() / LAUNCHES
+            });
+        });
+    };
+    time("kernel", &|| {
+        case.apply(GradNormMode::Full, case.delta.clone())
+    });
+    time("plain tensor operations", &|| {
+        full(case.z.clone(), case.delta.clone())
+    });
+    time("a copy", &|| case.unshared());
+    group.finish();
+}
+
 fn bench(criterion: &mut Criterion) {
+    let gpus = DeviceName::ALL.into_iter().filter(|name| name.is_gpu());
+    for (name, device) in gpus.filter_map(|name| Some((name, name.open().ok()?))) {
+        for shape in SHAPES {
+            on_gpu(criterion, &device, &Case::on(&device, shape, name.name()));
+        }
+    }
     let all = format!("{} threads", rayon::current_num_threads());
     for shape in SHAPES {
         backward(criterion, &Case::new(shape, &all));

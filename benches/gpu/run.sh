@@ -1,19 +1,19 @@
 #!/bin/bash
 # Measures luminosity on the GPU of this machine, beside PyTorch and JAX: see README.md here.
 #   benches/gpu/run.sh FOLDER [PART...]
-# FOLDER has the programs luminosity and parity, built for the device, as they are or as programs.tar.xz.
+# FOLDER has the programs luminosity, parity and grad_norm, built for the device, as they are or as programs.tar.xz.
 # What fails, or takes too long, is skipped and said; the rest goes on. Everything is printed.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 folder=$(cd "${1:?the folder with the programs}" && pwd)
 shift
-parts=${*:-parity single population gradnorm lite}
+parts=${*:-parity single population vmap gradnorm lite}
 device=${DEVICE:-cuda}
 out=${OUT:-$PWD/gpu-results}
 python=${PYTHON:-python3}
 mkdir -p "$out"
 work=$(mktemp -d)
-[ -f "$folder/programs.tar.xz" ] && tar xJf "$folder/programs.tar.xz" -C "$work" || cp "$folder"/{luminosity,parity} "$work"
+if [ -f "$folder/programs.tar.xz" ]; then tar xJf "$folder/programs.tar.xz" -C "$work"; else cp "$folder"/{luminosity,parity,grad_norm} "$work"; fi
 cd "$work" || exit 1
 start=$SECONDS
 
@@ -92,7 +92,7 @@ for part in $parts; do
                 done
             done
             ;;
-        gradnorm) try 60 gradnorm ./luminosity --version ;;
+        gradnorm) try 60 gradnorm ./grad_norm --bench "on a GPU" --warm-up-time 1 --measurement-time 2 --noplot ;;
         lite)
             try "${LITE_SECONDS:-300}" lite ./luminosity sweep --preset lite --device "$device" --out lite
             ./luminosity pack lite "$out/lite.json" 2>/dev/null

@@ -81,6 +81,14 @@ impl<const D: usize> Features<D> {
         }
     }
 
+    /// Their number in each network, `[networks]`, if they are not all.
+    pub fn counts(&self) -> Option<Tensor<1>> {
+        match self {
+            Self::All => None,
+            Self::First(first) => Some(first.count.clone().flatten(0, D - 1)),
+        }
+    }
+
     /// Whether they are not all.
     pub fn are_some(&self) -> bool {
         matches!(self, Self::First(_))

@@ -28,7 +28,9 @@ pub trait RowKernel: Backend {
         delta: FloatTensor<Self>,
         z: FloatTensor<Self>,
         weights: FloatTensor<Self>,
+        counts: FloatTensor<Self>,
         rule: Rule,
+        mixed: bool,
     ) -> FloatTensor<Self>;
 }
 
@@ -53,8 +55,9 @@ pub(super) fn apply(
         let input = input.and_then(|input| same_type(input).ok());
         input.unwrap_or_else(|| delta.clone())
     };
-    let (z, weights) = (other(inputs.z), other(inputs.weights));
-    let delta = Known::normalize_rows(delta, z, weights, rule);
+    let mixed = inputs.counts.is_some();
+    let (z, weights, counts) = (other(inputs.z), other(inputs.weights), other(inputs.counts));
+    let delta = Known::normalize_rows(delta, z, weights, counts, rule, mixed);
     Ok(same_type(delta).expect("the way back"))
 }
 
@@ -73,7 +76,9 @@ impl RowKernel for CubeBackend {
         delta: CubeTensor,
         z: CubeTensor,
         weights: CubeTensor,
+        counts: CubeTensor,
         rule: Rule,
+        mixed: bool,
     ) -> CubeTensor {
         let shape = delta.shape();
         let elements = shape.num_elements();
@@ -82,7 +87,10 @@ impl RowKernel for CubeBackend {
         }
         let features = shape[shape.num_dims() - 1];
         let rows = elements / features;
-        let [delta, z, weights] = [delta, z, weights].map(into_contiguous);
+        let [delta, z, weights, counts] = [delta, z, weights, counts].map(into_contiguous);
+        let rows_of_each = |parts: usize| (rows / parts.max(1)) as u32;
+        let rows_of_count = rows_of_each(counts.shape().num_elements());
+        let rows_of_weights = rows_of_each(weights.shape().num_elements() / features);
         let (client, dtype) = (delta.client.clone(), delta.dtype);
         let out = empty_device_contiguous_dtype(client.clone(), delta.device.clone(), shape, dtype);
 
@@ -102,13 +110,17 @@ impl RowKernel for CubeBackend {
             delta.into_tensor_arg(),
             z.into_tensor_arg(),
             weights.into_tensor_arg(),
+            counts.into_tensor_arg(),
             out.clone().into_tensor_arg(),
             rows as u32,
             features as u32,
+            rows_of_weights.max(1),
+            rows_of_count.max(1),
             rule.epsilon as f32,
             rule.mode.offset(),
             rule.mode.decorrelates(),
             rule.mode.scales(),
+            mixed,
             units,
             rows_of_cube,
             dtype_to_storage_type(dtype),
@@ -127,13 +139,17 @@ fn normalize_rows_kernel<F: Float>(
     delta: &Tensor<F>,
     z: &Tensor<F>,
     weights: &Tensor<F>,
+    counts: &Tensor<F>,
     out: &mut Tensor<F>,
     rows: u32,
     features: u32,
+    rows_of_weights: u32,
+    rows_of_count: u32,
     epsilon: f32,
     #[comptime] offset: Offset,
     #[comptime] decorrelates: bool,
     #[comptime] scales: bool,
+    #[comptime] mixed: bool,
     #[comptime] units: usize,
     #[comptime] rows_of_cube: usize,
     #[define(F)] _dtype: ElemType,
@@ -142,11 +158,19 @@ fn normalize_rows_kernel<F: Float>(
     let start = row * features as usize;
     let unit = UNIT_POS_X as usize;
     // Units beyond the last row take no element, but have to come to every barrier.
+    let mut width = features as usize;
     let mut length = features as usize;
     if row >= rows as usize {
+        width = 0usize;
         length = 0usize;
     }
-    let count = f32::cast_from(features);
+    let mut count = f32::cast_from(features);
+    if comptime!(mixed) {
+        if row < rows as usize {
+            count = f32::cast_from(counts[row / rows_of_count as usize]);
+            length = count as usize;
+        }
+    }
     let mut shared = Shared::<[f32]>::new_slice(comptime!(units * rows_of_cube));
 
     let mut a = 0.0f32;
@@ -159,7 +183,8 @@ fn normalize_rows_kernel<F: Float>(
             a += error;
         }
         if comptime!(offset == Offset::Weighted) {
-            a += error * f32::cast_from(weights[i]);
+            let first = row / rows_of_weights as usize * features as usize;
+            a += error * f32::cast_from(weights[first + i]);
         }
         if comptime!(decorrelates) {
             b += error * f32::cast_from(z[start + i]);
@@ -202,6 +227,14 @@ fn normalize_rows_kernel<F: Float>(
         }
         out[start + i] = F::cast_from(error);
         i += units;
+    }
+    if comptime!(mixed) {
+        // Features that do not exist.
+        let mut i = length + unit;
+        while i < width {
+            out[start + i] = F::cast_from(0.0f32);
+            i += units;
+        }
     }
 }
 

@@ -35,12 +35,15 @@ fn normalize<E: Float>(rule: Rule, inputs: Inputs<FlexTensor>, delta: FlexTensor
     }
     let z = inputs.z.map(contiguous);
     let weights = inputs.weights.map(contiguous);
+    let counts = inputs.counts.map(contiguous);
     let mut delta = contiguous(delta);
     let rows = Rows {
         rule,
         features,
+        all_rows: shape.num_elements() / features,
         z: z.as_ref().map_or(&[], values),
         weights: weights.as_ref().map_or(&[], values),
+        counts: counts.as_ref().map_or(&[], values),
     };
     let range = {
         let start = delta.layout().start_offset();
@@ -75,8 +78,10 @@ fn values<E: Float>(tensor: &FlexTensor) -> &[E] {
 struct Rows<'a, E> {
     rule: Rule,
     features: usize,
+    all_rows: usize,
     z: &'a [E],
     weights: &'a [E],
+    counts: &'a [E],
 }
 
 impl<E: Float> Rows<'_, E> {
@@ -122,6 +127,7 @@ impl<E: Float> Rows<'_, E> {
         };
         AutoArch::new().dispatch(Block {
             rows: Self { z, ..*self },
+            first: start / self.features,
             delta,
         });
     }
@@ -139,6 +145,8 @@ fn is_parallel(elements: usize) -> bool {
 /// Some rows, to be compiled for every instruction set that the processor may have.
 struct Block<'a, E> {
     rows: Rows<'a, E>,
+    /// The number of its first row.
+    first: usize,
     delta: &'a mut [E],
 }
 
@@ -150,15 +158,30 @@ impl<E: Real> WithSimd for Block<'_, E> {
         let Rows {
             rule,
             features,
+            all_rows,
             z,
             weights,
+            counts,
         } = self.rows;
         for (index, row) in self.delta.chunks_exact_mut(features).enumerate() {
+            // The part of the rows, of so many, in which this row is.
+            let part = |parts: usize| (self.first + index) * parts / all_rows;
             let z = match z {
                 [] => z,
                 z => &z[index * features..][..features],
             };
-            row::normalize(rule, z, weights, row);
+            let weights = match weights {
+                [] => weights,
+                w => &w[part(w.len() / features) * features..][..features],
+            };
+            let length = match counts {
+                [] => features,
+                counts => (counts[part(counts.len())].widen() as usize).min(features),
+            };
+            let (row, rest) = row.split_at_mut(length);
+            rest.fill(E::ZERO);
+            let own = |values: &'_ [E]| values.len().min(length);
+            row::normalize(rule, &z[..own(z)], &weights[..own(weights)], row);
         }
     }
 }

@@ -38,8 +38,11 @@ pub struct Rule {
 pub(crate) struct Inputs<T> {
     /// z, of the shape of the error, if the mode needs it.
     pub z: Option<T>,
-    /// w, as long as a row, if the mode is lateral.
+    /// w, as long as a row, if the mode is lateral: that of all rows, or one after the other those of as
+    /// many equal parts of the rows.
     pub weights: Option<T>,
+    /// How many features the rows of each of as many equal parts have, if not all.
+    pub counts: Option<T>,
 }
 
 /// δ' of `delta` over the last axis. `z` and `weights` are left alone where the mode does not look at
@@ -57,7 +60,7 @@ pub(crate) fn apply<const D: usize>(
     let rule = Rule { mode, epsilon };
     let z = z.filter(|_| mode.looks_at_activity());
     let weights = weights.filter(|_| mode.offset() == Offset::Weighted);
-    match by_kernel(rule, z, weights, delta) {
+    match by_kernel(rule, z, weights, None, delta) {
         Ok(delta) => delta,
         Err(delta) => {
             let weights = weights.map(|weights| weights.clone().unsqueeze());
@@ -86,17 +89,25 @@ impl<const D: usize> ErrorNorm<D> {
 
     /// δ' of `delta` at `z` over these features of the last axis.
     pub fn apply(&self, features: &Features<D>, z: Tensor<D>, delta: Tensor<D>) -> Tensor<D> {
-        let Rule { mode, epsilon } = self.rule;
+        let mode = self.rule.mode;
+        if mode == GradNormMode::Identity {
+            return features.only(delta);
+        }
+        let z = mode.looks_at_activity().then_some(z);
         let weights = self.weights.clone();
-        let width = delta.dims()[D - 1];
-        let one_row = |w: &Tensor<D>| w.shape().num_elements() == width;
-        match features {
-            Features::All if weights.as_ref().is_none_or(one_row) => {
-                let weights = weights.map(|w| w.reshape([width]));
-                apply(mode, epsilon, Some(&z), weights.as_ref(), delta)
+        let weights = weights.filter(|_| mode.offset() == Offset::Weighted);
+        let flat = weights.clone().map(|w| w.flatten::<1>(0, D - 1));
+        match by_kernel(
+            self.rule,
+            z.as_ref(),
+            flat.as_ref(),
+            features.counts().as_ref(),
+            delta,
+        ) {
+            Ok(delta) => delta,
+            Err(delta) => {
+                in_single_precision(self.rule, features, z, weights, features.only(delta))
             }
-            _ if mode == GradNormMode::Identity => features.only(delta),
-            _ => in_single_precision(self.rule, features, Some(z), weights, features.only(delta)),
         }
     }
 }
@@ -154,10 +165,24 @@ fn by_kernel<const D: usize>(
     rule: Rule,
     z: Option<&Tensor<D>>,
     weights: Option<&Tensor<1>>,
+    counts: Option<&Tensor<1>>,
     delta: Tensor<D>,
 ) -> Result<Tensor<D>, Tensor<D>> {
-    let fits = z.is_none_or(|z| z.dims() == delta.dims() && z.dtype() == delta.dtype())
-        && weights.is_none_or(|w| w.dims()[0] == delta.dims()[D - 1] && w.dtype() == delta.dtype());
+    let (dims, dtype) = (delta.dims(), delta.dtype());
+    let (features, rows) = (dims[D - 1], dims[..D - 1].iter().product::<usize>());
+    // As many parts of the rows.
+    let divides = |parts: usize| parts > 0 && rows.is_multiple_of(parts);
+    let fits = z.is_none_or(|z| z.dims() == dims && z.dtype() == dtype)
+        && weights.is_none_or(|w| {
+            let values = w.dims()[0];
+            let whole = values.checked_rem(features).unwrap_or(values) == 0;
+            w.dtype() == dtype && whole && values.checked_div(features).is_none_or(divides)
+        })
+        // Half precision does not have every number of features.
+        && counts.is_none_or(|counts| {
+            let exact = matches!(dtype, DType::F32 | DType::F64);
+            exact && counts.dtype() == dtype && divides(counts.dims()[0])
+        });
     let is_tracked = delta.is_tracked()
         || z.is_some_and(Tensor::is_tracked)
         || weights.is_some_and(Tensor::is_tracked);
@@ -173,6 +198,7 @@ fn by_kernel<const D: usize>(
     let inputs = Inputs {
         z: z.map(|z| z.clone().inner().into_dispatch()),
         weights: weights.map(|w| w.clone().inner().into_dispatch()),
+        counts: counts.map(|counts| counts.clone().inner().into_dispatch()),
     };
     launch(rule, inputs, delta.inner().into_dispatch())
         .map(wrap)
@@ -238,6 +264,7 @@ impl<T> Inputs<T> {
         Some(Inputs {
             z: map(self.z)?,
             weights: map(self.weights)?,
+            counts: map(self.counts)?,
         })
     }
 }
