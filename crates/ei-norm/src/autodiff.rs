@@ -21,6 +21,7 @@ use burn::backend::{
     Autodiff, Backend, BackendTensor, DispatchKindConversion, DispatchTensor, DispatchTensorKind,
     TensorMetadata,
     autodiff::{
+        NodeId,
         checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
         grads::Gradients,
         ops::{Backward, Ops, OpsKind},
@@ -210,6 +211,27 @@ fn lists(kind: &DispatchTensorKind) -> bool {
         DispatchTensorKind::Remote(_) => true,
         #[allow(unreachable_patterns)] // Which backends Burn has depends on the whole build.
         _ => false,
+    }
+}
+
+/// The node of a tensor with autodiff on a listed backend: two tensors of one node are the same value.
+pub(crate) fn node_of<const D: usize>(tensor: Tensor<D>) -> Option<NodeId> {
+    let DispatchTensorKind::Autodiff(inner) = tensor.into_dispatch().kind else {
+        return None;
+    };
+    match *inner {
+        #[cfg(feature = "flex")]
+        DispatchTensorKind::Flex(BackendTensor::Autodiff(tensor)) => Some(tensor.id()),
+        #[cfg(feature = "ndarray")]
+        DispatchTensorKind::NdArray(BackendTensor::Autodiff(tensor)) => Some(tensor.id()),
+        #[cfg(feature = "cube")]
+        DispatchTensorKind::Cube(BackendTensor::Autodiff(tensor)) => Some(tensor.id()),
+        #[cfg(feature = "tch")]
+        DispatchTensorKind::LibTorch(BackendTensor::Autodiff(tensor)) => Some(tensor.id()),
+        #[cfg(feature = "remote")]
+        DispatchTensorKind::Remote(BackendTensor::Autodiff(tensor)) => Some(tensor.id()),
+        #[allow(unreachable_patterns)] // Which backends Burn has depends on the whole build.
+        _ => None,
     }
 }
 

@@ -9,6 +9,7 @@ use burn::tensor::{Bool, DType, Device, Tensor, TensorData};
 
 use super::mask::Mask;
 use super::{NonNegative, Role, Sign, on_inner, scope};
+use crate::autodiff::node_of;
 use crate::error::check_shape;
 use crate::{Error, context, read};
 
@@ -306,15 +307,16 @@ impl<const D: usize> Weight<D> {
     }
 
     /// Whether a mapper has handed back the parameter and the mask as they were: they hold the same
-    /// tensors.
+    /// tensors, or, as after the step of an optimizer that has no gradient for them, ones of the same node.
     fn is_untouched_in(&self, mapped: &Self) -> bool {
         let same_mask = match (&self.mask, &mapped.mask) {
             (Some(mask), Some(mapped)) => mask.is_untouched_in(mapped),
             (mask, mapped) => mask.is_none() && mapped.is_none(),
         };
-        same_mask
-            && std::ptr::eq(&*self.param, &*mapped.param)
-            && Storage::of(&mapped.param) == self.storage
+        let node = |weight: &Self| node_of(Tensor::clone(&weight.param));
+        let same = std::ptr::eq(&*self.param, &*mapped.param)
+            || node(self).is_some_and(|own| node(mapped) == Some(own));
+        same_mask && same && Storage::of(&mapped.param) == self.storage
     }
 
     fn map_mask(self, f: impl FnOnce(Mask<D>) -> Mask<D>) -> Self {
@@ -399,9 +401,11 @@ impl<const D: usize> Module for Weight<D> {
         let fixed = (self.plasticity == Plasticity::Fixed).then(|| self.clone());
         let param = scope::with(announcement, || Module::map(self.param, mapper));
         let weight = Self { param, ..self }.map_mask(|mask| scope::silently(|| mask.map(mapper)));
-        match fixed.is_some_and(|before| before.is_untouched_in(&weight)) {
+        let untouched = fixed.is_some_and(|before| before.is_untouched_in(&weight));
+        let weight = weight.map_param(|param| param);
+        match untouched {
             true => weight,
-            false => weight.map_param(|param| param).enforce_mask().examined(),
+            false => weight.enforce_mask().examined(),
         }
     }
 
