@@ -135,7 +135,12 @@ impl Optimizer for PopulationSgd {
             let mut shape = [1; D];
             shape[0] = networks;
             let on_device = rates.on_device.clone().cast(grad.dtype());
-            grad * (on_device * lr).reshape(shape)
+            // Each operation on so few numbers is a launch on a GPU.
+            let on_device = match lr == 1.0 {
+                true => on_device,
+                false => on_device * lr,
+            };
+            grad * on_device.reshape(shape)
         });
         (updated, None)
     }

@@ -257,6 +257,9 @@ impl sealed::Computes for INorm {
         let uniform = uniform.filter(|_| stack.same_parameters);
         let w_ex = stack.matrix();
         let number = |values: Vec<f64>| {
+            if values.iter().all(|value| *value == values[0]) {
+                return PerNetwork::Same(values[0]);
+            }
             let shape = [values.len(), 1, 1];
             let options = (&w_ex.device().inner(), w_ex.dtype());
             let numbers = Tensor::from_data(TensorData::new(values, shape), options);
