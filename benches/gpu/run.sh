@@ -79,16 +79,16 @@ for part in $parts; do
             done
             ;;
         population)
-            for condition in inorm+full ln+; do
+            for condition in ${CONDITIONS:-inorm+full ln+}; do
                 for networks in ${POPULATIONS:-1 8 30 120 480}; do
-                    try 90 "population of $networks, $condition" bash -c "sweep $networks $condition ${STEPS:-300}"
+                    try 90 "population of $networks, $condition" bash -c "sweep $networks $condition ${STEPS:-600}"
                 done
             done
             ;;
         vmap)
             for networks in ${POPULATIONS:-1 8 30 120 480}; do
                 for precision in default highest; do
-                    try 60 "JAX vmap of $networks, $precision" bash -c "peer jax_twin.py --condition inorm+full --population $networks --steps 300 --precision $precision --cores \$(seq -s, 0 \$((\$(nproc) - 1)))"
+                    try 60 "JAX vmap of $networks, $precision" bash -c "peer jax_twin.py --condition inorm+full --population $networks --steps 600 --precision $precision --cores \$(seq -s, 0 \$((\$(nproc) - 1)))"
                 done
             done
             ;;

@@ -5,6 +5,7 @@ use crate::common::{ChaCha8Rng, Setup, assert_close, assert_same, leaf, rng, set
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Gradients, Tensor};
 use ei_norm::circuit::{Circuit, ColumnEi, Ei, INorm, LearnsLocally, Population, Shunting};
+use ei_norm::functional::{BackwardRule, Normalization, normalize};
 use ei_norm::layer::{Dense, Layer};
 use ei_norm::{
     ColumnEiWeights, EiWeights, GradNorm, GradNormConfig, GradNormMode, INormWeights,
@@ -20,6 +21,27 @@ const SAME: [[usize; 4]; 2] = [[4, 5, 2, 3]; 2];
 fn precise() -> Vec<Setup> {
     let setups = setups().into_iter();
     setups.filter(|setup| setup.dtype == DType::F64).collect()
+}
+
+/// The same and, if it is built, a GPU, whose kernels serve populations too.
+fn precise_and_gpu() -> Vec<Setup> {
+    #[allow(unused_mut)] // Without a GPU.
+    let mut setups = precise();
+    #[cfg(feature = "wgpu")]
+    setups.push(Setup {
+        name: "wgpu",
+        device: luminosity::DeviceName::Wgpu.open().unwrap(),
+        dtype: DType::F32,
+        tolerance: 1e-4,
+    });
+    setups
+}
+
+fn tolerance(setup: &Setup) -> f64 {
+    match setup.dtype {
+        DType::F64 => TOLERANCE,
+        _ => setup.tolerance,
+    }
 }
 
 /// The gradients of all parameters of this rank, in the order of the fields, with their shapes.
@@ -42,7 +64,14 @@ type Gradient = (Vec<usize>, Option<Vec<f64>>);
 
 /// Fails unless a network's part of `all` is `own`, and exactly 0 around it.
 #[track_caller]
-fn assert_corner(all: &[f64], shape: &[usize], own: &[f64], own_shape: &[usize], at: &str) {
+fn assert_corner(
+    all: &[f64],
+    shape: &[usize],
+    own: &[f64],
+    own_shape: &[usize],
+    tolerance: f64,
+    at: &str,
+) {
     let mut inside = Vec::new();
     for (index, value) in all.iter().enumerate() {
         let mut rest = index;
@@ -60,7 +89,7 @@ fn assert_corner(all: &[f64], shape: &[usize], own: &[f64], own_shape: &[usize],
             false => assert_eq!(*value, 0.0, "{at}: element {index} does not exist"),
         }
     }
-    assert_close(&inside, own, TOLERANCE, at);
+    assert_close(&inside, own, tolerance, at);
 }
 
 /// Compares outputs, local losses, and the gradients of everything.
@@ -120,6 +149,7 @@ fn check<C: Circuit>(
                 shape,
                 &values(own),
                 &own_shape,
+                tolerance(setup),
                 &format!("{at}: {what}"),
             );
         };
@@ -129,7 +159,7 @@ fn check<C: Circuit>(
         let total = match (&losses, own_loss) {
             (Some(losses), Some(own)) => {
                 let loss = losses.clone().narrow(0, network, 1);
-                assert_close(&values(&loss), &values(&own), TOLERANCE, &at);
+                assert_close(&values(&loss), &values(&own), tolerance(setup), &at);
                 total + own * lambda.clone().narrow(0, network, 1)
             }
             _ => total,
@@ -144,7 +174,7 @@ fn check<C: Circuit>(
             if let (Some(found), Some(own)) = (found, own) {
                 let size = found.len() / shape[0];
                 let part = &found[network * size..][..size];
-                assert_corner(part, &shape[1..], own, own_shape, &at);
+                assert_corner(part, &shape[1..], own, own_shape, tolerance(setup), &at);
             }
         }
     }
@@ -223,7 +253,7 @@ fn i_norm(
 
 #[test]
 fn inhibition_that_subtracts() {
-    for setup in precise() {
+    for setup in precise_and_gpu() {
         for sizes in [&MIXED[..], &SAME] {
             let rng = &mut rng(1);
             let each = sizes.iter().map(|sizes| ei(&setup, rng, *sizes));
@@ -272,7 +302,7 @@ fn inputs_that_inhibit() {
 
 #[test]
 fn inhibition_that_normalizes() {
-    for setup in precise() {
+    for setup in precise_and_gpu() {
         for divisive in [None, Some(true), Some(false)] {
             for mode in GradNormMode::ALL {
                 for sizes in [&MIXED[..], &SAME] {
@@ -282,6 +312,72 @@ fn inhibition_that_normalizes() {
                         .map(|s| i_norm(&setup, rng, *s, divisive, mode));
                     let at = format!("{divisive:?} {mode} {sizes:?}");
                     check_local(&setup, each.collect(), &at);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_put_out_is_normalized_network_by_network() {
+    for setup in precise_and_gpu() {
+        let rng = &mut rng(9);
+        let circuits = MIXED.map(|sizes| ei(&setup, rng, sizes)).to_vec();
+        let population = Population::stack(circuits.clone()).unwrap();
+        let own: Vec<Tensor<2>> = circuits
+            .iter()
+            .map(|circuit| setup.random(rng, [ROWS, circuit.sizes()[1]]))
+            .collect();
+        let [_, widest] = population.sizes();
+        let wide = own.iter().map(|z| {
+            let zeros = setup.tensor(vec![0.0; ROWS * widest], [ROWS, widest]);
+            zeros.slice_assign([0..ROWS, 0..z.dims()[1]], z.clone())
+        });
+        let z = Tensor::stack::<3>(wide.collect(), 0);
+        let upstream = setup.random(rng, z.dims());
+        for kind in [
+            Normalization::Layer,
+            Normalization::Mean,
+            Normalization::Divisive,
+        ] {
+            for rule in [
+                BackwardRule::Exact,
+                BackwardRule::Detached,
+                BackwardRule::StraightThrough,
+            ] {
+                let leaf_z = leaf(&z);
+                let found = population.normalize(leaf_z.clone(), kind, rule, 1e-5);
+                let grads = (found.clone() * upstream.clone().autodiff())
+                    .sum()
+                    .backward();
+                let error = leaf_z.grad(&grads).unwrap();
+                for (network, own) in own.iter().enumerate() {
+                    let at = setup.at(format!("{kind:?}, {rule:?}, network {network}"));
+                    let [_, width] = own.dims();
+                    let of =
+                        |all: &Tensor<3>| all.clone().narrow(0, network, 1).squeeze_dim::<2>(0);
+                    let own_upstream = of(&upstream).narrow(1, 0, width);
+                    let own_z = leaf(own);
+                    let expected = normalize(own_z.clone(), kind, rule, 1e-5);
+                    let grads = (expected.clone() * own_upstream.autodiff())
+                        .sum()
+                        .backward();
+                    let own_error = own_z.grad(&grads).unwrap();
+                    for (all, own) in [
+                        (&found.clone().inner(), &expected.inner()),
+                        (&error, &own_error),
+                    ] {
+                        let (all, own_shape) = (of(all), own.dims());
+                        let tolerance = tolerance(&setup);
+                        assert_corner(
+                            &values(&all),
+                            &all.dims(),
+                            &values(own),
+                            &own_shape,
+                            tolerance,
+                            &at,
+                        );
+                    }
                 }
             }
         }

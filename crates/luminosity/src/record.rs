@@ -91,7 +91,7 @@ pub struct Alignments {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Timing {
     /// Milliseconds a training step, data pipeline included; loading, initialization, the first 20
-    /// steps and tests are left out. None if there were no more than 20 steps.
+    /// steps (100 on a GPU) and tests are left out. None if there were no more steps.
     pub ms_per_step: Option<f64>,
     /// Training images a second, in the same way.
     pub images_per_second: Option<f64>,

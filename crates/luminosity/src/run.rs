@@ -21,6 +21,8 @@ use crate::{DeviceName, Error, RunConfig, machine, parallel};
 const TEST_BATCH: usize = 500;
 /// Steps that are not timed: allocators and caches settle in them.
 const WARM_UP: usize = 20;
+/// The same on a GPU, where kernels are compiled and chosen in them, those of the first looks included.
+const WARM_UP_ON_GPU: usize = 100;
 /// Steps between two looks at the losses: each look waits for the device.
 const LOOK_EVERY: usize = 32;
 
@@ -270,6 +272,10 @@ impl<'a> Run<'a> {
         let mut members: Vec<_> = self.configs.iter().map(|c| Member::new(c, used)).collect();
         let all_steps = common.epochs.saturating_mul(common.steps_per_epoch(used));
         let steps = common.max_steps.map_or(all_steps, |max| max.min(all_steps));
+        let warm_up = match self.device_name.is_gpu() {
+            true => WARM_UP_ON_GPU,
+            false => WARM_UP,
+        };
         let mut pending = Vec::new();
         let mut made = 0;
 
@@ -299,10 +305,10 @@ impl<'a> Run<'a> {
                 made += 1;
                 let learning = members.iter_mut().filter(|member| member.learns());
                 learning.for_each(|member| member.steps = made);
-                if made == WARM_UP {
+                if made == warm_up {
                     look(&mut pending, &mut members);
                     since = Instant::now();
-                } else if made > WARM_UP {
+                } else if made > warm_up {
                     self.timed.steps += 1;
                     self.timed.images += end - start;
                 }
@@ -326,7 +332,7 @@ impl<'a> Run<'a> {
                 }
             }
             look(&mut pending, &mut members);
-            if made > WARM_UP {
+            if made > warm_up {
                 self.timed.time += since.elapsed();
             }
             // The last update may have gone wrong without a loss to show it.

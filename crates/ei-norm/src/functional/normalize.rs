@@ -152,6 +152,8 @@ fn apply<const D: usize>(
     normalization: Normalization,
     epsilon: f64,
 ) -> Tensor<D> {
+    // No error is to reach a feature that does not exist, by way of a mean either.
+    let source = features.only(source);
     let std = |source| (features.variance(source) + epsilon).sqrt();
     let normalized = match normalization {
         Normalization::Layer => (x - features.mean(source.clone())) / std(source),
