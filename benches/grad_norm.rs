@@ -172,8 +172,8 @@ fn step(criterion: &mut Criterion, case: &Case) {
     group.finish();
 }
 
-/// The kernel, the same in plain tensor operations, and a copy, which moves two thirds of the kernel's
-/// bytes; many at a time, since a launch does not wait for its end.
+/// The kernel and the same in plain tensor operations, many at a time, since a launch does not wait for its
+/// end.
 fn on_gpu(criterion: &mut Criterion, device: &Device, case: &Case) {
     const LAUNCHES: u32 = 100;
     let mut group = criterion.benchmark_group("on a GPU");
@@ -197,7 +197,6 @@ fn on_gpu(criterion: &mut Criterion, device: &Device, case: &Case) {
     time("plain tensor operations", &|| {
         full(case.z.clone(), case.delta.clone())
     });
-    time("a copy", &|| case.unshared());
     group.finish();
 }
 

@@ -92,27 +92,35 @@ fn a_network_that_diverges_touches_no_other() {
 
 #[test]
 fn each_network_of_a_population_has_a_patience_of_its_own() {
-    let data = data();
     let configs: Vec<RunConfig> = configs(condition::LN_PLUS, 1)
         .into_iter()
-        .map(|config| RunConfig {
-            max_steps: None,
-            epochs: 6,
-            batch_size: 500,
-            patience: Some(1),
-            // One that hardly learns, and others that do.
-            lr: if config.width == 23 { 0.0 } else { config.lr },
-            ..config
+        .map(|config| {
+            // One that does not learn, and others that do.
+            let learns = f64::from(config.width != 23);
+            RunConfig {
+                max_steps: None,
+                epochs: 6,
+                batch_size: 500,
+                patience: Some(2),
+                lr: config.lr * learns,
+                lr_ei: config.lr_ei * learns,
+                lr_ix: config.lr_ix * learns,
+                ..config
+            }
         })
         .collect();
     let configs: Vec<&RunConfig> = configs.iter().collect();
-    let records = run_population(&configs, &data, DeviceName::Flex, &mut go_on()).unwrap();
-    for (record, config) in records.iter().zip(configs) {
-        let alone = run(config, &data, DeviceName::Flex, &mut go_on()).unwrap();
-        assert_eq!(record.history.len(), alone.record.history.len());
-        assert_eq!(record.steps, alone.record.steps);
+    let records = run_population(&configs, &data(), DeviceName::Flex, &mut go_on()).unwrap();
+    let lengths: Vec<usize> = records.iter().map(|record| record.history.len()).collect();
+    assert!(
+        lengths[1] == 3 && lengths[0] > 3 && lengths[2] > 3,
+        "{lengths:?}"
+    );
+    for record in records {
+        // Nine tenths of the images, 500 at a time.
+        assert_eq!(record.steps, 18 * record.history.len());
+        record.validate().unwrap();
     }
-    assert!(records[1].history.len() < records[0].history.len());
 }
 
 #[test]
