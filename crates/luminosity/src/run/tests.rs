@@ -47,8 +47,8 @@ fn assert_close(found: f64, expected: f64, tolerance: f64, at: &str) {
 fn a_network_of_a_population_learns_as_it_does_alone() {
     let data = data();
     for condition in condition::PAPER {
-        // Where forward-only inhibition learns at its limit, rounding grows tenfold in ten steps.
-        let configs = configs(condition, 60);
+        // Where forward-only inhibition learns at its limit, rounding grows tenfold in twenty steps.
+        let configs = configs(condition, 30);
         let configs: Vec<&RunConfig> = configs.iter().collect();
         let device = DeviceName::Flex;
         let (networks, ended) =
@@ -56,7 +56,7 @@ fn a_network_of_a_population_learns_as_it_does_alone() {
         for ((config, network), (record, losses)) in configs.iter().zip(&networks).zip(ended) {
             let at = format!("{condition}, width {}", config.width);
             let alone = train::<Mlp>(config, &data, device, &mut go_on()).unwrap();
-            assert_eq!(losses.len(), 60, "{at}");
+            assert_eq!(losses.len(), 30, "{at}");
             for (found, expected) in losses.iter().zip(&alone.losses) {
                 assert_close(f64::from(*found), f64::from(*expected), 1e-4, &at);
             }
