@@ -211,24 +211,14 @@ impl RunConfig {
 
     /// Whether both can be in one population: they differ only in what each network has for itself.
     pub(crate) fn joins(&self, other: &Self) -> bool {
-        let Self {
-            epsilon,
-            seed,
-            width,
-            lr,
-            lr_ei,
-            lr_ix,
-            lambda,
-            ..
-        } = *self;
         let alike = Self {
-            epsilon,
-            seed,
-            width,
-            lr,
-            lr_ei,
-            lr_ix,
-            lambda,
+            epsilon: self.epsilon,
+            seed: self.seed,
+            width: self.width,
+            lr: self.lr,
+            lr_ei: self.lr_ei,
+            lr_ix: self.lr_ix,
+            lambda: self.lambda,
             ..other.clone()
         };
         self.network.in_population(self) && *self == alike

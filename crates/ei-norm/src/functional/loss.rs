@@ -46,10 +46,8 @@ pub fn smoothed_cross_entropy(
     targets: Tensor<1, Int>,
     smoothing: f64,
 ) -> Tensor<1> {
-    let [batch, _] = logits.dims();
-    assert_shape!(targets, [batch]);
-    let log_p = log_softmax(logits, 1);
-    let of_class = mean_or_zero(log_p.clone().gather(1, targets.unsqueeze_dim(1)));
+    let (log_p, of_class) = log_probabilities(logits, targets);
+    let of_class = mean_or_zero(of_class);
     if smoothing == 0.0 {
         return -of_class;
     }
@@ -72,10 +70,16 @@ pub fn smoothed_cross_entropies(
     targets: Tensor<1, Int>,
     smoothing: f64,
 ) -> Tensor<1> {
+    let (log_p, of_class) = log_probabilities(logits, targets);
+    let losses = of_class * (smoothing - 1.0) - mean(log_p) * smoothing;
+    losses.squeeze_dim(1)
+}
+
+/// The logarithms of the probabilities, `[batch, classes]`, and those of the targets, `[batch, 1]`.
+fn log_probabilities(logits: Tensor<2>, targets: Tensor<1, Int>) -> (Tensor<2>, Tensor<2>) {
     let [batch, _] = logits.dims();
     assert_shape!(targets, [batch]);
     let log_p = log_softmax(logits, 1);
     let of_class = log_p.clone().gather(1, targets.unsqueeze_dim(1));
-    let losses = of_class * (smoothing - 1.0) - mean(log_p) * smoothing;
-    losses.squeeze_dim(1)
+    (log_p, of_class)
 }
