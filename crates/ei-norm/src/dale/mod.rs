@@ -36,7 +36,7 @@ use crate::{Error, context, read};
 
 pub use reparameterization::{NonNegative, reparameterize};
 pub use role::{Role, RoleOf, Roles};
-#[cfg(feature = "import")]
+#[cfg(any(feature = "import", feature = "optim"))]
 pub(crate) use scope::announced;
 #[cfg(feature = "optim")]
 pub(crate) use scope::sign as announced_sign;

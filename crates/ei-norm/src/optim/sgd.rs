@@ -162,6 +162,8 @@ fn descend<const D: usize>(
         Ok(tensor) => return tensor,
         Err(tensor) => tensor,
     };
+    #[cfg(not(feature = "flex"))]
+    let _ = rates;
     let updated = tensor - scaled(grad);
     match non_negative {
         true => updated.clamp_min(0.0),
