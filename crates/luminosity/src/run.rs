@@ -1,24 +1,25 @@
 //! Runs: train a network, or a population of them, test it, measure it. A pure function of configuration
 //! and data.
 
+mod accuracy;
+mod member;
+
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
 
 use crate::data::{Dataset, Split};
 use crate::measure::measure;
 use crate::network::{Alone, Learner, NetworkPopulation, Task, Together, TrainedNetwork, Trainee};
-use crate::random::{Purpose, generator};
 use crate::record::{Epoch, Measures, NUMERICS, Outcome, RunRecord, Timing};
 use crate::stimulus::Images;
 use crate::{DeviceName, Error, RunConfig, machine, parallel};
+use accuracy::{accuracies, are_finite};
+use member::{Member, look};
 
-/// Images that are tested at a time: large enough to use the machine, small enough to stay in cache.
-const TEST_BATCH: usize = 500;
+pub(crate) use accuracy::accuracy;
+
 /// Steps that are not timed: allocators and caches settle in them.
 const WARM_UP: usize = 20;
 /// The same on a GPU, where kernels are compiled and chosen in them, those of the first looks included.
@@ -171,6 +172,14 @@ struct Run<'a> {
     data: &'a Dataset,
     device_name: DeviceName,
     device: Device,
+    members: Vec<Member<'a>>,
+    /// How many images are trained on.
+    used: usize,
+    /// Steps to make, and made.
+    steps: usize,
+    made: usize,
+    /// The losses of steps, `[networks]` each, that were not read yet.
+    pending: Vec<Tensor<1>>,
     started: Instant,
     timed: Timed,
 }
@@ -183,64 +192,6 @@ struct Timed {
     time: Duration,
 }
 
-/// One network of a run: what it draws, and what came of it so far.
-struct Member<'a> {
-    config: &'a RunConfig,
-    order: Vec<usize>,
-    shuffling: ChaCha8Rng,
-    shifts: ChaCha8Rng,
-    patience: Patience,
-    losses: Vec<f32>,
-    history: Vec<Epoch>,
-    steps: usize,
-    /// Not set while it learns.
-    outcome: Option<Outcome>,
-}
-
-impl<'a> Member<'a> {
-    fn new(config: &'a RunConfig, images: usize) -> Self {
-        Self {
-            config,
-            order: (0..images).collect(),
-            shuffling: generator(config.seed, Purpose::Order),
-            shifts: generator(config.seed, Purpose::TrainShifts),
-            patience: Patience::default(),
-            losses: Vec::new(),
-            history: Vec::new(),
-            steps: 0,
-            outcome: None,
-        }
-    }
-
-    fn learns(&self) -> bool {
-        self.outcome.is_none()
-    }
-
-    fn end(&mut self, outcome: Outcome) {
-        self.outcome.get_or_insert(outcome);
-    }
-}
-
-/// Reads the losses, `[networks]` of each step, that are still on the device.
-fn look(pending: &mut Vec<Tensor<1>>, members: &mut [Member<'_>]) {
-    if pending.is_empty() {
-        return;
-    }
-    let losses = Tensor::cat(std::mem::take(pending), 0).into_data();
-    let losses: Vec<f32> = losses.iter::<f32>().collect();
-    let networks = members.len();
-    for (k, member) in members.iter_mut().enumerate() {
-        if member.learns() {
-            let own = losses.iter().skip(k).step_by(networks);
-            let finite = own.clone().all(|loss| loss.is_finite());
-            member.losses.extend(own);
-            if !finite {
-                member.end(Outcome::Diverged);
-            }
-        }
-    }
-}
-
 impl<'a> Run<'a> {
     fn new(
         configs: &'a [&'a RunConfig],
@@ -248,11 +199,19 @@ impl<'a> Run<'a> {
         device_name: DeviceName,
         device: Device,
     ) -> Self {
+        let common = configs[0];
+        let used = common.images_to_train_on(data.train().len());
+        let all_steps = common.epochs.saturating_mul(common.steps_per_epoch(used));
         Self {
             configs,
             data,
             device_name,
             device,
+            members: configs.iter().map(|c| Member::new(c, used)).collect(),
+            used,
+            steps: common.max_steps.map_or(all_steps, |max| max.min(all_steps)),
+            made: 0,
+            pending: Vec::new(),
             started: Instant::now(),
             timed: Timed::default(),
         }
@@ -262,125 +221,123 @@ impl<'a> Run<'a> {
         mut self,
         progress: &mut Observer<'_>,
     ) -> Result<TrainedAll<T::Network>, Error> {
-        let (common, task) = (self.configs[0], Task::of(self.data));
         let [train, test] = [self.data.train(), self.data.test()].map(|split| self.images(split));
         let autodiff = self.device.clone().autodiff();
-        let mut trainee = T::create(self.configs, task, &autodiff)?;
-        let used = common.images_to_train_on(train.split().len());
-        let held_out: Vec<usize> = (used..train.split().len()).collect();
-        let all_tests: Vec<usize> = (0..test.split().len()).collect();
-        let mut members: Vec<_> = self.configs.iter().map(|c| Member::new(c, used)).collect();
-        let all_steps = common.epochs.saturating_mul(common.steps_per_epoch(used));
-        let steps = common.max_steps.map_or(all_steps, |max| max.min(all_steps));
-        let warm_up = match self.device_name.is_gpu() {
-            true => WARM_UP_ON_GPU,
-            false => WARM_UP,
-        };
-        let mut pending = Vec::new();
-        let mut made = 0;
-
-        'epochs: for epoch in 1..=common.epochs {
-            if common.shuffle {
-                for member in &mut members {
-                    member.order.shuffle(&mut member.shuffling);
-                }
-            }
-            let first_of_epoch: Vec<_> = members.iter().map(|m| m.losses.len()).collect();
-            let mut since = Instant::now();
-            for start in (0..used).step_by(common.batch_size) {
-                if made == steps {
-                    break;
-                }
-                let end = used.min(start + common.batch_size);
-                let time = Some(made as f64 / steps as f64);
-                let presented = members.iter_mut().flat_map(|member| {
-                    let (config, indices) = (member.config, &member.order[start..end]);
-                    let stimulus = config.stimulus;
-                    stimulus.present(indices, config.epsilon, time, &mut member.shifts)
-                });
-                let batch = train.batch(&presented.collect::<Vec<_>>());
-                let (next, losses) = trainee.step(batch);
-                trainee = next;
-                pending.push(losses);
-                made += 1;
-                let learning = members.iter_mut().filter(|member| member.learns());
-                learning.for_each(|member| member.steps = made);
-                if made == warm_up {
-                    look(&mut pending, &mut members);
-                    since = Instant::now();
-                } else if made > warm_up {
-                    self.timed.steps += 1;
-                    self.timed.images += end - start;
-                }
-                if made % LOOK_EVERY == 0 {
-                    look(&mut pending, &mut members);
-                }
-                if !members.iter().any(Member::learns) {
-                    break;
-                }
-                let news = Progress {
-                    step: made,
-                    steps,
-                    epoch: None,
-                };
-                if progress(news).is_break() {
-                    look(&mut pending, &mut members);
-                    for member in &mut members {
-                        member.end(Outcome::Interrupted);
-                    }
-                    break 'epochs;
-                }
-            }
-            look(&mut pending, &mut members);
-            if made > warm_up {
-                self.timed.time += since.elapsed();
-            }
+        let mut trainee = T::create(self.configs, Task::of(self.data), &autodiff)?;
+        for epoch in 1..=self.configs[0].epochs {
+            trainee = self.steps_of_epoch(trainee, &train, progress);
             // The last update may have gone wrong without a loss to show it.
-            let finite = are_finite(trainee.module(), members.len());
-            for (member, finite) in members.iter_mut().zip(finite) {
+            let finite = are_finite(trainee.module(), self.members.len());
+            for (member, finite) in self.members.iter_mut().zip(finite) {
                 if !finite {
                     member.end(Outcome::Diverged);
                 }
             }
-            if !members.iter().any(Member::learns) {
+            if !self.any_learns() {
                 break;
             }
-            let ended =
-                self.end_epoch(&trainee, &members, [&train, &test], &held_out, &all_tests)?;
-            let mut first_ended = None;
-            for ((member, mut ended), first) in members.iter_mut().zip(ended).zip(first_of_epoch) {
-                let losses = &member.losses[first..];
-                ended.epoch = epoch;
-                ended.train_loss =
-                    losses.iter().map(|l| f64::from(*l)).sum::<f64>() / losses.len() as f64;
-                if member.learns() {
-                    let patience = member.config.patience;
-                    let enough = member.patience.is_over(patience, ended.validation_accuracy);
-                    first_ended.get_or_insert_with(|| ended.clone());
-                    member.history.push(ended);
-                    if made == steps || enough {
-                        member.end(Outcome::Completed);
-                    }
+            let ended = self.end_epoch(epoch, &trainee, [&train, &test])?;
+            let finished = self.made == self.steps;
+            let mut first = None;
+            for (member, ended) in self.members.iter_mut().zip(ended) {
+                if !member.learns() {
+                    continue;
+                }
+                let enough = member.end_epoch(ended);
+                first = first.or(member.history.last().cloned());
+                if finished || enough {
+                    member.end(Outcome::Completed);
                 }
             }
-            let news = Progress {
-                step: made,
-                steps,
-                epoch: first_ended.as_ref(),
-            };
-            let go_on = progress(news).is_continue();
-            if !members.iter().any(Member::learns) {
+            let go_on = self.report(first.as_ref(), progress);
+            if !self.any_learns() {
                 break;
             }
-            if !go_on {
-                for member in &mut members {
-                    member.end(Outcome::Interrupted);
-                }
+            if go_on.is_break() {
+                self.interrupt();
                 break;
             }
         }
+        let members = std::mem::take(&mut self.members);
         let ended = members.into_iter().map(|member| self.ended(member));
         Ok((trainee.networks(), ended.collect()))
+    }
+
+    /// Until the epoch ends, no network learns any more, or the run is broken off.
+    fn steps_of_epoch<T: Trainee>(
+        &mut self,
+        mut trainee: T,
+        train: &Images<'_>,
+        progress: &mut Observer<'_>,
+    ) -> T {
+        self.members.iter_mut().for_each(Member::begin_epoch);
+        let batch_size = self.configs[0].batch_size;
+        let warm_up = match self.device_name.is_gpu() {
+            true => WARM_UP_ON_GPU,
+            false => WARM_UP,
+        };
+        let mut since = Instant::now();
+        for start in (0..self.used).step_by(batch_size) {
+            if self.made == self.steps {
+                break;
+            }
+            let places = start..self.used.min(start + batch_size);
+            let time = self.made as f64 / self.steps as f64;
+            let members = self.members.iter_mut();
+            let presented = members.flat_map(|member| member.present(places.clone(), time));
+            let batch = train.batch(&presented.collect::<Vec<_>>());
+            let (next, losses) = trainee.step(batch);
+            trainee = next;
+            self.pending.push(losses);
+            self.made += 1;
+            for member in self.members.iter_mut().filter(|member| member.learns()) {
+                member.steps = self.made;
+            }
+            if self.made == warm_up {
+                self.look();
+                since = Instant::now();
+            } else if self.made > warm_up {
+                self.timed.steps += 1;
+                self.timed.images += places.len();
+            }
+            if self.made % LOOK_EVERY == 0 {
+                self.look();
+            }
+            if !self.any_learns() {
+                break;
+            }
+            if self.report(None, progress).is_break() {
+                self.look();
+                self.interrupt();
+                break;
+            }
+        }
+        self.look();
+        if self.made > warm_up {
+            self.timed.time += since.elapsed();
+        }
+        trainee
+    }
+
+    fn look(&mut self) {
+        look(&mut self.pending, &mut self.members);
+    }
+
+    fn any_learns(&self) -> bool {
+        self.members.iter().any(Member::learns)
+    }
+
+    fn interrupt(&mut self) {
+        let members = self.members.iter_mut();
+        members.for_each(|member| member.end(Outcome::Interrupted));
+    }
+
+    fn report(&self, epoch: Option<&Epoch>, progress: &mut Observer<'_>) -> ControlFlow<()> {
+        progress(Progress {
+            step: self.made,
+            steps: self.steps,
+            epoch,
+        })
     }
 
     /// A GPU makes its batches itself.
@@ -391,26 +348,26 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Tests and measures of each network at the end of an epoch, the number and the loss not yet known.
+    /// Tests and measures of each network at the end of an epoch, its loss not yet known.
     fn end_epoch<T: Trainee>(
         &self,
+        epoch: usize,
         trainee: &T,
-        members: &[Member<'_>],
         [train, test]: [&Images<'_>; 2],
-        held_out: &[usize],
-        all_tests: &[usize],
     ) -> Result<Vec<Epoch>, Error> {
         let logits = trainee.logits();
-        let tested = accuracies(&logits, self.configs, test, all_tests);
+        let all_tests: Vec<usize> = (0..test.split().len()).collect();
+        let tested = accuracies(&logits, self.configs, test, &all_tests);
         let validated = match self.configs[0].patience {
-            Some(_) => accuracies(&logits, self.configs, train, held_out)
-                .into_iter()
-                .map(Some)
-                .collect(),
-            None => vec![None; members.len()],
+            Some(_) => {
+                let held_out: Vec<usize> = (self.used..train.split().len()).collect();
+                let validated = accuracies(&logits, self.configs, train, &held_out);
+                validated.into_iter().map(Some).collect()
+            }
+            None => vec![None; self.members.len()],
         };
         let networks = trainee.networks();
-        let learning: Vec<_> = networks.iter().zip(members).collect();
+        let learning: Vec<_> = networks.iter().zip(&self.members).collect();
         let measured = parallel::map(&learning, self.threads(), |(network, member)| match member
             .learns()
         {
@@ -421,7 +378,7 @@ impl<'a> Run<'a> {
         let results = tested.into_iter().zip(validated).zip(measured);
         Ok(results
             .map(|((test_accuracy, validation_accuracy), measures)| Epoch {
-                epoch: 0,
+                epoch,
                 train_loss: 0.0,
                 test_accuracy,
                 validation_accuracy,
@@ -491,100 +448,6 @@ impl<'a> Run<'a> {
         };
         (record, member.losses)
     }
-}
-
-/// Whether every parameter of each network is a number: a sum of numbers is one.
-fn are_finite(module: &impl Module, networks: usize) -> Vec<bool> {
-    struct Sum(Option<Tensor<2>>, usize);
-    impl ModuleVisitor for Sum {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let value = param.val().inner();
-            let elements = value.shape().num_elements();
-            if elements == 0 {
-                return;
-            }
-            // Zero times a number is zero, however large.
-            let zero = value.reshape([self.1, elements / self.1]) * 0.0;
-            let zero = zero.sum_dim(1);
-            self.0 = Some(match self.0.take() {
-                Some(sum) => sum + zero,
-                None => zero,
-            });
-        }
-    }
-    let mut sum = Sum(None, networks);
-    module.visit(&mut sum);
-    match sum.0 {
-        Some(sum) => sum.into_data().iter::<f32>().map(f32::is_finite).collect(),
-        None => vec![true; networks],
-    }
-}
-
-/// How long the accuracy on what is held out has not risen.
-#[derive(Default)]
-struct Patience {
-    best: f64,
-    epochs: usize,
-}
-
-impl Patience {
-    /// Hears of an epoch; whether it was one too many.
-    fn is_over(&mut self, allowed: Option<usize>, accuracy: Option<f64>) -> bool {
-        let (Some(allowed), Some(accuracy)) = (allowed, accuracy) else {
-            return false;
-        };
-        if accuracy > self.best {
-            (self.best, self.epochs) = (accuracy, 0);
-        } else {
-            self.epochs += 1;
-        }
-        self.epochs >= allowed
-    }
-}
-
-/// The share of the images of a split that a network classifies correctly, under the stimuli that the
-/// seed fixes.
-pub(crate) fn accuracy(
-    network: &impl Learner,
-    config: &RunConfig,
-    split: &Split,
-    device: &Device,
-) -> f64 {
-    let indices: Vec<usize> = (0..split.len()).collect();
-    let images = Images::on_host(split, device);
-    accuracies(&|x| network.logits(x), &[config], &images, &indices)[0]
-}
-
-/// The same for all networks of these configurations, of the images at `indices`.
-fn accuracies(
-    logits: &dyn Fn(Tensor<2>) -> Tensor<2>,
-    configs: &[&RunConfig],
-    images: &Images<'_>,
-    indices: &[usize],
-) -> Vec<f64> {
-    let shifts = |config: &&RunConfig| generator(config.seed, Purpose::TestShifts);
-    let mut shifts: Vec<_> = configs.iter().map(shifts).collect();
-    let mut correct = vec![0; configs.len()];
-    for indices in indices.chunks(TEST_BATCH) {
-        let presented = configs
-            .iter()
-            .zip(&mut shifts)
-            .flat_map(|(config, shifts)| {
-                config
-                    .stimulus
-                    .present(indices, config.epsilon, None, shifts)
-            });
-        let batch = images.batch(&presented.collect::<Vec<_>>());
-        let guesses = logits(batch.x).argmax(1).into_data();
-        let guesses: Vec<i64> = guesses.iter::<i64>().collect();
-        for (correct, guesses) in correct.iter_mut().zip(guesses.chunks(indices.len())) {
-            let label = |index: &usize| i64::from(images.split().label(*index));
-            let right = guesses.iter().zip(indices).filter(|(g, i)| **g == label(i));
-            *correct += right.count();
-        }
-    }
-    let share = |correct| correct as f64 / indices.len() as f64;
-    correct.into_iter().map(share).collect()
 }
 
 #[cfg(test)]

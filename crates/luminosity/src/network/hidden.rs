@@ -169,6 +169,16 @@ impl<E: Module, I: Module> Hidden<E, I> {
         )
     }
 
+    /// What one of two functions makes of the layer.
+    fn layer<T>(&self, of_ei: impl FnOnce(&E) -> T, of_i_norm: impl FnOnce(&I) -> T) -> T {
+        match self {
+            Self::Ei(hidden) => of_ei(&hidden.layer),
+            Self::INorm(layer)
+            | Self::LateralINorm(LateralINorm { layer, .. })
+            | Self::CustomINorm(CustomINorm { layer, .. }) => of_i_norm(layer),
+        }
+    }
+
     /// The cosine between lateral weights that learn and equal ones, which center the error.
     pub fn lateral_cosine(&self) -> Option<f64> {
         let Self::LateralINorm(hidden) = self else {
@@ -213,26 +223,22 @@ impl DenseHidden {
     ///
     /// - `x`: `[batch, d_input]`, pre-activation: `[batch, d_output]`, loss: `[1]`
     pub fn forward(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
-        let (z, local) = match self {
-            Self::Ei(hidden) => (hidden.layer.forward(x), None),
-            Self::INorm(layer)
-            | Self::LateralINorm(LateralINorm { layer, .. })
-            | Self::CustomINorm(CustomINorm { layer, .. }) => {
-                let (z, local) = layer.forward_with_local_loss(x);
+        let (z, local) = self.layer(
+            |ei| (ei.forward(x.clone()), None),
+            |i_norm| {
+                let (z, local) = i_norm.forward_with_local_loss(x.clone());
                 (z, Some(local))
-            }
-        };
+            },
+        );
         (self.behind(z), local)
     }
 
     /// The pre-activation alone.
     pub fn infer(&self, x: Tensor<2>) -> Tensor<2> {
-        let z = match self {
-            Self::Ei(hidden) => hidden.layer.forward(x),
-            Self::INorm(layer)
-            | Self::LateralINorm(LateralINorm { layer, .. })
-            | Self::CustomINorm(CustomINorm { layer, .. }) => layer.forward(x),
-        };
+        let z = self.layer(
+            |ei| ei.forward(x.clone()),
+            |i_norm| i_norm.forward(x.clone()),
+        );
         self.behind(z)
     }
 
@@ -278,15 +284,13 @@ impl ConvHidden {
     ///
     /// - `x`: `[batch, channels in, height, width]`, pre-activation: `[batch, channels out, …]`
     pub fn forward(&self, x: Tensor<4>) -> (Tensor<4>, Option<Tensor<1>>) {
-        let (z, local) = match self {
-            Self::Ei(hidden) => (hidden.layer.forward(x), None),
-            Self::INorm(layer)
-            | Self::LateralINorm(LateralINorm { layer, .. })
-            | Self::CustomINorm(CustomINorm { layer, .. }) => {
-                let (z, local) = layer.forward_with_local_loss(x);
+        let (z, local) = self.layer(
+            |ei| (ei.forward(x.clone()), None),
+            |i_norm| {
+                let (z, local) = i_norm.forward_with_local_loss(x.clone());
                 (z, Some(local))
-            }
-        };
+            },
+        );
         (self.behind_channels(z), local)
     }
 
