@@ -50,7 +50,7 @@ pub(crate) fn mean_or_zero<const D: usize>(x: Tensor<D>) -> Tensor<1> {
 
 /// Which features the rows of each network have; a row is 0 in the others.
 #[derive(Debug, Clone)]
-pub(crate) enum Features<const D: usize> {
+pub enum Features<const D: usize> {
     /// All.
     All,
     /// Each network a number of its own.
@@ -59,7 +59,7 @@ pub(crate) enum Features<const D: usize> {
 
 /// The first features of each network.
 #[derive(Debug, Clone)]
-pub(crate) struct FirstFeatures<const D: usize> {
+pub struct FirstFeatures<const D: usize> {
     /// 1 where there is a feature and 0 elsewhere, `[networks, 1, features]`.
     exists: Tensor<D>,
     /// Their number, `[networks, 1, 1]`.

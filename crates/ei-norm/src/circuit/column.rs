@@ -3,7 +3,7 @@ use burn::tensor::{Device, Tensor};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::population::Stack;
+use super::values::Values;
 use super::{
     Circuit, Currents, EiFunction, Options, Wiring, bias_weight, check_bias, excitatory, sealed,
     val, zero_bias,
@@ -12,8 +12,6 @@ use crate::dale::{Plasticity, Sign, Weight};
 use crate::error::check_shape;
 use crate::functional::excite;
 use crate::init::{self, Column};
-use crate::row_function::Vector;
-use crate::statistics::Features;
 use crate::{Error, read};
 
 /// A circuit whose inputs excite or inhibit ("column EI", Cornford et al. 2021):
@@ -168,15 +166,19 @@ impl ColumnEi {
 }
 
 impl sealed::Computes for ColumnEi {
-    type Function = EiFunction;
-    type Population = EiFunction<3>;
+    type Function<const D: usize> = EiFunction<D>;
 
-    fn function(&self, _rows: usize, _examples: usize) -> EiFunction {
+    fn function_of<const D: usize>(
+        circuits: &[Self],
+        mut values: Values<D>,
+        _rows: usize,
+        _examples: usize,
+    ) -> EiFunction<D> {
         EiFunction {
-            w_ex: self.effective_weights(),
+            w_ex: values.matrix() * values.vector().column(),
             inhibition: None,
-            bias: val(&self.bias).map(Vector::of_one),
-            features: Features::All,
+            bias: circuits[0].bias.is_some().then(|| values.vector()),
+            features: values.features,
         }
     }
 
@@ -205,18 +207,5 @@ impl sealed::Computes for ColumnEi {
 
     fn same_form(&self, other: &Self) -> bool {
         self.bias.is_some() == other.bias.is_some()
-    }
-
-    fn population(circuits: &[Self], mut stack: Stack) -> EiFunction<3> {
-        let signs: Tensor<3> = stack.vector().unsqueeze_dim(2);
-        EiFunction {
-            w_ex: stack.matrix() * signs,
-            inhibition: None,
-            bias: circuits
-                .iter()
-                .all(|column| column.bias.is_some())
-                .then(|| Vector::of_each(stack.vector())),
-            features: stack.features,
-        }
     }
 }

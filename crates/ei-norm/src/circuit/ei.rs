@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::population::Stack;
+use super::values::Values;
 use super::{
     Circuit, Currents, Options, Wiring, bias_weight, check_bias, check_inhibition, excitatory,
     non_negative, sealed, tensors, val, zero_bias,
@@ -158,16 +158,21 @@ impl Ei {
     /// The single matrix that the circuit equals but for the bias, W_ex − W_ix W_ei,
     /// `[d_input, d_output]`.
     pub fn effective_weights(&self) -> Tensor<2> {
-        EiFunction::of(self).merged().w_ex
+        let function = EiFunction::new(self, Values::of(self));
+        function.merged().w_ex
     }
 }
 
 impl sealed::Computes for Ei {
-    type Function = EiFunction;
-    type Population = EiFunction<3>;
+    type Function<const D: usize> = EiFunction<D>;
 
-    fn function(&self, rows: usize, _examples: usize) -> EiFunction {
-        EiFunction::of(self).for_rows(rows)
+    fn function_of<const D: usize>(
+        circuits: &[Self],
+        values: Values<D>,
+        rows: usize,
+        _examples: usize,
+    ) -> EiFunction<D> {
+        EiFunction::new(&circuits[0], values).for_rows(rows)
     }
 
     fn single_matrix(&self) -> Option<(Tensor<2>, Option<Tensor<1>>)> {
@@ -201,20 +206,6 @@ impl sealed::Computes for Ei {
     fn same_form(&self, other: &Self) -> bool {
         self.w_ix.is_some() == other.w_ix.is_some() && self.bias.is_some() == other.bias.is_some()
     }
-
-    fn population(circuits: &[Self], mut stack: Stack) -> EiFunction<3> {
-        let has = |part: fn(&Self) -> bool| circuits.iter().all(part);
-        EiFunction {
-            w_ex: stack.matrix(),
-            inhibition: has(|ei| ei.w_ix.is_some()).then(|| (stack.matrix(), stack.matrix())),
-            bias: has(|ei| ei.bias.is_some()).then(|| Vector::of_each(stack.vector())),
-            features: stack.features,
-        }
-    }
-
-    fn of_task(function: EiFunction<3>, rows: usize) -> EiFunction<3> {
-        function.for_rows(rows)
-    }
 }
 
 /// x W_ex − (x W_ix) W_ei + b.
@@ -231,19 +222,18 @@ pub struct EiFunction<const D: usize = 2> {
     pub(crate) features: Features<D>,
 }
 
-impl EiFunction {
-    fn of(circuit: &Ei) -> Self {
-        let inhibition = circuit.w_ix.as_ref().zip(circuit.w_ei.as_ref());
+impl<const D: usize> EiFunction<D> {
+    /// Of circuits of this form.
+    fn new(form: &Ei, mut values: Values<D>) -> Self {
+        let inhibits = form.w_ix.is_some();
         Self {
-            w_ex: circuit.w_ex.val(),
-            inhibition: inhibition.map(|(w_ix, w_ei)| (w_ix.val(), w_ei.val())),
-            bias: val(&circuit.bias).map(Vector::of_one),
-            features: Features::All,
+            w_ex: values.matrix(),
+            inhibition: inhibits.then(|| (values.matrix(), values.matrix())),
+            bias: form.bias.is_some().then(|| values.vector()),
+            features: values.features,
         }
     }
-}
 
-impl<const D: usize> EiFunction<D> {
     /// With the factors, or with the single matrix W_ex − W_ix W_ei: whichever costs less for so many
     /// rows.
     pub(crate) fn for_rows(self, rows: usize) -> Self {
@@ -318,13 +308,8 @@ impl<const D: usize> RowFunction<D> for EiFunction<D> {
         }
     }
 
-    /// No error arrives at an output that does not exist.
-    fn normalize_error(&self, _kept: &[Tensor<D>], delta: Tensor<D>) -> Tensor<D> {
-        self.features.only(delta)
-    }
-
-    fn normalizes_errors(&self) -> bool {
-        self.features.are_some()
+    fn features(&self) -> &Features<D> {
+        &self.features
     }
 
     fn to_drives(

@@ -9,6 +9,7 @@ mod ei;
 mod i_norm;
 mod population;
 mod shunting;
+mod values;
 
 use burn::module::{Content, Module};
 use burn::tensor::{Device, Tensor};
@@ -92,19 +93,27 @@ pub trait Options:
 }
 
 pub(crate) mod sealed {
-    use super::population::Stack;
+    use super::values::Values;
     use super::{Pass, RowFunction, Tensor, Weight};
 
     /// What a circuit computes with.
     pub trait Computes: Sized {
-        /// The function of rows.
-        type Function: RowFunction;
+        /// The function of rows, of a single circuit (`D` = 2) or of a population (`D` = 3).
+        type Function<const D: usize>: RowFunction<D>;
 
-        /// The function of the rows of a population.
-        type Population: RowFunction<3>;
+        /// The function of circuits of one form, as the task's error sees it, for so many rows of so many
+        /// examples each. The weights have these values, which are part of the graph.
+        fn function_of<const D: usize>(
+            circuits: &[Self],
+            values: Values<D>,
+            rows: usize,
+            examples: usize,
+        ) -> Self::Function<D>;
 
-        /// The function for so many rows of so many examples, with weights that are part of the graph.
-        fn function(&self, rows: usize, examples: usize) -> Self::Function;
+        /// The same of this circuit alone.
+        fn function(&self, rows: usize, examples: usize) -> Self::Function<2> {
+            Self::function_of(std::slice::from_ref(self), Values::of(self), rows, examples)
+        }
 
         /// The single matrix `[d_input, d_output]` and the bias that the circuit equals, if it is linear.
         fn single_matrix(&self) -> Option<(Tensor<2>, Option<Tensor<1>>)> {
@@ -125,15 +134,6 @@ pub(crate) mod sealed {
 
         /// Whether another circuit with as many weights differs from this one in its sizes alone.
         fn same_form(&self, other: &Self) -> bool;
-
-        /// The function of these circuits with their weights stacked, which are part of the graph.
-        fn population(circuits: &[Self], stack: Stack) -> Self::Population;
-
-        /// The same as the task's error sees it, for so many rows of each network.
-        fn of_task(function: Self::Population, rows: usize) -> Self::Population {
-            let _ = rows;
-            function
-        }
     }
 
     /// A loss of a circuit's own.
@@ -141,8 +141,12 @@ pub(crate) mod sealed {
         /// The loss of the rows of a pass.
         fn local_loss_of(&self, pass: Pass) -> Tensor<1>;
 
-        /// The losses of the rows of a population, of which each network has some, `[networks]`.
-        fn local_losses(function: Self::Population, pass: Pass<3>) -> Tensor<1>;
+        /// The losses of the rows of circuits of one form, of which each has some, `[networks]`.
+        fn local_losses<const D: usize>(
+            circuits: &[Self],
+            values: Values<D>,
+            pass: Pass<D>,
+        ) -> Tensor<1>;
     }
 }
 

@@ -1,16 +1,15 @@
 //! Circuits of many networks in one: a step of training costs as many operations as that of one network.
 
-use std::vec;
-
 use burn::module::{Module, ParamId};
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 
+use super::values::Values;
 use super::{Circuit, LearnsLocally, sealed};
 use crate::dale::Weight;
 #[cfg(doc)]
 use crate::functional;
 use crate::functional::{BackwardRule, Normalization, normalize_features};
-use crate::row_function::{self, Pass};
+use crate::row_function::{self, Pass, Vector};
 use crate::statistics::Features;
 use crate::{Error, context};
 
@@ -137,7 +136,7 @@ impl<C: Circuit> Population<C> {
             "the input has shape {found:?}, expected [{}, rows, {d_input}]",
             self.networks()
         );
-        let function = C::of_task(self.function(), found[1]);
+        let function = C::function_of(&self.circuits, self.values(), found[1], found[1]);
         row_function::apply(function, x)
     }
 
@@ -156,18 +155,18 @@ impl<C: Circuit> Population<C> {
         normalize_features(&self.features(), z, normalization, backward, epsilon)
     }
 
-    fn function(&self) -> C::Population {
-        let stack = Stack {
-            matrices: values(&self.matrices),
-            vectors: values(&self.vectors),
-            features: self.features(),
-            same_parameters: self
-                .matrices
-                .iter()
-                .map(|matrix| matrix.id)
-                .eq(self.stacked.iter().copied()),
-        };
-        C::population(&self.circuits, stack)
+    fn values(&self) -> Values<3> {
+        let matrices = self.matrices.iter().map(Weight::val);
+        let vectors = self.vectors.iter();
+        let vectors = vectors.map(|weight| Vector::of_each(weight.val()));
+        // The parameters of a record may have other values than the circuits.
+        let ids = self.matrices.iter().map(|matrix| matrix.id);
+        Values::new(
+            matrices.collect(),
+            vectors.collect(),
+            self.features(),
+            ids.eq(self.stacked.iter().copied()),
+        )
     }
 
     fn features(&self) -> Features<3> {
@@ -202,40 +201,10 @@ impl<C: LearnsLocally> Population<C> {
                 let zeros = Tensor::zeros([self.networks()], options);
                 context::associate(zeros, &self.matrices[0].base())
             }
-            _ => C::local_losses(self.function(), pass),
+            _ => C::local_losses(&self.circuits, self.values(), pass),
         };
         (output, losses)
     }
-}
-
-/// The weights of a population, taken one after the other in the order of a circuit's fields.
-pub struct Stack {
-    matrices: vec::IntoIter<Tensor<3>>,
-    vectors: vec::IntoIter<Tensor<2>>,
-    pub(super) features: Features<3>,
-    /// Whether the matrices are the parameters that were stacked, and not those of a record: then fixed
-    /// ones have the values that the circuits had.
-    pub(super) same_parameters: bool,
-}
-
-impl Stack {
-    pub(super) fn matrix(&mut self) -> Tensor<3> {
-        let next = self.matrices.next();
-        next.unwrap_or_else(|| unreachable!("a circuit has as many matrices as it lists"))
-    }
-
-    pub(super) fn vector(&mut self) -> Tensor<2> {
-        let next = self.vectors.next();
-        next.unwrap_or_else(|| unreachable!("a circuit has as many vectors as it lists"))
-    }
-}
-
-fn values<const D: usize>(weights: &[Weight<D>]) -> vec::IntoIter<Tensor<D>> {
-    weights
-        .iter()
-        .map(Weight::val)
-        .collect::<Vec<_>>()
-        .into_iter()
 }
 
 /// So many outputs of each network, on the device of a weight, outside of any graph.

@@ -4,10 +4,10 @@ use burn::tensor::{Device, Tensor};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::population::Stack;
+use super::values::Values;
 use super::{
     Circuit, Currents, Options, Wiring, bias_weight, check_bias, check_inhibition, excitatory,
-    free, no_inhibition, non_negative, sealed, tensors, val, zero_bias,
+    free, no_inhibition, non_negative, sealed, tensors, zero_bias,
 };
 use crate::Error;
 use crate::autodiff::Errors;
@@ -205,19 +205,24 @@ impl Shunting {
 }
 
 impl sealed::Computes for Shunting {
-    type Function = ShuntingFunction;
-    type Population = ShuntingFunction<3>;
+    type Function<const D: usize> = ShuntingFunction<D>;
 
-    fn function(&self, _rows: usize, _examples: usize) -> ShuntingFunction {
+    fn function_of<const D: usize>(
+        circuits: &[Self],
+        mut values: Values<D>,
+        _rows: usize,
+        _examples: usize,
+    ) -> ShuntingFunction<D> {
+        let form = &circuits[0];
         ShuntingFunction {
-            w_ex: self.w_ex.val(),
-            w_ix: self.w_ix.val(),
-            w_ei: self.w_ei.val(),
-            alpha: Vector::of_one(self.alpha.val()),
-            gain: Vector::of_one(self.gain.val()),
-            bias: val(&self.bias).map(Vector::of_one),
-            features: Features::All,
-            epsilon: self.epsilon,
+            w_ex: values.matrix(),
+            w_ix: values.matrix(),
+            w_ei: values.matrix(),
+            alpha: values.vector(),
+            gain: values.vector(),
+            bias: form.bias.is_some().then(|| values.vector()),
+            features: values.features,
+            epsilon: form.epsilon,
         }
     }
 
@@ -245,20 +250,6 @@ impl sealed::Computes for Shunting {
 
     fn same_form(&self, other: &Self) -> bool {
         self.bias.is_some() == other.bias.is_some() && self.epsilon == other.epsilon
-    }
-
-    fn population(circuits: &[Self], mut stack: Stack) -> ShuntingFunction<3> {
-        let has_bias = circuits.iter().all(|circuit| circuit.bias.is_some());
-        ShuntingFunction {
-            w_ex: stack.matrix(),
-            w_ix: stack.matrix(),
-            w_ei: stack.matrix(),
-            alpha: Vector::of_each(stack.vector()),
-            gain: Vector::of_each(stack.vector()),
-            bias: has_bias.then(|| Vector::of_each(stack.vector())),
-            features: stack.features,
-            epsilon: circuits.first().map_or(0.0, Shunting::epsilon),
-        }
     }
 }
 
@@ -335,13 +326,8 @@ impl<const D: usize> RowFunction<D> for ShuntingFunction<D> {
         }
     }
 
-    /// No error arrives at an output that does not exist.
-    fn normalize_error(&self, _kept: &[Tensor<D>], delta: Tensor<D>) -> Tensor<D> {
-        self.features.only(delta)
-    }
-
-    fn normalizes_errors(&self) -> bool {
-        self.features.are_some()
+    fn features(&self) -> &Features<D> {
+        &self.features
     }
 
     fn to_drives(

@@ -6,7 +6,7 @@ use rand_distr::{Distribution, OpenClosed01};
 
 use crate::dale::{Plasticity, Sign, Weight};
 use crate::error::{check_last, check_shape};
-use crate::error_norm::{self, ErrorNorm, GradNormMode, Rule};
+use crate::error_norm::{self, GradNormMode, Rule};
 use crate::init::{self, or_panic};
 use crate::{Error, map_grad};
 
@@ -219,15 +219,11 @@ impl GradNorm {
         self.mode.apply(z, delta, weights, self.epsilon)
     }
 
-    /// The same for the rows of one network, outside of any graph.
-    pub(crate) fn of_rows(&self) -> ErrorNorm<2> {
-        let weights = self.lateral_weights.as_ref();
-        ErrorNorm {
-            rule: Rule {
-                mode: self.mode,
-                epsilon: self.epsilon,
-            },
-            weights: weights.map(|weights| weights.val().inner().unsqueeze()),
+    /// The rule that errors are normalized by.
+    pub(crate) fn rule(&self) -> Rule {
+        Rule {
+            mode: self.mode,
+            epsilon: self.epsilon,
         }
     }
 

@@ -18,6 +18,7 @@ use burn::tensor::Tensor;
 use crate::autodiff::{Errors, attach, is_listed};
 use crate::map_grad::map_grad;
 use crate::matmul::{add_product, product};
+use crate::statistics::Features;
 
 pub(crate) use vector::Vector;
 
@@ -42,15 +43,19 @@ pub trait RowFunction<const D: usize = 2>: Clone + Send + Sync + 'static {
     /// The output z, `[..., rows, d_output]`, from what each reader drives, and what the way back needs.
     fn activate(&self, drives: Vec<Tensor<D>>) -> Activity<D>;
 
-    /// The error that is used in place of the error `delta` that arrives at z.
+    /// The outputs that exist.
+    fn features(&self) -> &Features<D>;
+
+    /// The error that is used in place of the error `delta` that arrives at z. None arrives at an output
+    /// that does not exist.
     fn normalize_error(&self, kept: &[Tensor<D>], delta: Tensor<D>) -> Tensor<D> {
         let _ = kept;
-        delta
+        self.features().only(delta)
     }
 
     /// Whether [`normalize_error`](Self::normalize_error) does anything.
     fn normalizes_errors(&self) -> bool {
-        false
+        self.features().are_some()
     }
 
     /// The errors at the drives of the open readers, where `wanted`, from the error at z.

@@ -26,8 +26,17 @@ impl Vector<3> {
 impl<const D: usize> Vector<D> {
     /// As a row, `[..., 1, features]`.
     pub(crate) fn row(&self) -> Tensor<D> {
+        self.with_axis(D - 2)
+    }
+
+    /// As a column, `[..., features, 1]`.
+    pub(crate) fn column(&self) -> Tensor<D> {
+        self.with_axis(D - 1)
+    }
+
+    fn with_axis(&self, axis: usize) -> Tensor<D> {
         let mut shape = self.0.shape().to_vec();
-        shape.insert(D - 2, 1);
+        shape.insert(axis, 1);
         Tensor::from_dispatch(reshaped(self.0.clone(), shape))
     }
 

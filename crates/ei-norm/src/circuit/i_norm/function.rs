@@ -1,10 +1,12 @@
 //! What an I-Norm circuit computes of rows, with the task's error on its way back.
 
 use burn::backend::DispatchTensor;
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 
+use super::INorm;
 use super::positions::{joined, pooled, spread};
 use crate::autodiff::Errors;
+use crate::circuit::values::Values;
 use crate::error_norm::{ErrorNorm, GradNormMode};
 use crate::matmul::{add_product, product};
 use crate::row_function::{Activity, RowFunction, Vector, add_bias, exactly, sum_over_rows};
@@ -47,6 +49,20 @@ pub(super) enum PerNetwork<const D: usize> {
 }
 
 impl<const D: usize> PerNetwork<D> {
+    /// These numbers, on the device of `like` and in its dtype.
+    fn new(numbers: Vec<f64>, like: &Tensor<D>) -> Self {
+        if numbers.iter().all(|number| *number == numbers[0]) {
+            return Self::Same(numbers[0]);
+        }
+        let mut shape = [1; D];
+        shape[0] = numbers.len();
+        let options = (&like.device().inner(), like.dtype());
+        Self::Own(Box::new(Tensor::from_data(
+            TensorData::new(numbers, shape),
+            options,
+        )))
+    }
+
     /// `x` times the number times `factor`.
     pub(super) fn times(&self, x: Tensor<D>, factor: f64) -> Tensor<D> {
         match self {
@@ -69,6 +85,39 @@ impl<const D: usize> Divisive<D> {
 }
 
 impl<const D: usize> INormFunction<D> {
+    /// Of circuits of one form, for rows of which so many belong to an example.
+    pub(super) fn new(circuits: &[INorm], mut values: Values<D>, positions: usize) -> Self {
+        let form = &circuits[0];
+        let uniform = circuits
+            .iter()
+            .map(|circuit| circuit.u_ei.as_ref()?.uniform_value())
+            .collect::<Option<Vec<f64>>>()
+            .filter(|_| values.as_known);
+        let w_ex = values.matrix();
+        Self {
+            w_ix: values.matrix(),
+            w_ei: values.matrix(),
+            divisive: form.u_ix.is_some().then(|| Divisive {
+                u_ix: values.matrix(),
+                u_ei: values.matrix(),
+                uniform: uniform.map(|numbers| PerNetwork::new(numbers, &w_ex)),
+            }),
+            bias: form.bias.is_some().then(|| values.vector()),
+            errors: ErrorNorm {
+                rule: form.grad_norm.rule(),
+                weights: form
+                    .grad_norm
+                    .lateral_weights
+                    .is_some()
+                    .then(|| values.vector().inner().row()),
+            },
+            features: values.features,
+            epsilon: form.epsilon,
+            positions,
+            w_ex,
+        }
+    }
+
     /// As the task's error sees it: inhibition is a constant.
     pub(super) fn of_task(self) -> Self {
         Self {
@@ -146,6 +195,10 @@ impl<const D: usize> RowFunction<D> for INormFunction<D> {
                 }
             }
         }
+    }
+
+    fn features(&self) -> &Features<D> {
+        &self.features
     }
 
     fn normalize_error(&self, kept: &[Tensor<D>], delta: Tensor<D>) -> Tensor<D> {

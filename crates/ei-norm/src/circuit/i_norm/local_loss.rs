@@ -7,6 +7,7 @@ use super::INorm;
 use super::function::{Divisive, INormFunction, PerNetwork};
 use super::positions::{gathered, joined, pooled, shared};
 use crate::autodiff::{attach, is_listed};
+use crate::circuit::values::Values;
 use crate::circuit::{Circuit, LearnsLocally, sealed};
 use crate::context;
 use crate::matmul::product;
@@ -26,15 +27,24 @@ impl sealed::HasLocalLoss for INorm {
         // What the rows of a pass were made with is seen from x W_ix.
         let [examples, _] = pass.kept[1].dims();
         let positions = z.dims()[0] / examples;
-        let function = self.function_of(positions);
-        match is_listed(&function.w_ix) {
-            true => local_loss(function, pass),
+        match is_listed(&self.w_ix.base()) {
+            true => {
+                let circuits = std::slice::from_ref(self);
+                local_loss(
+                    INormFunction::new(circuits, Values::of(self), positions),
+                    pass,
+                )
+            }
             false => self.local_loss_in_operations(pass.inputs, pass.counts, examples),
         }
     }
 
-    fn local_losses(function: INormFunction<3>, pass: Pass<3>) -> Tensor<1> {
-        local_loss(function, pass)
+    fn local_losses<const D: usize>(
+        circuits: &[Self],
+        values: Values<D>,
+        pass: Pass<D>,
+    ) -> Tensor<1> {
+        local_loss(INormFunction::new(circuits, values, 1), pass)
     }
 }
 

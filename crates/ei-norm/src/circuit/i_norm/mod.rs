@@ -6,20 +6,19 @@ mod positions;
 mod weights;
 
 use burn::module::{Content, Module};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 
-use super::population::Stack;
+use super::values::Values;
 use super::{
     Circuit, Currents, LearnsLocally, bias_weight, check_bias, check_inhibition, excitatory,
     sealed, val,
 };
 use crate::dale::{Plasticity, Role, Sign, Weight};
-use crate::error_norm::ErrorNorm;
 use crate::functional::{excite, inhibit, inhibitory_loss};
-use crate::row_function::{Vector, rows};
-use crate::statistics::{Features, mean_square};
+use crate::row_function::rows;
+use crate::statistics::mean_square;
 use crate::{Error, GradNorm, init};
-use function::{Divisive, INormFunction, PerNetwork};
+use function::INormFunction;
 use positions::joined;
 
 pub use weights::{INormOptions, INormWeights, InhibitoryPlasticity, NormalizedOver};
@@ -179,38 +178,22 @@ impl INorm {
         let mean = (1..D - 1).fold(current, |current, axis| current.mean_dim(axis));
         mean.expand(shape)
     }
-
-    /// For rows of which so many belong to an example.
-    fn function_of(&self, positions: usize) -> INormFunction {
-        let divisive = self.u_ix.as_ref().zip(self.u_ei.as_ref());
-        INormFunction {
-            w_ex: self.w_ex.val(),
-            w_ix: self.w_ix.val(),
-            w_ei: self.w_ei.val(),
-            divisive: divisive.map(|(u_ix, u_ei)| Divisive {
-                u_ix: u_ix.val(),
-                u_ei: u_ei.val(),
-                uniform: u_ei.uniform_value().map(PerNetwork::Same),
-            }),
-            bias: val(&self.bias).map(Vector::of_one),
-            errors: self.grad_norm.of_rows(),
-            features: Features::All,
-            epsilon: self.epsilon,
-            positions,
-        }
-    }
 }
 
 impl sealed::Computes for INorm {
-    type Function = INormFunction;
-    type Population = INormFunction<3>;
+    type Function<const D: usize> = INormFunction<D>;
 
-    fn function(&self, rows: usize, examples: usize) -> INormFunction {
-        let positions = match self.over {
+    fn function_of<const D: usize>(
+        circuits: &[Self],
+        values: Values<D>,
+        rows: usize,
+        examples: usize,
+    ) -> INormFunction<D> {
+        let positions = match circuits[0].over {
             NormalizedOver::Example if examples > 0 => rows / examples,
             _ => 1,
         };
-        self.function_of(positions).of_task()
+        INormFunction::new(circuits, values, positions).of_task()
     }
 
     fn matrices(&self) -> Vec<&Weight<2>> {
@@ -242,51 +225,9 @@ impl sealed::Computes for INorm {
     fn same_form(&self, other: &Self) -> bool {
         let form = |circuit: &Self| {
             let divides = circuit.u_ix.is_some();
-            let errors = circuit.grad_norm.of_rows().rule;
+            let errors = circuit.grad_norm.rule();
             (divides, circuit.bias.is_some(), errors, circuit.epsilon)
         };
         form(self) == form(other)
-    }
-
-    fn population(circuits: &[Self], mut stack: Stack) -> INormFunction<3> {
-        let has = |part: fn(&Self) -> bool| circuits.iter().all(part);
-        let uniform = circuits
-            .iter()
-            .map(|circuit| circuit.u_ei.as_ref()?.uniform_value());
-        let uniform: Option<Vec<f64>> = uniform.collect();
-        let uniform = uniform.filter(|_| stack.same_parameters);
-        let w_ex = stack.matrix();
-        let number = |values: Vec<f64>| {
-            if values.iter().all(|value| *value == values[0]) {
-                return PerNetwork::Same(values[0]);
-            }
-            let shape = [values.len(), 1, 1];
-            let options = (&w_ex.device().inner(), w_ex.dtype());
-            let numbers = Tensor::from_data(TensorData::new(values, shape), options);
-            PerNetwork::Own(Box::new(numbers))
-        };
-        INormFunction {
-            w_ix: stack.matrix(),
-            w_ei: stack.matrix(),
-            divisive: has(|circuit| circuit.u_ix.is_some()).then(|| Divisive {
-                u_ix: stack.matrix(),
-                u_ei: stack.matrix(),
-                uniform: uniform.map(number),
-            }),
-            bias: has(|circuit| circuit.bias.is_some()).then(|| Vector::of_each(stack.vector())),
-            errors: ErrorNorm {
-                rule: circuits[0].grad_norm.of_rows().rule,
-                weights: has(|circuit| circuit.grad_norm.lateral_weights.is_some())
-                    .then(|| stack.vector().inner().unsqueeze_dim(1)),
-            },
-            features: stack.features,
-            epsilon: circuits[0].epsilon,
-            positions: 1,
-            w_ex,
-        }
-    }
-
-    fn of_task(function: INormFunction<3>, _rows: usize) -> INormFunction<3> {
-        function.of_task()
     }
 }

@@ -1,0 +1,56 @@
+//! The values of the weights of a circuit, or of the circuits of a population.
+
+use std::vec;
+
+use burn::tensor::Tensor;
+
+use super::sealed::Computes;
+use crate::dale::Weight;
+use crate::row_function::Vector;
+use crate::statistics::Features;
+
+/// Values of weights, taken one after the other in the order of a circuit's fields.
+pub struct Values<const D: usize> {
+    matrices: vec::IntoIter<Tensor<D>>,
+    vectors: vec::IntoIter<Vector<D>>,
+    /// The outputs that exist.
+    pub(super) features: Features<D>,
+    /// Whether fixed weights have the values that the circuits know of.
+    pub(super) as_known: bool,
+}
+
+impl<const D: usize> Values<D> {
+    pub(super) fn new(
+        matrices: Vec<Tensor<D>>,
+        vectors: Vec<Vector<D>>,
+        features: Features<D>,
+        as_known: bool,
+    ) -> Self {
+        Self {
+            matrices: matrices.into_iter(),
+            vectors: vectors.into_iter(),
+            features,
+            as_known,
+        }
+    }
+
+    pub(super) fn matrix(&mut self) -> Tensor<D> {
+        let next = self.matrices.next();
+        next.unwrap_or_else(|| unreachable!("a circuit has as many matrices as it lists"))
+    }
+
+    pub(super) fn vector(&mut self) -> Vector<D> {
+        let next = self.vectors.next();
+        next.unwrap_or_else(|| unreachable!("a circuit has as many vectors as it lists"))
+    }
+}
+
+impl Values<2> {
+    /// Those of a single circuit.
+    pub(super) fn of(circuit: &impl Computes) -> Self {
+        let matrices = circuit.matrices().into_iter().map(Weight::val);
+        let vectors = circuit.vectors().into_iter();
+        let vectors = vectors.map(|weight| Vector::of_one(weight.val()));
+        Self::new(matrices.collect(), vectors.collect(), Features::All, true)
+    }
+}
