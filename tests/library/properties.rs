@@ -291,8 +291,10 @@ pub fn assert_equal<C: Tabled, const D: usize>(
     let found = pass(setup, circuit, x, learns, found);
     let expected = pass(setup, circuit, x, learns, expected);
     assert_eq!(found.len(), expected.len());
-    // A shunting circuit explodes where masks leave nothing to divide by.
-    if expected[0].1.iter().flatten().any(|z| z.abs() > 1e6) {
+    // Of what explodes rounding makes anything: a shunting circuit without anything to divide by, and in
+    // time errors along an activity that nothing divides.
+    let mut all = expected.iter().flat_map(|(_, values)| values).flatten();
+    if all.any(|value| value.is_nan() || value.abs() > 1e8) {
         return;
     }
     let is_empty = x.dims()[0] == 0;
