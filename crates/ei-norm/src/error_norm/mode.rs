@@ -12,6 +12,9 @@ use crate::Error;
 /// and a = b = 0, c = 1 elsewhere. D is the number of features, and w are fixed random weights ≥ 0 that
 /// sum to 1. The paper has the modes identity, full, center, scale, decorrelate and lateral; the others
 /// are what is left of `full` without one of its three parts.
+///
+/// A mode that decorrelates or scales multiplies with z: where z² or δ·z overflows (|z| above 1.8e19 in
+/// f32, 1e154 in f64), δ' may be NaN.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
 )]

@@ -30,7 +30,7 @@ pub use weights::{INormOptions, INormWeights, InhibitoryPlasticity, NormalizedOv
 /// ```
 ///
 /// and the error that arrives at z is changed by the circuit's [`GradNorm`]. Squares are element by
-/// element.
+/// element; where one overflows (x U_ix above 1.8e19 in f32), q is infinite and z is 0.
 ///
 /// The task's error sees s and q as constants and reaches W_ex, b and x only. The inhibitory weights
 /// learn from a loss of their own, which the layer's `forward_with_local_loss` returns beside the output
