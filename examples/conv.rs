@@ -37,7 +37,7 @@ impl Learner for Pooled {
         let mut convolution = |channels: [usize; 2]| {
             let mut geometry = Conv2d::new(channels, [5, 5]);
             geometry.stride = [2, 2];
-            ConvHidden::convolution(config, geometry, device, rng)
+            ConvHidden::convolution(config, geometry, None, device, rng)
         };
         Ok(Self {
             first: convolution([task.shape.channels, width])?,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::module::Param;
 use burn::tensor::Tensor;
+use ei_norm::circuit::NormalizedOver;
 use ei_norm::dale::Weight;
 use ei_norm::functional::{BackwardRule, Normalization};
 use ei_norm::{
@@ -40,6 +41,7 @@ impl<'a> Scope<'a> {
                     Ok(Hidden::Ei(NormalizedEi {
                         layer: self.build_ei(&|name| layer.get(name))?,
                         normalization,
+                        over: NormalizedOver::Features,
                     }))
                 }
                 "i_norm" | "i_norm_subtractive" => {

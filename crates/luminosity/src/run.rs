@@ -300,7 +300,7 @@ impl<'a> Run<'a> {
                 self.timed.steps += 1;
                 self.timed.images += places.len();
             }
-            if self.made % LOOK_EVERY == 0 {
+            if self.made.is_multiple_of(LOOK_EVERY) {
                 self.look();
             }
             if !self.any_learns() {

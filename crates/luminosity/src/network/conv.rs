@@ -27,11 +27,18 @@ const STRIDE: NetworkOption = NetworkOption {
     range: [1, 99],
 };
 
+const MAP: NetworkOption = NetworkOption {
+    name: "map",
+    description: "1: activity and errors are normalized over the whole map, not the channels of each position",
+    default: 0,
+    range: [0, 1],
+};
+
 pub(super) const SPEC: NetworkSpec = NetworkSpec::of::<Conv>("conv", "convolutions")
     .with_sizes(
         "channels of the first convolution, each further one has twice as many; convolutions",
     )
-    .with_options(&[KERNEL, STRIDE])
+    .with_options(&[KERNEL, STRIDE, MAP])
     .with_ranges(WIDE)
     .with_defaults(|config| {
         config.width = 12;
@@ -81,7 +88,8 @@ impl Learner for Conv {
             let outputs = config.width.saturating_mul(1 << layer.min(32));
             let mut geometry = Conv2d::new([inputs, outputs], [kernel; 2]);
             geometry.stride = [stride; 2];
-            hidden.push(ConvHidden::convolution(config, geometry, device, rng)?);
+            let map = (config.option(&MAP) == 1).then_some([rows, columns]);
+            hidden.push(ConvHidden::convolution(config, geometry, map, device, rng)?);
             inputs = outputs;
         }
         let features = inputs * rows * columns;
@@ -118,5 +126,63 @@ impl Learner for Conv {
     fn adapt(self) -> Self {
         let hidden = self.hidden.into_iter().map(ConvHidden::adapt).collect();
         Self { hidden, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ei_norm::circuit::NormalizedOver;
+    use ei_norm::functional::{mean, variance};
+
+    use super::*;
+    use crate::network::Hidden;
+    use crate::random::{Purpose, generator};
+
+    /// A network of a condition whose maps are normalized as `map` says.
+    fn network(condition: &str, map: usize) -> Conv {
+        let mut config = RunConfig::new(condition.parse().unwrap(), 0);
+        config.network = "conv".parse().unwrap();
+        config.width = 3;
+        config.options.insert(MAP.name.to_owned(), map);
+        let shape = Shape {
+            channels: 1,
+            height: 15,
+            width: 13,
+        };
+        let task = Task { shape, classes: 4 };
+        let mut rng = generator(1, Purpose::Weights);
+        Conv::create(&config, task, &Device::flex(), &mut rng).unwrap()
+    }
+
+    #[test]
+    fn a_map_is_normalized_as_a_whole_or_each_position_by_itself() {
+        let pixels = (0..2 * 15 * 13)
+            .map(|i| (i * i % 17) as f32 / 17.0)
+            .collect::<Vec<_>>();
+        let x = Tensor::<1>::from_floats(&pixels[..], &Device::flex()).reshape([2, 1, 15, 13]);
+        let deviation = |z: Tensor<2>| {
+            let m = mean(z.clone()).abs().max().into_scalar::<f32>();
+            let v = (variance(z) - 1.0).abs().max().into_scalar::<f32>();
+            m.max(v)
+        };
+        for map in [0, 1] {
+            let (z, _) = network("ln+", map).hidden[0].forward(x.clone());
+            let last = z.permute([0, 2, 3, 1]);
+            let [batch, height, width, channels] = last.dims();
+            let positions = last.clone().reshape([batch * height * width, channels]);
+            let maps = last.reshape([batch, height * width * channels]);
+            let [together, not] = match map {
+                0 => [positions, maps],
+                _ => [maps, positions],
+            };
+            assert!(deviation(together) < 0.01);
+            assert!(map == 0 || deviation(not) > 0.1);
+            for layer in network("inorm+full", map).hidden {
+                let Hidden::INorm(layer) = layer else {
+                    panic!("not an I-Norm layer");
+                };
+                assert_eq!(layer.over() == NormalizedOver::Example, map == 1);
+            }
+        }
     }
 }

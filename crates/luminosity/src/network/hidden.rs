@@ -2,6 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use ei_norm::circuit::NormalizedOver;
 use ei_norm::functional::{BackwardRule, Normalization, normalize};
 use ei_norm::layer::{Conv2d, Dense, Geometry, Layer, LayerConfig};
 use ei_norm::metric::{self, Alignment};
@@ -30,6 +31,9 @@ pub struct NormalizedEi<E: Module> {
     /// The normalization over the features, and its backward pass.
     #[module(skip)]
     pub normalization: Option<(Normalization, BackwardRule)>,
+    /// What is normalized together.
+    #[module(skip)]
+    pub over: NormalizedOver,
 }
 
 /// A layer that inhibition normalizes, behind which errors inhibit each other by weights that learn.
@@ -39,6 +43,9 @@ pub struct LateralINorm<I: Module> {
     pub layer: I,
     /// The inhibition of errors.
     pub lateral: LearnedLateral,
+    /// What is normalized together.
+    #[module(skip)]
+    pub over: NormalizedOver,
 }
 
 /// A layer that inhibition normalizes, behind which a function normalizes errors.
@@ -49,6 +56,9 @@ pub struct CustomINorm<I: Module> {
     /// See [`ErrorRule::Custom`].
     #[module(skip)]
     pub errors: Custom,
+    /// What is normalized together.
+    #[module(skip)]
+    pub over: NormalizedOver,
 }
 
 /// A hidden layer without its ReLU: of type `E`, an EI layer, or `I`, an I-Norm layer, of one geometry.
@@ -72,7 +82,7 @@ pub type DenseHidden = Hidden<EiLinear, INormLinear>;
 pub type ConvHidden = Hidden<EiConv2d, INormConv2d>;
 
 impl<G: Geometry> Hidden<Layer<circuit::Ei, G>, Layer<circuit::INorm, G>> {
-    /// A layer with fresh weights from `rng`; `features` is the size of its last axis.
+    /// A layer with fresh weights from `rng`; `features` is how many are normalized together.
     ///
     /// # Errors
     ///
@@ -80,7 +90,7 @@ impl<G: Geometry> Hidden<Layer<circuit::Ei, G>, Layer<circuit::INorm, G>> {
     fn create(
         spec: HiddenSpec,
         geometry: G,
-        features: usize,
+        (over, features): (NormalizedOver, usize),
         initializer: EiInitializer,
         device: &Device,
         rng: &mut impl Rng,
@@ -104,6 +114,7 @@ impl<G: Geometry> Hidden<Layer<circuit::Ei, G>, Layer<circuit::INorm, G>> {
                 Ok(Self::Ei(NormalizedEi {
                     layer: config.try_init_with(device, rng)?,
                     normalization,
+                    over,
                 }))
             }
             HiddenSpec::INorm { divisive, errors } => {
@@ -120,6 +131,7 @@ impl<G: Geometry> Hidden<Layer<circuit::Ei, G>, Layer<circuit::INorm, G>> {
                     .with_divisive(divisive)
                     .with_grad_norm(mode)
                     .with_epsilon(EPSILON)
+                    .with_over(over)
                     .try_init_with(device, rng)?;
                 Ok(match errors {
                     ErrorRule::GradNorm(_) => Self::INorm(layer),
@@ -129,8 +141,13 @@ impl<G: Geometry> Hidden<Layer<circuit::Ei, G>, Layer<circuit::INorm, G>> {
                         lateral: LearnedLateralConfig::new(features)
                             .with_rate(LATERAL_RATE)
                             .try_init_with(device, rng)?,
+                        over,
                     }),
-                    ErrorRule::Custom(errors) => Self::CustomINorm(CustomINorm { layer, errors }),
+                    ErrorRule::Custom(errors) => Self::CustomINorm(CustomINorm {
+                        layer,
+                        errors,
+                        over,
+                    }),
                 })
             }
         }
@@ -158,15 +175,14 @@ impl<E: Module, I: Module> Hidden<E, I> {
         }
     }
 
-    fn has_behind(&self) -> bool {
-        !matches!(
-            self,
-            Self::INorm(_)
-                | Self::Ei(NormalizedEi {
-                    normalization: None,
-                    ..
-                })
-        )
+    /// What is normalized together by what stands behind the layer; none where nothing does.
+    fn over(&self) -> Option<NormalizedOver> {
+        match self {
+            Self::Ei(hidden) => hidden.normalization.map(|_| hidden.over),
+            Self::INorm(_) => None,
+            Self::LateralINorm(hidden) => Some(hidden.over),
+            Self::CustomINorm(hidden) => Some(hidden.over),
+        }
     }
 
     /// What one of two functions makes of the layer.
@@ -214,7 +230,8 @@ impl DenseHidden {
     ) -> Result<Self, ei_norm::Error> {
         let geometry = Dense { d_input, d_output };
         let hidden = config.condition.hidden;
-        Self::create(hidden, geometry, d_output, config.init, device, rng)
+        let over = (NormalizedOver::Features, d_output);
+        Self::create(hidden, geometry, over, config.init, device, rng)
     }
 
     /// The pre-activation and, from a layer that learns to normalize, its local loss.
@@ -262,7 +279,8 @@ impl DenseHidden {
 }
 
 impl ConvHidden {
-    /// A layer as the condition of a configuration says, with fresh weights from `rng`.
+    /// A layer as the condition of a configuration says, with fresh weights from `rng`. It normalizes the
+    /// channels of each position or, where its rows and columns are given, the whole map.
     ///
     /// # Errors
     ///
@@ -270,15 +288,22 @@ impl ConvHidden {
     pub fn convolution(
         config: &RunConfig,
         geometry: Conv2d,
+        map: Option<[usize; 2]>,
         device: &Device,
         rng: &mut impl Rng,
     ) -> Result<Self, ei_norm::Error> {
-        let (hidden, features) = (config.condition.hidden, geometry.channels[1]);
-        Self::create(hidden, geometry, features, config.init, device, rng)
+        let (hidden, channels) = (config.condition.hidden, geometry.channels[1]);
+        let over = match map {
+            Some([rows, columns]) => {
+                let features = channels.saturating_mul(rows.saturating_mul(columns));
+                (NormalizedOver::Example, features)
+            }
+            None => (NormalizedOver::Features, channels),
+        };
+        Self::create(hidden, geometry, over, config.init, device, rng)
     }
 
-    /// The pre-activation and, from a layer that learns to normalize, its local loss. What stands behind
-    /// the layer acts on the channels of each position.
+    /// The pre-activation and, from a layer that learns to normalize, its local loss.
     ///
     /// # Shapes
     ///
@@ -295,12 +320,16 @@ impl ConvHidden {
     }
 
     fn behind_channels(&self, z: Tensor<4>) -> Tensor<4> {
-        if !self.has_behind() {
+        let Some(over) = self.over() else {
             return z;
-        }
+        };
         let last = z.permute([0, 2, 3, 1]);
         let [batch, height, width, channels] = last.dims();
-        let rows = self.behind(last.reshape([batch * height * width, channels]));
+        let rows = match over {
+            NormalizedOver::Example => [batch, height * width * channels],
+            _ => [batch * height * width, channels],
+        };
+        let rows = self.behind(last.reshape(rows));
         rows.reshape([batch, height, width, channels])
             .permute([0, 3, 1, 2])
     }
