@@ -51,7 +51,7 @@ pub fn wilcoxon_signed_rank(a: &[f64], b: &[f64]) -> Option<Wilcoxon> {
         let own = differences.iter().zip(&ranked.ranks);
         own.filter(|(d, _)| (**d > 0.0) == positive)
             .map(|(_, rank)| rank)
-            .sum()
+            .fold(0.0, |sum, rank| sum + rank)
     };
     let w = f64::min(sum(true), sum(false));
     let p = match n_used <= EXACT_UP_TO {
