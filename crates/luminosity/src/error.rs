@@ -44,6 +44,12 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A report was asked for before the first run had ended.
+    #[error("no run of {expected} has ended that could be used; a report needs one")]
+    NoRuns {
+        /// How many were asked for.
+        expected: usize,
+    },
     /// A run ended by a mistake of the program.
     #[error("the run panicked: {problem}")]
     Run {
@@ -51,10 +57,28 @@ pub enum Error {
         problem: String,
     },
     /// The system refused a thread.
-    #[error("no thread could be started ({problem}); fewer --threads may do")]
+    #[error(
+        "no thread could be started ({problem}); allowed: as many processes as the system's limit \
+         (ulimit -u) leaves, which fewer jobs at once need fewer of"
+    )]
     Thread {
         /// Why.
         problem: String,
+    },
+    /// The system's limit of memory is too low.
+    #[error(
+        "{at_once} at a time need about {needed} MB of memory; allowed by the system (ulimit -v) are \
+         {limit} MB, enough for {enough_for} at a time"
+    )]
+    Memory {
+        /// How many runs were to be trained at a time.
+        at_once: usize,
+        /// About how many megabytes they need.
+        needed: u64,
+        /// How many there are.
+        limit: u64,
+        /// How many runs at a time these are enough for.
+        enough_for: usize,
     },
     /// A device that is not there.
     #[error("device {name} is not available: {problem}")]

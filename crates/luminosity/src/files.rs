@@ -38,27 +38,64 @@ pub fn prepare_file(path: &Path) -> Result<(), Error> {
     probe.map_err(|e| Error::io("write", path, e))
 }
 
-/// Writes a file under a temporary name beside it and renames it when it is complete. A symbolic link
-/// stays one, and leads to the new content. What is no regular file, such as `/dev/null` or a FIFO, is
-/// written to as it is.
+/// Writes files under temporary names beside them and renames them when all are complete: a disk that
+/// fills up leaves every one as it was. A symbolic link stays one, and leads to the new content. What is
+/// no regular file, such as `/dev/null` or a FIFO, is written to as it is; a FIFO must have a reader.
+///
+/// # Errors
+///
+/// [`Error::Io`] that names the file; what was there is there still.
+pub fn write_all(files: &[(&Path, &[u8])]) -> Result<(), Error> {
+    let fail = |path: &Path, e| Error::io("write", path, e);
+    let special = |found: Metadata| !found.is_file() && !found.is_dir();
+    let mut complete = Vec::with_capacity(files.len());
+    for &(path, content) in files {
+        if std::fs::metadata(path).is_ok_and(special) {
+            let written = open_special(path).and_then(|mut file| file.write_all(content));
+            written.map_err(|e| fail(path, e))?;
+        } else {
+            let file = followed(path).and_then(|target| Ok((filled(&target, content)?, target)));
+            complete.push((path, file.map_err(|e| fail(path, e))?));
+        }
+    }
+    for (path, (file, target)) in complete {
+        file.persist(&target).map_err(|e| fail(path, e.error))?;
+        sync_folder(&target);
+    }
+    Ok(())
+}
+
+/// Writes one file, as [`write_all()`].
 ///
 /// # Errors
 ///
 /// [`Error::Io`] that names the file; what was there is there still.
 pub fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
-    let special = |found: Metadata| !found.is_file() && !found.is_dir();
-    let written = if std::fs::metadata(path).is_ok_and(special) {
-        let file = OpenOptions::new().write(true).open(path);
-        file.and_then(|mut file| file.write_all(content))
-    } else {
-        followed(path).and_then(|path| {
-            let file = filled(&path, content)?;
-            file.persist(&path).map_err(|e| e.error)?;
-            sync_folder(&path);
-            Ok(())
-        })
-    };
-    written.map_err(|e| Error::io("write", path, e))
+    write_all(&[(path, content)])
+}
+
+/// Opens what is no regular file; a FIFO that nobody reads is refused, and not waited for.
+fn open_special(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+        if std::fs::metadata(path)?.file_type().is_fifo() {
+            let mut at_once = options.clone();
+            at_once.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+            let probe = at_once.open(path);
+            // While it is open there is a reader, and to open it once more does not wait.
+            let _reader = probe.map_err(|e| match e.raw_os_error() {
+                Some(code) if code == rustix::io::Errno::NXIO.raw_os_error() => {
+                    io::Error::other("a FIFO that nobody reads")
+                }
+                _ => e,
+            })?;
+            return options.open(path);
+        }
+    }
+    options.open(path)
 }
 
 /// As [`write()`], but keeps whatever has that name already, a link too; false if something had.
@@ -87,11 +124,16 @@ pub fn create(path: &Path, content: &[u8]) -> Result<bool, Error> {
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     let file = open(path).map_err(|e| Error::io("read", path, e))?;
     let file = file.ok_or_else(|| Error::file(path, "not a regular file"))?;
+    let too_long = || Error::file(path, format!("longer than {limit} bytes"));
+    // Before any of it is in memory; it may grow, and some files do not know their length.
+    if file.metadata().is_ok_and(|found| found.len() > limit) {
+        return Err(too_long());
+    }
     let mut content = Vec::new();
     let read = file.take(limit.saturating_add(1)).read_to_end(&mut content);
     let length = read.map_err(|e| Error::io("read", path, e))?;
     match length as u64 > limit {
-        true => Err(Error::file(path, format!("longer than {limit} bytes"))),
+        true => Err(too_long()),
         false => Ok(content),
     }
 }
@@ -161,7 +203,12 @@ fn temporary(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     // alone, would outlive the rename.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder_of(path))
+    let file = builder.tempfile_in(folder_of(path))?;
+    // Whoever may read the old content may read the new, and nobody else.
+    if let Ok(found) = std::fs::metadata(path) {
+        file.as_file().set_permissions(found.permissions())?;
+    }
+    Ok(file)
 }
 
 /// Makes a rename last through a power cut where the system can. Where it cannot, the file is still
@@ -211,6 +258,38 @@ mod tests {
     }
 
     #[test]
+    fn of_several_files_all_are_written_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let all = |second: &Path| write_all(&[(&path("a"), b"new"), (second, b"new")]);
+        write(&path("a"), b"old").unwrap();
+        assert!(all(&path("missing/b")).is_err());
+        assert_eq!(read(&path("a"), LIMIT).unwrap(), b"old");
+        all(&path("b")).unwrap();
+        assert_eq!(read(&path("a"), LIMIT).unwrap(), b"new");
+        assert_eq!(read(&path("b"), LIMIT).unwrap(), b"new");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_fifo_is_written_to_if_somebody_reads_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fifo");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        let message = write(&path, b"one").unwrap_err().to_string();
+        assert!(message.contains("nobody reads"), "{message}");
+        let reading = path.clone();
+        let reader = std::thread::spawn(move || std::fs::read(reading).unwrap());
+        // Until the reader is there.
+        while write(&path, b"two").is_err() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        assert_eq!(reader.join().unwrap(), b"two");
+    }
+
+    #[test]
     fn a_temporary_file_names_its_file() {
         let path = Path::new("runs/.a.b-1.json.writing-x7Yz");
         assert_eq!(temporary_of(path), Some("a.b-1.json"));
@@ -240,6 +319,10 @@ mod tests {
         assert!(write(&path("loop"), b"").is_err());
         symlink("nothing", path("dangling")).unwrap();
         assert!(!create(&path("dangling"), b"").unwrap());
+
+        std::fs::set_permissions(path("plain"), PermissionsExt::from_mode(0o600)).unwrap();
+        write(&path("plain"), b"new").unwrap();
+        assert_eq!(mode(&path("plain")) & 0o777, 0o600);
 
         let null = Path::new("/dev/null");
         write(null, b"one").unwrap();

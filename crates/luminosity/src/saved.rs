@@ -14,8 +14,8 @@ use crate::{Error, files};
 
 /// The endings of weights.
 const ENDINGS: [&str; 2] = ["bpk", "safetensors"];
-/// The longest file of weights that is read.
-const MOST_BYTES: u64 = 1 << 32;
+/// What a file of weights holds beside them: names and shapes.
+const MOST_OF_NAMES: u64 = 1 << 20;
 /// The longest record that is read.
 const MOST_OF_A_RECORD: u64 = 1 << 28;
 
@@ -28,41 +28,58 @@ pub struct ModelFiles {
     pub record: PathBuf,
 }
 
-/// Weights as a file holds them.
+/// A file of weights that was not read yet.
 #[derive(Debug)]
-pub enum Weights {
-    /// A Burn record.
-    Record {
-        /// The file.
-        path: PathBuf,
-        /// Its content.
-        bytes: Vec<u8>,
-    },
-    /// Tensors by the paths of their parameters.
-    Named {
-        /// The file.
-        path: PathBuf,
-        /// Its tensors.
-        tensors: BTreeMap<String, TensorData>,
-    },
+pub(crate) struct Weights<'a> {
+    files: &'a ModelFiles,
+    /// The digest that its record has; records of earlier versions have none.
+    sha256: Option<&'a str>,
 }
 
-impl Weights {
-    /// How many bytes it holds.
-    pub(crate) fn bytes(&self) -> usize {
-        match self {
-            Self::Record { bytes, .. } => bytes.len(),
-            Self::Named { tensors, .. } => {
-                let values = tensors.values().map(|tensor| tensor.bytes().len());
-                values.sum()
-            }
-        }
+/// Weights as a file holds them.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// A Burn record.
+    Record(Vec<u8>),
+    /// Tensors by the paths of their parameters.
+    Named(BTreeMap<String, TensorData>),
+}
+
+impl Weights<'_> {
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.files.weights
     }
 
-    /// The file.
-    pub fn path(&self) -> &Path {
-        match self {
-            Self::Record { path, .. } | Self::Named { path, .. } => path,
+    /// How long the file is.
+    pub(crate) fn length(&self) -> Result<u64, Error> {
+        let found = std::fs::metadata(self.path());
+        found
+            .map(|found| found.len())
+            .map_err(|e| Error::io("read", self.path(), e))
+    }
+
+    /// The weights of a network with so many parameters, which are those of its record.
+    pub(crate) fn read(&self, parameters: usize) -> Result<Content, Error> {
+        let path = self.path();
+        // Four bytes each, and their names.
+        let most = 4 * parameters as u64 + MOST_OF_NAMES;
+        let bytes = files::read(path, most)?;
+        if let Some(recorded) = self.sha256 {
+            let found = sha256([bytes.as_slice()]);
+            if found != recorded {
+                let problem = format!(
+                    "its SHA-256 is {found}; allowed: {recorded}, that of the weights of {}",
+                    self.files.record.display()
+                );
+                return Err(Error::file(path, problem));
+            }
+        }
+        match self.files.is_safetensors() {
+            true => tensors_of(&bytes)
+                .map(Content::Named)
+                .map_err(|e| Error::file(path, e)),
+            false => Ok(Content::Record(bytes)),
         }
     }
 }
@@ -96,16 +113,18 @@ impl ModelFiles {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] that names the folder.
+    /// [`Error::Io`] that names the file or its folder.
     pub fn prepare(&self) -> Result<(), Error> {
         match self.weights.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => files::prepare_folder(folder),
-            _ => files::prepare_folder(Path::new(".")),
+            Some(folder) if !folder.as_os_str().is_empty() => files::prepare_folder(folder)?,
+            _ => {}
         }
+        files::prepare_file(&self.record)?;
+        files::prepare_file(&self.weights)
     }
 
-    /// Writes both files, the record first, with the digest of the weights: whatever ends the program
-    /// between the two, weights of another run are not taken for those of the record.
+    /// Writes both files or none, the record with the digest of the weights: whatever ends the program
+    /// between the two names, weights of another run are not taken for those of the record.
     ///
     /// # Errors
     ///
@@ -122,8 +141,7 @@ impl ModelFiles {
         };
         let mut json = serde_json::to_vec(&record).map_err(|e| Error::file(&self.record, e))?;
         json.push(b'\n');
-        files::write(&self.record, &json)?;
-        files::write(&self.weights, &weights)
+        files::write_all(&[(&self.record, &json), (&self.weights, &weights)])
     }
 
     /// Reads both files.
@@ -138,29 +156,13 @@ impl ModelFiles {
         device: &Device,
     ) -> Result<(Box<dyn TrainedNetwork>, RunRecord), Error> {
         let record = self.record()?;
-        let path = self.weights.clone();
-        let bytes = files::read(&path, MOST_BYTES)?;
-        // Before any of it is believed. Records of earlier versions have no digest.
-        if let Some(recorded) = &record.weights_sha256 {
-            let found = sha256([bytes.as_slice()]);
-            if found != *recorded {
-                let problem = format!(
-                    "its SHA-256 is {found}; allowed: {recorded}, that of the weights of {}",
-                    self.record.display()
-                );
-                return Err(Error::file(&path, problem));
-            }
-        }
-        let weights = match self.is_safetensors() {
-            true => Weights::Named {
-                tensors: tensors_of(&bytes).map_err(|e| Error::file(&path, e))?,
-                path,
-            },
-            false => Weights::Record { path, bytes },
+        let weights = Weights {
+            files: self,
+            sha256: record.weights_sha256.as_deref(),
         };
         let config = &record.config;
         // A damaged file must not end the program, wherever Burn's reader stumbles.
-        let loaded = crate::panics::caught(|| config.network.load(config, task, weights, device));
+        let loaded = crate::panics::caught(|| config.network.load(config, task, &weights, device));
         let network = loaded.unwrap_or_else(|_| {
             let problem = "not a whole model (its structure is broken)";
             Err(Error::file(&self.weights, problem))

@@ -49,6 +49,8 @@ struct Books {
     pending: VecDeque<Vec<usize>>,
     /// The runs that other processes are at.
     elsewhere: Vec<usize>,
+    /// How many threads work.
+    workers: usize,
     done: usize,
     /// Of what was done before, was done since, or failed.
     cost: f64,
@@ -107,7 +109,7 @@ impl fmt::Display for AtOnce {
 /// `observer` hears ten times a second, in the calling thread, how far the sweep is.
 ///
 /// A run that fails, or panics, does not stop the others; a population that does is made again in two
-/// halves. After `stop` is set no run starts any more, and the sweep ends as soon as the running ones
+/// halves. Where the system refuses threads, fewer go at once. After `stop` is set no run starts any more, and the sweep ends as soon as the running ones
 /// return.
 ///
 /// # Errors
@@ -140,6 +142,7 @@ where
         execute,
         books: Mutex::new(Books {
             pending,
+            workers: threads,
             done: done.len(),
             cost: cost_before,
             ..Books::default()
@@ -160,10 +163,9 @@ where
             match std::thread::Builder::new().spawn_scoped(scope, work) {
                 Ok(thread) => working.push(thread),
                 // Those that there are do the work.
-                Err(_) if !working.is_empty() => break,
-                Err(e) => {
-                    let problem = e.to_string();
-                    sweep.break_off(Error::Thread { problem });
+                Err(_) => {
+                    sweep.books().workers -= threads - working.len();
+                    break;
                 }
             }
         }
@@ -171,11 +173,15 @@ where
             observer(&sweep.progress(began.elapsed(), cost_before));
             std::thread::park_timeout(TICK);
         }
+        // What is left where there are no threads to be had, or each left it to the others.
+        sweep.books().workers = 1;
+        sweep.work(&sweep.at_work[0]);
     });
     let books = sweep.books.into_inner().unwrap_or_else(|e| e.into_inner());
     if let Some(error) = books.error {
         return Err(error);
     }
+    let earlier = contents.records.into_values().map(|record| record.run);
     let (total, done, mut failed) = (jobs.len(), books.done, books.failed);
     failed.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(Summary {
@@ -188,6 +194,7 @@ where
         done,
         failed,
         problems: contents.problems,
+        machines: earlier.filter_map(|run| run.timing.machine).collect(),
     })
 }
 
@@ -261,6 +268,12 @@ where
                     }
                 }
                 Err(Error::Interrupted) if self.over() => {}
+                // The system has no further threads: the others go on, and one job fewer at once.
+                Err(Error::Thread { .. }) if books.workers > 1 => {
+                    books.workers -= 1;
+                    books.pending.push_front(runs);
+                    return;
+                }
                 // What concerns the disk concerns all runs.
                 Err(error @ Error::Io { .. }) => {
                     drop(books);
@@ -384,6 +397,31 @@ mod tests {
         for population in [1, 5, 100] {
             check_failures(population);
         }
+    }
+
+    #[test]
+    fn fewer_go_at_once_where_the_system_refuses_threads() {
+        let folder = tempfile::tempdir().unwrap();
+        let request = Preset::Quick.request();
+        let jobs = request.runs();
+        let asked = Manifest::new(&request, testing::DATA, DeviceName::Cpu);
+        let store = Store::prepare(folder.path(), &asked, Open::Same).unwrap();
+        let only = Mutex::new(());
+        let one_at_a_time = |runs: &[&SweepRun], _: &mut Hear<'_>| {
+            let Ok(_thread) = only.try_lock() else {
+                let problem = "none left".to_owned();
+                return Err(Error::Thread { problem });
+            };
+            std::thread::sleep(Duration::from_millis(2));
+            Ok(runs.iter().map(|job| testing::record(job).run).collect())
+        };
+        let at_once = AtOnce {
+            threads: 6,
+            population: 1,
+        };
+        let stop = AtomicBool::new(false);
+        let summary = run(&store, &jobs, at_once, &stop, one_at_a_time, |_| ()).unwrap();
+        assert_eq!(summary.ending, Ending::Complete, "{summary}");
     }
 
     fn check_failures(population: usize) {

@@ -276,6 +276,10 @@ fn settle(folder: &Path, asked: &Manifest, open: Open) -> Result<Manifest, Error
 
 /// Opens a file to be locked.
 fn lock_file(path: &Path) -> Result<File, Error> {
+    // To open a FIFO would wait for its reader.
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(Error::file(path, "not a regular file"));
+    }
     let mut options = File::options();
     let opened = options.create(true).truncate(false).write(true).open(path);
     opened.map_err(|e| Error::io("write", path, e))

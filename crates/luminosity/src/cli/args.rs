@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -424,12 +425,16 @@ impl RunOptions {
         strengths
             .chain([&mut request.lambda])
             .for_each(|value| *value += 0.0);
+        let mut given = BTreeMap::new();
         for option in &self.options {
             let refuse = || Error::usage("option", option, "NAME=VALUE with a whole number");
             let (name, value) = option.split_once('=').ok_or_else(refuse)?;
             let value = value.parse().map_err(|_| refuse())?;
-            request.options.insert(name.to_owned(), value);
+            if given.insert(name.to_owned(), value).is_some() {
+                return Err(Error::usage("option", option, "each name once"));
+            }
         }
+        request.options.extend(given);
         Ok(())
     }
 }

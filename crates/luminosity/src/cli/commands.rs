@@ -4,8 +4,10 @@ use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use burn::tensor::Device;
 use serde::Serialize;
 
 use super::args::{
@@ -15,12 +17,13 @@ use super::args::{
 use super::progress::{Download, Steps};
 use super::{print, say, sweep};
 use crate::compare::Comparison;
-use crate::data::{Dataset, Environment, fetch, verify};
+use crate::data::{DataError, Dataset, Environment, Split, fetch, verify};
 use crate::network::Task;
 use crate::record::{Outcome, RunRecord};
+use crate::run::Trained;
 use crate::saved::ModelFiles;
 use crate::schedule::{AtOnce, Ending};
-use crate::{Condition, Error, RunConfig, dump, files, run, signal};
+use crate::{Condition, Error, RunConfig, dump, files, memory, run, signal};
 
 pub(super) fn compare(arguments: &CompareArguments) -> Result<ExitCode, Error> {
     let request = arguments.request()?;
@@ -66,14 +69,19 @@ pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
     let device = arguments.device.device;
     let opened = device.open()?;
     let data = load(&arguments.data)?;
+    if !device.is_gpu() {
+        memory::check(std::iter::once(&config), data.shape().pixels(), 1)?;
+    }
     if let (None, Some(steps)) = (arguments.run.epochs, arguments.steps) {
         // The steps alone decide.
         let images = config.images_to_train_on(data.train().len());
         config.epochs = steps.div_ceil(config.steps_per_epoch(images));
     }
-    let model = arguments.save.as_deref().map(ModelFiles::named);
-    if let Some(model) = &model {
-        model.prepare()?;
+    if let Some(name) = &arguments.save {
+        if name.file_name().is_none() {
+            return Err(Error::usage("save", name.display(), "the name of a file"));
+        }
+        ModelFiles::named(name).prepare()?;
     }
     if let Some(folder) = &arguments.dump {
         files::prepare_folder(folder)?;
@@ -82,15 +90,11 @@ pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
         files::prepare_file(path)?;
     }
 
-    let stop = signal::install_signal_handlers()
-        .map_err(|e| Error::io("handle signals for", Path::new("a run"), e))?;
+    let stop = signals(Path::new("a run"))?;
     let steps = Steps::new(1);
     let result = run::run(&config, &data, device, &mut |progress| {
         steps.update(0, &config, progress);
-        match stop.load(Ordering::Relaxed) {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
+        go_on(&stop)
     });
     steps.finish();
     let trained = result?;
@@ -105,29 +109,34 @@ pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
     if trained.record.outcome == Outcome::Diverged {
         say("note: the run diverged; its accuracy counts as that of chance");
     }
-    if let Some(model) = &model {
-        model.save(trained.network.as_ref(), &trained.record)?;
-        say(&format!(
-            "Wrote {} and {}",
-            model.weights.display(),
-            model.record.display()
-        ));
+    let written = write_results(arguments, &trained, data.test(), &opened);
+    // Whatever became of the files, what was computed is not lost.
+    print_record(&trained.record, arguments.json)?;
+    written.map(|()| ExitCode::SUCCESS)
+}
+
+/// Writes the files that were asked for.
+fn write_results(
+    arguments: &TrainArguments,
+    trained: &Trained,
+    test: &Split,
+    device: &Device,
+) -> Result<(), Error> {
+    let (network, record) = (trained.network.as_ref(), &trained.record);
+    if let Some(name) = &arguments.save {
+        let model = ModelFiles::named(name);
+        model.save(network, record)?;
+        let (weights, record) = (model.weights.display(), model.record.display());
+        say(&format!("Wrote {weights} and {record}"));
     }
     if let Some(folder) = &arguments.dump {
-        dump::dump(
-            folder,
-            trained.network.as_ref(),
-            &config,
-            data.test(),
-            &opened,
-        )?;
+        dump::dump(folder, network, &record.config, test, device)?;
         say(&format!("Wrote arrays to {}", folder.display()));
     }
     if let Some(path) = &arguments.losses {
         files::write(path, losses_csv(&trained.losses).as_bytes())?;
     }
-    print_record(&trained.record, arguments.json)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// For a person on a terminal, else for a program.
@@ -236,10 +245,16 @@ pub(super) fn data(arguments: &DataArguments) -> Result<ExitCode, Error> {
         let folder = environment.cache_folder()?;
         say(&format!("Downloading to {}", folder.display()));
         let download = Download::new();
+        let stop = signals(folder)?;
         let fetched = fetch::fetch(&arguments.mirror, folder, &mut |progress| {
             download.update(&progress);
+            go_on(&stop)
         });
         download.finish();
+        if fetched == Err(DataError::Interrupted) {
+            say("interrupted: no unfinished file was left");
+            return Ok(ExitCode::from(signal::INTERRUPTED as u8));
+        }
         for file in fetched? {
             let path = file.path.display();
             let state = if file.was_there {
@@ -262,6 +277,19 @@ pub(super) fn data(arguments: &DataArguments) -> Result<ExitCode, Error> {
         print(&format!("  {file}\n"))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A flag that signals set.
+pub(super) fn signals(of: &Path) -> Result<Arc<AtomicBool>, Error> {
+    signal::install_signal_handlers().map_err(|e| Error::io("handle signals for", of, e))
+}
+
+/// Until a signal was sent.
+fn go_on(stop: &AtomicBool) -> ControlFlow<()> {
+    match stop.load(Ordering::Relaxed) {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    }
 }
 
 pub(super) fn load(selection: &DataSelection) -> Result<Dataset, Error> {

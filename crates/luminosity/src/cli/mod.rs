@@ -13,6 +13,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::Error;
+use crate::data::one_line;
 use args::{Arguments, Command};
 
 /// Runs the program: 0 if all went well, 2 if the command line is to blame, 1 for the rest. Errors
@@ -67,8 +68,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
 /// Writes a line to standard error, one also where a name in it has several; that nobody reads it is no
 /// reason to stop.
 fn say(line: &str) {
-    let line = line.replace('\n', "\\n").replace('\r', "\\r");
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", one_line(line));
 }
 
 /// Writes to standard output.

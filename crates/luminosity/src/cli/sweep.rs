@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::args::{PackArguments, ReportArguments, SweepArguments, threads};
-use super::commands::load;
+use super::commands::{load, signals};
 use super::progress::{Runs, about};
 use super::{print, say};
 use crate::data::Dataset;
@@ -14,7 +14,7 @@ use crate::record::{RunRecord, SweepRecord};
 use crate::schedule::{self, AtOnce, Ending, Hear, Summary};
 use crate::store::{self, Manifest, Open, Problem, Store};
 use crate::sweep::{Request, SweepRun};
-use crate::{DeviceName, Error, RunConfig, parallel, report, run, signal};
+use crate::{DeviceName, Error, RunConfig, machine, memory, parallel, report, run, signal};
 
 pub(super) fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Error> {
     let request = arguments.request()?;
@@ -29,6 +29,7 @@ pub(super) fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Error> {
     if let Some(shard) = arguments.shard {
         jobs = shard.select(jobs);
     }
+    enough_memory(&jobs, &data, device, at_once)?;
     if arguments.dry_run {
         return dry_run(&request, &jobs, &data, device, at_once);
     }
@@ -66,12 +67,29 @@ pub(super) fn complete(
         "{} runs of {length}, {at_once}, on {device}",
         jobs.len()
     ));
+    enough_memory(&jobs, data, device, at_once)?;
     let asked = Manifest::new(request, data.sha256(), device);
     let store = Store::prepare(folder, &asked, Open::Join)?;
     let summary = make(&store, &jobs, data, device, at_once)?;
     let mut records = store.contents()?.records;
     let own = jobs.iter().filter_map(|job| records.remove(&job.id()));
     Ok((own.map(|record| record.run).collect(), summary))
+}
+
+/// Checks that the system lets so many runs go at once. Drivers of GPUs address far more than they use,
+/// and populations are theirs.
+fn enough_memory(
+    jobs: &[SweepRun],
+    data: &Dataset,
+    device: DeviceName,
+    at_once: AtOnce,
+) -> Result<(), Error> {
+    if device.is_gpu() || at_once.population > 1 {
+        return Ok(());
+    }
+    let at_a_time = at_once.threads.min(jobs.len());
+    let configs = jobs.iter().map(|job| &job.config);
+    memory::check(configs, data.shape().pixels(), at_a_time)
 }
 
 /// Makes the runs that are missing.
@@ -82,8 +100,7 @@ fn make(
     device: DeviceName,
     at_once: AtOnce,
 ) -> Result<Summary, Error> {
-    let stop = signal::install_signal_handlers()
-        .map_err(|e| Error::io("handle signals for", store.folder(), e))?;
+    let stop = signals(store.folder())?;
     let (made_by, this) = (store.manifest().program(), env!("CARGO_PKG_VERSION"));
     if made_by != this {
         say(&format!(
@@ -101,6 +118,12 @@ fn make(
     bar.finish();
     let summary = summary?;
     tell(&summary.problems);
+    let here = machine::description();
+    for other in summary.machines.iter().filter(|other| **other != here) {
+        say(&format!(
+            "note: runs of this store were made on another machine, which may round differently: {other}"
+        ));
+    }
     for failure in &summary.failed {
         say(&format!("{} failed: {}", failure.id, failure.message));
     }
@@ -190,8 +213,14 @@ fn dry_run(
         ))?;
     }
     let seconds = Duration::from_secs_f64(seconds / at_once.threads as f64);
+    let configs = jobs.iter().map(|job| &job.config);
+    let bytes = memory::of_runs(configs, data.shape().pixels(), at_once.threads);
+    let memory = match device.is_gpu() || at_once.population > 1 {
+        true => String::new(),
+        false => format!(" and up to {} MB", bytes >> 20),
+    };
     print(&format!(
-        "{:<20}{:>5} runs of {} epochs, {} with {at_once}\n",
+        "{:<20}{:>5} runs of {} epochs, {}{memory} with {at_once}\n",
         "together",
         jobs.len(),
         request.epochs,
@@ -208,6 +237,9 @@ pub(super) fn report(arguments: &ReportArguments) -> Result<ExitCode, Error> {
     let records: Vec<SweepRecord> = contents.records.into_values().collect();
     let written = report::write(&records, &request.runs(), &arguments.out)?;
     print(&format!("{}\n", written.summary.trim_end()))?;
+    for note in &written.notes {
+        say(&format!("note: {note}"));
+    }
     for missing in &written.missing {
         say(&format!("missing: {missing}"));
     }

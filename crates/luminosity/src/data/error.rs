@@ -179,6 +179,10 @@ pub enum DataError {
     #[error("the user has no home directory to cache data in; name a folder with --data DIR")]
     NoCacheFolder,
 
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+
     /// A download failed or brought the wrong content.
     #[error(
         "{url}: {reason}; instead of a download, `apt-get install dataset-fashion-mnist` \
@@ -217,7 +221,8 @@ pub(crate) fn shown(path: &Path) -> String {
 pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {
-        if character.is_control() {
+        // Some line ends are no control characters.
+        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
             // Writing into a String cannot fail.
             let _ = write!(line, "{}", character.escape_default());
         } else {

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::{Read, Seek, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -40,6 +41,9 @@ pub struct Progress<'a> {
     pub total: Option<u64>,
 }
 
+/// Hears how far a download is, and says whether to go on.
+pub type Observer<'a> = dyn FnMut(Progress<'_>) -> ControlFlow<()> + 'a;
+
 /// One file of the data set that is now in the folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
@@ -53,6 +57,7 @@ pub struct Fetched {
 ///
 /// # Errors
 ///
+/// [`DataError::Interrupted`] where `progress` says so;
 /// [`DataError::Download`] where the network or the content fails,
 /// [`DataError::Store`] where the folder does, and [`DataError::InTheWay`] where
 /// the folder has a wrong file that would be preferred. No failure leaves a
@@ -60,7 +65,7 @@ pub struct Fetched {
 pub fn fetch(
     base_url: &str,
     folder: &Path,
-    progress: &mut dyn FnMut(Progress<'_>),
+    progress: &mut Observer<'_>,
 ) -> Result<Vec<Fetched>, DataError> {
     let config = Agent::config_builder()
         .timeout_connect(Some(CONNECT_TIMEOUT))
@@ -87,7 +92,7 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn run(&self, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Vec<Fetched>, DataError> {
+    fn run(&self, progress: &mut Observer<'_>) -> Result<Vec<Fetched>, DataError> {
         fs::create_dir_all(self.folder).map_err(|error| store_error(self.folder, &error))?;
         clear(self.folder);
         IdxFile::ALL
@@ -102,7 +107,7 @@ impl Job<'_> {
         &self,
         file: IdxFile,
         expected: &str,
-        progress: &mut dyn FnMut(Progress<'_>),
+        progress: &mut Observer<'_>,
     ) -> Result<Fetched, DataError> {
         let path = self.folder.join(file.gzipped_name());
         if let Some(present) = file.locate(self.folder) {
@@ -144,7 +149,7 @@ impl Job<'_> {
         &self,
         file: IdxFile,
         target: &mut NamedTempFile,
-        progress: &mut dyn FnMut(Progress<'_>),
+        progress: &mut Observer<'_>,
     ) -> Result<(), DataError> {
         let response = self
             .agent
@@ -159,11 +164,14 @@ impl Job<'_> {
         let mut received = 0;
         let mut chunk = vec![0; CHUNK];
         loop {
-            progress(Progress {
+            let so_far = Progress {
                 file: &name,
                 received,
                 total,
-            });
+            };
+            if progress(so_far).is_break() {
+                return Err(DataError::Interrupted);
+            }
             let length = reader
                 .read(&mut chunk)
                 .map_err(|error| self.download_error(file, &error))?;

@@ -4,13 +4,12 @@ use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::error::{DataError, one_line, shown};
 use super::idx::IdxProblem;
-use crate::files;
+use crate::{files, inflate};
 
 /// The most bytes of images that are read into memory: 1 GiB.
 pub const MAX_BYTES: usize = 1 << 30;
@@ -79,7 +78,7 @@ pub(crate) fn open(path: &Path) -> Result<File, DataError> {
 }
 
 /// The SHA-256 of a file as it is.
-pub(crate) fn digest(path: &Path) -> Result<String, DataError> {
+pub(crate) fn file_sha256(path: &Path) -> Result<String, DataError> {
     let mut file = open(path)?;
     let mut hash = || {
         let start = read_at_most(START, &mut file)?;
@@ -101,9 +100,7 @@ pub(crate) fn unpack<T>(
         recognize(&start)?;
         return parse(&mut Cursor::new(start).chain(input));
     }
-    // The decoder for several members, because the one for a single member would ignore whatever
-    // follows it.
-    let mut input = MultiGzDecoder::new(Cursor::new(start).chain(input));
+    let mut input = inflate::gunzip(Cursor::new(start).chain(input));
     let parsed = read_at_most(START, &mut input).and_then(|start| {
         if start.starts_with(&GZIP_MAGIC) {
             return Err(Problem::GzippedTwice);

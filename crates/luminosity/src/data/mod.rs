@@ -27,6 +27,7 @@ mod testing;
 mod tests;
 
 pub use error::DataError;
+pub(crate) use error::one_line;
 pub use files::IdxFile;
 pub use input::Problem;
 pub(crate) use input::sha256;

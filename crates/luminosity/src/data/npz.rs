@@ -9,10 +9,11 @@ use zip::ZipArchive;
 
 use super::contents::{Contents, Examples};
 use super::error::{DataError, one_line, shown};
-use super::input::{self, MAX_BYTES, Problem, digest};
+use super::input::{self, MAX_BYTES, Problem, file_sha256};
 use super::split::Shape;
 use super::table::square;
 use super::verify::FileReport;
+use crate::inflate::Inflated;
 
 const ARRAYS: [&str; 4] = ["x_train", "y_train", "x_test", "y_test"];
 /// More channels than a picture has: the axes are in another order.
@@ -21,7 +22,7 @@ const MAX_CHANNELS: usize = 4;
 /// Reads the file.
 pub(crate) fn read(path: &Path) -> Result<Contents, DataError> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    let sha256 = digest(path)?;
+    let sha256 = file_sha256(path)?;
     let file = input::open(path)?;
     let wrong = |problem: Problem| problem.of(&shown(path));
     let (shape, train, test) = arrays(file, path).map_err(wrong)?;
@@ -103,6 +104,7 @@ fn open<'a>(
         .by_name(&format!("{name}.npy"))
         .map_err(|e| wrong(&e))?;
     // Eight bytes are the most of a number; the rest is for the header.
+    let entry = Inflated::new(entry, |entry| entry.compressed_size());
     let entry = BufReader::new(entry).take(8 * MAX_BYTES as u64 + (1 << 16));
     let array = NpyFile::new(entry).map_err(|e| wrong(&e))?;
     let sides = array.shape().iter().map(|&side| usize::try_from(side).ok());

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::contents::{Contents, Examples};
 use super::error::{DataError, one_line, shown};
-use super::input::{self, MAX_BYTES, Problem, digest, unpack};
+use super::input::{self, MAX_BYTES, Problem, file_sha256, unpack};
 use super::split::Shape;
 use super::verify::FileReport;
 
@@ -35,7 +35,7 @@ pub(crate) fn read(name: String, train: &Path, test: &Path) -> Result<Contents, 
 
 fn table(path: &Path, files: &mut Vec<FileReport>) -> Result<(Shape, Examples), DataError> {
     let mut examples = Examples::of(path);
-    let sha256 = digest(path)?;
+    let sha256 = file_sha256(path)?;
     let read = unpack(input::open(path)?, |input| rows(input, &mut examples));
     let shape = read.map_err(|problem| problem.of(&shown(path)))?;
     files.push(FileReport {

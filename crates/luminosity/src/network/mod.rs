@@ -167,7 +167,7 @@ struct Population {
 type TrainAll =
     fn(&[&RunConfig], &Dataset, DeviceName, &mut Observer<'_>) -> Result<Vec<RunRecord>, Error>;
 type Train = fn(&RunConfig, &Dataset, DeviceName, &mut Observer<'_>) -> Result<Trained, Error>;
-type Load = fn(&RunConfig, Task, Weights, &Device) -> Result<Box<dyn TrainedNetwork>, Error>;
+type Load = fn(&RunConfig, Task, &Weights<'_>, &Device) -> Result<Box<dyn TrainedNetwork>, Error>;
 
 impl NetworkSpec {
     /// A network under this name.
@@ -262,7 +262,7 @@ impl NetworkSpec {
         &self,
         config: &RunConfig,
         task: Task,
-        weights: Weights,
+        weights: &Weights<'_>,
         device: &Device,
     ) -> Result<Box<dyn TrainedNetwork>, Error> {
         (self.load)(config, task, weights, device)

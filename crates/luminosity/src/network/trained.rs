@@ -10,7 +10,7 @@ use ei_norm::dale;
 use super::{Learner, Task};
 use crate::data::Split;
 use crate::random::{Purpose, generator};
-use crate::saved::Weights;
+use crate::saved::{Content, Weights};
 use crate::{Error, RunConfig, run};
 
 /// What can be done with a trained network.
@@ -68,14 +68,14 @@ impl<N: Learner> TrainedNetwork for N {
 pub(super) fn load<N: Learner>(
     config: &RunConfig,
     task: Task,
-    weights: Weights,
+    weights: &Weights<'_>,
     device: &Device,
 ) -> Result<Box<dyn TrainedNetwork>, Error> {
-    let path = weights.path().to_owned();
-    let refuse = |problem: String| Error::file(&path, problem);
+    let path = weights.path();
+    let refuse = |problem: String| Error::file(path, problem);
     // In two bytes each, which is the least that is stored.
-    let needed = N::least_parameters(config, task).saturating_mul(2);
-    if weights.bytes() < needed {
+    let needed = N::least_parameters(config, task).saturating_mul(2) as u64;
+    if weights.length()? < needed {
         let width = config.width;
         let problem = format!(
             "too short for the shapes of its record's network, of width {width} and depth {}",
@@ -85,14 +85,14 @@ pub(super) fn load<N: Learner>(
     }
     let mut fresh = generator(config.seed, Purpose::Weights);
     let network = N::create(config, task, device, &mut fresh)?;
-    let network = match weights {
-        Weights::Record { bytes, .. } => {
+    let network = match weights.read(network.num_params())? {
+        Content::Record(bytes) => {
             let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes));
             let record = record.map_err(|e| refuse(format!("not a whole model ({e})")))?;
             let loaded = network.try_load_record(record);
             loaded.map_err(|e| refuse(format!("not the weights of its record's network: {e}")))?
         }
-        Weights::Named { tensors, .. } => {
+        Content::Named(tensors) => {
             let mut replacing = Replacing {
                 path: Vec::new(),
                 tensors,
@@ -107,7 +107,7 @@ pub(super) fn load<N: Learner>(
             }
         }
     };
-    dale::check(&network).map_err(|e| Error::file(&path, e))?;
+    dale::check(&network).map_err(|e| Error::file(path, e))?;
     Ok(Box::new(network))
 }
 

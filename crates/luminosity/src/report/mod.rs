@@ -58,6 +58,8 @@ pub struct Written {
     pub files: Vec<PathBuf>,
     /// What is not there: runs that were asked for, figures without data.
     pub missing: Vec<String>,
+    /// What is to be known of the runs before their results are believed.
+    pub notes: Vec<String>,
     /// The accuracies, the main effect and the verdicts, a line each.
     pub summary: String,
 }
@@ -100,6 +102,7 @@ pub fn write(
     Ok(Written {
         files: files.iter().map(|file| folder.join(&file.0)).collect(),
         missing: report.missing(),
+        notes: runs::pooled(&report.runs),
         summary: report.summary(),
     })
 }
@@ -117,13 +120,14 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] if there is no record that can be used, [`Error::Figure`] if an image cannot
+    /// [`Error::NoRuns`] if there is no record that can be used, [`Error::Figure`] if an image cannot
     /// be encoded.
     pub fn new(records: &[SweepRecord], expected: &[SweepRun]) -> Result<Self, Error> {
         let samples = Samples::new(records, expected);
         if samples.is_empty() {
-            let name = "the number of finished runs that can be used";
-            return Err(Error::usage(name, 0, "at least 1"));
+            return Err(Error::NoRuns {
+                expected: expected.len(),
+            });
         }
         let task = Task::new(records);
         let effects = effect::effects(&samples);

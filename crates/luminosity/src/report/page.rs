@@ -51,9 +51,7 @@ fn answer(report: &Report) -> String {
             expected - finished
         )
     });
-    let notes = [unfinished, runs::pooled(&report.runs)]
-        .into_iter()
-        .flatten();
+    let notes = unfinished.into_iter().chain(runs::pooled(&report.runs));
     let main = report
         .plots
         .iter()

@@ -88,15 +88,23 @@ pub fn facts(rows: &[Row]) -> Vec<(&str, String)> {
 /// The processor that a run was made on.
 const MACHINE: &str = "timing.machine";
 
-/// A warning if the runs were made on different devices or processors.
-pub fn pooled(rows: &[Row]) -> Option<String> {
+/// Warnings if the runs were made on different devices or processors, or by different versions.
+pub fn pooled(rows: &[Row]) -> Vec<String> {
     let (devices, machines) = (values(rows, "device"), values(rows, MACHINE));
-    (devices.len() > 1 || machines.len() > 1).then(|| {
+    let places = (devices.len() > 1 || machines.len() > 1).then(|| {
         format!(
             "These runs were made on different devices or processors, which round differently: {}.",
             [devices, machines].concat().join("; ")
         )
-    })
+    });
+    let versions = values(rows, "version");
+    let versions = (versions.len() > 1).then(|| {
+        format!(
+            "These runs were made by different versions of the program, whose numbers are the same bits: {}.",
+            versions.join("; ")
+        )
+    });
+    places.into_iter().chain(versions).collect()
 }
 
 /// The values of a field, each once.

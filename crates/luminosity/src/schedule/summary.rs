@@ -1,5 +1,6 @@
 //! How a sweep ended.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::store::Problem;
@@ -37,6 +38,8 @@ pub struct Summary {
     pub failed: Vec<Failure>,
     /// The records that could not be used when the sweep began.
     pub problems: Vec<Problem>,
+    /// The machines of the records that were there when the sweep began.
+    pub machines: BTreeSet<String>,
 }
 
 impl fmt::Display for Summary {

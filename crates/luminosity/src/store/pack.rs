@@ -3,11 +3,10 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 
-use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
 use super::{Contents, Manifest, Problem, Store, record};
-use crate::{Error, files};
+use crate::{Error, files, inflate};
 
 /// The longest packed store that is read.
 const MOST_BYTES: u64 = 1 << 32;
@@ -21,7 +20,15 @@ const MOST_OF_A_LINE: u64 = 1 << 28;
 ///
 /// There is no store, or the file cannot be written.
 pub fn pack(folder: &Path, path: &Path) -> Result<(usize, Vec<Problem>), Error> {
-    let contents = Store::open(folder)?.contents()?;
+    let store = Store::open(folder)?;
+    // Its own files are not to be replaced by what is made of them.
+    let target = path.parent().and_then(|parent| parent.canonicalize().ok());
+    let within = |own: &Path| own.canonicalize().is_ok_and(|own| Some(own) == target);
+    if within(folder) || within(&store.runs()) {
+        let problem = "in the folder of the store; allowed: a file beside it";
+        return Err(Error::file(path, problem));
+    }
+    let contents = store.contents()?;
     let fail = |e: &dyn std::fmt::Display| Error::file(path, e);
     let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::best());
     let manifest = serde_json::to_vec(&contents.manifest);
@@ -46,7 +53,7 @@ pub fn read(path: &Path) -> Result<Contents, Error> {
         return Store::open(path)?.contents();
     }
     let packed = files::read(path, MOST_BYTES)?;
-    let mut lines = BufReader::new(MultiGzDecoder::new(packed.as_slice()));
+    let mut lines = BufReader::new(inflate::gunzip(packed.as_slice()));
     let refuse = |problem: &str| Error::file(path, problem);
     let first = line(&mut lines).map_err(|_| refuse("not a packed store"))?;
     let first = first.ok_or_else(|| refuse("an empty file, not a packed store"))?;

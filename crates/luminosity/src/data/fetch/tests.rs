@@ -14,11 +14,13 @@ fn digest(file: IdxFile) -> String {
         .sha256
 }
 
+const GO_ON: ControlFlow<()> = ControlFlow::Continue(());
+
 /// Downloads the tiny data set; without the proxy that the environment may name.
 fn run(
     base_url: &str,
     folder: &Path,
-    progress: &mut dyn FnMut(Progress<'_>),
+    progress: &mut Observer<'_>,
 ) -> Result<Vec<Fetched>, DataError> {
     let digests = IdxFile::ALL.map(digest);
     let config = Agent::config_builder()
@@ -47,7 +49,7 @@ fn names_in(folder: &Path) -> Vec<String> {
 fn fails(base_url: &str, reason: &str) {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("ei-norm").join("data");
-    let error = run(base_url, &folder, &mut |_| ()).unwrap_err();
+    let error = run(base_url, &folder, &mut |_| GO_ON).unwrap_err();
     assert!(matches!(error, DataError::Download { .. }), "{error:?}");
     let text = error.to_string();
     let url = format!("{base_url}train-images-idx3-ubyte.gz: ");
@@ -56,6 +58,21 @@ fn fails(base_url: &str, reason: &str) {
     }
     assert!(!text.contains('\n'));
     assert_eq!(names_in(&folder), [""; 0]);
+}
+
+#[test]
+fn a_download_that_is_interrupted_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut heard = 0;
+    let stopped = run(&serve(good), folder.path(), &mut |_| {
+        heard += 1;
+        match heard {
+            1 => GO_ON,
+            _ => ControlFlow::Break(()),
+        }
+    });
+    assert_eq!(stopped, Err(DataError::Interrupted));
+    assert_eq!(names_in(folder.path()), Vec::<String>::new());
 }
 
 #[test]
@@ -74,6 +91,7 @@ fn all_four_files_arrive_and_are_not_fetched_again() {
         }
         last = Some(progress.received);
         assert!(progress.total.is_some());
+        GO_ON
     });
     for (file, fetched) in IdxFile::ALL.into_iter().zip(fetched.unwrap()) {
         assert_eq!(fetched.path, folder.join(file.gzipped_name()));
@@ -99,7 +117,7 @@ fn only_what_is_missing_or_damaged_is_fetched() {
     place(IdxFile::TestImages, b"half a fi");
     // Well-formed, but not the file that is wanted.
     place(IdxFile::TestLabels, &tiny(IdxFile::TrainLabels));
-    let fetched = run(&serve(good), folder.path(), &mut |_| ()).unwrap();
+    let fetched = run(&serve(good), folder.path(), &mut |_| GO_ON).unwrap();
     let there: Vec<bool> = fetched.iter().map(|file| file.was_there).collect();
     assert_eq!(there, [false, true, false, false]);
     for file in IdxFile::ALL {
@@ -112,7 +130,7 @@ fn only_what_is_missing_or_damaged_is_fetched() {
 fn what_a_killed_download_left_is_cleared() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(".download-abc"), "half").unwrap();
-    run(&serve(good), folder.path(), &mut |_| ()).unwrap();
+    run(&serve(good), folder.path(), &mut |_| GO_ON).unwrap();
     assert_eq!(names_in(folder.path()).len(), 4);
 }
 
@@ -121,7 +139,7 @@ fn a_wrong_file_that_would_be_preferred_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(IdxFile::TrainImages.name());
     fs::write(&path, "mine").unwrap();
-    let error = run(&serve(good), folder.path(), &mut |_| ()).unwrap_err();
+    let error = run(&serve(good), folder.path(), &mut |_| GO_ON).unwrap_err();
     let path_shown = shown(&path);
     assert_eq!(error, DataError::InTheWay { path: path_shown });
     assert_eq!(fs::read(path).unwrap(), b"mine");
@@ -148,7 +166,7 @@ fn a_failed_download_keeps_the_files_before_it() {
         }
     }
     let folder = tempfile::tempdir().unwrap();
-    let error = run(&serve(second_is_gone), folder.path(), &mut |_| ()).unwrap_err();
+    let error = run(&serve(second_is_gone), folder.path(), &mut |_| GO_ON).unwrap_err();
     assert!(error.to_string().contains("train-labels-idx1-ubyte.gz"));
     assert_eq!(
         names_in(folder.path()),
@@ -215,7 +233,7 @@ fn a_folder_that_cannot_be_made_is_named() {
     let file = root.path().join("file");
     fs::write(&file, "").unwrap();
     let folder = file.join("data");
-    let error = run(&serve(good), &folder, &mut |_| ()).unwrap_err();
+    let error = run(&serve(good), &folder, &mut |_| GO_ON).unwrap_err();
     assert!(matches!(error, DataError::Store { .. }), "{error:?}");
     assert!(error.to_string().starts_with(&shown(&folder)), "{error}");
 }
@@ -225,7 +243,7 @@ fn a_name_that_is_taken_leaves_no_temporary() {
     let folder = tempfile::tempdir().unwrap();
     let taken = folder.path().join(IdxFile::TrainImages.gzipped_name());
     fs::create_dir(&taken).unwrap();
-    let error = run(&serve(good), folder.path(), &mut |_| ()).unwrap_err();
+    let error = run(&serve(good), folder.path(), &mut |_| GO_ON).unwrap_err();
     assert!(matches!(error, DataError::Store { .. }), "{error:?}");
     assert!(error.to_string().starts_with(&shown(&taken)), "{error}");
     assert_eq!(

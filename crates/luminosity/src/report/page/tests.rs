@@ -95,6 +95,7 @@ fn claims_are_judged_on_the_papers_task_alone_and_mixed_devices_are_named() {
     let mut records = records();
     records[0].run.data_sha256 = "of other images".to_owned();
     for (i, record) in records.iter_mut().enumerate() {
+        record.run.version = ["1.0.0", "1.0.1"][i % 2].to_owned();
         record.run.data = "KMNIST (60,000 training and 10,000 test images) in /data".to_owned();
         record.run.timing.machine = Some(["a", "b"][i % 2].to_owned());
     }
@@ -104,6 +105,9 @@ fn claims_are_judged_on_the_papers_task_alone_and_mixed_devices_are_named() {
     tags(&html);
     assert!(html.contains("runs are of KMNIST under variable luminosity (mlp), so no claim"));
     assert!(html.contains("different devices or processors, which round differently: cpu; a; b."));
+    assert!(html.contains(
+        "different versions of the program, whose numbers are the same bits: 1.0.0; 1.0.1."
+    ));
     assert!(!html.contains("verdicts.csv") && !html.contains("class=\"ruling\""));
     assert!(
         report

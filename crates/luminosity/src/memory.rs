@@ -1,0 +1,130 @@
+//! How much memory training needs, and how much of it the system allows.
+
+use crate::{Error, RunConfig};
+
+const MB: u64 = 1 << 20;
+/// What the program takes before it trains.
+const PROGRAM: u64 = 128 * MB;
+/// What a run takes beside its weights: its thread, its batches, its tests.
+const RUN: u64 = 24 * MB;
+/// What a weight of a hidden layer takes in the widest form, that of I-Norm: two further matrices as
+/// large, gradients, and what a step allocates.
+const EACH_WEIGHT: u64 = 24;
+/// What the allocator of the program reserves at once for more than a few threads.
+const ARENA: u64 = 1152 * MB;
+const FEW: usize = 4;
+
+/// The memory of a run of images of so many pixels, in bytes: an estimate from above for a dense network,
+/// from measurements of one to 16 at a time.
+pub(crate) fn of_a_run(config: &RunConfig, pixels: usize) -> u64 {
+    let (width, depth) = (config.width as u64, config.depth as u64);
+    let rows = (pixels as u64).saturating_add(width.saturating_mul(depth.saturating_sub(1)));
+    RUN.saturating_add(width.saturating_mul(rows).saturating_mul(EACH_WEIGHT))
+}
+
+/// The memory of the largest of these runs, of which so many go at a time.
+pub(crate) fn of_runs<'a>(
+    configs: impl Iterator<Item = &'a RunConfig>,
+    pixels: usize,
+    at_once: usize,
+) -> u64 {
+    let each = configs.map(|config| of_a_run(config, pixels)).max();
+    with(each.unwrap_or(0), at_once)
+}
+
+fn with(each: u64, at_once: usize) -> u64 {
+    let arena = if at_once > FEW { ARENA } else { 0 };
+    PROGRAM + arena + each.saturating_mul(at_once as u64)
+}
+
+/// Checks, before anything is trained, that the system's limit leaves enough memory: a program that
+/// reaches it ends without a record.
+///
+/// # Errors
+///
+/// [`Error::Memory`] with how many runs at a time there is enough for.
+pub(crate) fn check<'a>(
+    configs: impl Iterator<Item = &'a RunConfig>,
+    pixels: usize,
+    at_once: usize,
+) -> Result<(), Error> {
+    match limit() {
+        Some(limit) => within(limit, configs, pixels, at_once),
+        None => Ok(()),
+    }
+}
+
+fn within<'a>(
+    limit: u64,
+    configs: impl Iterator<Item = &'a RunConfig>,
+    pixels: usize,
+    at_once: usize,
+) -> Result<(), Error> {
+    let each = configs.map(|config| of_a_run(config, pixels)).max();
+    let each = each.unwrap_or(0);
+    let fits = |at_once: &usize| with(each, *at_once) <= limit;
+    match fits(&at_once) {
+        true => Ok(()),
+        false => Err(Error::Memory {
+            at_once,
+            needed: with(each, at_once) / MB,
+            limit: limit / MB,
+            enough_for: (1..at_once).rev().find(fits).unwrap_or(0),
+        }),
+    }
+}
+
+/// The most memory that the system lets this process address (`ulimit -v`), if it has a limit and says
+/// so, as Linux does.
+fn limit() -> Option<u64> {
+    named(&std::fs::read_to_string("/proc/self/limits").ok()?)
+}
+
+fn named(limits: &str) -> Option<u64> {
+    let mut lines = limits.lines();
+    let soft = lines.find_map(|line| line.strip_prefix("Max address space"))?;
+    soft.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::condition;
+
+    #[test]
+    fn the_limit_is_that_of_addresses() {
+        let limits = |soft| {
+            format!(
+                "Limit                     Soft Limit           Hard Limit           Units     \n\
+                 Max cpu time              unlimited            unlimited            seconds   \n\
+                 Max address space         {soft}           unlimited            bytes     \n"
+            )
+        };
+        assert_eq!(named(&limits("204800000")), Some(204_800_000));
+        assert_eq!(named(&limits("unlimited")), None);
+        assert_eq!(named(""), None);
+    }
+
+    #[test]
+    fn too_many_runs_for_the_limit_are_refused_with_how_many_there_is_enough_for() {
+        let wide = RunConfig {
+            width: 500,
+            ..RunConfig::new(condition::INORM_FULL, 0)
+        };
+        let configs = || std::iter::once(&wide);
+        let refusal = |limit: u64, at_once| {
+            let refused = within(limit * MB, configs(), 784, at_once);
+            refused.map_err(|e| e.to_string())
+        };
+        assert_eq!(refusal(300, 4), Ok(()));
+        assert_eq!(refusal(4096, 8), Ok(()));
+        let message = refusal(300, 64).unwrap_err();
+        assert!(
+            message.contains("64 at a time") && message.contains("300 MB"),
+            "{message}"
+        );
+        assert!(message.contains("enough for 4 at a time"), "{message}");
+        let message = refusal(100, 1).unwrap_err();
+        assert!(message.contains("enough for 0 at a time"), "{message}");
+    }
+}
