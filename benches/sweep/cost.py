@@ -75,7 +75,7 @@ def draw(rows, out):
     left.legend(frameon=False, fontsize=8)
     minute = [60 * count / value for name, count, value in rows if name.startswith("runs with")]
     right.bar([f"--jobs {jobs}" for jobs in JOBS], minute, color="#0072B2", width=0.5)
-    right.set_ylabel("runs a minute (4 epochs of 10,000 images)")
+    right.set_ylabel("runs of 4 epochs a minute")
     for axis in (left, right):
         axis.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()

@@ -2,12 +2,12 @@
 
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::optim::momentum::MomentumConfig;
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, Sgd, SgdConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use clap::ValueEnum;
 use ei_norm::dale::{Role, Roles};
 use ei_norm::functional::{smoothed_cross_entropies, smoothed_cross_entropy};
-use ei_norm::optim::{PopulationSgd, Projected, ProjectedSgd};
+use ei_norm::optim::{PerNetwork, PopulationSgd, Projected, ProjectedSgd};
 use serde::{Deserialize, Serialize};
 
 use crate::RunConfig;
@@ -62,13 +62,23 @@ impl OptimizerName {
     fn init(self) -> ModuleOptimizer {
         match self {
             Self::Sgd => ProjectedSgd.init(),
-            Self::Momentum => {
-                let momentum = MomentumConfig::new().with_momentum(MOMENTUM);
-                Projected::new(SgdConfig::new().with_momentum(Some(momentum)).build()).init()
-            }
+            Self::Momentum => Projected::new(momentum()).init(),
             Self::Adam => Projected::new(AdamConfig::new().build()).init(),
         }
     }
+
+    fn init_population(self, rates: PopulationSgd) -> ModuleOptimizer {
+        match self {
+            Self::Sgd => rates.init(),
+            Self::Momentum => PerNetwork::new(momentum(), rates).init(),
+            Self::Adam => PerNetwork::new(AdamConfig::new().build(), rates).init(),
+        }
+    }
+}
+
+fn momentum() -> Sgd {
+    let momentum = MomentumConfig::new().with_momentum(MOMENTUM);
+    SgdConfig::new().with_momentum(Some(momentum)).build()
 }
 
 impl Optimizer {
@@ -116,7 +126,7 @@ impl Optimizer {
     }
 }
 
-/// Plain descent of a population, each network with learning rates and a λ of its own.
+/// The optimizer of a population, each network with learning rates and a λ of its own.
 pub struct PopulationOptimizer {
     optimizer: ModuleOptimizer,
     /// `[networks]`
@@ -124,13 +134,13 @@ pub struct PopulationOptimizer {
 }
 
 impl PopulationOptimizer {
-    /// An optimizer for networks of these configurations.
+    /// An optimizer for networks of these configurations, of which the first names it.
     pub fn new(configs: &[&RunConfig], device: &Device) -> Self {
         let each = |of: &dyn Fn(&RunConfig) -> f64| -> Vec<f64> {
             configs.iter().map(|config| of(config)).collect()
         };
         let rates = |of: fn(LearningRates) -> f64| each(&|config| of(config.learning_rates()));
-        let sgd = PopulationSgd::new()
+        let rates_of_all = PopulationSgd::new()
             .with_rates(&[Role::Excitatory], &rates(|r| r.excitatory), device)
             .with_rates(&[Role::Bias], &rates(|r| r.bias), device)
             .with_rates(&Role::INTO_INHIBITION, &rates(|r| r.inhibitory_in), device)
@@ -141,7 +151,7 @@ impl PopulationOptimizer {
             );
         let lambdas = TensorData::from(each(&|config| config.lambda).as_slice());
         Self {
-            optimizer: sgd.init(),
+            optimizer: configs[0].optimizer.init_population(rates_of_all),
             lambdas: Tensor::from_data(lambdas, device),
         }
     }

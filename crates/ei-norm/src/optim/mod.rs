@@ -3,6 +3,7 @@
 
 mod corrected;
 mod exponentiated;
+mod per_network;
 mod projected;
 mod record;
 mod schedule;
@@ -14,6 +15,7 @@ pub use exponentiated::{
     Exponentiated, ExponentiatedAdam, ExponentiatedAdamConfig, ExponentiatedSgd,
     ExponentiatedSgdConfig, Unconstrained,
 };
+pub use per_network::PerNetwork;
 pub use projected::Projected;
 pub use record::CheckedRecord;
 pub use schedule::RoleLrSchedulerConfig;

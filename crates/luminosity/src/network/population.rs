@@ -9,7 +9,6 @@ use ei_norm::functional::{BackwardRule, Normalization};
 use super::{DenseHidden, EPSILON, Hidden, Learner, Mlp, NormalizedEi, add_losses};
 use crate::RunConfig;
 use crate::condition::{ErrorRule, HiddenSpec};
-use crate::optimizer::OptimizerName;
 
 /// Networks of one form that learn at the same time, each for itself.
 pub trait NetworkPopulation: Module + Send + Sync + 'static {
@@ -138,7 +137,7 @@ impl NetworkPopulation for MlpPopulation {
             HiddenSpec::Ei { .. } => true,
             HiddenSpec::INorm { errors, .. } => matches!(errors, ErrorRule::GradNorm(_)),
         };
-        fits && config.clip_errors.is_none() && config.optimizer == OptimizerName::Sgd
+        fits && config.clip_errors.is_none()
     }
 
     fn stack(networks: Vec<Mlp>) -> Result<Self, ei_norm::Error> {

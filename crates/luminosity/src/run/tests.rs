@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::data::Selection;
 use crate::network::{Mlp, MlpPopulation};
+use crate::optimizer::OptimizerName;
 use crate::{Condition, condition};
 
 /// Networks that differ in all that those of a population may differ in.
@@ -46,15 +47,29 @@ fn assert_close(found: f64, expected: f64, tolerance: f64, at: &str) {
 #[test]
 fn a_network_of_a_population_learns_as_it_does_alone() {
     let data = data();
-    for condition in condition::PAPER {
+    let others = [OptimizerName::Momentum, OptimizerName::Adam];
+    let others = others.map(|optimizer| (condition::INORM_FULL, optimizer));
+    let plain = condition::PAPER.map(|condition| (condition, OptimizerName::Sgd));
+    for (condition, optimizer) in plain.into_iter().chain(others) {
         // Where forward-only inhibition learns at its limit, rounding grows tenfold in twenty steps.
-        let configs = configs(condition, 30);
+        let mut configs = configs(condition, 30);
+        for config in &mut configs {
+            config.optimizer = optimizer;
+            // A step of momentum is ten times as long in the end, one of Adam as long as the rate.
+            match optimizer {
+                OptimizerName::Sgd => {}
+                OptimizerName::Momentum => {
+                    (config.lr, config.lr_ix) = (config.lr / 10.0, config.lr_ix / 10.0)
+                }
+                OptimizerName::Adam => (config.lr, config.lr_ix) = (1e-3, 2e-3),
+            }
+        }
         let configs: Vec<&RunConfig> = configs.iter().collect();
         let device = DeviceName::Flex;
         let (networks, ended) =
             train_all::<Together<MlpPopulation>>(&configs, &data, device, &mut go_on()).unwrap();
         for ((config, network), (record, losses)) in configs.iter().zip(&networks).zip(ended) {
-            let at = format!("{condition}, width {}", config.width);
+            let at = format!("{condition}, {optimizer:?}, width {}", config.width);
             let alone = train::<Mlp>(config, &data, device, &mut go_on()).unwrap();
             assert_eq!(losses.len(), 30, "{at}");
             for (found, expected) in losses.iter().zip(&alone.losses) {
