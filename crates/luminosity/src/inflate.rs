@@ -16,11 +16,7 @@ pub(crate) fn gunzip<R: Read>(packed: R) -> Inflated<MultiGzDecoder<Counted<R>>>
         bytes: packed,
         count: 0,
     };
-    Inflated {
-        unpacked: MultiGzDecoder::new(packed),
-        packed: |gzip| gzip.get_ref().count,
-        count: 0,
-    }
+    Inflated::new(MultiGzDecoder::new(packed), |gzip| gzip.get_ref().count)
 }
 
 /// Unpacked bytes, which end with an error where they become far more than the packed ones.

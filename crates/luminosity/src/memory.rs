@@ -14,9 +14,9 @@ const EACH_WEIGHT: u64 = 24;
 const ARENA: u64 = 1152 * MB;
 const FEW: usize = 4;
 
-/// The memory of a run of images of so many pixels, in bytes: an estimate from above for a dense network,
-/// from measurements of one to 16 at a time.
-pub(crate) fn of_a_run(config: &RunConfig, pixels: usize) -> u64 {
+/// The memory of a run of images of so many pixels, in bytes: an estimate for a dense network, from
+/// measurements of one to 16 at a time.
+fn of_a_run(config: &RunConfig, pixels: usize) -> u64 {
     let (width, depth) = (config.width as u64, config.depth as u64);
     let rows = (pixels as u64).saturating_add(width.saturating_mul(depth.saturating_sub(1)));
     RUN.saturating_add(width.saturating_mul(rows).saturating_mul(EACH_WEIGHT))
@@ -28,13 +28,17 @@ pub(crate) fn of_runs<'a>(
     pixels: usize,
     at_once: usize,
 ) -> u64 {
-    let each = configs.map(|config| of_a_run(config, pixels)).max();
-    with(each.unwrap_or(0), at_once)
+    with(of_the_largest(configs, pixels), at_once)
+}
+
+fn of_the_largest<'a>(configs: impl Iterator<Item = &'a RunConfig>, pixels: usize) -> u64 {
+    let each = configs.map(|config| of_a_run(config, pixels));
+    each.max().unwrap_or(0)
 }
 
 fn with(each: u64, at_once: usize) -> u64 {
     let arena = if at_once > FEW { ARENA } else { 0 };
-    PROGRAM + arena + each.saturating_mul(at_once as u64)
+    (PROGRAM + arena).saturating_add(each.saturating_mul(at_once as u64))
 }
 
 /// Checks, before anything is trained, that the system's limit leaves enough memory: a program that
@@ -60,8 +64,7 @@ fn within<'a>(
     pixels: usize,
     at_once: usize,
 ) -> Result<(), Error> {
-    let each = configs.map(|config| of_a_run(config, pixels)).max();
-    let each = each.unwrap_or(0);
+    let each = of_the_largest(configs, pixels);
     let fits = |at_once: &usize| with(each, *at_once) <= limit;
     match fits(&at_once) {
         true => Ok(()),
