@@ -58,6 +58,29 @@ fn no_file_an_empty_one_a_directory_and_nonsense() {
     both_fail(b"name,value\nw,1\n", "pt", "");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_fifo_and_a_device_are_refused_and_not_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    for ending in ["pt", "json"] {
+        let fifo = directory.path().join(format!("weights.{ending}"));
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+        assert!(made.unwrap().success());
+        for path in [&fifo, Path::new("/dev/zero")] {
+            fails(
+                Weights::from_pytorch(path, None),
+                path,
+                "a FIFO or a device",
+            );
+            fails(
+                Weights::from_safetensors_file(path),
+                path,
+                "a FIFO or a device",
+            );
+        }
+    }
+}
+
 #[test]
 fn the_other_format_is_recognized() {
     let directory = tempfile::tempdir().unwrap();

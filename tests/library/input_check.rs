@@ -72,7 +72,7 @@ fn off_it_says_nothing_and_on_it_tells_the_worst() {
     let device = Device::flex();
     let layer = EiLinearConfig::new(4, 3).init(&device);
     assert!(!layer.input_check.is_on());
-    layer.forward(bad([3, 4], &device));
+    let _ = layer.forward(bad([3, 4], &device));
 
     let check = InputCheck::named("fc0");
     let x = Tensor::<2>::from_floats([[0.0, -0.0, 1.0], [-0.5, -2.0, f32::INFINITY]], &device);

@@ -7,6 +7,7 @@ mod common;
 mod backends;
 mod checkpointing;
 mod column;
+mod contracts;
 mod conv;
 mod conv_training;
 mod dale;

@@ -163,7 +163,7 @@ fn an_input_check_looks_at_what_exists() {
     let mut batch = batch::<Shunting>(setup, &mut rng(3), [2, 3], [3, 5], false);
     for padding in [-1.0, f64::NAN] {
         batch.x = padded_with(&batch, &[3, 1], padding);
-        rnn.padded(&[3, 1]).forward(batch.x.clone(), None);
+        let _ = rnn.padded(&[3, 1]).forward(batch.x.clone(), None);
         let message = panic_of(|| drop(rnn.padded(&[3, 2]).forward(batch.x.clone(), None)));
         assert!(message.contains("`rnn`"), "{message}");
     }

@@ -41,6 +41,7 @@ impl NonNegativeActivation {
     }
 
     /// φ(x), element by element.
+    #[must_use]
     pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         /// Where softplus is the identity to the last bit of f64.
         const LINEAR: f64 = 40.0;

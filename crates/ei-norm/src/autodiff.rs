@@ -69,6 +69,7 @@ pub(crate) fn attach<const D: usize>(
     let shapes: Vec<Shape> = parents.iter().map(TensorMetadata::shape).collect();
     let hook = Hook(Arc::new(move |error, wanted| {
         let errors = rule(Tensor::from_dispatch(error), &wanted[..shapes.len()]);
+        assert_eq!(errors.len(), shapes.len(), "one error for each parent");
         for (error, shape) in errors.iter().zip(&shapes) {
             if let Some(found) = error.as_ref().map(TensorMetadata::shape) {
                 assert!(

@@ -60,6 +60,14 @@ impl Inhibitory {
             Self::Fraction(fraction) => Ok(((d_output as f64 * fraction + 1e-9) as usize).max(1)),
         }
     }
+
+    /// The number of inhibitory units of a circuit, if the matrices to and from them are not too large.
+    pub(crate) fn units_of(self, wiring: &Wiring) -> Result<usize, Error> {
+        let n_i = self.units(wiring.outputs)?;
+        check_elements(&[wiring.inputs(), n_i])?;
+        check_elements(&[n_i, wiring.outputs])?;
+        Ok(n_i)
+    }
 }
 
 /// The distribution of the initial weights. In each, inhibition starts out balancing excitation.
@@ -344,11 +352,32 @@ pub(crate) fn or_panic<T>(result: Result<T, Error>) -> T {
     }
 }
 
+/// The most elements of a parameter: kernels on a GPU count with 32 bits.
+const MAX_ELEMENTS: usize = u32::MAX as usize;
+
 pub(crate) fn check_size(name: &'static str, size: usize) -> Result<(), Error> {
     match size {
         0 => Err(Error::config(name, size, "at least 1")),
-        _ => Ok(()),
+        1..=MAX_ELEMENTS => Ok(()),
+        _ => Err(Error::config(name, size, "at most 4294967295")),
     }
+}
+
+/// The number of elements of a parameter of this shape.
+pub(crate) fn check_elements(shape: &[usize]) -> Result<usize, Error> {
+    let elements = shape
+        .iter()
+        .try_fold(1usize, |all, size| all.checked_mul(*size));
+    elements
+        .filter(|elements| *elements <= MAX_ELEMENTS)
+        .ok_or_else(|| {
+            let shape = format!("{shape:?}");
+            Error::config(
+                "the shape of a parameter",
+                shape,
+                "up to 4294967295 elements",
+            )
+        })
 }
 
 pub(crate) fn check_finite(name: &'static str, value: f64) -> Result<(), Error> {

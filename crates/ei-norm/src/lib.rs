@@ -38,7 +38,7 @@
 //! # Backends
 //!
 //! No backend is on by default. An application enables one in Burn and the feature of the same name here
-//! (`flex`, `ndarray`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cuda`, `rocm`, `cpu`):
+//! (`flex`, `ndarray`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cuda`, `rocm`, `cpu`, `tch`, `remote`):
 //! `ei-norm = { …, features = ["flex"] }`. Without it layers compute in plain tensor operations, and
 //! [`map_grad`] and what is built on it panic with the name of the feature.
 //!
@@ -55,8 +55,7 @@
 //! Shapes follow Burn's `Linear`: a weight from `n` inputs to `m` outputs is `[n, m]`, the transpose
 //! of the paper's post × pre matrices.
 
-#![warn(missing_docs)]
-#![deny(unsafe_code)]
+#![cfg_attr(not(test), warn(unused_crate_dependencies))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod circuit;
@@ -85,14 +84,18 @@ mod statistics;
 mod storage;
 
 pub use activation::NonNegativeActivation;
+#[doc(inline)]
 pub use circuit::{
     ColumnEiWeights, Currents, EiWeights, INormWeights, InhibitoryPlasticity, ShuntingWeights,
 };
 pub use error::Error;
+#[doc(inline)]
 pub use grad::{
     GradNorm, GradNormConfig, GradNormMode, LearnedLateral, LearnedLateralConfig, map_grad,
 };
+#[doc(inline)]
 pub use init::{EiInitializer, Inhibitory};
+#[doc(inline)]
 pub use layer::{
     ColumnEiConv2d, ColumnEiConv2dConfig, ColumnEiLinear, ColumnEiLinearConfig, ColumnEiRnn,
     ColumnEiRnnConfig, EiConv2d, EiConv2dConfig, EiLinear, EiLinearConfig, EiRnn, EiRnnConfig,

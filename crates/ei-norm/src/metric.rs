@@ -4,9 +4,11 @@ use burn::module::Module;
 use burn::tensor::{Tensor, activation::relu};
 
 use crate::dale::constrained_values;
+use crate::error::check_shape;
 use crate::functional::{
     BackwardRule, Normalization, mean, normalize, normalize_backward, variance,
 };
+use crate::init::or_panic;
 use crate::matmul::product;
 use crate::{EiLinear, GradNormMode, INormLinear, read};
 
@@ -43,8 +45,14 @@ pub fn moments<const D: usize>(z: Tensor<D>) -> Moments {
     }
 }
 
-/// The cosine of the angle between two tensors of the same shape, flattened. NaN if one is zero.
+/// The cosine of the angle between two tensors, flattened. NaN if one is zero.
+///
+/// # Panics
+///
+/// If the shapes differ.
+#[track_caller]
 pub fn cosine<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f64 {
+    or_panic(check_shape("b", b.dims(), a.dims()));
     let (a, b) = (a.inner(), b.inner());
     let sum = |t: Tensor<D>| -> f64 { read::scalar(t.sum()) };
     sum(a.clone() * b.clone()) / (sum(a.square()) * sum(b.square())).sqrt()
@@ -148,7 +156,8 @@ pub fn i_norm_alignment(layer: &INormLinear, x: Tensor<2>) -> Alignment {
 ///
 /// # Panics
 ///
-/// If the last axis of `x` is not `d_input`.
+/// If the last axis of `x` is not `d_input`, or `errors` returns another shape.
+#[track_caller]
 pub fn i_norm_alignment_with(
     layer: &INormLinear,
     x: Tensor<2>,
@@ -230,6 +239,7 @@ fn alignment(
         _ => normalize_backward(z.clone(), active(&normalized), LAYER, EXACT, epsilon),
     };
     let actual = errors(active(&z), z.clone());
+    or_panic(check_shape("the normalized error", actual.dims(), z.dims()));
     Alignment {
         output: cosine(relu(normalized), relu(z)),
         gradient: cosine_of_gradients(x, to_drive(actual), to_drive(reference)),

@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor};
 ///
 /// - `x`: `[..., features]`
 /// - result: `[..., 1]`
+#[must_use]
 pub fn mean<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     x.mean_dim(D - 1)
 }
@@ -16,6 +17,7 @@ pub fn mean<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 ///
 /// - `x`: `[..., features]`
 /// - result: `[..., 1]`
+#[must_use]
 pub fn mean_square<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     mean(x.square())
 }
@@ -26,6 +28,7 @@ pub fn mean_square<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 ///
 /// - `x`: `[..., features]`
 /// - result: `[..., 1]`
+#[must_use]
 pub fn variance<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     mean_square(x.clone() - mean(x))
 }
@@ -36,6 +39,7 @@ pub fn variance<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 ///
 /// - `x`: `[..., features]`
 /// - result: `[..., 1]`
+#[must_use]
 pub fn row_std<const D: usize>(x: Tensor<D>, epsilon: f64) -> Tensor<D> {
     (variance(x) + epsilon).sqrt()
 }
@@ -127,6 +131,7 @@ impl<const D: usize> Features<D> {
     }
 
     /// As [`mean`].
+    #[must_use]
     pub fn mean(&self, x: Tensor<D>) -> Tensor<D> {
         match self {
             Self::All => mean(x),
@@ -135,6 +140,7 @@ impl<const D: usize> Features<D> {
     }
 
     /// As [`variance`].
+    #[must_use]
     pub fn variance(&self, x: Tensor<D>) -> Tensor<D> {
         match self {
             Self::All => variance(x),

@@ -6,6 +6,9 @@
 //! [`record`] → `report`. A [`sweep`] says which runs, `schedule` makes them, a [`store`] keeps
 //! them; `compare` draws the smallest sweep. The layers and their maths are in [`ei_norm`].
 
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(unused_crate_dependencies))]
+
 pub mod catalogue;
 pub mod cli;
 mod compare;

@@ -1,15 +1,17 @@
 //! Everything that is read from outside, changed at random: nothing panics, and what is accepted is
 //! within its bounds. `LUMINOSITY_MUTATIONS` says how many inputs of each kind are tried.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
-use flate2::write::GzEncoder;
+use ei_norm::import::Weights;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::idx::{self, Kind};
+use crate::data::testing::gzip;
 use crate::data::{Dataset, Selection};
 use crate::network::Task;
 use crate::report::testing;
@@ -158,11 +160,6 @@ fn packed_stores() {
         .chain(lines())
         .collect();
     let plain = [plain.join(&b'\n'), b"\n".to_vec()].concat();
-    let gzip = |content: &[u8]| {
-        let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        gzip.write_all(content).unwrap();
-        gzip.finish().unwrap()
-    };
     let read = |bytes: &[u8]| {
         std::fs::write(&path, bytes).unwrap();
         store::read(&path).is_ok_and(|contents| !contents.records.is_empty())
@@ -180,11 +177,58 @@ fn idx_files() {
     let images = [header(&[2051, 3, 5, 4]), vec![7; 60]].concat();
     let labels = [header(&[2049, 3]), vec![0, 1, 2]].concat();
     for (kind, original) in [(Kind::Images, images), (Kind::Labels, labels)] {
-        attack(kind.name(), &[original], 1, |input| {
+        let read = |input: &[u8]| {
             let found = idx::read("file", kind, 1 << 20, input);
             found.is_ok_and(|idx| idx.values.len() == idx.count * idx.sides[0] * idx.sides[1])
-        });
+        };
+        let packed = gzip(&original);
+        attack(kind.name(), &[original], 1, read);
+        attack(&format!("gzipped {}", kind.name()), &[packed], 1, read);
     }
+}
+
+#[test]
+fn tables() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = "label,a,b,c,d\n0,0,255,3,4\n1,1,2,3,4\n2,0,0,0,7\n";
+    let [train, test] = ["fashion-mnist_train.csv", "fashion-mnist_test.csv"];
+    std::fs::write(folder.path().join(test), table).unwrap();
+    let selection = Selection::Directory(folder.path().to_owned());
+    attack("tables", &[table.into()], 3, |input| {
+        std::fs::write(folder.path().join(train), input).unwrap();
+        Dataset::load(&selection).is_ok_and(|data| data.train().pixels() == 4)
+    });
+}
+
+/// What the library imports: files of PyTorch, safetensors and an index of these.
+#[test]
+fn foreign_weights() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/import");
+    let fixture = |name: &str| std::fs::read(fixtures.join(name)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let pickles = ["f32.pt", "f64.pt", "views.pt", "checkpoint.pt"].map(fixture);
+    let tensors = Weights::from_pytorch(fixtures.join("f32.pt"), None).unwrap();
+    let tensors = tensors.to_safetensors().unwrap();
+    attack("pt", &pickles, 3, |input| {
+        std::fs::write(path("weights.pt"), input).unwrap();
+        let read = |within| Weights::from_pytorch(path("weights.pt"), within).is_ok();
+        read(None) | read(Some("state_dict"))
+    });
+    std::fs::write(path("weights.safetensors"), &tensors).unwrap();
+    let keys = Weights::from_safetensors(&tensors).unwrap();
+    let files: BTreeMap<_, _> = keys
+        .keys()
+        .map(|key| (key, "weights.safetensors"))
+        .collect();
+    let index = serde_json::to_vec(&serde_json::json!({ "weight_map": files })).unwrap();
+    attack("safetensors", &[tensors], 1, |input| {
+        Weights::from_safetensors(input).is_ok()
+    });
+    attack("indices of safetensors", &[index], 3, |input| {
+        std::fs::write(path("index.json"), input).unwrap();
+        Weights::from_safetensors_file(path("index.json")).is_ok()
+    });
 }
 
 /// A file of NumPy's with this shape, whose bytes are all below 2.

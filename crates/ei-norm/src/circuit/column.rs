@@ -9,9 +9,9 @@ use super::{
     val, zero_bias,
 };
 use crate::dale::{Plasticity, Sign, Weight};
-use crate::error::check_shape;
+use crate::error::{check_last, check_shape};
 use crate::functional::excite;
-use crate::init::{self, Column};
+use crate::init::{self, Column, or_panic};
 use crate::{Error, read};
 
 /// A circuit whose inputs excite or inhibit ("column EI", Cornford et al. 2021):
@@ -129,6 +129,7 @@ impl Circuit for ColumnEi {
     }
 
     fn currents<const D: usize>(&self, x: Tensor<D>) -> Currents<D> {
+        or_panic(check_last("x", x.dims(), self.sizes()[0]));
         let signs = self.signs.val();
         let of = |sign: f64| {
             let chosen = signs.clone().equal_elem(sign).float().cast(x.dtype());

@@ -80,7 +80,7 @@ impl Options for EiOptions {
     type Circuit = Ei;
 
     fn build(&self, wiring: &Wiring, device: &Device, rng: &mut impl Rng) -> Result<Ei, Error> {
-        let n_i = self.inhibitory.units(wiring.outputs)?;
+        let n_i = self.inhibitory.units_of(wiring)?;
         let paths = self.initializer.draw(wiring, n_i, rng)?;
         let own_units = paths.are_several();
         let (w_ex, inhibition) = tensors(paths.with_own_inhibition(), device);

@@ -198,7 +198,7 @@ pub struct Recurrence {
 impl Wiring {
     /// The number of inputs.
     pub fn inputs(&self) -> usize {
-        self.sources * self.places
+        self.sources.saturating_mul(self.places)
     }
 
     /// The sources that come from outside.

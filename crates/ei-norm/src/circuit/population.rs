@@ -6,9 +6,11 @@ use burn::tensor::{Bool, Device, Tensor, TensorData};
 use super::values::Values;
 use super::{Circuit, LearnsLocally, sealed};
 use crate::dale::Weight;
+use crate::error::check_shape;
 #[cfg(doc)]
 use crate::functional;
 use crate::functional::{BackwardRule, Normalization, normalize_features};
+use crate::init::or_panic;
 use crate::row_function::{self, Pass, Vector};
 use crate::statistics::Features;
 use crate::{Error, context};
@@ -124,19 +126,16 @@ impl<C: Circuit> Population<C> {
     ///
     /// If `x` has another shape.
     #[track_caller]
+    #[must_use]
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         self.apply(x).0
     }
 
     #[track_caller]
     fn apply(&self, x: Tensor<3>) -> (Tensor<3>, Pass<3>) {
-        let (found, [d_input, _]) = (x.dims(), self.sizes());
-        assert!(
-            found[0] == self.networks() && found[2] == d_input,
-            "the input has shape {found:?}, expected [{}, rows, {d_input}]",
-            self.networks()
-        );
-        let function = C::function_of(&self.circuits, self.values(), found[1], found[1]);
+        let ([_, rows, _], [d_input, _]) = (x.dims(), self.sizes());
+        or_panic(check_shape("x", x.dims(), [self.networks(), rows, d_input]));
+        let function = C::function_of(&self.circuits, self.values(), rows, rows);
         row_function::apply(function, x)
     }
 
@@ -145,6 +144,12 @@ impl<C: Circuit> Population<C> {
     /// # Shapes
     ///
     /// - `z` and result: `[networks, rows, d_output]`, 0 beyond the outputs of a network
+    ///
+    /// # Panics
+    ///
+    /// If `z` has another shape.
+    #[track_caller]
+    #[must_use]
     pub fn normalize(
         &self,
         z: Tensor<3>,
@@ -152,6 +157,12 @@ impl<C: Circuit> Population<C> {
         backward: BackwardRule,
         epsilon: f64,
     ) -> Tensor<3> {
+        let [_, d_output] = self.sizes();
+        or_panic(check_shape(
+            "z",
+            z.dims(),
+            [self.networks(), z.dims()[1], d_output],
+        ));
         normalize_features(&self.features(), z, normalization, backward, epsilon)
     }
 
@@ -193,6 +204,7 @@ impl<C: LearnsLocally> Population<C> {
     ///
     /// As [`forward`](Self::forward), and on a backend of which the feature is not enabled in this crate.
     #[track_caller]
+    #[must_use]
     pub fn forward_with_local_loss(&self, x: Tensor<3>) -> (Tensor<3>, Tensor<1>) {
         let (output, pass) = self.apply(x);
         let losses = match pass.inputs.dims()[1] {

@@ -111,7 +111,7 @@ impl Options for ShuntingOptions {
         rng: &mut impl Rng,
     ) -> Result<Shunting, Error> {
         let (d_input, d_output) = (wiring.inputs(), wiring.outputs);
-        let n_i = self.inhibitory.units(d_output)?;
+        let n_i = self.inhibitory.units_of(wiring)?;
         let iclr = Iclr {
             first_layer: self.first_layer,
             iid: self.iid_inhibition,

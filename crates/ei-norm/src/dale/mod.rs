@@ -44,6 +44,7 @@ pub use weight::{Plasticity, Weight};
 
 /// The sign that a parameter keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Sign {
     /// Every value is ≥ 0.
     NonNegative,

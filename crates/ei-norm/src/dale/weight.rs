@@ -15,6 +15,7 @@ use crate::{Error, context, read};
 
 /// Whether a parameter learns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Plasticity {
     /// It learns.
     Plastic,

@@ -17,6 +17,7 @@ use crate::statistics::mean;
 ///
 /// If the last axis of `delta` is not as long as `weights`.
 #[track_caller]
+#[must_use]
 pub fn lateral<const D: usize>(delta: Tensor<D>, weights: Tensor<1>) -> Tensor<D> {
     or_panic(check_last("delta", delta.dims(), weights.dims()[0]));
     error_norm::apply(GradNormMode::Lateral, 0.0, None, Some(&weights), delta)
@@ -46,6 +47,7 @@ pub fn lateral<const D: usize>(delta: Tensor<D>, weights: Tensor<1>) -> Tensor<D
 ///
 /// If the last axis of `delta` is not as long as `weights`.
 #[track_caller]
+#[must_use]
 pub fn lateral_update<const D: usize>(
     weights: Tensor<1>,
     delta: Tensor<D>,

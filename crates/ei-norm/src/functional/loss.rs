@@ -14,6 +14,7 @@ use crate::statistics::{mean, mean_or_zero, variance};
 ///
 /// - `z_hat`: `[..., features]`, the activity as the inhibitory weights see it: ẑ = (sg(a) − s)/q
 /// - result: `[1]`
+#[must_use]
 pub fn inhibitory_loss<const D: usize>(z_hat: Tensor<D>, divisive: bool) -> Tensor<1> {
     if z_hat.shape().num_elements() == 0 {
         return mean_or_zero(z_hat);
@@ -41,6 +42,7 @@ pub fn inhibitory_loss<const D: usize>(z_hat: Tensor<D>, divisive: bool) -> Tens
 /// # Panics
 ///
 /// If the batch sizes differ.
+#[must_use]
 pub fn smoothed_cross_entropy(
     logits: Tensor<2>,
     targets: Tensor<1, Int>,
@@ -65,6 +67,7 @@ pub fn smoothed_cross_entropy(
 /// # Panics
 ///
 /// If the batch sizes differ.
+#[must_use]
 pub fn smoothed_cross_entropies(
     logits: Tensor<2>,
     targets: Tensor<1, Int>,

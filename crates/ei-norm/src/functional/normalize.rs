@@ -1,7 +1,9 @@
 use burn::tensor::Tensor;
 
 use crate::autodiff::{attach, is_listed};
+use crate::error::check_shape;
 use crate::error_norm::{self, ErrorNorm, GradNormMode, Rule};
+use crate::init::or_panic;
 use crate::statistics::{Features, mean, row_std};
 
 /// Which normalization of the forward activity, all without gain or bias.
@@ -36,6 +38,7 @@ pub enum BackwardRule {
 ///
 /// - `x`: `[..., features]`
 /// - result: `[..., features]`
+#[must_use]
 pub fn normalize<const D: usize>(
     x: Tensor<D>,
     normalization: Normalization,
@@ -78,6 +81,12 @@ pub(crate) fn normalize_features<const D: usize>(
 /// # Shapes
 ///
 /// - `x`, `delta`, result: `[..., features]`
+///
+/// # Panics
+///
+/// If `x` and `delta` have different shapes.
+#[track_caller]
+#[must_use]
 pub fn normalize_backward<const D: usize>(
     x: Tensor<D>,
     delta: Tensor<D>,
@@ -85,6 +94,7 @@ pub fn normalize_backward<const D: usize>(
     backward: BackwardRule,
     epsilon: f64,
 ) -> Tensor<D> {
+    or_panic(check_shape("delta", delta.dims(), x.dims()));
     let sigma = || row_std(x.clone(), epsilon);
     match (backward, normalization) {
         (BackwardRule::StraightThrough, _) => delta,

@@ -45,6 +45,7 @@ pub fn excite<const D: usize>(x: Tensor<D>, w_ex: Tensor<2>, bias: Option<Tensor
 ///
 /// If the shapes do not fit.
 #[track_caller]
+#[must_use]
 pub fn inhibit<const D: usize>(x: Tensor<D>, w_ix: Tensor<2>, w_ei: Tensor<2>) -> Tensor<D> {
     excite(excite(x, w_ix, None), w_ei, None)
 }

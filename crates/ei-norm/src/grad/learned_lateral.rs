@@ -205,6 +205,7 @@ impl LearnedLateral {
     /// # Panics
     ///
     /// If the last axis of `z` is not `features`.
+    #[must_use]
     pub fn forward<const D: usize>(&self, z: Tensor<D>) -> Tensor<D> {
         let features = self.features();
         assert_shape!(z, [.., features]);
@@ -248,6 +249,7 @@ impl LearnedLateral {
     /// # Shapes
     ///
     /// - `delta`, result: `[..., features]`
+    #[must_use]
     pub fn apply<const D: usize>(&self, delta: Tensor<D>) -> Tensor<D> {
         lateral(delta, self.weights.val())
     }

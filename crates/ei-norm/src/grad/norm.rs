@@ -23,6 +23,7 @@ impl GradNormMode {
     ///
     /// If the shapes differ, or if the mode is [`Lateral`](Self::Lateral) and there are no weights.
     #[track_caller]
+    #[must_use]
     pub fn apply<const D: usize>(
         self,
         z: Tensor<D>,
@@ -182,7 +183,8 @@ impl GradNorm {
         }
     }
 
-    /// The lateral mode with these weights, `[features]`.
+    /// The lateral mode with these weights, `[features]`. Their values are not looked at, which would read
+    /// them from the device: [`dale::check`](crate::dale::check) finds a negative one.
     pub fn with_lateral_weights(weights: Tensor<1>) -> Self {
         let features = weights.dims()[0];
         Self {
@@ -201,6 +203,7 @@ impl GradNorm {
     /// # Panics
     ///
     /// If the last axis of `z` is not `features`.
+    #[must_use]
     pub fn forward<const D: usize>(&self, z: Tensor<D>) -> Tensor<D> {
         let features = self.features;
         assert_shape!(z, [.., features]);
@@ -214,7 +217,15 @@ impl GradNorm {
     /// # Shapes
     ///
     /// - `z`, `delta`, result: `[..., features]`
+    ///
+    /// # Panics
+    ///
+    /// If the last axis of `z` is not `features`, or `delta` has another shape than `z`.
+    #[track_caller]
+    #[must_use]
     pub fn apply<const D: usize>(&self, z: Tensor<D>, delta: Tensor<D>) -> Tensor<D> {
+        let features = self.features;
+        assert_shape!(z, [.., features]);
         let weights = self.lateral_weights.as_ref().map(Weight::val);
         self.mode.apply(z, delta, weights, self.epsilon)
     }

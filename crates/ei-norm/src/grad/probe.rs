@@ -46,6 +46,7 @@ impl<const D: usize> GradProbe<D> {
     /// # Shapes
     ///
     /// - `x` and the result: the same shape
+    #[must_use]
     pub fn attach(&self, x: Tensor<D>) -> Tensor<D> {
         let kept = self.error.clone();
         map_grad(x, move |error| {

@@ -52,6 +52,7 @@ impl GradSentinel {
     /// # Shapes
     ///
     /// - `x` and the result: the same shape
+    #[must_use]
     pub fn watch<const D: usize>(&self, x: Tensor<D>, place: impl Into<String>) -> Tensor<D> {
         let (first, place) = (self.first.clone(), place.into());
         map_grad(x, move |error| {
@@ -86,6 +87,7 @@ impl GradSentinel {
 /// # Panics
 ///
 /// In the backward pass, if the error has a NaN or an infinite value.
+#[must_use]
 pub fn check_grad<const D: usize>(x: Tensor<D>, place: impl Into<String>) -> Tensor<D> {
     let place = place.into();
     map_grad(x, move |error| match not_finite(&error, &place) {

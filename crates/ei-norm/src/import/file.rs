@@ -28,6 +28,7 @@ impl Weights {
     /// [`Error::File`] with the path, if the file cannot be read or holds no tensors.
     pub fn from_pytorch(path: impl AsRef<Path>, within: Option<&str>) -> Result<Self, Error> {
         let path = path.as_ref();
+        check_regular(path)?;
         let read = || -> Result<BTreeMap<String, Stored>, PytorchError> {
             let reader = match within {
                 Some(key) => PytorchReader::with_top_level_key(path, key),
@@ -100,6 +101,7 @@ fn parse(bytes: &[u8]) -> Result<Weights, SafeTensorError> {
 
 fn read_safetensors(path: &Path) -> Result<Weights, Error> {
     let wrong = |reason: String| refuse(path, Format::Safetensors, reason, "");
+    check_regular(path)?;
     let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
     parse(&bytes).map_err(|error| wrong(error.to_string()))
 }
@@ -112,6 +114,7 @@ struct Index {
 
 fn read_index(path: &Path) -> Result<Weights, Error> {
     let wrong = |reason: String| refuse(path, Format::Index, reason, "");
+    check_regular(path)?;
     let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
     let index: Index = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
     let mut files = BTreeMap::new();
@@ -134,6 +137,17 @@ fn read_index(path: &Path) -> Result<Weights, Error> {
         tensors.insert(key.clone(), stored);
     }
     Ok(Weights { tensors })
+}
+
+/// A FIFO would be waited for, and a device may never end. A path without anything is left to the reader.
+fn check_regular(path: &Path) -> Result<(), Error> {
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() => {
+            let reason = "it is a directory, a FIFO or a device, not a file";
+            Err(Error::file(format!("`{}`: {reason}", path.display())))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[derive(PartialEq)]

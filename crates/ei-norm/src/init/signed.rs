@@ -2,7 +2,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, LogNormal};
 
-use super::{check_positive, check_size};
+use super::{check_elements, check_positive, check_size};
 use crate::Error;
 
 /// Initial weights of networks whose weights have both signs and keep them, as under exponentiated
@@ -55,7 +55,8 @@ impl SignedLognormal {
     ///
     /// # Errors
     ///
-    /// If the fan-in is 0, or the gain or the ratio is not positive.
+    /// If the fan-in is 0, the gain or the ratio is not positive, or there are more than 4294967295
+    /// elements.
     pub fn draw<const D: usize>(
         &self,
         shape: [usize; D],
@@ -73,7 +74,7 @@ impl SignedLognormal {
             let size = size.sample(rng);
             if rng.random_bool(0.5) { size } else { -size }
         };
-        let count = shape.iter().product();
+        let count = check_elements(&shape)?;
         let values: Vec<f64> = (0..count).map(|_| weight()).collect();
         Ok(Tensor::from_data(TensorData::new(values, shape), device))
     }

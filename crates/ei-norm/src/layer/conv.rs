@@ -84,7 +84,8 @@ impl Conv2d {
     }
 
     fn places(&self) -> usize {
-        self.kernel_size.iter().product()
+        let [height, width] = self.kernel_size;
+        height.saturating_mul(width)
     }
 }
 
@@ -184,6 +185,7 @@ impl<C: Circuit> Layer<C, Conv2d> {
     /// If the channels differ, the kernel does not fit into the padded image, or an
     /// [`InputCheck`](super::InputCheck) finds a negative input.
     #[track_caller]
+    #[must_use]
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match self.circuit.single_matrix() {
             // Burn's convolution needs an image.
@@ -214,6 +216,7 @@ impl<C: Circuit> Layer<C, Conv2d> {
     ///
     /// As [`forward`](Self::forward).
     #[track_caller]
+    #[must_use]
     pub fn currents(&self, x: Tensor<4>) -> Currents<4> {
         let patches = self.patches(x);
         self.circuit.currents(patches).map(channels_first)
@@ -266,6 +269,7 @@ impl<C: LearnsLocally> Layer<C, Conv2d> {
     ///
     /// As [`forward`](Self::forward).
     #[track_caller]
+    #[must_use]
     pub fn forward_with_local_loss(&self, x: Tensor<4>) -> (Tensor<4>, Tensor<1>) {
         let (output, pass) = self.apply(x);
         (output, self.circuit.local_loss_of(pass))

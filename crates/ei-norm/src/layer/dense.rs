@@ -75,6 +75,7 @@ impl<C: Circuit> Layer<C, Dense> {
     /// If the last axis of `x` is not `d_input`, or an [`InputCheck`](super::InputCheck) finds a negative
     /// input.
     #[track_caller]
+    #[must_use]
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         self.apply(x).0
     }
@@ -91,6 +92,7 @@ impl<C: Circuit> Layer<C, Dense> {
     ///
     /// As [`forward`](Self::forward).
     #[track_caller]
+    #[must_use]
     pub fn currents<const D: usize>(&self, x: Tensor<D>) -> Currents<D> {
         self.check_input(&x);
         self.circuit.currents(x)
@@ -127,6 +129,7 @@ impl<C: LearnsLocally> Layer<C, Dense> {
     ///
     /// As [`forward`](Self::forward).
     #[track_caller]
+    #[must_use]
     pub fn forward_with_local_loss<const D: usize>(&self, x: Tensor<D>) -> (Tensor<D>, Tensor<1>) {
         let (output, pass) = self.apply(x);
         (output, self.circuit.local_loss_of(pass))

@@ -35,7 +35,8 @@ use crate::circuit::{
     LearnsLocally, Options, Shunting, ShuntingOptions, Wiring,
 };
 use crate::error::check_shape;
-use crate::{Error, dale, init};
+use crate::init::{self, check_elements};
+use crate::{Error, dale};
 
 pub use conv::Conv2d;
 pub use dense::Dense;
@@ -122,10 +123,12 @@ doors! {
     /// [`Ei`] at each step: h_t = φ(z_t), z_t of [x_t, h_{t−1}]. The inputs and the neurons have inhibitory
     /// units of their own.
     EiRnn, EiRnnConfig: Ei EiOptions Recurrent;
-    /// A linear layer of excitatory neurons that inhibition normalizes: the circuit [`INorm`] on rows.
+    /// A linear layer of excitatory neurons that inhibition normalizes: the circuit [`INorm`] on rows. By
+    /// default its errors are normalized in full ([`INormOptions::grad_norm`]), as in its other geometries.
     INormLinear, INormLinearConfig: INorm INormOptions Dense;
-    /// A convolution of excitatory maps that inhibition normalizes over the channels of each position: the
-    /// circuit [`INorm`] on the patch there.
+    /// A convolution of excitatory maps that inhibition normalizes, over the channels of each position or
+    /// over a whole map ([`NormalizedOver`](crate::circuit::NormalizedOver)): the circuit [`INorm`] on the
+    /// patch there.
     INormConv2d, INormConv2dConfig: INorm INormOptions Conv2d;
     /// A recurrent network that inhibition normalizes at every step: the circuit [`INorm`] of
     /// [x_t, h_{t−1}]. The local loss of a step reaches the inhibitory weights only, and no earlier step.
@@ -182,7 +185,9 @@ impl<O: Options, G: Geometry> LayerConfig<O, G> {
         device: &Device,
         rng: &mut impl Rng,
     ) -> Result<Layer<O::Circuit, G>, Error> {
-        let circuit = self.circuit.build(&self.geometry.wiring()?, device, rng)?;
+        let wiring = self.geometry.wiring()?;
+        check_elements(&[wiring.inputs(), wiring.outputs])?;
+        let circuit = self.circuit.build(&wiring, device, rng)?;
         Ok(Layer::unchecked(circuit, self.geometry.clone()))
     }
 }

@@ -58,7 +58,7 @@ impl Geometry for Recurrent {
         check_size("d_input", self.d_input)?;
         check_size("d_hidden", self.d_hidden)?;
         Ok(Wiring {
-            sources: self.d_input + self.d_hidden,
+            sources: self.d_input.saturating_add(self.d_hidden),
             places: 1,
             outputs: self.d_hidden,
             recurrence: Some(Recurrence {
@@ -151,6 +151,7 @@ impl<C: Circuit> Layer<C, Recurrent> {
     ///
     /// If the shapes do not fit, or an [`InputCheck`](super::InputCheck) finds a negative input.
     #[track_caller]
+    #[must_use]
     pub fn forward(&self, x: Tensor<3>, state: Option<RnnState>) -> (Tensor<3>, RnnState) {
         let Outcome { states, last, .. } = self.apply(x, state, None);
         (states, last)
@@ -189,6 +190,7 @@ impl<C: Circuit> Layer<C, Recurrent> {
     ///
     /// As [`forward`](Self::forward).
     #[track_caller]
+    #[must_use]
     pub fn step(&self, x: Tensor<2>, state: Option<RnnState>) -> RnnState {
         let (states, _) = self.forward(self.one_step(x), state);
         RnnState::trusted(self.geometry.exchanged(states).squeeze_dim(0))
@@ -212,6 +214,7 @@ impl<C: Circuit> Layer<C, Recurrent> {
     ///
     /// As [`forward`](Self::forward).
     #[track_caller]
+    #[must_use]
     pub fn currents(&self, x: Tensor<3>, state: Option<RnnState>) -> Currents<3> {
         let [steps, batch, _] = self.geometry.exchanged(x.clone()).dims();
         let Outcome { pass, .. } = self.apply(x, state, None);
@@ -232,9 +235,9 @@ impl<C: Circuit> Layer<C, Recurrent> {
         let Recurrent {
             d_input, d_hidden, ..
         } = self.geometry;
+        assert_shape!(x, [.., d_input]);
         let x = self.geometry.exchanged(x);
         let [steps, batch, _] = x.dims();
-        assert_shape!(x, [steps, batch, d_input]);
         let absent = lengths.map(|lengths| absent(lengths, &x));
         // Burn does not expand what is empty.
         let absent = absent.filter(|_| steps * batch > 0);
@@ -282,6 +285,7 @@ impl<C: LearnsLocally> Layer<C, Recurrent> {
     ///
     /// As [`forward`](Self::forward).
     #[track_caller]
+    #[must_use]
     pub fn forward_with_local_loss(
         &self,
         x: Tensor<3>,
@@ -302,6 +306,7 @@ impl<C: LearnsLocally> Layer<C, Recurrent> {
     ///
     /// As [`forward`](Self::forward).
     #[track_caller]
+    #[must_use]
     pub fn step_with_local_loss(
         &self,
         x: Tensor<2>,
@@ -328,6 +333,7 @@ impl<C: Circuit> Padded<'_, C> {
     /// If the shapes do not fit, there is not a length for each example, or a length is more than the steps
     /// that there are.
     #[track_caller]
+    #[must_use]
     pub fn forward(&self, x: Tensor<3>, state: Option<RnnState>) -> (Tensor<3>, RnnState) {
         let Outcome { states, last, .. } = self.layer.apply(x, state, Some(self.lengths));
         (states, last)
@@ -341,6 +347,7 @@ impl<C: LearnsLocally> Padded<'_, C> {
     ///
     /// As [`forward`](Self::forward).
     #[track_caller]
+    #[must_use]
     pub fn forward_with_local_loss(
         &self,
         x: Tensor<3>,

@@ -1,8 +1,8 @@
 //! The product kernel that Flex uses (the `gemm` crate), on slices.
 //!
-//! The only unsafe code of this crate. What it pays for: a training step of the experiment spends 8 %
-//! of its time in clearing and copying the results of `Tensor::matmul` on Flex, and the kernel's
-//! interface is raw pointers. Every pointer comes from a slice whose length is checked against shape
+//! The only unsafe code of this crate. Without it a training step of the experiment takes 5 to 11 %
+//! longer, because `Tensor::matmul` on Flex clears and copies its results; the kernel's interface is raw
+//! pointers. Every pointer comes from a slice whose length is checked against shape
 //! and strides beforehand.
 #![allow(unsafe_code)]
 

@@ -43,27 +43,32 @@ impl RoleLrSchedulerConfig {
     }
 
     /// Another one for the parameters with one of these roles. The last one that fits counts.
+    #[must_use]
     pub fn with(mut self, roles: &[Role], scheduler: impl Into<LrSchedulerConfig>) -> Self {
         self.roles.push((roles.to_vec(), scheduler.into()));
         self
     }
 
     /// Another one for W_ex.
+    #[must_use]
     pub fn with_excitatory(self, scheduler: impl Into<LrSchedulerConfig>) -> Self {
         self.with(&[Role::Excitatory], scheduler)
     }
 
     /// Another one for W_ix and U_ix, into the inhibitory units.
+    #[must_use]
     pub fn with_inhibitory_in(self, scheduler: impl Into<LrSchedulerConfig>) -> Self {
         self.with(&Role::INTO_INHIBITION, scheduler)
     }
 
     /// Another one for W_ei and U_ei, out of the inhibitory units.
+    #[must_use]
     pub fn with_inhibitory_out(self, scheduler: impl Into<LrSchedulerConfig>) -> Self {
         self.with(&Role::OUT_OF_INHIBITION, scheduler)
     }
 
     /// Another one for biases.
+    #[must_use]
     pub fn with_bias(self, scheduler: impl Into<LrSchedulerConfig>) -> Self {
         self.with(&[Role::Bias], scheduler)
     }

@@ -94,6 +94,7 @@ impl PopulationSgd {
     }
 
     /// The rates of the parameters of these roles, one for each network.
+    #[must_use]
     pub fn with_rates(mut self, roles: &[Role], rates: &[f64], device: &Device) -> Self {
         let rates = Rates {
             on_host: rates.to_vec(),
@@ -217,6 +218,7 @@ mod host {
                 let grad = grad.as_slice::<$real>()?;
                 let (start, end) = weights.layout().contiguous_offsets()?;
                 let weights = weights.try_storage_mut::<$real>()?.get_mut(start..end)?;
+                (weights.len() == grad.len()).then_some(())?;
                 let part = (weights.len() / rates.len()).max(1);
                 let parts = weights.chunks_mut(part).zip(grad.chunks(part));
                 for ((weights, grad), rate) in parts.zip(rates) {

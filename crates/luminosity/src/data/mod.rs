@@ -22,7 +22,7 @@ pub mod verify;
 #[cfg(test)]
 mod formats_tests;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 

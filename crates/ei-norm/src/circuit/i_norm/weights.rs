@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::INorm;
 use crate::circuit::{Circuit, Options, Wiring, no_inhibition, tensors, zero_bias};
-use crate::init::{EiInitializer, Inhibitory};
+use crate::error::check_shape;
+use crate::init::{EiInitializer, Inhibitory, check_elements, or_panic};
 use crate::{Error, GradNorm, GradNormConfig, GradNormMode, context};
 
 /// What is normalized together, where an example has more than one row: the positions of an image, or
@@ -88,13 +89,16 @@ impl INormWeights {
     /// # Panics
     ///
     /// If the shapes do not fit each other.
+    #[track_caller]
     pub fn balanced(
         w_ex: Tensor<2>,
         w_ix: Tensor<2>,
         w_ei: Tensor<2>,
         bias: Option<Tensor<1>>,
     ) -> Self {
-        let [_, d_output] = w_ex.dims();
+        let ([d_input, d_output], [_, n_i]) = (w_ex.dims(), w_ix.dims());
+        or_panic(check_shape("w_ix", w_ix.dims(), [d_input, n_i]));
+        or_panic(check_shape("w_ei", w_ei.dims(), [n_i, d_output]));
         let constant = |w: &Tensor<2>| w.clone().inner();
         let u_ix = constant(&w_ex) - constant(&w_ix).matmul(constant(&w_ei));
         let options = (&w_ex.device(), w_ex.dtype());
@@ -174,7 +178,9 @@ impl Options for INormOptions {
     type Circuit = INorm;
 
     fn build(&self, wiring: &Wiring, device: &Device, rng: &mut impl Rng) -> Result<INorm, Error> {
-        let n_i = self.inhibitory.units(wiring.outputs)?;
+        let n_i = self.inhibitory.units_of(wiring)?;
+        // U_ei.
+        check_elements(&[wiring.outputs; 2])?;
         let draw = self.initializer.draw(wiring, n_i, rng)?;
         let (w_ex, inhibition) = tensors(draw.with_shared_inhibition(), device);
         let (w_ix, w_ei) = inhibition.ok_or_else(no_inhibition)?;
