@@ -157,7 +157,10 @@ fn a_table_and_a_verdict_are_printed() {
                 .any(|l| l.split_whitespace().next() == Some(condition))
         );
     }
-    assert!(text.contains("Normalizing errors") || text.contains("normalizing errors"));
+    let undecided =
+        "Whether normalizing errors as well as activity helps is undecided: too few seeds.";
+    assert!(text.lines().any(|line| line == undecided), "{text}");
+    assert!(text.contains("seeds (p = 1.00)"), "{text}");
     assert!(text.contains("points") && text.contains("of the remaining error"));
 }
 
@@ -389,6 +392,70 @@ fn divergence_is_an_outcome() {
     assert!(stderr(&output).contains("diverged"));
 }
 
+/// The weights are finite; the variance of what they make of an image is not.
+#[test]
+fn measures_beyond_all_numbers_are_divergence_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let train = [
+        "train",
+        "--condition",
+        "none",
+        "--lr",
+        "50",
+        "--epochs",
+        "1",
+    ];
+    let arguments = [&train[..], &["--save", "m"]].concat();
+    let trained = record(&luminosity(&arguments, folder.path()));
+    assert_eq!(trained["outcome"], "diverged");
+    let tested = luminosity(&["eval", "--model", "m"], folder.path());
+    assert!(tested.status.success(), "{}", stderr(&tested));
+}
+
+#[test]
+fn adam_has_rates_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |more: &[&str]| record(&train("inorm+full", more, folder.path()));
+    let adam = of(&["--optimizer", "adam"]);
+    assert_eq!(adam["outcome"], "completed");
+    assert_eq!(
+        [&adam["lr"], &adam["lr_ei"], &adam["lr_ix"]],
+        [3e-4, 3e-4, 1e-3]
+    );
+    let given = of(&["--optimizer", "adam", "--lr", "0.002"]);
+    assert_eq!([&given["lr"], &given["lr_ix"]], [2e-3, 1e-3]);
+}
+
+/// A folder with two images of 2×2 pixels to train on and two to test with.
+fn tiny_images(folder: &Path) {
+    let words = |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|w| w.to_be_bytes()).collect() };
+    std::fs::create_dir(folder).unwrap();
+    for part in ["train", "t10k"] {
+        let images = [words(&[2051, 2, 2, 2]), vec![9; 8]].concat();
+        std::fs::write(folder.join(format!("{part}-images-idx3-ubyte")), images).unwrap();
+        let labels = [words(&[2049, 2]), vec![0, 1]].concat();
+        std::fs::write(folder.join(format!("{part}-labels-idx1-ubyte")), labels).unwrap();
+    }
+}
+
+#[test]
+fn images_that_a_network_cannot_take_are_refused_before_anything_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    tiny_images(&path.join("tiny"));
+    let conv = ["--network", "conv", "--data", "tiny"];
+    let sweep = [&["sweep", "--out", "store"], &conv[..]].concat();
+    let compare = [&["--out", "store"], &conv[..]].concat();
+    let train = [&["train", "--condition", "none"], &conv[..]].concat();
+    for command in [sweep, compare, train] {
+        assert_refused(&command, path, 2, &["depth is 2 with images of 2x2"]);
+        assert!(!path.join("store").exists(), "{command:?}");
+    }
+    stdout(&self::train("none", &["--save", "m"], path));
+    let eval = ["eval", "--model", "m", "--data", "tiny"];
+    assert_refused(&eval, path, 1, &["m.bpk", "1x2x2", "Fashion-MNIST"]);
+}
+
 #[test]
 fn a_comparison_whose_runs_all_diverged_has_numbers_and_no_figure() {
     let folder = tempfile::tempdir().unwrap();
@@ -414,6 +481,7 @@ fn what_is_not_allowed_is_refused_in_one_line() {
     let path = folder.path();
     let train = |more: [&'static str; 2]| ["train", "--condition", "inorm", more[0], more[1]];
     for (more, words) in [
+        (["--save", "here/"], ["save", "here/"]),
         (["--epsilon", "-0.5"], ["epsilon", "-0.5"]),
         (["--epsilon", "1.5"], ["epsilon", "1.5"]),
         (["--epsilon", "nan"], ["epsilon", "NaN"]),
@@ -495,6 +563,8 @@ fn help_has_examples_and_succeeds() {
         let text = stdout(&luminosity(&command, folder.path()));
         assert!(text.contains("Examples:"), "{command:?}");
     }
+    let text = stdout(&luminosity(&["train", "--help"], folder.path()));
+    assert!(text.contains("--option kernel=N"), "{text}");
     let version = stdout(&luminosity(&["--version"], folder.path()));
     assert!(version.contains(env!("CARGO_PKG_VERSION")));
 }

@@ -72,7 +72,10 @@ fn each_optimizer_steps_without_a_read(setup: &Setup) {
         (corrected, &plain),
     ];
     for (index, (mut optimizer, layer)) in optimizers.into_iter().enumerate() {
-        let x = setup.positive(&mut rng(2), [3, 5]).autodiff();
+        let x = setup
+            .positive(&mut rng(2), [3, 5])
+            .cast(layer.w_ex.val().dtype())
+            .autodiff();
         let mut layer = layer.clone();
         let (found, _) = reads(|| {
             // The second step has a state.

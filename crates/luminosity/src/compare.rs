@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::figure::{self, FigureError};
 use crate::record::{Outcome, RunRecord};
+use crate::report::{ALPHA, FEWEST};
 use crate::summary::{ConditionSummary, Gain};
 use crate::{Condition, Error, condition, files};
 
@@ -83,14 +84,15 @@ impl Comparison {
         let Some(main) = self.gains.iter().find(|gain| gain.over == condition::INORM) else {
             return self.sentences();
         };
-        let claim = if main.points <= 0.0 {
-            "Here normalizing errors as well as activity does not help."
-        } else if main.seeds == 1 {
-            "Normalizing errors as well as activity helps in the one seed that ran, which decides nothing."
-        } else if main.seeds_higher == main.seeds {
-            "Normalizing errors as well as activity helps, in every seed."
-        } else {
-            "Normalizing errors as well as activity helps on average, not in every seed."
+        let claim = match main.p {
+            Some(p) if p < ALPHA && main.points > 0.0 => {
+                "Normalizing errors as well as activity helps."
+            }
+            Some(p) if p < ALPHA => "Normalizing errors as well as activity does harm here.",
+            _ if main.seeds < FEWEST => {
+                "Whether normalizing errors as well as activity helps is undecided: too few seeds."
+            }
+            _ => "Whether normalizing errors as well as activity helps is undecided.",
         };
         format!("{claim}\n{}", self.sentences())
     }

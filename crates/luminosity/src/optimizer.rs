@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::RunConfig;
 use crate::network::{Learner, NetworkPopulation};
+use crate::sweep::Ranges;
 
 /// Label smoothing of the paper.
 pub const LABEL_SMOOTHING: f64 = 0.1;
@@ -59,6 +60,27 @@ pub struct StepLoss {
 }
 
 impl OptimizerName {
+    /// Sets the learning rates of a network that suit it, where those of plain descent do not: Adam's steps
+    /// are as long as the rate, whatever the gradient.
+    pub(crate) fn set_rates(self, config: &mut RunConfig) {
+        if self == Self::Adam {
+            config.lr = 3e-4;
+            config.lr_ei = 3e-4;
+            config.lr_ix = 1e-3;
+        }
+    }
+
+    /// Where a sweep draws rates from, where the ranges of plain descent do not suit it.
+    pub(crate) fn ranges(self) -> Ranges {
+        let rate = (self == Self::Adam).then_some([1e-4, 1e-2]);
+        Ranges {
+            lr: rate,
+            lr_ei: rate,
+            lr_ix: rate,
+            width: None,
+        }
+    }
+
     fn init(self) -> ModuleOptimizer {
         match self {
             Self::Sgd => ProjectedSgd.init(),

@@ -17,13 +17,22 @@ fn first_numerics() -> u32 {
     1
 }
 
+fn ten() -> usize {
+    10
+}
+
+fn is_ten(classes: &usize) -> bool {
+    *classes == ten()
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It made all its steps.
     Completed,
-    /// Its loss or its weights stopped being numbers; its accuracy is that of chance.
+    /// Its loss, its weights or what is measured of its layers stopped being numbers; its accuracy is that of
+    /// chance.
     Diverged,
     /// It was asked to stop before its end. Its numbers are those of its last whole epoch, and its
     /// accuracy is that of chance if there is none. No store takes it for a finished run.
@@ -126,6 +135,9 @@ pub struct RunRecord {
     pub data: String,
     /// Which data, by content.
     pub data_sha256: String,
+    /// The number of classes; 10 where a record does not say.
+    #[serde(default = "ten", skip_serializing_if = "is_ten")]
+    pub classes: usize,
     /// The SHA-256 of the file of the weights, where the record is that of a saved model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights_sha256: Option<String>,
@@ -172,6 +184,14 @@ impl RunRecord {
             return refuse("steps", &self.steps, allowed);
         }
         in_unit("test_accuracy", self.test_accuracy)?;
+        if !(2..=256).contains(&self.classes) {
+            return refuse("classes", &self.classes, "2 to 256");
+        }
+        let chance = 1.0 / self.classes as f64;
+        if self.outcome == Outcome::Diverged && self.test_accuracy != chance {
+            let allowed = format!("{chance}, that of chance, where a run diverged");
+            return refuse("test_accuracy", &self.test_accuracy, &allowed);
+        }
         for (epoch, counted) in self.history.iter().zip(1..) {
             if epoch.epoch != counted || counted > config.epochs {
                 let allowed = format!("1, 2, … up to {}", config.epochs);
@@ -233,7 +253,7 @@ impl Epoch {
 
 impl Measures {
     /// Whether every layer has each measure, within its range.
-    fn validate(&self) -> Result<(), String> {
+    pub(crate) fn validate(&self) -> Result<(), String> {
         let layers = self.alignment.layers.len();
         let further = self.measures.values().map(Vec::len);
         let lengths = [self.moments.len(), self.lambda_max.len()];

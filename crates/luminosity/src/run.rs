@@ -243,6 +243,11 @@ impl<'a> Run<'a> {
                 if !member.learns() {
                     continue;
                 }
+                // Finite weights may still make sums that are not.
+                if ended.measures.validate().is_err() {
+                    member.end(Outcome::Diverged);
+                    continue;
+                }
                 let enough = member.end_epoch(ended);
                 first = first.or(member.history.last().cloned());
                 if finished || enough {
@@ -426,6 +431,7 @@ impl<'a> Run<'a> {
             device: self.device_name.name().to_owned(),
             data: self.data.source().content(),
             data_sha256: self.data.sha256().to_owned(),
+            classes: self.data.classes(),
             weights_sha256: None,
             steps: member.steps,
             test_accuracy: last.map_or(1.0 / self.data.classes() as f64, |epoch| {

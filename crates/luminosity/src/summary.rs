@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use crate::Condition;
 use crate::record::{Outcome, RunRecord};
-use crate::stats::{mean, sample_sd};
+use crate::report::p_equals;
+use crate::stats::{mean, sample_sd, wilcoxon_signed_rank};
 
 /// The test accuracies of one condition, in percent.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -38,6 +39,8 @@ pub struct Gain {
     pub seeds_higher: usize,
     /// Of how many seeds.
     pub seeds: usize,
+    /// The two-sided p of Wilcoxon's signed-rank test over the seeds, as in reports.
+    pub p: Option<f64>,
 }
 
 impl ConditionSummary {
@@ -68,22 +71,24 @@ impl Gain {
             share_of_error: 100.0 * points / (100.0 - over.mean),
             seeds_higher: pairs.clone().filter(|(a, b)| a > b).count(),
             seeds: pairs.count(),
+            p: wilcoxon_signed_rank(&of.accuracies, &over.accuracies).map(|test| test.p),
         }
     }
 
-    /// The gain in one sentence.
+    /// The gain in a sentence, and on a line below it the same in other units.
     pub fn sentence(&self) -> String {
         let direction = if self.points < 0.0 { "below" } else { "above" };
         format!(
-            "{} is {:.1} points {direction} {} ({:+.1} % accuracy, {:.0} % of the remaining error removed), \
-             higher in {} of {} seeds",
+            "{} is {:.1} points {direction} {}, higher in {} of {} seeds ({})\n  \
+             {:+.1} % accuracy, {:.0} % of the remaining error removed",
             self.of,
             self.points.abs(),
             self.over,
-            self.relative,
-            self.share_of_error,
             self.seeds_higher,
             self.seeds,
+            p_equals(self.p),
+            self.relative,
+            self.share_of_error,
         )
     }
 }
@@ -113,6 +118,8 @@ mod tests {
         assert!((gain.relative - 100.0 * 5.0 / 75.0).abs() < 1e-12);
         assert_eq!(gain.share_of_error, 20.0);
         assert_eq!((gain.seeds_higher, gain.seeds), (2, 3));
+        // The ranks of +7, −1 and +9 are 2, 1 and 3: two of eight choices of signs are as far.
+        assert_eq!(gain.p, Some(0.5));
         assert!(gain.sentence().contains("5.0 points above inorm"));
         let loss = Gain::new(&forward, &full);
         assert!(loss.sentence().contains("5.0 points below inorm+full"));

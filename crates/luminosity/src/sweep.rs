@@ -348,7 +348,10 @@ impl Request {
     pub fn runs(&self) -> Vec<SweepRun> {
         let drawn = match self.settings {
             0 => vec![Setting::default()],
-            n => settings(n, self.settings_seed, self.ranges.or(self.network.ranges)),
+            n => {
+                let usual = self.optimizer.ranges().or(self.network.ranges);
+                settings(n, self.settings_seed, self.ranges.or(usual))
+            }
         };
         let mut runs = Vec::new();
         for &condition in &self.conditions {
@@ -389,7 +392,8 @@ impl Request {
     }
 
     fn config(&self, condition: Condition, drawn: &Setting) -> RunConfig {
-        let base = RunConfig::of(self.network, condition, 0);
+        let mut base = RunConfig::of(self.network, condition, 0);
+        self.optimizer.set_rates(&mut base);
         let clip = self.clip_errors.map(|norm| (norm != 0.0).then_some(norm));
         RunConfig {
             epochs: self.epochs,

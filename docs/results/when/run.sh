@@ -23,7 +23,7 @@ sweep batch-128 $pair --epsilons 0.75 --batch-size 128
 sweep luminosity $pair --epsilons 0,0.25,0.5
 sweep contrast $pair --stimulus contrast --epsilons 0.25,0.5,0.75
 sweep drift $pair --stimulus drift --epsilons 0.25,0.5,0.75
-sweep adam $pair --config $when/adam.toml --optimizer adam --epsilons 0,0.75
+sweep adam $pair --optimizer adam --epsilons 0,0.75
 
 epochs=40
 [ ! -e "$out/digits.npz" ] || sweep digits $all --epsilons 0,0.75 --data "$out/digits.npz"

@@ -93,7 +93,7 @@ pub fn layers() -> Vec<Layer> {
             some(l.forward_with_local_loss(x))
         })
     }));
-    for mode in [GradNormMode::Identity, GradNormMode::Full] {
+    for mode in GradNormMode::ALL {
         let conv = INormConv2dConfig::new(channels, kernel)
             .with_stride(stride)
             .with_grad_norm(mode);

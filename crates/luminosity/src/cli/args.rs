@@ -315,7 +315,7 @@ pub(super) struct RunOptions {
     /// Strength of the stimulus, 0 to 1: U(-E, E) of the pixels' range for luminosity.
     #[arg(
         long = "epsilon",
-        alias = "epsilons",
+        visible_alias = "epsilons",
         value_name = "E",
         value_delimiter = ',',
         allow_hyphen_values = true
@@ -557,7 +557,22 @@ fn stimuli_help() -> String {
 
 fn networks_help() -> String {
     let rows = Network::all().into_iter();
-    list(rows.map(|network| (network.name(), network.description)))
+    let mut help = list(rows.map(|network| (network.name(), network.description)));
+    for network in Network::all() {
+        help += &format!(
+            "{}: width and depth are {}\n",
+            network.name(),
+            network.sizes
+        );
+        for option in network.options {
+            let ([least, most], default) = (option.range, option.default);
+            help += &format!(
+                "  --option {}=N  {} ({least} to {most}; {default} if not given)\n",
+                option.name, option.description
+            );
+        }
+    }
+    help
 }
 
 /// The names and descriptions of what can be chosen.

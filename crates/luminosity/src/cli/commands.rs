@@ -14,7 +14,7 @@ use super::args::{
     CompareArguments, DataArguments, DataSelection, EvalArguments, PopulationSize, TrainArguments,
     threads,
 };
-use super::progress::{Download, Steps};
+use super::progress::Bar;
 use super::{print, say, sweep};
 use crate::compare::Comparison;
 use crate::data::{DataError, Dataset, Environment, Split, fetch, verify};
@@ -32,8 +32,9 @@ pub(super) fn compare(arguments: &CompareArguments) -> Result<ExitCode, Error> {
         threads: threads("threads", arguments.threads, device)?,
         population: PopulationSize::Auto.on(device),
     };
-    device.open()?;
+    let opened = device.open()?;
     let data = load(&arguments.data)?;
+    sweep::check_network(&request.runs(), &data, &opened)?;
     files::prepare_folder(&arguments.out)?;
     // Results of other data, or of another device, are not those of this comparison.
     let digest: String = data.sha256().chars().take(8).collect();
@@ -78,7 +79,8 @@ pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
         config.epochs = steps.div_ceil(config.steps_per_epoch(images));
     }
     if let Some(name) = &arguments.save {
-        if name.file_name().is_none() {
+        let ends_in = |c: char| name.as_os_str().as_encoded_bytes().ends_with(&[c as u8]);
+        if name.file_name().is_none() || ends_in('/') || ends_in(std::path::MAIN_SEPARATOR) {
             return Err(Error::usage("save", name.display(), "the name of a file"));
         }
         ModelFiles::named(name).prepare()?;
@@ -91,12 +93,12 @@ pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
     }
 
     let stop = signals(Path::new("a run"))?;
-    let steps = Steps::new(1);
+    let mut bar = Bar::new();
     let result = run::run(&config, &data, device, &mut |progress| {
-        steps.update(0, &config, progress);
+        bar.run(&config, progress);
         go_on(&stop)
     });
-    steps.finish();
+    bar.finish();
     let trained = result?;
     if trained.record.outcome == Outcome::Interrupted {
         let epochs = trained.record.history.len();
@@ -190,10 +192,23 @@ struct Evaluation<'a> {
 pub(super) fn eval(arguments: &EvalArguments) -> Result<ExitCode, Error> {
     let device = arguments.device.device.open()?;
     let files = ModelFiles::named(&arguments.model);
-    files.record()?;
+    let record = files.record()?;
     let data = load(&arguments.data)?;
-    let (network, record) = files.load(Task::of(&data), &device)?;
-    if data.sha256() != record.data_sha256 {
+    let trained_on_other_data = data.sha256() != record.data_sha256;
+    let loaded = files.load(Task::of(&data), &device);
+    let (network, record) = loaded.map_err(|error| match trained_on_other_data {
+        true => Error::file(
+            &files.weights,
+            format!(
+                "not for the images of {}, which have the shape {}; it was trained on {}",
+                data.source(),
+                data.shape(),
+                record.data
+            ),
+        ),
+        false => error,
+    })?;
+    if trained_on_other_data {
         say(&format!(
             "note: the model was trained on other data ({})",
             record.data
@@ -217,7 +232,7 @@ pub(super) fn eval(arguments: &EvalArguments) -> Result<ExitCode, Error> {
         data: data.source().to_string(),
         data_sha256: data.sha256(),
     })?;
-    let same = data.sha256() == record.data_sha256
+    let same = !trained_on_other_data
         && config.epsilon == record.config.epsilon
         && record.outcome == Outcome::Completed;
     match same && found != recorded {
@@ -244,13 +259,13 @@ pub(super) fn data(arguments: &DataArguments) -> Result<ExitCode, Error> {
         let environment = Environment::of_process();
         let folder = environment.cache_folder()?;
         say(&format!("Downloading to {}", folder.display()));
-        let download = Download::new();
+        let mut bar = Bar::new();
         let stop = signals(folder)?;
         let fetched = fetch::fetch(&arguments.mirror, folder, &mut |progress| {
-            download.update(&progress);
+            bar.download(&progress);
             go_on(&stop)
         });
-        download.finish();
+        bar.finish();
         if fetched == Err(DataError::Interrupted) {
             say("interrupted: no unfinished file was left");
             return Ok(ExitCode::from(signal::INTERRUPTED as u8));

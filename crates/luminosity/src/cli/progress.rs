@@ -1,134 +1,90 @@
-//! Progress bars with an estimate, on a terminal.
+//! How far the work is: a bar on a terminal, elsewhere a line now and then.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::RunConfig;
-use crate::run::Progress;
-use crate::schedule;
+use crate::{RunConfig, data, run, schedule};
 
-/// How often a sweep is told of where there is no terminal.
+/// How often a line is printed where there is no terminal.
 const EVERY: Duration = Duration::from_secs(30);
+/// The parts of a bar.
+const PARTS: f64 = 1e4;
 
-/// The progress of one or several runs, in training steps.
-pub(super) struct Steps {
+/// A bar, or lines.
+pub(super) struct Bar {
     bar: ProgressBar,
-    made: Vec<AtomicUsize>,
-    planned: Vec<AtomicUsize>,
-}
-
-impl Steps {
-    /// A bar for `runs` runs.
-    pub fn new(runs: usize) -> Self {
-        let style = "{bar:32} {percent:>3} %  {elapsed} + about {eta}  {wide_msg}";
-        let bar = ProgressBar::new(0);
-        if let Ok(style) = ProgressStyle::with_template(style) {
-            bar.set_style(style);
-        }
-        let counters = || (0..runs).map(|_| AtomicUsize::new(0)).collect();
-        Self {
-            bar,
-            made: counters(),
-            planned: counters(),
-        }
-    }
-
-    /// Hears of a run.
-    pub fn update(&self, run: usize, config: &RunConfig, progress: Progress<'_>) {
-        if self.planned[run].swap(progress.steps, Ordering::Relaxed) == 0 {
-            // Runs that have not begun count like those that have.
-            let known = self.planned.iter().map(|n| n.load(Ordering::Relaxed));
-            let begun: Vec<usize> = known.filter(|n| *n > 0).collect();
-            let mean = begun.iter().sum::<usize>() / begun.len().max(1);
-            self.bar.set_length((mean * self.planned.len()) as u64);
-        }
-        let before = self.made[run].swap(progress.step, Ordering::Relaxed);
-        self.bar.inc(progress.step.saturating_sub(before) as u64);
-        if let Some(epoch) = progress.epoch {
-            self.bar.set_message(format!(
-                "{} seed {}: epoch {}, {:.1} %",
-                config.condition,
-                config.seed,
-                epoch.epoch,
-                100.0 * epoch.test_accuracy
-            ));
-        }
-    }
-
-    /// Takes the bar off the screen.
-    pub fn finish(&self) {
-        self.bar.finish_and_clear();
-    }
-}
-
-/// The progress of downloads, in bytes.
-pub(super) struct Download {
-    bar: ProgressBar,
-}
-
-impl Download {
-    pub fn new() -> Self {
-        let bar = ProgressBar::no_length();
-        let style = "{msg:30} {bar:32} {bytes} of {total_bytes}, about {eta} left";
-        if let Ok(style) = ProgressStyle::with_template(style) {
-            bar.set_style(style);
-        }
-        Self { bar }
-    }
-
-    pub fn update(&self, progress: &crate::data::fetch::Progress<'_>) {
-        if let Some(total) = progress.total {
-            self.bar.set_length(total);
-        }
-        self.bar.set_message(progress.file.to_owned());
-        self.bar.set_position(progress.received);
-    }
-
-    pub fn finish(&self) {
-        self.bar.finish_and_clear();
-    }
-}
-
-/// The progress of a sweep: a bar on a terminal, elsewhere a line now and then.
-pub(super) struct Runs {
-    bar: ProgressBar,
+    began: Instant,
     told: Instant,
+    /// What was last heard of that stays on the bar until something newer is.
+    latest: String,
 }
 
-impl Runs {
-    const PARTS: f64 = 1e4;
-
+impl Bar {
     pub fn new() -> Self {
-        let bar = ProgressBar::new(Self::PARTS as u64);
+        let bar = ProgressBar::new(PARTS as u64);
         if let Ok(style) = ProgressStyle::with_template("{bar:32} {elapsed}  {wide_msg}") {
             bar.set_style(style);
         }
+        let now = Instant::now();
         Self {
             bar,
-            told: Instant::now(),
+            began: now,
+            told: now,
+            latest: String::new(),
         }
     }
 
-    /// Hears of the sweep.
-    pub fn update(&mut self, progress: &schedule::Progress) {
-        let mut line = format!("{} of {} runs", progress.done, progress.total);
-        if let Some(left) = progress.left {
-            line += &format!(", {} left", about(left));
+    /// Hears of a run in training.
+    pub fn run(&mut self, config: &RunConfig, progress: run::Progress<'_>) {
+        let share = progress.step as f64 / progress.steps as f64;
+        if let Some(epoch) = progress.epoch {
+            let percent = 100.0 * epoch.test_accuracy;
+            self.latest = format!("epoch {}: {percent:.1} %", epoch.epoch);
         }
-        if self.bar.is_hidden() {
-            if self.told.elapsed() >= EVERY {
-                self.told = Instant::now();
-                super::say(&line);
-            }
-            return;
-        }
+        let so_far = self.began.elapsed().as_secs_f64();
+        let left = Duration::try_from_secs_f64(so_far * (1.0 - share) / share);
+        let left = left.map_or_else(|_| String::new(), |left| format!(", {} left", about(left)));
+        self.show(share, || {
+            let (step, steps) = (progress.step, progress.steps);
+            format!("{}: step {step} of {steps}{left}", config.condition)
+        });
+    }
+
+    /// Hears of a sweep.
+    pub fn sweep(&mut self, progress: &schedule::Progress) {
         if let Some(latest) = &progress.latest {
-            line += &format!("  {latest}");
+            self.latest = latest.to_string();
         }
-        self.bar.set_position((Self::PARTS * progress.share) as u64);
-        self.bar.set_message(line);
+        self.show(progress.share, || {
+            let left = progress.left.map(|left| format!(", {} left", about(left)));
+            let left = left.unwrap_or_default();
+            format!("{} of {} runs{left}", progress.done, progress.total)
+        });
+    }
+
+    /// Hears of a download.
+    pub fn download(&mut self, progress: &data::fetch::Progress<'_>) {
+        let megabytes = |bytes: u64| format!("{:.1}", bytes as f64 / 1e6);
+        let total = progress.total.unwrap_or(progress.received);
+        self.show(progress.received as f64 / total.max(1) as f64, || {
+            let (received, total) = (megabytes(progress.received), megabytes(total));
+            format!("{}: {received} of {total} MB", progress.file)
+        });
+    }
+
+    fn show(&mut self, share: f64, line: impl FnOnce() -> String) {
+        let latest = match self.latest.as_str() {
+            "" => String::new(),
+            latest => format!("  {latest}"),
+        };
+        if !self.bar.is_hidden() {
+            self.bar.set_position((PARTS * share) as u64);
+            self.bar.set_message(line() + &latest);
+        } else if self.told.elapsed() >= EVERY {
+            self.told = Instant::now();
+            super::say(&(line() + &latest));
+        }
     }
 
     /// Takes the bar off the screen.

@@ -5,11 +5,14 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use burn::tensor::Device;
+
 use super::args::{PackArguments, ReportArguments, SweepArguments, threads};
 use super::commands::{load, signals};
-use super::progress::{Runs, about};
+use super::progress::{Bar, about};
 use super::{print, say};
 use crate::data::Dataset;
+use crate::network::Task;
 use crate::record::{RunRecord, SweepRecord};
 use crate::schedule::{self, AtOnce, Ending, Hear, Summary};
 use crate::store::{self, Manifest, Open, Problem, Store};
@@ -23,9 +26,10 @@ pub(super) fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Error> {
         threads: threads("jobs", arguments.jobs, device)?,
         population: arguments.population.on(device),
     };
-    device.open()?;
+    let opened = device.open()?;
     let data = load(&arguments.data)?;
     let mut jobs = request.runs();
+    check_network(&jobs, &data, &opened)?;
     if let Some(shard) = arguments.shard {
         jobs = shard.select(jobs);
     }
@@ -76,6 +80,19 @@ pub(super) fn complete(
     Ok((own.map(|record| record.run).collect(), summary))
 }
 
+/// Checks that there is a network for the images, before a store is made for it; all runs have the same.
+pub(super) fn check_network(
+    jobs: &[SweepRun],
+    data: &Dataset,
+    device: &Device,
+) -> Result<(), Error> {
+    jobs.first().map_or(Ok(()), |job| {
+        job.config
+            .network
+            .check_task(&job.config, Task::of(data), device)
+    })
+}
+
 /// Checks that the system lets so many runs go at once. Drivers of GPUs address far more than they use,
 /// and populations are theirs.
 fn enough_memory(
@@ -108,13 +125,13 @@ fn make(
              the same bits"
         ));
     }
-    let mut bar = Runs::new();
+    let mut bar = Bar::new();
     let execute = |jobs: &[&SweepRun], hear: &mut Hear<'_>| {
         let configs: Vec<&RunConfig> = jobs.iter().map(|job| &job.config).collect();
         let mut hear = |p: run::Progress<'_>| hear(p.step as f64 / p.steps as f64);
         run_all(&configs, data, device, &mut hear)
     };
-    let summary = schedule::run(store, jobs, at_once, &stop, execute, |p| bar.update(p));
+    let summary = schedule::run(store, jobs, at_once, &stop, execute, |p| bar.sweep(p));
     bar.finish();
     let summary = summary?;
     tell(&summary.problems);
@@ -198,7 +215,9 @@ fn dry_run(
             let ms = pace
                 .iter()
                 .find(|(condition, _)| *condition == config.condition);
-            let steps = config.epochs * config.steps_per_epoch(data.train().len());
+            let of_epoch = config.steps_per_epoch(config.images_to_train_on(data.train().len()));
+            let all = config.epochs.saturating_mul(of_epoch);
+            let steps = config.max_steps.map_or(all, |most| most.min(all));
             ms.map_or(0.0, |(_, ms)| {
                 ms * SweepRun::products(config) * steps as f64 / 1e3
             })

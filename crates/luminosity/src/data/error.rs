@@ -35,7 +35,9 @@ pub enum DataError {
     },
 
     /// A file was given that is of no known format.
-    #[error("{path}: not a folder and not a .npz file; must be one of the two")]
+    #[error(
+        "{path}: not a folder and not a .npz file; name one of the two, of files that lie in a folder the folder"
+    )]
     OtherFile {
         /// The path that was given.
         path: String,

@@ -80,8 +80,8 @@ impl Learner for Conv {
             let (Some(next_rows), Some(next_columns)) = (after(rows), after(columns)) else {
                 return Err(ei_norm::Error::Config {
                     name: "depth",
-                    value: config.depth.to_string(),
-                    allowed: "as many convolutions as the image has room for",
+                    value: format!("{} with images of {height}x{width}", config.depth),
+                    allowed: "as many convolutions as these have room for",
                 });
             };
             (rows, columns) = (next_rows, next_columns);

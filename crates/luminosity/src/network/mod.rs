@@ -155,6 +155,7 @@ pub struct NetworkSpec {
     train: Train,
     population: Option<Population>,
     load: Load,
+    check: Check,
 }
 
 /// How networks are trained in populations.
@@ -167,6 +168,7 @@ struct Population {
 type TrainAll =
     fn(&[&RunConfig], &Dataset, DeviceName, &mut Observer<'_>) -> Result<Vec<RunRecord>, Error>;
 type Train = fn(&RunConfig, &Dataset, DeviceName, &mut Observer<'_>) -> Result<Trained, Error>;
+type Check = fn(&RunConfig, Task, &Device) -> Result<(), ei_norm::Error>;
 type Load = fn(&RunConfig, Task, &Weights<'_>, &Device) -> Result<Box<dyn TrainedNetwork>, Error>;
 
 impl NetworkSpec {
@@ -182,6 +184,7 @@ impl NetworkSpec {
             train: run::train::<N>,
             population: None,
             load: trained::load::<N>,
+            check: trainee::check::<N>,
         }
     }
 
@@ -266,6 +269,20 @@ impl NetworkSpec {
         device: &Device,
     ) -> Result<Box<dyn TrainedNetwork>, Error> {
         (self.load)(config, task, weights, device)
+    }
+
+    /// Checks that there is a network of this configuration for these images.
+    ///
+    /// # Errors
+    ///
+    /// If a number of the configuration, or the shape of the images, does not allow it.
+    pub(crate) fn check_task(
+        &self,
+        config: &RunConfig,
+        task: Task,
+        device: &Device,
+    ) -> Result<(), Error> {
+        Ok((self.check)(config, task, device)?)
     }
 
     /// Checks the values of the network's own options.

@@ -131,6 +131,15 @@ fn fresh<N: Learner>(config: &RunConfig, task: Task, device: &Device) -> Result<
     N::create(config, task, device, &mut weights)
 }
 
+/// Whether there is a network of this configuration.
+pub(super) fn check<N: Learner>(
+    config: &RunConfig,
+    task: Task,
+    device: &Device,
+) -> Result<(), ei_norm::Error> {
+    fresh::<N>(config, task, device).map(drop)
+}
+
 /// `[networks · batch, pixels]` to `[networks, batch, pixels]`.
 fn by_network(x: Tensor<2>, networks: usize) -> Tensor<3> {
     let [rows, pixels] = x.dims();

@@ -17,6 +17,9 @@ mod task;
 mod text;
 mod verdict;
 
+pub(crate) use effect::{ALPHA, FEWEST};
+pub(crate) use text::p_equals;
+
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

@@ -180,8 +180,9 @@ fn figure(report: &Report, plot: &Plot) -> String {
     let left_out = match plot.left_out {
         0 => String::new(),
         n => format!(
-            " Left out: {} at or below 10 %.",
-            text::count(n, report.samples.unit)
+            " Left out: {} at or below {} %.",
+            text::count(n, report.samples.unit),
+            report.samples.chance_in_short()
         ),
     };
     let main = if plot.spec.name == plot::MAIN {
@@ -274,11 +275,14 @@ fn protocol(report: &Report) -> String {
     };
     let lines = [
         sample.to_owned(),
-        "Accuracy is the test accuracy after the last epoch. A run whose loss stopped being a number has diverged \
-         and counts with 10 %. Box plots leave out what is at or below 10 %, as the paper does; medians and tests \
-         keep it."
+        format!(
+            "Accuracy is the test accuracy after the last epoch. A run whose loss stopped being a number has \
+             diverged and counts with {chance} %. Box plots leave out what is at or below {chance} %, as the paper \
+             does; medians and tests keep it.",
+            chance = report.samples.chance_in_short()
+        ),
+        "Tests are computed on numbers of correct answers, so that equal accuracies tie."
             .to_owned(),
-        "Tests are computed on numbers of correct answers, so that equal accuracies tie.".to_owned(),
         format!(
             "Every figure but that of λ shows λ = {}. Moments, alignments and λ_max are means over fixed batches of \
              test images at the end of the last epoch.",

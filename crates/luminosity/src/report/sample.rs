@@ -10,9 +10,6 @@ use crate::stats::mean;
 use crate::sweep::SweepRun;
 use crate::{Condition, RunConfig};
 
-/// The accuracy of a run that diverged: that of chance.
-pub const CHANCE: f64 = 0.1;
-
 /// One unit of a sample: a setting of hyper-parameters, as the mean over its seeds, or a seed where
 /// there is one setting.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +58,8 @@ pub struct Samples {
     pub epsilons: Vec<f64>,
     /// The most frequent λ, which every figure but that of λ shows.
     pub lambda: f64,
+    /// The accuracy of chance in percent.
+    pub chance: f64,
     /// What a unit is: `setting`, or `seed` where no condition has several settings at one ε.
     pub unit: &'static str,
     /// Records that cannot be used, as their accuracy, ε or λ is not a number of its range.
@@ -133,10 +132,18 @@ impl Samples {
             conditions,
             epsilons,
             lambda: lambda.unwrap_or(0.0),
+            chance: records
+                .first()
+                .map_or(0.0, |r| 100.0 / r.run.classes as f64),
             unit: if by_seed { "seed" } else { "setting" },
             unusable: unusable.len(),
             cells,
         }
+    }
+
+    /// [`chance`](Self::chance) to a tenth of a point.
+    pub fn chance_in_short(&self) -> f64 {
+        (10.0 * self.chance).round() / 10.0
     }
 
     /// Whether there is no unit at all.
@@ -199,8 +206,8 @@ impl Samples {
 impl Unit {
     fn new(id: u64, mut runs: Vec<&RunRecord>) -> Self {
         runs.sort_by_key(|run| run.config.seed);
-        let accuracies: Vec<f64> = runs.iter().map(|run| accuracy(run)).collect();
-        let accuracy = mean(&accuracies).unwrap_or(CHANCE);
+        let accuracies: Vec<f64> = runs.iter().map(|run| run.test_accuracy).collect();
+        let accuracy = mean(&accuracies).unwrap_or(f64::NAN);
         let aligned = || runs.iter().filter_map(|run| run.alignment.as_ref());
         let moments = runs.iter().filter_map(|run| run.moments.as_deref());
         let layer = |values: Vec<Moments>| Moments {
@@ -234,18 +241,10 @@ pub fn percents(units: &[Unit]) -> Vec<f64> {
     units.iter().map(|unit| unit.percent).collect()
 }
 
-/// The accuracy that a run counts with, 0 to 1.
-fn accuracy(run: &RunRecord) -> f64 {
-    match run.outcome {
-        Outcome::Completed | Outcome::Interrupted => run.test_accuracy,
-        Outcome::Diverged => CHANCE,
-    }
-}
-
 fn usable(record: &SweepRecord) -> bool {
     let config = &record.run.config;
     let unit = 0.0..=1.0;
-    let in_range = unit.contains(&accuracy(&record.run)) && unit.contains(&config.epsilon);
+    let in_range = unit.contains(&record.run.test_accuracy) && unit.contains(&config.epsilon);
     in_range && config.lambda.is_finite() && config.lambda >= 0.0
 }
 

@@ -34,7 +34,15 @@ impl Task {
         let papers = |r: &SweepRecord| {
             let known = FASHION_MNIST.contains(&r.run.data_sha256.as_str());
             let config = &r.run.config;
-            known && network(config) == "mlp" && stimulus(config) == "luminosity"
+            let paper = RunConfig::of(config.network, config.condition, 0);
+            let same = (
+                config.depth,
+                config.batch_size,
+                config.optimizer,
+                config.init,
+            ) == (paper.depth, paper.batch_size, paper.optimizer, paper.init);
+            let same = same && config.clip_errors == paper.clip_errors;
+            known && same && network(config) == "mlp" && stimulus(config) == "luminosity"
         };
         Self {
             data: of(|r| short(&r.run.data)),

@@ -105,6 +105,7 @@ pub fn with_correct(run: &SweepRun, correct: i32) -> SweepRecord {
             device: "cpu".to_owned(),
             data: "Fashion-MNIST (60,000 training and 10,000 test images)".to_owned(),
             data_sha256: DATA.to_owned(),
+            classes: 10,
             weights_sha256: None,
             steps: 18_750,
             test_accuracy: accuracy,

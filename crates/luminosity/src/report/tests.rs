@@ -317,30 +317,40 @@ fn an_unfinished_store_says_what_is_missing() {
 }
 
 #[test]
-fn a_diverged_run_counts_with_ten_percent_and_is_not_drawn() {
+fn a_diverged_run_counts_with_chance_and_is_not_drawn() {
+    for (classes, chance, left_out) in [
+        (10, 10.0, "Left out: 3 settings at or below 10 %."),
+        (47, 100.0 / 47.0, "Left out: 3 settings at or below 2.1 %."),
+    ] {
+        counts_with_chance(classes, chance, left_out);
+    }
+}
+
+fn counts_with_chance(classes: usize, chance: f64, left_out: &str) {
     let bad = |run: &SweepRun| {
         let c = &run.config;
         c.condition == condition::INORM_SCALE && c.epsilon == 0.75 && run.setting < 3
     };
     let records: Vec<_> = expected()
         .iter()
-        .map(|run| match bad(run) {
-            true => {
-                let mut record = diverged(run);
-                record.run.test_accuracy = f64::NAN;
-                record
+        .map(|run| {
+            let mut record = if bad(run) { diverged(run) } else { record(run) };
+            record.run.classes = classes;
+            if bad(run) {
+                record.run.test_accuracy = 1.0 / classes as f64;
             }
-            false => record(run),
+            record
         })
         .collect();
     let report = Report::new(&records, &expected()).unwrap();
     let scale = row(&report, "statistics.csv", "inorm+scale", "0.75");
     near(&scale, "n", 8.0);
     near(&scale, "diverged", 3.0);
-    // Ascending: 10, 10, 10, then the rest; the lower quartile lies between the second and the third.
-    near(&scale, "lower_quartile", 10.0);
+    // Ascending: three times chance, then the rest; the lower quartile lies between the second and the third.
+    let lower = scale["lower_quartile"].parse::<f64>().unwrap();
+    assert!((lower - chance).abs() < 1e-7, "{lower}");
     let html = html(&report);
-    assert!(html.contains("Left out: 3 settings at or below 10 %."));
+    assert!(html.contains(left_out));
     assert!(html.contains("0 missing, 3 diverged"));
 }
 

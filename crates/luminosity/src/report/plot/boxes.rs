@@ -3,7 +3,7 @@
 use super::{Drawn, colour, floor, present};
 use crate::figure::{BoxPanel, BoxPlots, BoxSeries, Colour, box_plots};
 use crate::report::effect::Effect;
-use crate::report::sample::{CHANCE, Samples, percents};
+use crate::report::sample::{Samples, percents};
 use crate::report::text::{self, stars};
 use crate::stats::{mann_whitney_u, median};
 
@@ -107,7 +107,7 @@ fn draw(samples: &Samples, mut panel: BoxPanel, x_label: &str, reference: &str) 
     for series in &mut panel.series {
         for (group, values) in series.values.iter_mut().enumerate() {
             let all = values.len();
-            values.retain(|percent| *percent > 100.0 * CHANCE);
+            values.retain(|percent| *percent > samples.chance);
             left_out += all - values.len();
             // A mark stands above a box.
             if let (true, Some(mark)) = (values.is_empty(), series.marks.get_mut(group)) {

@@ -67,7 +67,7 @@ pub struct Plot {
     pub spec: Spec,
     /// The drawing.
     pub figure: Figure,
-    /// How many units at or below 10 % its boxes leave out.
+    /// How many units at or below chance its boxes leave out.
     pub left_out: usize,
 }
 
