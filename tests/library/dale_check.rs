@@ -2,7 +2,7 @@
 
 use crate::common::{Setup, rng, setups};
 use burn::tensor::Device;
-use ei_norm::dale::{self, Sign};
+use ei_norm::dale::{self, Plasticity, Sign, Weight};
 use ei_norm::{EiLinear, EiWeights, Error, INormLinearConfig};
 
 /// A layer whose weights are positive.
@@ -73,4 +73,28 @@ fn check_looks_at_fixed_weights_too() {
     };
     assert_eq!((path.as_str(), count), ("u_ei", 9));
     assert_eq!(dale::check(&dale::project(layer)), Ok(()));
+}
+
+#[test]
+fn the_worst_value_does_not_depend_on_the_order() {
+    let setup = &setups()[0];
+    let (nan, infinite) = (f64::NAN, f64::INFINITY);
+    for (values, expected) in [
+        ([infinite, -5.0], infinite),
+        ([-5.0, infinite], infinite),
+        ([nan, -infinite], nan),
+        ([-infinite, nan], nan),
+        ([-1.0, -5.0], -5.0),
+    ] {
+        let weights = setup.tensor(values.to_vec(), [2]);
+        let weight = Weight::new(weights, Sign::NonNegative, Plasticity::Plastic);
+        let error = dale::check(&weight).unwrap_err();
+        let Error::Dale {
+            count: 2, worst, ..
+        } = error
+        else {
+            panic!("{error}");
+        };
+        assert_eq!(worst.to_bits(), expected.to_bits(), "{values:?}");
+    }
 }

@@ -2,8 +2,8 @@ use burn::tensor::{Tensor, activation};
 
 use crate::Error;
 
-/// An activation function φ ≥ 0, for neurons whose activity feeds back into their own network: with
-/// a negative activity an excitatory synapse would inhibit, against Dale's law.
+/// An activation function φ ≥ 0, for neurons in recurrent networks: with a negative activity an excitatory
+/// synapse would inhibit, against Dale's law.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
 )]
@@ -47,19 +47,19 @@ impl NonNegativeActivation {
         const LINEAR: f64 = 40.0;
         match self {
             Self::Relu => activation::relu(x),
-            // Burn's own is single precision on some backends, whatever the dtype.
+            // Burn's sigmoid has single precision on some backends, for any dtype.
             Self::Sigmoid => (-activation::softplus_with_threshold(-x, 1.0, LINEAR)).exp(),
             Self::Softplus => activation::softplus_with_threshold(x, 1.0, LINEAR),
             Self::RectifiedTanh => activation::relu(x).tanh(),
         }
     }
 
-    /// φ' where the output is `h`, which determines it.
+    /// φ' as a function of the output `h`.
     pub(crate) fn slope<const D: usize>(self, h: Tensor<D>) -> Tensor<D> {
         match self {
             Self::Relu => h.sign(),
             Self::Sigmoid => h.clone() * (-h + 1.0),
-            // 1 − e^−h, as a product, because the difference cancels where h is small.
+            // 1 − e^−h as a product, because the difference cancels for small h.
             Self::Softplus => (h.clone() * 0.5).tanh() * ((-h).exp() + 1.0),
             Self::RectifiedTanh => h.clone().sign() - h.square(),
         }

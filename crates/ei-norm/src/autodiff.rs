@@ -1,7 +1,8 @@
-//! The ground floor: an autodiff node with a backward pass of our own, on every backend.
+//! Autodiff nodes with custom backward passes, on every backend.
 //!
-//! The backward pass is a closure over dispatch tensors, so one node serves every backend: the error
-//! leaves the backend's type in `backward`, goes through ordinary tensor operations, and returns.
+//! The backward pass is a closure over dispatch tensors, so one node serves every backend: `backward`
+//! converts the error from the backend's type, the closure applies ordinary tensor operations, and the
+//! results are converted back.
 
 #![allow(deprecated)] // Burn drops NdArray in 0.23; the feature goes with it.
 #![cfg_attr(
@@ -31,14 +32,14 @@ use burn::backend::{
 };
 use burn::tensor::{Shape, Tensor};
 
-/// The errors at the parents of a node, none where no error is wanted.
+/// The errors at the parents of a node; none where no error is wanted.
 pub(crate) type Errors = Vec<Option<DispatchTensor>>;
 
-/// The backward pass of a node: from the error at its value and, for each parent, whether an error is
-/// wanted, the errors at the parents.
+/// The backward pass of a node: computes the errors at the parents from the error at the node's value and a
+/// flag for each parent that says whether its error is wanted.
 type Rule = dyn Fn(DispatchTensor, &[bool]) -> Errors + Send + Sync;
 
-/// A backward pass, erased over rank and backend.
+/// A backward pass, independent of rank and backend.
 #[derive(Clone)]
 pub struct Hook(Arc<Rule>);
 
@@ -48,12 +49,12 @@ impl fmt::Debug for Hook {
     }
 }
 
-/// The parents that a node has room for; the rest are constants.
+/// The number of parents of a node; unused places are filled with constants.
 const PARENTS: usize = 8;
 
-/// Makes `value`, which is not part of a graph, depend on `parents` (up to 8): in the backward pass
-/// `rule` gets the error at the value and a flag for each parent, and returns an error for each
-/// flagged parent. A constant is never flagged. Nothing is kept if all parents are constants.
+/// Makes `value`, which is not part of a graph, depend on `parents` (up to 8). In the backward pass, `rule`
+/// receives the error at the value and a flag for each parent, and returns an error for each flagged parent.
+/// Constants are never flagged. If all parents are constants, nothing is kept.
 ///
 /// # Panics
 ///
@@ -88,7 +89,7 @@ pub(crate) fn attach<const D: usize>(
     ))
 }
 
-/// Backends on which a value can be given a backward pass.
+/// Backends on which a value can have a custom backward pass.
 #[backend_extension(
     Autodiff,
     Flex: cfg(feature = "flex"),
@@ -98,8 +99,8 @@ pub(crate) fn attach<const D: usize>(
     Remote: cfg(feature = "remote")
 )]
 pub trait GradHook: Backend {
-    /// Returns `value`; an autodiff backend applies `hook` to its error. A parent that is a constant
-    /// is no parent.
+    /// Returns `value`; an autodiff backend applies `hook` to its error. Constants among the parents receive
+    /// no error.
     #[allow(clippy::too_many_arguments)] // The macro knows tensors, and no lists of them.
     fn grad_hook(
         value: FloatTensor<Self>,
@@ -122,7 +123,7 @@ pub trait GradHook: Backend {
 impl GradHook for burn::backend::Flex {}
 #[cfg(feature = "ndarray")]
 impl GradHook for burn::backend::NdArray {}
-// With or without fusion: `Cube` names whichever of the two Burn was built with.
+// With or without fusion: `Cube` is the type with which Burn was built.
 #[cfg(feature = "cube")]
 impl GradHook for burn::backend::Cube {}
 #[cfg(feature = "tch")]
@@ -188,11 +189,11 @@ where
     }
 }
 
-/// Whether a backward pass of our own can be given to values on the backend of `tensor`: the feature
-/// of the backend is enabled in this crate.
+/// Whether values on the backend of `tensor` can have a custom backward pass: whether the feature of the
+/// backend is enabled in this crate.
 ///
-/// [`map_grad`](super::map_grad) and what is built on it panic where this is false and `tensor` is
-/// part of a graph; plain tensor operations work on every backend that Burn has.
+/// If it is not and `tensor` is part of a graph, [`map_grad`](super::map_grad) and the tools built on it
+/// panic; plain tensor operations work on every backend of Burn.
 pub fn is_listed<const D: usize>(tensor: &Tensor<D>) -> bool {
     lists(&tensor.clone().into_dispatch().kind)
 }
@@ -215,7 +216,7 @@ fn lists(kind: &DispatchTensorKind) -> bool {
     }
 }
 
-/// The node of a tensor with autodiff on a listed backend: two tensors of one node are the same value.
+/// The node of a tensor with autodiff on a listed backend: two tensors of one node have the same value.
 pub(crate) fn node_of<const D: usize>(tensor: Tensor<D>) -> Option<NodeId> {
     let DispatchTensorKind::Autodiff(inner) = tensor.into_dispatch().kind else {
         return None;
@@ -236,8 +237,7 @@ pub(crate) fn node_of<const D: usize>(tensor: Tensor<D>) -> Option<NodeId> {
     }
 }
 
-/// Panics with the feature to enable if the backend of a tensor is compiled into Burn but not
-/// listed above.
+/// Panics with the feature to enable if the backend of a tensor is compiled into Burn but not listed above.
 fn assert_listed(kind: &DispatchTensorKind) {
     match kind {
         DispatchTensorKind::Autodiff(inner) => assert_listed(inner),
@@ -253,7 +253,7 @@ fn assert_listed(kind: &DispatchTensorKind) {
     }
 }
 
-/// The feature that lists the backend of a device, which begins with the backend's name when printed.
+/// The feature for the backend of a device; a printed device begins with the backend's name.
 fn feature_of(device: &str) -> Option<&'static str> {
     [
         ("Flex", "`flex`"),

@@ -1,9 +1,9 @@
-//! A tensor's association with autodiff, carried to another tensor.
+//! Transfers a tensor's autodiff association to another tensor.
 
 use burn::tensor::{GradientCheckpointingStrategy, Tensor};
 
-/// `tensor` with autodiff if `like` has it, and then with its gradient-checkpointing strategy:
-/// tensors of two strategies must not meet in an operation. Not part of any graph.
+/// `tensor` with autodiff if `like` has autodiff, and with the gradient-checkpointing strategy of `like`:
+/// tensors with different strategies must not meet in an operation. The result is not part of any graph.
 pub(crate) fn associate<const D: usize, const E: usize>(
     tensor: Tensor<D>,
     like: &Tensor<E>,
@@ -11,7 +11,7 @@ pub(crate) fn associate<const D: usize, const E: usize>(
     with_strategy(tensor.inner(), like.gradient_checkpointing_strategy())
 }
 
-/// The same tensors, all with autodiff if one has it.
+/// The tensors, all with autodiff if at least one has autodiff.
 pub(crate) fn together<const D: usize, const N: usize>(tensors: [Tensor<D>; N]) -> [Tensor<D>; N] {
     let strategy = tensors
         .iter()
@@ -22,7 +22,7 @@ pub(crate) fn together<const D: usize, const N: usize>(tensors: [Tensor<D>; N]) 
     })
 }
 
-/// A tensor without autodiff, with it if there is a strategy.
+/// A tensor without autodiff; with autodiff if there is a strategy.
 pub(crate) fn with_strategy<const D: usize>(
     tensor: Tensor<D>,
     strategy: Option<GradientCheckpointingStrategy>,

@@ -1,6 +1,6 @@
 use crate::dale::Sign;
 
-/// What can go wrong with values that a user supplies, or that come out of them.
+/// An error about values that a user supplies or that are computed from them.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -11,7 +11,7 @@ pub enum Error {
         name: &'static str,
         /// The value that was given.
         value: String,
-        /// What would have been accepted.
+        /// The values that are allowed.
         allowed: &'static str,
     },
     /// A tensor whose shape does not fit.
@@ -33,7 +33,7 @@ pub enum Error {
         sign: Sign,
         /// How many values break it.
         count: usize,
-        /// The value farthest from what is allowed (NaN if any is).
+        /// The value farthest from the allowed range (NaN if any value is NaN).
         worst: f64,
     },
     /// A parameter whose role an optimizer cannot serve.
@@ -41,7 +41,7 @@ pub enum Error {
     Role {
         /// The path of the parameter in its module, as in a record.
         path: String,
-        /// What is wrong.
+        /// The problem.
         problem: &'static str,
     },
     /// A schedule of learning rates that Burn refuses, with its message.
@@ -50,10 +50,10 @@ pub enum Error {
     /// A record of an optimizer that does not fit.
     #[error("the record of the optimizer does not fit: {problem}")]
     Record {
-        /// What is wrong, with the name of the parameter if it is about one.
+        /// The problem, with the name of the parameter if it concerns a single parameter.
         problem: String,
     },
-    /// An input of a layer that is negative, as an [`InputCheck`](crate::InputCheck) finds it.
+    /// A negative input of a layer, found by an [`InputCheck`](crate::InputCheck).
     #[error(
         "the input of `{place}` must be non-negative, but {count} of its {values} values are not; \
          the worst is {worst}"
@@ -65,11 +65,10 @@ pub enum Error {
         count: usize,
         /// How many values the input has.
         values: usize,
-        /// The lowest value (NaN if any is).
+        /// The lowest value (NaN if any value is NaN).
         worst: f64,
     },
-    /// A back-propagated error that is not finite, as a
-    /// [`GradSentinel`](crate::grad::GradSentinel) finds it.
+    /// A back-propagated error that is not finite, found by a [`GradSentinel`](crate::grad::GradSentinel).
     #[error(
         "the error at `{place}` is not finite: {nan} NaN and {infinite} infinite among {values} values"
     )]
@@ -86,17 +85,17 @@ pub enum Error {
     /// A key of a file with weights that does not fit the model.
     #[error("`{key}`: found {found}; expected {expected}")]
     Import {
-        /// The key in the file, or the path in the model where there is none.
+        /// The key in the file, or the path in the model if the file has no such key.
         key: String,
-        /// What was found.
+        /// The content of the file.
         found: String,
-        /// What would have been accepted.
+        /// The expected content.
         expected: String,
     },
     /// A file with weights that cannot be read or written.
     #[error("weights: {reason}")]
     File {
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
@@ -156,7 +155,7 @@ pub(crate) fn check_last<const D: usize>(
     check_shape(parameter, found, expected)
 }
 
-/// What comes from a file may have line breaks in it.
+/// Joins lines: text from a file may contain line breaks.
 #[cfg(feature = "import")]
 fn on_one_line(text: &str) -> String {
     text.replace(['\n', '\r'], " ")

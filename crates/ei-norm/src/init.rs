@@ -1,8 +1,8 @@
-//! Initial weights, and the checks that configurations share.
+//! Initial weights, and checks shared by configurations.
 //!
-//! Everything is drawn on the host in f64 from one generator. So `try_init_with` gives the same weights for
-//! a seed of that generator on every backend, up to the rounding of its dtype; the seed of a device
-//! (`init`, `try_init`) makes another generator on each.
+//! All weights are drawn on the host in f64 from one generator. `try_init_with` therefore gives the same
+//! weights for a seed on every backend, up to the rounding of its dtype. `init` and `try_init` seed the
+//! generator from the device, which differs between backends.
 
 mod column;
 mod iclr;
@@ -23,14 +23,14 @@ use rand_distr::{Distribution, Exp, LogNormal};
 use crate::circuit::Wiring;
 use crate::{Error, read};
 
-/// How many inhibitory units a layer has.
+/// The number of inhibitory units of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Inhibitory {
-    /// This many.
+    /// A fixed number.
     Count(usize),
-    /// This share of the outputs, rounded down, but at least 1; a share of 0 means none.
+    /// A fraction of the outputs, rounded down, but at least 1; a fraction of 0 means none.
     Fraction(f64),
 }
 
@@ -42,7 +42,7 @@ impl Default for Inhibitory {
 }
 
 impl Inhibitory {
-    /// The number of inhibitory units beside `d_output` outputs.
+    /// The number of inhibitory units for `d_output` outputs.
     ///
     /// # Errors
     ///
@@ -61,7 +61,7 @@ impl Inhibitory {
         }
     }
 
-    /// The number of inhibitory units of a circuit, if the matrices to and from them are not too large.
+    /// The number of inhibitory units of a circuit; checks the sizes of the matrices to and from them.
     pub(crate) fn units_of(self, wiring: &Wiring) -> Result<usize, Error> {
         let n_i = self.units(wiring.outputs)?;
         check_elements(&[wiring.inputs(), n_i])?;
@@ -70,24 +70,24 @@ impl Inhibitory {
     }
 }
 
-/// The distribution of the initial weights. In each, inhibition starts out balancing excitation.
+/// The distribution of the initial weights. In each, inhibition initially balances excitation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EiInitializer {
-    /// W_ex and W_ei lognormal with mean and standard deviation σ* = sqrt(2 n_e / (n_in (n_e − 1))),
-    /// W_ei then normalized to sum 1 for each output, W_ix the mean excitatory weights of an input
-    /// (Eyono et al. 2026). Needs at least 2 outputs.
+    /// W_ex and W_ei lognormal with mean and standard deviation σ* = sqrt(2 n_e / (n_in (n_e − 1))); W_ei is
+    /// then normalized to sum 1 for each output, and W_ix is the mean excitatory weight of each input (Eyono
+    /// et al. 2026). Needs at least 2 outputs.
     #[default]
     Lognormal,
-    /// The same with Exp(scale σ*). Needs at least 2 outputs.
+    /// As `Lognormal`, but from Exp(scale σ*). Needs at least 2 outputs.
     Exponential,
-    /// W_ex and W_ix from Exp(scale sqrt(2π/(n_in(2π−1)))), W_ei = 1/n_i; W_ix is the mean
-    /// excitatory weight where there is one inhibitory unit (Cornford et al. 2021).
+    /// W_ex and W_ix from Exp(scale sqrt(2π/(n_in(2π−1)))), W_ei = 1/n_i; with a single inhibitory unit, W_ix
+    /// is the mean excitatory weight of each input (Cornford et al. 2021).
     Iclr,
 }
 
-/// Weights of an EI layer on the host: row-major, `[d_input, d_output]` as in the layers.
+/// The weights of an EI layer on the host: row-major, `[d_input, d_output]` as in the layers.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct EiDraw {
     pub d_input: usize,
@@ -102,7 +102,7 @@ pub(crate) struct EiDraw {
 }
 
 impl EiInitializer {
-    /// Draws the weights of a circuit: of each path into it, of which a recurrent layer has two.
+    /// Draws the weights of each path into a circuit; a recurrent layer has two paths.
     pub(crate) fn draw(
         self,
         wiring: &Wiring,
@@ -182,7 +182,7 @@ impl Draws {
         self.recurrent.is_some()
     }
 
-    /// One population of inhibitory units that reads the inputs of all paths.
+    /// A single population of inhibitory units that reads the inputs of all paths.
     pub fn with_shared_inhibition(self) -> EiDraw {
         let Some(recurrent) = self.recurrent else {
             return self.input;
@@ -196,7 +196,7 @@ impl Draws {
         }
     }
 
-    /// A population of inhibitory units for each path: 0 from the inputs of the other.
+    /// A population of inhibitory units for each path, with weights of 0 from the inputs of the other path.
     pub fn with_own_inhibition(self) -> EiDraw {
         let Some(recurrent) = self.recurrent else {
             return self.input;
@@ -220,14 +220,14 @@ impl Draws {
     }
 }
 
-/// Where the weights of a draw lead.
+/// The shape and type of a path.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Path {
     d_input: usize,
     d_output: usize,
     /// Whether input i of a square W_ex may lead to output i.
     autapses: bool,
-    /// Whether it is one of the two paths into a recurrent population.
+    /// Whether the path is one of the two paths into a recurrent population.
     is_recurrent: bool,
 }
 
@@ -324,7 +324,7 @@ fn normalize_columns(w: &mut [f64], columns: usize) {
     }
 }
 
-/// A generator seeded by the device's own, as `Device::seed` sets it.
+/// A generator seeded from the device's generator, which `Device::seed` sets.
 pub(crate) fn device_rng(device: &Device) -> ChaCha8Rng {
     // 2^24 is the largest range that every backend draws evenly.
     let words = Tensor::<1, Int>::random(
@@ -343,7 +343,7 @@ pub(crate) fn matrix(values: Vec<f64>, shape: [usize; 2], device: &Device) -> Te
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
-/// For what cannot return an error.
+/// Panics with the message of an error, for functions that return no `Result`.
 #[track_caller]
 pub(crate) fn or_panic<T>(result: Result<T, Error>) -> T {
     match result {
@@ -352,7 +352,7 @@ pub(crate) fn or_panic<T>(result: Result<T, Error>) -> T {
     }
 }
 
-/// The most elements of a parameter: kernels on a GPU count with 32 bits.
+/// The maximal number of elements of a parameter: GPU kernels count with 32 bits.
 const MAX_ELEMENTS: usize = u32::MAX as usize;
 
 pub(crate) fn check_size(name: &'static str, size: usize) -> Result<(), Error> {

@@ -2,18 +2,18 @@
 //! [Burn](https://burn.dev).
 //!
 //! - [`EiLinear`], [`INormLinear`], [`ShuntingLinear`], [`ColumnEiLinear`]: layers whose neurons excite or
-//!   inhibit, never both. Each is a [`circuit`], and each circuit comes as a convolution and
-//!   as a recurrent network too: [`layer`] has the table.
+//!   inhibit, never both. Each is based on a [`circuit`]; each circuit also exists as a convolution and as a
+//!   recurrent network, see the table in [`layer`].
 //! - [`map_grad`]: the identity in the forward pass; any function of the error in the backward pass.
-//! - [`GradNorm`]: the error normalizations of "Inhibitory normalization of error signals improves
-//!   learning in neural circuits" (Eyono et al., 2026), built on it.
+//! - [`GradNorm`]: the error normalizations of "Inhibitory normalization of error signals improves learning
+//!   in neural circuits" (Eyono et al., 2026), built on [`map_grad`].
 //! - [`LearnedLateral`]: lateral inhibition of errors that learns to center them.
-//! - [`grad`]: besides these, a toolbox to clip, scale, reverse and perturb errors, to read the error
-//!   of any tensor, and to find where it stops being finite.
-//! - [`dale`]: which parameters have a fixed sign, their projection after a step, a check, and masks of the
-//!   connections that exist.
-//! - `import` (feature `import`): weights of PyTorch and safetensors files.
-//! - `optim` (feature `optim`): descent and projection in one pass.
+//! - [`grad`]: further tools that clip, scale, reverse and perturb errors, read the error of any tensor, and
+//!   find the place where errors stop being finite.
+//! - [`dale`]: the signs of parameters, their projection after a step, a check, and masks of the connections
+//!   that exist.
+//! - `import` (feature `import`): weights from PyTorch and safetensors files.
+//! - `optim` (feature `optim`): optimizers that keep signs, learning rates by role, and checked records.
 //!
 //! ```
 //! use burn::prelude::*;
@@ -37,15 +37,16 @@
 //!
 //! # Backends
 //!
-//! No backend is on by default. An application enables one in Burn and the feature of the same name here
-//! (`flex`, `ndarray`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cuda`, `rocm`, `cpu`, `tch`, `remote`):
-//! `ei-norm = { …, features = ["flex"] }`. Without it layers compute in plain tensor operations, and
-//! [`map_grad`] and what is built on it panic with the name of the feature.
+//! No backend is enabled by default. An application enables a backend in Burn and the feature of the same
+//! name here (`flex`, `ndarray`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cuda`, `rocm`, `cpu`, `tch`,
+//! `remote`): `ei-norm = { …, features = ["flex"] }`. Without this feature, layers compute in plain tensor
+//! operations; [`map_grad`] and the tools built on it panic with the name of the feature.
 //!
 //! # More
 //!
-//! The [guide] leads from an ordinary model to one with these layers; [training] compares ways to keep
-//! signs, optimizers and rates, [extending] shows the toolbox, and [backends] says what runs where.
+//! The [guide] leads from an ordinary model to a model with these layers; [training] compares optimizers,
+//! learning rates and ways to keep signs; [extending] shows the tools; [backends] lists the support for each
+//! backend.
 //!
 //! [guide]: https://github.com/ei-norm/ei-norm/blob/main/docs/guide.md
 //! [training]: https://github.com/ei-norm/ei-norm/blob/main/docs/training.md
@@ -103,12 +104,12 @@ pub use layer::{
     InputCheck, RnnState, ShuntingConv2d, ShuntingConv2dConfig, ShuntingLinear,
     ShuntingLinearConfig, ShuntingRnn, ShuntingRnnConfig,
 };
-/// The crate whose generators `try_init_with` takes.
+/// The crate with the random generators for `try_init_with`.
 pub use rand;
 #[doc(hidden)]
 pub use read::device_reads;
 
-/// Everything a model needs: `use ei_norm::prelude::*;`.
+/// The most used items: `use ei_norm::prelude::*;`.
 pub mod prelude {
     pub use crate::{
         ColumnEiConv2d, ColumnEiConv2dConfig, ColumnEiLinear, ColumnEiLinearConfig, ColumnEiRnn,

@@ -2,11 +2,11 @@ use burn::tensor::Tensor;
 
 use crate::autodiff::attach;
 
-/// Returns `x` unchanged; in the backward pass the error that reaches it is replaced by `f(error)`.
+/// Returns `x` unchanged; in the backward pass the error at `x` is replaced by `f(error)`.
 ///
-/// This is the foundation for whatever a model does to its gradients between layers: normalizing,
-/// clipping, reversing, or recording them. Nothing is copied in the forward pass. If `x` is not part
-/// of an autodiff graph, `f` is dropped at once and nothing is kept.
+/// All changes to gradients between layers are built on this function: normalizing, clipping, reversing, or
+/// recording them. Nothing is copied in the forward pass. If `x` is not part of an autodiff graph, `f` is
+/// dropped at once and nothing is kept.
 ///
 /// `f` receives the error dL/dx as a tensor without autodiff and is called once in each backward
 /// pass in which an error arrives.

@@ -21,18 +21,18 @@ pub struct Moments {
     pub variance: f64,
 }
 
-/// How close a layer comes to LayerNorm, 1 being the same direction.
+/// How close a layer comes to LayerNorm; 1 is the same direction.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Alignment {
-    /// The cosine between ReLU(LayerNorm(z)) and ReLU(z), z the layer's output, over a batch.
+    /// The cosine between ReLU(LayerNorm(z)) and ReLU(z) over a batch, where z is the layer's output.
     pub output: f64,
-    /// The cosine between the gradients with respect to W_ex of the sums of those two, the second
-    /// as the layer's normalization of errors leaves it. With [`GradNormMode::Lateral`] the
+    /// The cosine between the gradients with respect to W_ex of the sums of ReLU(LayerNorm(z)) and ReLU(z);
+    /// the latter gradient includes the layer's normalization of errors. With [`GradNormMode::Lateral`] the
     /// reference is [`GradNormMode::Center`] instead of LayerNorm, as in the paper.
     pub gradient: f64,
 }
 
-/// The moments of the rows of `z`; NaN if there are none.
+/// The moments of the rows of `z`; NaN if there are no rows.
 ///
 /// # Shapes
 ///
@@ -45,7 +45,7 @@ pub fn moments<const D: usize>(z: Tensor<D>) -> Moments {
     }
 }
 
-/// The cosine of the angle between two tensors, flattened. NaN if one is zero.
+/// The cosine of the angle between two flattened tensors. NaN if one is zero.
 ///
 /// # Panics
 ///
@@ -58,13 +58,13 @@ pub fn cosine<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f64 {
     sum(a.clone() * b.clone()) / (sum(a.square()) * sum(b.square())).sqrt()
 }
 
-/// The cosine of the angle between an optimizer's step and what is left of it after the projection onto
-/// Dale's law, over all constrained parameters of a module: 1 where the projection changes nothing, NaN
-/// where no such parameter moved.
+/// The cosine of the angle between an optimizer's step and the same step after the projection onto Dale's
+/// law, over all constrained parameters of a module. It is 1 if the projection changes nothing, and NaN if no
+/// constrained parameter moved.
 ///
-/// `before` is the module before the step, `after` the same after the step and before
-/// [`dale::project`](crate::dale::project). A parameter that `after` does not have in the same place and
-/// shape is left out.
+/// `before` is the module before the step, `after` the module after the step and before
+/// [`dale::project`](crate::dale::project). Parameters that `after` lacks in the same place and shape are
+/// left out.
 pub fn projection_cosine<M: Module>(before: &M, after: &M) -> f64 {
     let (before, after) = (constrained_values(before), constrained_values(after));
     let pairs = before
@@ -83,8 +83,8 @@ pub fn projection_cosine<M: Module>(before: &M, after: &M) -> f64 {
     inner / (whole.sqrt() * left.sqrt())
 }
 
-/// λ_max: the largest eigenvalue of the covariance of the rows of `delta` (divisor batch − 1), the
-/// spread of errors along the direction in which they vary most. NaN of fewer than two rows or of
+/// λ_max: the largest eigenvalue of the covariance of the rows of `delta` (divisor batch − 1), the variance
+/// of errors in the direction of their largest variance. NaN for fewer than two rows, for no features, or for
 /// values that are not finite.
 ///
 /// # Shapes
@@ -104,7 +104,7 @@ pub fn largest_covariance_eigenvalue(delta: Tensor<2>) -> f64 {
     if size == 0.0 {
         return 0.0;
     }
-    // The covariance and the Gram matrix have the same eigenvalues but for zeros.
+    // The covariance and the Gram matrix have the same nonzero eigenvalues.
     let centered = centered / size;
     let gram = match batch <= features {
         true => product(centered.clone(), centered.transpose()),
@@ -113,12 +113,11 @@ pub fn largest_covariance_eigenvalue(delta: Tensor<2>) -> f64 {
     size.powi(2) * largest_eigenvalue(gram) / (batch - 1) as f64
 }
 
-/// The largest eigenvalue of a positive semidefinite matrix that is not zero, by squaring it again and
-/// again: with P = G^N, tr(P² G)/tr(P²) is a mean of the eigenvalues with weights λ^2N. Nothing here
-/// has to converge, as a decomposition would; errors of a network are often of low rank, where that
-/// fails.
+/// The largest eigenvalue of a nonzero positive semidefinite matrix, by repeated squaring: with P = G^N,
+/// tr(P² G)/tr(P²) is a mean of the eigenvalues with weights λ^2N. This needs no convergence, unlike a
+/// decomposition, which can fail for errors of low rank.
 fn largest_eigenvalue(gram: Tensor<2>) -> f64 {
-    /// N = 2^32, so that the relative error is at most 1/(2 e N) wherever the second eigenvalue lies.
+    /// N = 2^32: the relative error is at most 1/(2 e N) for any second eigenvalue.
     const SQUARINGS: usize = 32;
     let normalized = |power: Tensor<2>| {
         let size = power.clone().abs().max();
@@ -146,8 +145,8 @@ pub fn i_norm_alignment(layer: &INormLinear, x: Tensor<2>) -> Alignment {
     i_norm(layer, x, layer.grad_norm.mode(), errors)
 }
 
-/// The alignment of an I-Norm layer for a batch, whose errors `errors` normalizes in place of the layer:
-/// from the error that reaches the output z, and z, to the error that is passed on. The reference is
+/// The alignment of an I-Norm layer for a batch, with `errors` in place of the layer's normalization of
+/// errors: a function from the error at the output z, and z, to the normalized error. The reference is
 /// LayerNorm.
 ///
 /// # Shapes
@@ -183,8 +182,7 @@ fn i_norm(
     alignment(x, z, mode, errors, layer.epsilon(), to_drive)
 }
 
-/// The alignment of an EI layer for a batch, with a hard-coded normalization behind it if there is
-/// one.
+/// The alignment of an EI layer for a batch, optionally followed by a fixed normalization.
 ///
 /// # Shapes
 ///
@@ -219,8 +217,8 @@ pub fn ei_alignment(
     )
 }
 
-/// The alignment of a layer with output `z`, whose error `errors` normalizes in this mode, and which
-/// reaches the excitatory drive x W_ex by `to_drive`.
+/// The alignment of a layer with output `z`. `errors` normalizes the error at z in this mode; `to_drive`
+/// computes the error at the excitatory drive x W_ex from it.
 fn alignment(
     x: Tensor<2>,
     z: Tensor<2>,
@@ -246,8 +244,8 @@ fn alignment(
     }
 }
 
-/// The cosine of the angle between xᵀ a and xᵀ b, the gradients of weights to which the errors a and b
-/// arrive, without forming them: (xᵀ a)·(xᵀ b) = Σ (x xᵀ) ∘ (a bᵀ), sums over pairs of examples.
+/// The cosine of the angle between xᵀ a and xᵀ b, the gradients of weights for the errors a and b. The
+/// gradients are not computed: (xᵀ a)·(xᵀ b) = Σ (x xᵀ) ∘ (a bᵀ), a sum over pairs of examples.
 ///
 /// # Shapes
 ///

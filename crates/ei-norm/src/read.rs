@@ -1,6 +1,6 @@
-//! The door between a device and the host: every read of this crate goes through here.
+//! Reads from a device to the host: every read of this crate uses these functions.
 //!
-//! A read waits until the device has done all that was asked of it, so there is none in a training step.
+//! A read waits until the device has finished all pending work, so training steps contain no reads.
 
 use std::cell::Cell;
 
@@ -11,7 +11,7 @@ thread_local! {
     static READS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// How many tensors this crate has read from a device in this thread, for tests.
+/// The number of tensors that this crate has read from a device in this thread, for tests.
 pub fn device_reads() -> usize {
     READS.get()
 }
@@ -22,7 +22,7 @@ pub(crate) fn data<const D: usize, K: Basic>(tensor: Tensor<D, K>) -> TensorData
     tensor.into_data()
 }
 
-/// The value of a tensor with a single one.
+/// The value of a tensor with a single element.
 pub(crate) fn scalar<const D: usize, K: Basic, E: Element>(tensor: Tensor<D, K>) -> E {
     READS.set(READS.get() + 1);
     tensor.into_scalar()

@@ -52,12 +52,12 @@ pub(crate) fn mean_or_zero<const D: usize>(x: Tensor<D>) -> Tensor<1> {
     }
 }
 
-/// Which features the rows of each network have; a row is 0 in the others.
+/// The features that exist in the rows of each network; other features are 0.
 #[derive(Debug, Clone)]
 pub enum Features<const D: usize> {
-    /// All.
+    /// All features, in every network.
     All,
-    /// Each network a number of its own.
+    /// The first features, a separate number for each network.
     First(Box<FirstFeatures<D>>),
 }
 
@@ -66,18 +66,18 @@ pub enum Features<const D: usize> {
 pub struct FirstFeatures<const D: usize> {
     /// 1 where there is a feature and 0 elsewhere, `[networks, 1, features]`.
     exists: Tensor<D>,
-    /// Their number, `[networks, 1, 1]`.
+    /// The number of features, `[networks, 1, 1]`.
     count: Tensor<D>,
 }
 
 impl<const D: usize> Features<D> {
-    /// Those for which `exists`, `[networks, 1, features]`, is 1.
+    /// The features for which `exists`, `[networks, 1, features]`, is 1.
     pub fn where_one(exists: Tensor<D>) -> Self {
         let count = exists.clone().sum_dim(D - 1);
         Self::First(Box::new(FirstFeatures { exists, count }))
     }
 
-    /// Where it is kept which they are, if they are not all.
+    /// The device of the masks; none for [`All`](Self::All).
     pub fn device(&self) -> Option<Device> {
         match self {
             Self::All => None,
@@ -85,7 +85,7 @@ impl<const D: usize> Features<D> {
         }
     }
 
-    /// Their number in each network, `[networks]`, if they are not all.
+    /// The number of features of each network, `[networks]`; none for [`All`](Self::All).
     pub fn counts(&self) -> Option<Tensor<1>> {
         match self {
             Self::All => None,
@@ -93,12 +93,12 @@ impl<const D: usize> Features<D> {
         }
     }
 
-    /// Whether they are not all.
+    /// Whether features are missing in some networks.
     pub fn are_some(&self) -> bool {
         matches!(self, Self::First(_))
     }
 
-    /// `x` with zeros where there is no feature.
+    /// `x` with zeros in place of features that do not exist.
     pub fn only(&self, x: Tensor<D>) -> Tensor<D> {
         match self {
             Self::All => x,
@@ -106,7 +106,7 @@ impl<const D: usize> Features<D> {
         }
     }
 
-    /// A divisor that is as wide as a row, or 1 wide; not 0 where there is no feature.
+    /// Prepares a divisor, as wide as a row or 1 wide: features that do not exist get 1 in place of 0.
     pub fn divisor(&self, q: Tensor<D>) -> Tensor<D> {
         match self {
             Self::First(first) if q.dims()[D - 1] > 1 => q + (-first.exists.clone() + 1.0),
@@ -114,7 +114,7 @@ impl<const D: usize> Features<D> {
         }
     }
 
-    /// `x` divided by the number of values in so many rows, of which all features are `features`.
+    /// `x` divided by the number of values in `rows` rows; `features` is the width of a row.
     pub fn divide(&self, x: Tensor<D>, rows: usize, features: usize) -> Tensor<D> {
         match self {
             Self::All => x / (rows * features) as f64,
@@ -122,7 +122,7 @@ impl<const D: usize> Features<D> {
         }
     }
 
-    /// `x` times the number of features, of which all are `features`.
+    /// `x` times the number of features; `features` is the width of a row.
     pub fn times(&self, x: Tensor<D>, features: usize) -> Tensor<D> {
         match self {
             Self::All => x * features as f64,

@@ -20,21 +20,20 @@ use crate::{Error, read};
 /// z = x D W₊ + b    W₊ ≥ 0, D = diag(+1, …, +1, −1, …, −1)
 /// ```
 ///
-/// with D fixed.
+/// D is fixed.
 ///
-/// It is what most other code calls a network with Dale's law, and the control of the circuits with
-/// inhibitory units of their own, next to which it learns badly. Its inputs must be ≥ 0, else an
-/// inhibitory neuron excites; see `with_input_check`. In a convolution the channels have the signs, in a
-/// recurrent layer the neurons; what comes into that from outside excites.
+/// Most other code uses this circuit as "a network with Dale's law". Here it is the control for the circuits
+/// with separate inhibitory units; it learns worse than they do. Its inputs must be ≥ 0, otherwise an
+/// inhibitory neuron excites; see `with_input_check`. In a convolution the channels have the signs; in a
+/// recurrent layer the neurons have the signs, and the layer's input excites.
 ///
-/// Variants of it elsewhere, and where they are here:
+/// Variants of this circuit in other code, and their equivalents here:
 ///
 /// - |W| D in place of a projection: [`dale::reparameterize`](crate::dale::reparameterize) with
 ///   [`NonNegative::Abs`](crate::dale::NonNegative::Abs);
-/// - signs in another order: `signs` of [`ColumnEiWeights`]. A ±1 for every single weight is Dale's
-///   law only if it is the same for all weights of an input, and then it is `signs`;
-/// - missing connections, such as those of a unit to itself:
-///   [`Weight::set_mask`](crate::dale::Weight::set_mask);
+/// - signs in another order: `signs` of [`ColumnEiWeights`]. A ±1 for every single weight obeys Dale's law
+///   only if it is the same for all weights of an input; then it is `signs`;
+/// - missing connections, such as from a unit to itself: [`Weight::set_mask`](crate::dale::Weight::set_mask);
 /// - another distribution, scaled to a spectral radius: any non-negative `w_ex`, and
 ///   [`init::rescale_to_radius`](crate::init::rescale_to_radius).
 #[derive(Module, Debug)]
@@ -47,12 +46,12 @@ pub struct ColumnEi {
     pub bias: Option<Weight<1>>,
 }
 
-/// Given weights of a [`ColumnEi`] circuit.
+/// The weights of a [`ColumnEi`] circuit.
 #[derive(Debug, Clone)]
 pub struct ColumnEiWeights {
     /// W₊, `[d_input, d_output]`.
     pub w_ex: Tensor<2>,
-    /// +1 for each input that excites, −1 for each that inhibits, `[d_input]`.
+    /// +1 for each excitatory input, −1 for each inhibitory input, `[d_input]`.
     pub signs: Tensor<1>,
     /// `[d_output]`.
     pub bias: Option<Tensor<1>>,
@@ -60,15 +59,15 @@ pub struct ColumnEiWeights {
 
 /// The options of a [`ColumnEi`] circuit.
 ///
-/// The last n_i = ⌈N/(r+1)⌉ of N inputs inhibit, r being `ratio`. The initial weights are exponential
-/// with scale σ_e = [((2π−1)/2π)(n_e + n_e²/n_i)]^(−1/2) from the excitatory inputs and
-/// σ_i = (n_e/n_i) σ_e from the inhibitory ones, so that the two balance in the mean.
+/// The last n_i = ⌈N/(r+1)⌉ of N inputs inhibit, where r is `ratio`. The initial weights are exponential with
+/// scale σ_e = [((2π−1)/2π)(n_e + n_e²/n_i)]^(−1/2) from the excitatory inputs and σ_i = (n_e/n_i) σ_e from
+/// the inhibitory inputs, so that excitation and inhibition balance in the mean.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ColumnEiOptions {
-    /// r, the excitatory inputs for each inhibitory one.
+    /// r, the number of excitatory inputs for each inhibitory input.
     pub ratio: f64,
-    /// Whether there is a bias; it is free of sign and starts at 0.
+    /// Whether there is a bias; it may have any sign and starts at 0.
     pub bias: bool,
 }
 
@@ -154,13 +153,13 @@ impl Circuit for ColumnEi {
 }
 
 impl ColumnEi {
-    /// The number of inputs that inhibit. Their signs are read from the device.
+    /// The number of inhibitory inputs. Their signs are read from the device.
     pub fn inhibitory_inputs(&self) -> usize {
         let signs = read::data(self.signs.val());
         signs.iter::<f64>().filter(|sign| *sign < 0.0).count()
     }
 
-    /// The single matrix that the circuit equals but for the bias, D W₊, `[d_input, d_output]`.
+    /// The single matrix that is equivalent to the circuit without its bias, D W₊, `[d_input, d_output]`.
     pub fn effective_weights(&self) -> Tensor<2> {
         self.w_ex.val() * self.signs.val().unsqueeze_dim(1)
     }

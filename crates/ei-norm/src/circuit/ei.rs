@@ -24,11 +24,11 @@ use crate::statistics::Features;
 /// z = x W_ex − (x W_ix) W_ei + b    W_ex, W_ix, W_ei ≥ 0
 /// ```
 ///
-/// The signs hold after initialization and after [`dale::project`](crate::dale::project); the bias is
-/// free.
+/// The signs hold after initialization and after [`dale::project`](crate::dale::project); the bias may have
+/// any sign.
 ///
-/// In a recurrent layer x is [x_t, h_{t−1}], and the inputs and the neurons have inhibitory units of
-/// their own: W_ix has a mask, so that each unit reads one of the two.
+/// In a recurrent layer x is [x_t, h_{t−1}]. The inputs and the neurons have separate inhibitory units: W_ix
+/// has a mask, so that each unit reads only one of the two.
 #[derive(Module, Debug)]
 pub struct Ei {
     /// Excitatory weights W_ex, `[d_input, d_output]`, ≥ 0.
@@ -41,13 +41,13 @@ pub struct Ei {
     pub bias: Option<Weight<1>>,
 }
 
-/// Given weights of an [`Ei`] circuit.
+/// The weights of an [`Ei`] circuit.
 #[derive(Debug, Clone)]
 pub struct EiWeights {
     /// Excitatory weights, `[d_input, d_output]`.
     pub w_ex: Tensor<2>,
-    /// W_ix `[d_input, n_i]`, from the inputs to the inhibitory units, and W_ei `[n_i, d_output]`,
-    /// from those to the outputs; none in a purely excitatory circuit.
+    /// W_ix `[d_input, n_i]`, from the inputs to the inhibitory units, and W_ei `[n_i, d_output]`, from the
+    /// inhibitory units to the outputs; none in a purely excitatory circuit.
     pub inhibition: Option<(Tensor<2>, Tensor<2>)>,
     /// `[d_output]`.
     pub bias: Option<Tensor<1>>,
@@ -57,10 +57,10 @@ pub struct EiWeights {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EiOptions {
-    /// The inhibitory units: a count, or a fraction of the outputs. 0 makes the layer purely excitatory.
-    /// In a recurrent layer, those of each of the two paths.
+    /// The number of inhibitory units: a count, or a fraction of the outputs. 0 makes the layer purely
+    /// excitatory. A recurrent layer has this number for its inputs and again for its neurons.
     pub inhibitory: Inhibitory,
-    /// Whether there is a bias; it is free of sign and starts at 0.
+    /// Whether there is a bias; it may have any sign and starts at 0.
     pub bias: bool,
     /// The distribution of the initial weights; in a recurrent layer lognormal or exponential.
     pub initializer: EiInitializer,
@@ -155,7 +155,7 @@ impl Ei {
         self.w_ix.as_ref().map_or(0, |w_ix| w_ix.dims()[1])
     }
 
-    /// The single matrix that the circuit equals but for the bias, W_ex − W_ix W_ei,
+    /// The single matrix that is equivalent to the circuit without its bias, W_ex − W_ix W_ei,
     /// `[d_input, d_output]`.
     pub fn effective_weights(&self) -> Tensor<2> {
         let function = EiFunction::new(self, Values::of(self));
@@ -210,8 +210,8 @@ impl sealed::Computes for Ei {
 
 /// x W_ex − (x W_ix) W_ei + b.
 ///
-/// With h = x W_ix and e = δ W_eiᵀ, the error δ of the result sends back δ to x W_ex, −e to h,
-/// dW_ei = −hᵀ δ and db = Σ δ.
+/// With h = x W_ix and e = δ W_eiᵀ, the backward pass of an error δ at z: the error is δ at x W_ex and −e at
+/// h; dW_ei = −hᵀ δ and db = Σ δ.
 #[derive(Debug, Clone)]
 pub struct EiFunction<const D: usize = 2> {
     pub(crate) w_ex: Tensor<D>,
@@ -223,7 +223,7 @@ pub struct EiFunction<const D: usize = 2> {
 }
 
 impl<const D: usize> EiFunction<D> {
-    /// Of circuits of this form.
+    /// The function of circuits of this form.
     fn new(form: &Ei, mut values: Values<D>) -> Self {
         let inhibits = form.w_ix.is_some();
         Self {
@@ -234,8 +234,8 @@ impl<const D: usize> EiFunction<D> {
         }
     }
 
-    /// With the factors, or with the single matrix W_ex − W_ix W_ei: whichever costs less for so many
-    /// rows.
+    /// The function in its cheaper form for so many rows: with the factors W_ix and W_ei, or with the single
+    /// matrix W_ex − W_ix W_ei.
     pub(crate) fn for_rows(self, rows: usize) -> Self {
         let (d_input, d_output) = (self.w_ex.dims()[D - 2], self.w_ex.dims()[D - 1]);
         match &self.inhibition {
@@ -248,7 +248,7 @@ impl<const D: usize> EiFunction<D> {
         }
     }
 
-    /// With the single matrix W_ex − W_ix W_ei.
+    /// The function with the single matrix W_ex − W_ix W_ei.
     fn merged(self) -> Self {
         let w_ex = match self.inhibition {
             Some((w_ix, w_ei)) => self.w_ex - w_ix.matmul(w_ei),
@@ -345,10 +345,10 @@ impl<const D: usize> RowFunction<D> for EiFunction<D> {
 
 /// Whether forming W_ex − W_ix W_ei costs less than applying the factors to every row.
 ///
-/// In multiply-adds, the factors cost rows·n_i·(d_input + d_output); the matrix costs
-/// d_input·n_i·d_output once, and besides it passes over memory that a CPU feels like some
-/// multiply-adds an element: about 4, from where the two routes cross on Flex with AVX-512, forward
-/// and backward (784 → 500 at 300 rows, 784 → 234 at 220, 64 → 64 at 50).
+/// In multiply-adds, the factors cost rows·n_i·(d_input + d_output). The matrix costs d_input·n_i·d_output
+/// once and additional passes over memory; on a CPU these cost as much as about 4 multiply-adds for each
+/// element. The 4 follows from the measured crossing point on Flex with AVX-512, forward and backward (784 →
+/// 500 at 300 rows, 784 → 234 at 220, 64 → 64 at 50).
 fn prefers_single_matrix(rows: usize, d_input: usize, d_output: usize, n_i: usize) -> bool {
     const PASS: usize = 4;
     let factors = rows * n_i * (d_input + d_output);

@@ -1,8 +1,8 @@
-//! Circuits of excitatory and inhibitory neurons: their weights, and what they compute of each row.
+//! Circuits of excitatory and inhibitory neurons: their weights and their computation for each row.
 //!
-//! A circuit knows nothing of images or sequences. A [`Layer`](crate::layer::Layer) puts it into a
-//! geometry: [`Ei`] is [`EiLinear`](crate::EiLinear) on rows, [`EiConv2d`](crate::EiConv2d) on the patches
-//! of an image and [`EiRnn`](crate::EiRnn) at the steps of a sequence, and so is every other circuit.
+//! A circuit is independent of geometry: a [`Layer`](crate::layer::Layer) applies it to images or sequences.
+//! For example, [`Ei`] is [`EiLinear`](crate::EiLinear) on rows, [`EiConv2d`](crate::EiConv2d) on the patches
+//! of an image and [`EiRnn`](crate::EiRnn) at the steps of a sequence.
 
 mod column;
 mod ei;
@@ -28,17 +28,16 @@ pub use i_norm::{INorm, INormOptions, INormWeights, InhibitoryPlasticity, Normal
 pub use population::Population;
 pub use shunting::{Shunting, ShuntingOptions, ShuntingWeights};
 
-/// A circuit of excitatory and inhibitory neurons, which a [`Layer`](crate::layer::Layer) puts into a
-/// geometry. The circuits of this crate are the only ones.
+/// A circuit of excitatory and inhibitory neurons, which a [`Layer`](crate::layer::Layer) applies in a
+/// geometry. Only the circuits of this crate implement the trait.
 pub trait Circuit: Module + Sync + sealed::Computes {
     /// The first part of a layer's name.
     const NAME: &'static str;
 
-    /// The weights that a layer can be made of.
+    /// The weights from which a layer can be made.
     type Weights;
 
-    /// A circuit of these weights, taken as they are; their signs are not checked (see
-    /// [`dale::check`](crate::dale::check)).
+    /// A circuit with these weights. Their signs are not checked (see [`dale::check`](crate::dale::check)).
     ///
     /// # Errors
     ///
@@ -48,23 +47,23 @@ pub trait Circuit: Module + Sync + sealed::Computes {
     /// The sizes of the input and of the output, `[d_input, d_output]`.
     fn sizes(&self) -> [usize; 2];
 
-    /// The currents that reach the outputs for the rows of `x`.
+    /// The currents at the outputs for the rows of `x`.
     ///
     /// # Shapes
     ///
     /// - `x`: `[..., d_input]`; currents: `[..., d_output]`
     fn currents<const D: usize>(&self, x: Tensor<D>) -> Currents<D>;
 
-    /// The output z of these currents, in plain tensor operations.
+    /// The output z for these currents, in plain tensor operations.
     fn output<const D: usize>(&self, currents: &Currents<D>) -> Tensor<D>;
 
-    /// Adds what there is to say of the circuit besides its sizes.
+    /// Adds the description of the circuit, without its sizes.
     fn describe(&self, content: Content) -> Content;
 }
 
-/// A circuit whose inhibition learns from a loss of its own, beside the task's.
+/// A circuit whose inhibition learns from a local loss, in addition to the task's loss.
 pub trait LearnsLocally: Circuit + sealed::HasLocalLoss {
-    /// The local loss of these currents, in plain tensor operations.
+    /// The local loss for these currents, in plain tensor operations.
     ///
     /// # Shapes
     ///
@@ -72,18 +71,18 @@ pub trait LearnsLocally: Circuit + sealed::HasLocalLoss {
     fn local_loss<const D: usize>(&self, currents: &Currents<D>) -> Tensor<1>;
 }
 
-/// The options of a circuit, all but its sizes.
+/// The options of a circuit, without its sizes.
 pub trait Options:
     std::fmt::Debug + Clone + Default + serde::Serialize + serde::de::DeserializeOwned + Send + Sync
 {
-    /// The circuit that they are for.
+    /// The circuit with these options.
     type Circuit: Circuit;
 
-    /// The circuit with weights drawn from `rng`.
+    /// A circuit with weights drawn from `rng`.
     ///
     /// # Errors
     ///
-    /// If an option does not allow it.
+    /// If an option is not allowed.
     fn build(
         &self,
         wiring: &Wiring,
@@ -96,13 +95,13 @@ pub(crate) mod sealed {
     use super::values::Values;
     use super::{Pass, RowFunction, Tensor, Weight};
 
-    /// What a circuit computes with.
+    /// The computation of a circuit.
     pub trait Computes: Sized {
         /// The function of rows, of a single circuit (`D` = 2) or of a population (`D` = 3).
         type Function<const D: usize>: RowFunction<D>;
 
-        /// The function of circuits of one form, as the task's error sees it, for so many rows of so many
-        /// examples each. The weights have these values, which are part of the graph.
+        /// The function of circuits of one form for the task's error, for `rows` rows of `examples` examples
+        /// each. The weights have the values `values`, which are part of the graph.
         fn function_of<const D: usize>(
             circuits: &[Self],
             values: Values<D>,
@@ -110,12 +109,13 @@ pub(crate) mod sealed {
             examples: usize,
         ) -> Self::Function<D>;
 
-        /// The same of this circuit alone.
+        /// The function of this circuit alone.
         fn function(&self, rows: usize, examples: usize) -> Self::Function<2> {
             Self::function_of(std::slice::from_ref(self), Values::of(self), rows, examples)
         }
 
-        /// The single matrix `[d_input, d_output]` and the bias that the circuit equals, if it is linear.
+        /// The single matrix `[d_input, d_output]` and the bias that are equivalent to the circuit, if it is
+        /// linear.
         fn single_matrix(&self) -> Option<(Tensor<2>, Option<Tensor<1>>)> {
             None
         }
@@ -123,25 +123,25 @@ pub(crate) mod sealed {
         /// All matrices, in the order of the fields.
         fn matrices(&self) -> Vec<&Weight<2>>;
 
-        /// The same.
+        /// All matrices, mutable, in the order of the fields.
         fn matrices_mut(&mut self) -> Vec<&mut Weight<2>>;
 
         /// All vectors, in the order of the fields.
         fn vectors(&self) -> Vec<&Weight<1>>;
 
-        /// The same.
+        /// All vectors, mutable, in the order of the fields.
         fn vectors_mut(&mut self) -> Vec<&mut Weight<1>>;
 
-        /// Whether another circuit with as many weights differs from this one in its sizes alone.
+        /// Whether a circuit with the same number of weights differs from this one only in its sizes.
         fn same_form(&self, other: &Self) -> bool;
     }
 
-    /// A loss of a circuit's own.
+    /// The local loss of a circuit.
     pub trait HasLocalLoss: Computes {
         /// The loss of the rows of a pass.
         fn local_loss_of(&self, pass: Pass) -> Tensor<1>;
 
-        /// The losses of the rows of circuits of one form, of which each has some, `[networks]`.
+        /// The losses `[networks]` of circuits of one form, each for its own rows.
         fn local_losses<const D: usize>(
             circuits: &[Self],
             values: Values<D>,
@@ -150,21 +150,20 @@ pub(crate) mod sealed {
     }
 }
 
-/// What reaches the outputs of a circuit.
+/// The currents at the outputs of a circuit.
 #[derive(Debug, Clone)]
 pub struct Currents<const D: usize> {
-    /// The excitatory current, `[..., d_output]`, with the bias where that is added to it.
+    /// The excitatory current, `[..., d_output]`; includes the bias if the circuit adds it to this current.
     pub excitatory: Tensor<D>,
-    /// The inhibitory current that is subtracted, `[..., d_output]`; zeros in a circuit without
-    /// inhibition.
+    /// The subtractive inhibitory current, `[..., d_output]`; zeros in a circuit without inhibition.
     pub subtractive: Tensor<D>,
-    /// The inhibitory current that divides, `[..., d_output]`, or `[..., 1]` where it is one number an
+    /// The divisive inhibitory current, `[..., d_output]`, or `[..., 1]` if it is one number for each
     /// example; none in a circuit whose inhibition only subtracts.
     pub divisive: Option<Tensor<D>>,
 }
 
 impl<const D: usize> Currents<D> {
-    /// Every current after `f`.
+    /// Applies `f` to every current.
     pub(crate) fn map<const E: usize>(self, f: impl Fn(Tensor<D>) -> Tensor<E>) -> Currents<E> {
         Currents {
             excitatory: f(self.excitatory),
@@ -174,17 +173,17 @@ impl<const D: usize> Currents<D> {
     }
 }
 
-/// Which inputs lead to which outputs.
+/// The connections between inputs and outputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wiring {
     /// The presynaptic units: features, channels, or the inputs and the neurons of a recurrent layer.
     pub sources: usize,
-    /// How often each of them is an input: once, or once for each place of a kernel. Inputs are in the
-    /// order place, source.
+    /// The number of inputs for each source: 1, or the number of places of a kernel. Inputs are in the order
+    /// place, source.
     pub places: usize,
-    /// The outputs.
+    /// The number of outputs.
     pub outputs: usize,
-    /// Where the last sources are the outputs themselves, one step before.
+    /// Given if the last sources are the outputs themselves, one step before.
     pub recurrence: Option<Recurrence>,
 }
 
@@ -201,7 +200,7 @@ impl Wiring {
         self.sources.saturating_mul(self.places)
     }
 
-    /// The sources that come from outside.
+    /// The number of sources that are not the layer's own neurons.
     pub(crate) fn external(&self) -> usize {
         match self.recurrence {
             Some(_) => self.sources - self.outputs,
@@ -209,7 +208,7 @@ impl Wiring {
         }
     }
 
-    /// The elements of W_ex that stay 0: from each neuron to itself, where it may not excite itself.
+    /// The elements of W_ex that stay 0: from each neuron to itself, if autapses are not allowed.
     pub(crate) fn autapses<'a>(&self, w_ex: &'a mut [f64]) -> impl Iterator<Item = &'a mut f64> {
         let allowed = self.recurrence.as_ref().is_none_or(|r| r.autapses);
         let count = if allowed { 0 } else { self.outputs };
@@ -220,7 +219,7 @@ impl Wiring {
             .take(count)
     }
 
-    /// Where excitation is allowed, if not everywhere: from each neuron but to itself.
+    /// The mask of W_ex that excludes autapses; none if they are allowed.
     pub(crate) fn without_autapses(
         &self,
         device: &Device,
@@ -232,7 +231,6 @@ impl Wiring {
     }
 }
 
-/// W_ex, ≥ 0.
 fn excitatory(value: Tensor<2>) -> Weight<2> {
     non_negative(value, Role::Excitatory)
 }

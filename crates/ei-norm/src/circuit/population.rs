@@ -1,4 +1,4 @@
-//! Circuits of many networks in one: a step of training costs as many operations as that of one network.
+//! The circuits of many networks as one: a training step needs as many operations as for one network.
 
 use burn::module::{Module, ParamId};
 use burn::tensor::{Bool, Device, Tensor, TensorData};
@@ -15,12 +15,12 @@ use crate::row_function::{self, Pass, Vector};
 use crate::statistics::Features;
 use crate::{Error, context};
 
-/// Circuits of one form that compute at once, each for rows and with weights of its own: those of
+/// Circuits of one form that compute at once, each for its own rows and with its own weights: the circuits of
 /// independent networks that are trained together.
 ///
-/// The circuits may differ in all their sizes. Each has its place in tensors of the largest sizes; the
-/// units that are too many there are 0, have no connections, get no errors, and count in no mean and no
-/// variance. So a population does what its circuits do alone, up to the order of sums.
+/// The circuits may differ in all their sizes. Each is embedded in tensors of the largest sizes; the surplus
+/// units are 0, have no connections, receive no errors, and are excluded from means and variances. The
+/// results equal the results of the separate circuits, up to the order of sums.
 ///
 /// ```
 /// use burn::prelude::*;
@@ -40,10 +40,10 @@ pub struct Population<C: Circuit> {
     pub matrices: Vec<Weight<3>>,
     /// The vectors of all networks, `[networks, ·]`, in the order of a circuit's fields.
     pub vectors: Vec<Weight<2>>,
-    /// As they were before; later values are in the stacked weights alone.
+    /// The circuits before stacking; current values are only in the stacked weights.
     #[module(skip)]
     circuits: Vec<C>,
-    /// The parameters that the matrices were when they were stacked.
+    /// The identities of the matrices when they were stacked.
     #[module(skip)]
     stacked: Vec<ParamId>,
     /// The outputs of each network, on the device where the networks were stacked.
@@ -52,13 +52,13 @@ pub struct Population<C: Circuit> {
 }
 
 impl<C: Circuit> Population<C> {
-    /// The circuits as one. Their signs, plasticity, roles and masks stay; their parameters are new
-    /// ones, and a reparameterized weight is stacked as the value that it has.
+    /// Stacks the circuits. Their signs, plasticity, roles and masks stay; the parameters are new, and a
+    /// reparameterized weight is stacked as its computed value.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if there is none, or one has another form than the first: other options than
-    /// its sizes, another device or dtype.
+    /// [`Error::Config`] if there is no circuit, or if a circuit differs from the first in more than its
+    /// sizes: in other options, its device or its dtype.
     pub fn stack(circuits: Vec<C>) -> Result<Self, Error> {
         let Some(first) = circuits.first() else {
             return Err(Error::config("networks", 0, "at least 1 network"));
@@ -90,7 +90,7 @@ impl<C: Circuit> Population<C> {
         })
     }
 
-    /// The circuits by themselves, with the weights that they have now.
+    /// The separate circuits, with their current weights.
     pub fn unstack(&self) -> Vec<C> {
         let mut circuits = self.circuits.clone();
         for (network, circuit) in circuits.iter_mut().enumerate() {
@@ -109,13 +109,13 @@ impl<C: Circuit> Population<C> {
         self.circuits.len()
     }
 
-    /// The largest sizes of an input and of an output, `[d_input, d_output]`.
+    /// The largest sizes of input and output, `[d_input, d_output]`.
     pub fn sizes(&self) -> [usize; 2] {
         let sizes = self.circuits.iter().map(Circuit::sizes);
         sizes.fold([0, 0], |[a, b], [c, d]| [a.max(c), b.max(d)])
     }
 
-    /// Applies each circuit to rows of its own.
+    /// Applies each circuit to its own rows.
     ///
     /// # Shapes
     ///
@@ -139,7 +139,7 @@ impl<C: Circuit> Population<C> {
         row_function::apply(function, x)
     }
 
-    /// [`functional::normalize`] of what each network put out, over its own outputs.
+    /// [`functional::normalize`] of the output of each network, over its own outputs.
     ///
     /// # Shapes
     ///
@@ -170,7 +170,7 @@ impl<C: Circuit> Population<C> {
         let matrices = self.matrices.iter().map(Weight::val);
         let vectors = self.vectors.iter();
         let vectors = vectors.map(|weight| Vector::of_each(weight.val()));
-        // The parameters of a record may have other values than the circuits.
+        // After a record is loaded, the parameters may differ from the values recorded in the circuits.
         let ids = self.matrices.iter().map(|matrix| matrix.id);
         Values::new(
             matrices.collect(),
@@ -193,8 +193,8 @@ impl<C: Circuit> Population<C> {
 }
 
 impl<C: LearnsLocally> Population<C> {
-    /// Applies each circuit to rows of its own and returns, beside the output, the loss that its
-    /// inhibitory weights learn from. The loss of a network does not depend on the others.
+    /// Applies each circuit to its own rows and returns, beside the output, the loss from which its
+    /// inhibitory weights learn. The loss of a network does not depend on the others.
     ///
     /// # Shapes
     ///
@@ -202,7 +202,7 @@ impl<C: LearnsLocally> Population<C> {
     ///
     /// # Panics
     ///
-    /// As [`forward`](Self::forward), and on a backend of which the feature is not enabled in this crate.
+    /// As [`forward`](Self::forward), and on a backend whose feature is not enabled in this crate.
     #[track_caller]
     #[must_use]
     pub fn forward_with_local_loss(&self, x: Tensor<3>) -> (Tensor<3>, Tensor<1>) {
@@ -219,7 +219,7 @@ impl<C: LearnsLocally> Population<C> {
     }
 }
 
-/// So many outputs of each network, on the device of a weight, outside of any graph.
+/// The outputs that exist for networks of these widths, on the device of a weight, outside of any graph.
 fn features<const D: usize>(widths: &[usize], like: &Weight<D>) -> Features<3> {
     let widest = widths.iter().copied().max().unwrap_or(0);
     if widths.iter().all(|width| *width == widest) {
@@ -233,7 +233,7 @@ fn features<const D: usize>(widths: &[usize], like: &Weight<D>) -> Features<3> {
     Features::where_one(Tensor::from_data(data, (&like.device(), like.dtype())))
 }
 
-/// Whether two circuits differ in their sizes alone.
+/// Whether two circuits differ only in their sizes.
 fn fits<C: sealed::Computes>(one: &C, other: &C) -> bool {
     fn same<const D: usize>(one: Vec<&Weight<D>>, other: Vec<&Weight<D>>) -> bool {
         let form = |w: &Weight<D>| -> (_, _, _, _, Device) {
@@ -253,7 +253,7 @@ fn fits<C: sealed::Computes>(one: &C, other: &C) -> bool {
         && same(one.vectors(), other.vectors())
 }
 
-/// One weight of all networks, each in the first corner of the largest shape.
+/// One weight of all networks, each padded with zeros to the largest shape.
 fn stacked<const D: usize, const E: usize>(weights: &[&Weight<D>]) -> Result<Weight<E>, Error> {
     let shape = weights.iter().fold([0; D], |shape, weight| {
         let dims = weight.dims();
@@ -281,7 +281,7 @@ fn stacked<const D: usize, const E: usize>(weights: &[&Weight<D>]) -> Result<Wei
     weight.with_mask(exists)
 }
 
-/// `x` with zeros behind it on every axis.
+/// `x` padded with zeros at the end of every axis.
 fn padded<const D: usize>(x: Tensor<D>, shape: [usize; D]) -> Tensor<D> {
     if x.dims() == shape {
         return x;

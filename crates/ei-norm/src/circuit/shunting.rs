@@ -26,21 +26,21 @@ use crate::statistics::Features;
 /// h = x W_ix    γ = (h ⊙ e^α) W_ei + ε    z = g ⊙ (x W_ex − h W_ei)/γ + b
 /// ```
 ///
-/// with W_ex, W_ix, W_ei, g ≥ 0; α, one for each inhibitory unit, and b are free. All of it learns
-/// from the task's error.
+/// with W_ex, W_ix, W_ei, g ≥ 0; α (one for each inhibitory unit) and b may have any sign. All parameters
+/// learn from the task's error.
 ///
-/// Inputs must be ≥ 0, or γ can be 0 or negative; see `with_input_check`. Where an input is all zeros,
-/// z = b, and the error at x is divided by ε. A ReLU before the layer stops that error, for where its
-/// output is 0 it has the derivative 0.
+/// Inputs must be ≥ 0, otherwise γ can be 0 or negative; see `with_input_check`. For an input of zeros, z =
+/// b, and the error at x is divided by ε. A ReLU before the layer stops this error: where its output is 0,
+/// its derivative is 0.
 #[derive(Module, Debug)]
 pub struct Shunting {
     /// Excitatory weights W_ex, `[d_input, d_output]`, ≥ 0.
     pub w_ex: Weight<2>,
     /// Weights W_ix of the inhibitory units, `[d_input, n_i]`, ≥ 0.
     pub w_ix: Weight<2>,
-    /// Weights W_ei from those to the outputs, `[n_i, d_output]`, ≥ 0.
+    /// Weights W_ei from the inhibitory units to the outputs, `[n_i, d_output]`, ≥ 0.
     pub w_ei: Weight<2>,
-    /// α, `[n_i]`, free: e^α is how strongly a unit divides, relative to how strongly it subtracts.
+    /// α, `[n_i]`, of any sign: e^α is the strength of a unit's division relative to its subtraction.
     pub alpha: Weight<1>,
     /// Gain g, `[d_output]`, ≥ 0.
     pub gain: Weight<1>,
@@ -50,14 +50,14 @@ pub struct Shunting {
     epsilon: f64,
 }
 
-/// Given weights of a [`Shunting`] circuit.
+/// The weights of a [`Shunting`] circuit.
 #[derive(Debug, Clone)]
 pub struct ShuntingWeights {
     /// Excitatory weights, `[d_input, d_output]`.
     pub w_ex: Tensor<2>,
     /// From the inputs to the inhibitory units, `[d_input, n_i]`.
     pub w_ix: Tensor<2>,
-    /// From those to the outputs, `[n_i, d_output]`.
+    /// From the inhibitory units to the outputs, `[n_i, d_output]`.
     pub w_ei: Tensor<2>,
     /// α, `[n_i]`.
     pub alpha: Tensor<1>,
@@ -71,21 +71,21 @@ pub struct ShuntingWeights {
 
 /// The options of a [`Shunting`] circuit.
 ///
-/// The initial weights are those of Cornford et al. 2021: W_ex from Exp(scale s) with
-/// s = sqrt(2π/(d(2π−1))) for d inputs, W_ix from the same and W_ei = 1/n_i, or with one inhibitory
-/// unit the mean weight of each input and 1; α = ln sqrt((2π−1)/d), g = 1 and b = 0.
+/// The initial weights follow Cornford et al. 2021: W_ex from Exp(scale s) with s = sqrt(2π/(d(2π−1))) for d
+/// inputs; W_ix from the same distribution and W_ei = 1/n_i or, with a single inhibitory unit, W_ix the mean
+/// weight of each input and W_ei = 1; α = ln sqrt((2π−1)/d), g = 1 and b = 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ShuntingOptions {
-    /// The inhibitory units: a count, or a fraction of the outputs. At least 1.
+    /// The number of inhibitory units: a count, or a fraction of the outputs. At least 1.
     pub inhibitory: Inhibitory,
-    /// Whether there is a bias; it is free of sign and starts at 0.
+    /// Whether there is a bias; it may have any sign and starts at 0.
     pub bias: bool,
-    /// Whether the inputs are data and not the activity of such a layer: then s = sqrt(1/(2d)).
+    /// Whether the inputs are data, not the activity of another layer; if so, s = sqrt(1/(2d)).
     pub first_layer: bool,
     /// Draws W_ix and W_ei independently, both from Exp(scale sqrt(s/n_i)).
     pub iid_inhibition: bool,
-    /// ε in γ. Where an input is all zeros, the currents and the errors are divided by it.
+    /// ε in γ. For an input of zeros, the currents and the errors are divided by ε.
     pub epsilon: f64,
 }
 
@@ -253,11 +253,11 @@ impl sealed::Computes for Shunting {
     }
 }
 
-/// z = g ⊙ r + b with r = (e − h W_ei)/γ of the drives e = x W_ex and h = x W_ix.
+/// z = g ⊙ r + b with r = (e − h W_ei)/γ, computed from the drives e = x W_ex and h = x W_ix.
 ///
-/// The error δ at z sends back d = δ ⊙ g/γ to e, −d to s = h W_ei and −d ⊙ r to γ. With c = −(d ⊙ r) W_eiᵀ
-/// that is −d W_eiᵀ + c ⊙ e^α at h, dW_ei = −hᵀ d − (h ⊙ e^α)ᵀ (d ⊙ r), dα = Σ c ⊙ h ⊙ e^α,
-/// dg = Σ δ ⊙ r and db = Σ δ, sums over rows.
+/// The backward pass of an error δ at z: the error is d = δ ⊙ g/γ at e, −d at s = h W_ei and −d ⊙ r at γ.
+/// With c = −(d ⊙ r) W_eiᵀ it is −d W_eiᵀ + c ⊙ e^α at h. dW_ei = −hᵀ d − (h ⊙ e^α)ᵀ (d ⊙ r), dα = Σ c ⊙ h ⊙
+/// e^α, dg = Σ δ ⊙ r and db = Σ δ, with sums over rows.
 #[derive(Debug, Clone)]
 pub struct ShuntingFunction<const D: usize = 2> {
     w_ex: Tensor<D>,

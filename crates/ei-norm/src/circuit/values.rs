@@ -9,13 +9,13 @@ use crate::dale::Weight;
 use crate::row_function::Vector;
 use crate::statistics::Features;
 
-/// Values of weights, taken one after the other in the order of a circuit's fields.
+/// The values of the weights, to be taken in the order of a circuit's fields.
 pub struct Values<const D: usize> {
     matrices: vec::IntoIter<Tensor<D>>,
     vectors: vec::IntoIter<Vector<D>>,
     /// The outputs that exist.
     pub(super) features: Features<D>,
-    /// Whether fixed weights have the values that the circuits know of.
+    /// Whether fixed weights still have the values recorded in the circuits.
     pub(super) as_known: bool,
 }
 
@@ -46,7 +46,7 @@ impl<const D: usize> Values<D> {
 }
 
 impl Values<2> {
-    /// Those of a single circuit.
+    /// The values of a single circuit.
     pub(super) fn of(circuit: &impl Computes) -> Self {
         let matrices = circuit.matrices().into_iter().map(Weight::val);
         let vectors = circuit.vectors().into_iter();

@@ -1,4 +1,4 @@
-//! Which connections exist: masks for [`Weight::set_mask`](super::Weight::set_mask).
+//! Masks, which say which connections exist, for [`Weight::set_mask`](super::Weight::set_mask).
 //!
 //! A mask is a boolean tensor of the weight's shape, true where there is a connection. Masks are
 //! combined with `bool_and`, `bool_or` and `bool_not`:
@@ -26,7 +26,7 @@ use rand::{Rng, RngExt};
 
 use crate::{Error, read};
 
-/// Everything but the diagonal: no unit of a recurrent layer connects to itself.
+/// All connections except the diagonal: no unit of a recurrent layer connects to itself.
 ///
 /// # Shapes
 ///
@@ -35,7 +35,7 @@ pub fn no_autapses(n: usize, device: &Device) -> Tensor<2, Bool> {
     from_fn([n, n], |(pre, post)| pre != post, device)
 }
 
-/// The connections from each `pre` to each `post` for which `exists` says so.
+/// The connections from `pre` to `post` for which `exists` is true.
 ///
 /// # Shapes
 ///
@@ -69,29 +69,25 @@ pub fn random<const D: usize>(
     Ok(Tensor::from_data(TensorData::new(exists, shape), device))
 }
 
-/// The values where there is a connection, exactly 0 elsewhere; no error comes back from there.
-///
-/// # Shapes
-///
-/// - `value`, `absent`, result: the same
+/// `value` where there is a connection, exactly 0 elsewhere; no error passes there.
 fn select<const D: usize>(value: Tensor<D>, absent: Tensor<D, Bool>) -> Tensor<D> {
     value.mask_fill(absent, 0.0)
 }
 
 /// The mask of a weight, as a module. In records it is a tensor of 32-bit integers, 1 where there is a
-/// connection: how a backend stores booleans differs, so they would not go from one to another.
+/// connection: backends store booleans in different ways, so a record of booleans would not be portable.
 #[derive(Debug, Clone)]
 pub(super) struct Mask<const D: usize> {
     param: Param<Tensor<D, Int>>,
-    /// Where `param` is 0. Both are without autodiff, whatever the weight.
+    /// Where `param` is 0. Both tensors are without autodiff.
     absent: Tensor<D, Bool>,
 }
 
 impl<const D: usize> Mask<D> {
-    /// The name below that of the weight.
+    /// The name of the mask below the weight's name.
     const NAME: &'static str = "mask";
 
-    /// Of these connections, on this device.
+    /// The mask of these connections, on this device.
     pub fn new(exists: Tensor<D, Bool>, device: &Device) -> Self {
         let shape = exists.dims();
         let data = read::data(exists);

@@ -1,11 +1,10 @@
-//! Dale's law: which parameters keep which sign, their projection after an optimizer step, and a
-//! check.
+//! Dale's law: the signs of parameters, their projection after an optimizer step, and a check.
 //!
-//! A parameter is constrained if it is a [`Weight`] with [`Sign::NonNegative`]. The traversal of a
-//! module announces it through [`Weight`] itself, not by the names of fields or structs, so nothing
-//! else is ever touched.
+//! A parameter is constrained if it is a [`Weight`] with [`Sign::NonNegative`]. A traversal of a module
+//! learns this from the [`Weight`] itself, not from names of fields or structs, so other parameters are never
+//! changed.
 //!
-//! A [`Weight`] can also have a [`mask`], which says which connections exist.
+//! A [`Weight`] can also have a [`mask`] that says which connections exist.
 //!
 //! ```
 //! use burn::optim::{GradientsParams, SgdConfig};
@@ -42,7 +41,7 @@ pub(crate) use scope::announced;
 pub(crate) use scope::sign as announced_sign;
 pub use weight::{Plasticity, Weight};
 
-/// The sign that a parameter keeps.
+/// The sign of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Sign {
@@ -61,12 +60,12 @@ impl std::fmt::Display for Sign {
     }
 }
 
-/// Sets every negative value of every constrained parameter in `module` to zero, however deep the
-/// parameter lies. Call it after each optimizer step.
+/// Sets every negative value of every constrained parameter in `module`, at any depth, to zero. Call it after
+/// each optimizer step.
 ///
-/// Identity, gradient tracking and everything else about a parameter stay; NaN stays NaN, so that a
-/// diverged network is not hidden. Reparameterized parameters are left alone: their sign is the
-/// business of the reparameterization.
+/// Identity, gradient tracking and all other properties of a parameter stay. NaN stays NaN, so that a
+/// diverged network is not hidden. Reparameterized parameters are not changed, because the reparameterization
+/// keeps their sign.
 #[must_use]
 pub fn project<M: Module>(module: M) -> M {
     scope::silently(|| module.map(&mut Projection))
@@ -76,15 +75,15 @@ pub fn project<M: Module>(module: M) -> M {
 ///
 /// # Errors
 ///
-/// [`Error::Dale`] with the path of the first parameter that does not; a value that is NaN or infinite is
-/// a violation too. Of a reparameterized parameter the values count that the layer computes with.
+/// [`Error::Dale`] with the path of the first parameter that does not; a value that is NaN or infinite is a
+/// violation too. For a reparameterized parameter, the computed values are checked.
 pub fn check<M: Module>(module: &M) -> Result<(), Error> {
     let mut check = Check::default();
     scope::silently(|| module.visit(&mut check));
     check.violation.map_or(Ok(()), Err)
 }
 
-/// The values of every parameter that [`project`] would look at, in f64, in the order of a traversal.
+/// The values of every parameter that [`project`] may change, in f64, in the order of a traversal.
 pub(crate) fn constrained_values<M: Module>(module: &M) -> Vec<Vec<f64>> {
     #[derive(Default)]
     struct Collect(Vec<Vec<f64>>);
@@ -101,7 +100,7 @@ pub(crate) fn constrained_values<M: Module>(module: &M) -> Vec<Vec<f64>> {
     collect.0
 }
 
-/// The names of the weights of `module` that have a mask, and of those that are reparameterized.
+/// The names of the weights of `module` that have a mask, and of the reparameterized weights.
 pub(crate) fn peculiarities<M: Module>(module: &M) -> [Vec<String>; 2] {
     #[derive(Default)]
     struct Collect {
@@ -140,8 +139,8 @@ impl ModuleMapper for Projection {
     }
 }
 
-/// Replaces a parameter's value outside of any graph: the result is a leaf with the same autodiff
-/// state. The value itself is moved through `f`, so that its memory can be reused.
+/// Replaces a parameter's value outside of any graph; the result is a leaf with the same autodiff state. The
+/// value is moved into `f`, so that its memory can be reused.
 pub(crate) fn on_inner<const D: usize>(
     tensor: Tensor<D>,
     f: impl FnOnce(Tensor<D>) -> Tensor<D>,
@@ -172,7 +171,8 @@ impl ModuleVisitor for Check {
     }
 
     fn visit_float<const D: usize>(&mut self, _param: &Param<Tensor<D>>) {
-        // The visit of the parameter itself; those of its reparameterization come after it.
+        // Taken at the visit of the weight itself; the parameters of its reparameterization are visited
+        // later.
         let weight = scope::take_weight().filter(|_| self.violation.is_none());
         let Some((Sign::NonNegative, values)) = weight else {
             return;
@@ -189,17 +189,14 @@ impl ModuleVisitor for Check {
     }
 }
 
-/// How many values are not allowed, and the worst of them: NaN if any is, else an infinite one, else the
-/// lowest.
+/// The number of values that are not allowed, and the worst of them: NaN if any is NaN, else an infinite
+/// value, else the lowest.
 pub(crate) fn breaking(values: &TensorData, allowed: impl Fn(f64) -> bool) -> (usize, f64) {
+    let severity = |v: f64| u8::from(v.is_infinite()) + 2 * u8::from(v.is_nan());
     let wrong = values.iter::<f64>().filter(|v| !allowed(*v));
     wrong.fold((0, 0.0_f64), |(count, worst), v| {
-        let is_worse = v.is_nan() || v == f64::INFINITY || v < worst;
-        let worst = if is_worse && !worst.is_nan() {
-            v
-        } else {
-            worst
-        };
-        (count + 1, worst)
+        let (found, before) = (severity(v), severity(worst));
+        let is_worse = found > before || found == before && v < worst;
+        (count + 1, if is_worse { v } else { worst })
     })
 }

@@ -1,10 +1,9 @@
-//! Weights that keep their sign because of what they are made of: the other way to Dale's law beside
-//! [`project`](super::project).
+//! Weights that keep their sign by construction: the alternative to [`project`](super::project).
 //!
-//! A reparameterized weight is w = f(b) of a base b that may have any sign; the base is the parameter
-//! that an optimizer sees. [`NonNegative`] says which f. It is Burn's own mechanism
-//! ([`Module::apply_reparameterization`]), so it goes with every optimizer, with records, and with
-//! whatever else takes a module.
+//! A reparameterized weight is w = f(b) of a base b that may have any sign; the base is the parameter that an
+//! optimizer sees. [`NonNegative`] selects f. The mechanism is Burn's own
+//! ([`Module::apply_reparameterization`]), so it works with every optimizer, with records, and with other
+//! code that takes a module.
 //!
 //! ```
 //! use burn::module::Module;
@@ -27,10 +26,10 @@
 //!
 //! # Records
 //!
-//! A record of a reparameterized module holds the bases, under the names of the weights, and beside
-//! each a marker `<weight>.<form>.marker`. So before such a record is loaded, the fresh module has to be
-//! reparameterized in the same form; with another form, or none, Burn's error names the marker as
-//! missing or unused. For a record of the weights themselves, take `module.valid().materialize()`.
+//! A record of a reparameterized module holds the bases, under the names of the weights, and beside each base
+//! a marker `<weight>.<form>.marker`. Before such a record is loaded, the new module must be reparameterized
+//! in the same form; with another form, or none, Burn's error names the marker as missing or unused. For a
+//! record of the weights themselves, take `module.valid().materialize()`.
 
 use burn::module::{Module, Param, ParamId, Reparameterization, Reparameterizer};
 use burn::tensor::activation::softplus_with_threshold;
@@ -39,28 +38,27 @@ use burn::tensor::{DType, Int, Tensor, TensorData};
 use super::{Plasticity, Sign, on_inner, scope};
 use crate::read;
 
-/// What a weight w ≥ 0 is made of, a base b of any sign.
+/// The function that makes a weight w ≥ 0 from a base b of any sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum NonNegative {
-    /// w = ln(1 + e^b): always positive. The error of b is that of w times 1 − e^−w, so small weights
-    /// learn slowly.
+    /// w = ln(1 + e^b): always positive. ∂w/∂b = 1 − e^−w, so small weights learn slowly.
     Softplus,
-    /// w = b². The error of b is that of w times 2b, so small weights learn slowly here too.
+    /// w = b². ∂w/∂b = 2b, so small weights learn slowly here too.
     Square,
-    /// w = |b|: the error of b is that of w, times −1 where b < 0. A weight that would become negative
-    /// is reflected at 0, and one that is 0 can leave it.
+    /// w = |b|. ∂w/∂b = 1, or −1 where b < 0. A weight that would become negative is reflected at 0, and a
+    /// weight of 0 can leave 0.
     Abs,
 }
 
 impl NonNegative {
-    /// What [`reparameterize`] makes of a weight that is exactly 0 (or negative) under
-    /// [`Softplus`](Self::Softplus) and [`Square`](Self::Square): a base of its own would be −∞ there,
-    /// or one that no error moves. Such weights still learn slowly; where many are 0, use
+    /// The value to which [`reparameterize`] sets weights that are 0 (or negative) under
+    /// [`Softplus`](Self::Softplus) and [`Square`](Self::Square). The base of an exact 0 would be −∞ or a
+    /// base that no gradient moves. Such weights still learn slowly; if many weights are 0, use
     /// [`Abs`](Self::Abs), under which they stay exactly 0 and learn.
     pub const ZERO: f64 = 1e-8;
 
-    /// The form of a reparameterized parameter, if it is one of these.
+    /// The form of a parameter that this crate has reparameterized.
     pub(super) fn of<const D: usize>(param: &Param<Tensor<D>>) -> Option<Self> {
         let has = [
             (
@@ -73,12 +71,12 @@ impl NonNegative {
         has.iter().find(|(_, has)| *has).map(|(form, _)| *form)
     }
 
-    /// The base of a weight.
+    /// The base of a weight, f⁻¹(w).
     pub(crate) fn base(self, weight: f64) -> f64 {
         let weight = match self {
             Self::Abs if weight <= 0.0 => 0.0,
             Self::Softplus | Self::Square if weight <= 0.0 => Self::ZERO,
-            // NaN too, so that it is not hidden.
+            // NaN stays NaN, so that it is not hidden.
             _ => weight,
         };
         match self {
@@ -90,12 +88,12 @@ impl NonNegative {
     }
 }
 
-/// Reparameterizes every weight of `module` that is constrained to be ≥ 0 and learns, however deep it
-/// lies. The weights keep their values, up to the rounding of the base; see [`NonNegative::ZERO`] for
-/// those that are 0. Identities, roles, masks and gradient tracking stay.
+/// Reparameterizes every weight of `module` that must be ≥ 0 and learns, at any depth. The weights keep their
+/// values, up to the rounding of the base; for weights of 0 see [`NonNegative::ZERO`]. Identities, roles,
+/// masks and gradient tracking stay.
 ///
-/// From then on no projection is needed, and none changes such a weight. Fixed weights, weights of any
-/// sign, weights that are already reparameterized, and all other parameters stay as they are.
+/// Afterwards these weights need no projection, and a projection does not change them. Fixed weights, weights
+/// of any sign, weights that are already reparameterized, and all other parameters stay as they are.
 #[must_use]
 pub fn reparameterize<M: Module>(module: M, form: NonNegative) -> M {
     scope::silently(|| match form {
@@ -109,10 +107,9 @@ pub fn reparameterize<M: Module>(module: M, form: NonNegative) -> M {
     })
 }
 
-/// In the record beside a base, so that it is not taken for a weight.
+/// A marker beside a base in the record: a record of bases is not mistaken for a record of weights.
 type Marker = Param<Tensor<1, Int>>;
 
-/// Gives weights a base of this form and its reparameterization.
 struct Attach<R>(NonNegative, fn(Marker) -> R);
 
 impl<R: Reparameterization> Reparameterizer for Attach<R> {
@@ -136,7 +133,7 @@ impl<R: Reparameterization> Reparameterizer for Attach<R> {
     }
 }
 
-/// The bases of the weights, in f64 on the host: this is done once.
+/// The bases of the weights, computed in f64 on the host.
 fn bases<const D: usize>(weights: Tensor<D>, form: NonNegative) -> Tensor<D> {
     let (shape, dtype, device) = (weights.shape(), weights.dtype(), weights.device());
     let weights = read::data(weights);
@@ -154,7 +151,7 @@ impl Reparameterization for Softplus {
     const NAME: &'static str = "softplus";
 
     fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
-        // Burn goes over to w = b where e^b would overflow and not before, as its default does.
+        // Burn's default switches to w = b at a threshold; with this one it does so only where e^b overflows.
         softplus_with_threshold(base, 1.0, f64::INFINITY)
     }
 }

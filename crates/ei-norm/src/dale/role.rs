@@ -1,29 +1,29 @@
-//! What a parameter does in its circuit, for learning rates and optimizers that differ by it.
+//! The roles of parameters in their circuits, for learning rates and optimizers that depend on them.
 
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::tensor::Tensor;
 
 use super::scope;
 
-/// What a parameter does in an excitatory/inhibitory circuit.
+/// The role of a parameter in an excitatory/inhibitory circuit.
 ///
-/// The layers of this crate give each of their parameters a role; in a module of your own,
-/// [`Weight::with_role`](super::Weight::with_role) does. A traversal hears of it from the
-/// [`Weight`](super::Weight) alone, so no name of a field or a struct can be mistaken for one.
+/// The layers of this crate give each of their parameters a role; in other modules,
+/// [`Weight::with_role`](super::Weight::with_role) does. Traversals learn the role from the
+/// [`Weight`](super::Weight) alone and never from the name of a field or a struct.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
 #[non_exhaustive]
 pub enum Role {
-    /// W_ex, from the inputs to the outputs; in a layer with a single matrix, that one.
+    /// W_ex, from the inputs to the outputs; in a layer with a single matrix, this matrix.
     Excitatory,
     /// W_ix, from the inputs to the inhibitory units that subtract.
     InhibitoryIn,
-    /// W_ei, from those to the outputs.
+    /// W_ei, from the subtractive inhibitory units to the outputs.
     InhibitoryOut,
     /// U_ix of I-Norm, from the inputs to the inhibitory units that divide.
     DivisiveIn,
-    /// U_ei of I-Norm, from those to the outputs.
+    /// U_ei, from the divisive inhibitory units to the outputs.
     DivisiveOut,
     /// α, the exponents of the inhibitory units in shunting inhibition.
     Shunting,
@@ -54,7 +54,7 @@ impl Role {
     }
 }
 
-/// A parameter with a role, as it was when it was looked at.
+/// A parameter with a role, as recorded by [`Roles::of`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleOf {
     /// The role.
@@ -93,7 +93,7 @@ pub struct Roles {
 }
 
 impl Roles {
-    /// Those of `module`, however deep they lie, in the order of a traversal.
+    /// The parameters of `module` that have a role, at any depth, in the order of a traversal.
     pub fn of<M: Module>(module: &M) -> Self {
         let mut collect = Collect::default();
         scope::silently(|| module.visit(&mut collect));
@@ -113,10 +113,10 @@ impl Roles {
     }
 
     /// The parameters with one of these roles as a group for Burn's `ModuleOptimizer::with_group` or
-    /// `ModuleLrScheduler::with_group`, by identity: nothing else matches, whatever its name.
+    /// `ModuleLrScheduler::with_group`. The group matches by identity, never by name.
     ///
-    /// Loading a record into a module gives its parameters the identities of the record, so make the
-    /// groups after that.
+    /// A loaded record gives the parameters of a module the identities of the record, so make groups after
+    /// loading.
     pub fn group(&self, roles: &[Role]) -> ParamGroup {
         ParamGroup::from_ids(self.ids(roles))
     }
@@ -125,7 +125,7 @@ impl Roles {
 #[derive(Default)]
 struct Collect {
     path: Vec<String>,
-    /// How many levels of a reparameterization's own parameters we are in.
+    /// The number of enclosing levels that are parameters of a reparameterization.
     inside: usize,
     found: Vec<RoleOf>,
 }

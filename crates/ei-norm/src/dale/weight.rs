@@ -19,35 +19,34 @@ use crate::{Error, context, read};
 pub enum Plasticity {
     /// It learns.
     Plastic,
-    /// It never does, whatever happens to the module: `train`, `unfreeze`, `fork` or a record leave
-    /// it fixed.
+    /// It never learns: it stays fixed after `train`, `unfreeze`, `fork` and the loading of a record.
     Fixed,
 }
 
-/// A parameter with a sign and a plasticity: Burn's [`Param`] (to which it dereferences) that Dale's
-/// law knows about.
+/// A parameter with a sign and a plasticity: a [`Param`] of Burn, to which it dereferences, under Dale's law.
 ///
-/// It can be used in modules of your own: a `Weight` with [`Sign::NonNegative`] is projected by
-/// [`project`](super::project) wherever it stands. In paths and records it is an ordinary parameter.
+/// Other modules can use it too: [`project`](super::project) projects every `Weight` with
+/// [`Sign::NonNegative`] at any depth of a module. In paths and records it is an ordinary parameter.
 ///
-/// [`val`](Self::val) is the value to compute with; [`Param::base`] is what is stored. The two differ
-/// where the weight is reparameterized or quantized. The gradient is that of the stored tensor:
-/// `weight.grad(&grads)`.
+/// [`val`](Self::val) is the value to compute with; [`Param::base`] is the stored tensor. They differ if the
+/// weight is reparameterized or quantized. `weight.grad(&grads)` is the gradient of the stored tensor.
 ///
 /// # Masks
 ///
-/// A mask ([`set_mask`](Self::set_mask)) says which of its elements are connections. The others are
-/// exactly 0 and stay so: no error reaches them, and whatever an optimizer or another mapper writes
-/// there is set to 0 again. A weight without a mask costs nothing more.
+/// A mask ([`set_mask`](Self::set_mask)) says which elements are connections. The other elements are always
+/// exactly 0: no error reaches them, and values that an optimizer or another mapper writes there are set to 0
+/// again. A weight without a mask has no additional cost.
 ///
-/// The mask is part of the record, as `<weight>.mask`. Whether there is one is not, as everywhere in
-/// Burn: a record loads into a module of the same structure. So
+/// The mask is part of the record, as `<weight>.mask`. As everywhere in Burn, a record must be loaded into a
+/// module of the same structure, so the presence of a mask is not recorded:
 ///
-/// - from masked to masked, the connections are those of the record;
+/// - from masked to masked, the module takes the mask of the record;
 /// - from unmasked to masked, Burn returns an error that names the missing `<weight>.mask`; with
 ///   `allow_partial(true)` the record's weights are cut to the module's mask;
-/// - from masked to unmasked, the error names `<weight>.mask` as unused; with `allow_unused(true)`
-///   the weights are loaded, zeros where there was no connection, and all of them learn.
+/// - from unmasked to masked, Burn returns an error that names the missing `<weight>.mask`; with
+///   `allow_partial(true)` the record's weights are cut to the module's mask;
+/// - from masked to unmasked, the error names `<weight>.mask` as unused; with `allow_unused(true)` the
+///   weights are loaded, missing connections as zeros, and all elements learn.
 #[derive(Clone)]
 pub struct Weight<const D: usize> {
     param: Param<Tensor<D>>,
@@ -59,22 +58,22 @@ pub struct Weight<const D: usize> {
     facts: Option<Facts>,
 }
 
-/// What the parameter stores.
+/// The meaning of the stored tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Storage {
     /// The weight itself.
     Value,
-    /// The base of a weight that a reparameterization of this crate makes, which keeps the sign.
+    /// The base of a reparameterization of this crate, which keeps the sign.
     Base(NonNegative),
-    /// The base of a weight that another reparameterization makes, such as LoRA.
+    /// The base of another reparameterization, such as LoRA.
     OtherBase,
 }
 
-/// What is known of the values of a fixed weight. They are read when the weight is made and when
-/// something has replaced them, and not at any other time.
+/// Facts about the values of a fixed weight. The values are read when the weight is made and when they are
+/// replaced, and at no other time.
 #[derive(Debug, Clone, Copy)]
 struct Facts {
-    /// The value of every element, if they are all the same.
+    /// The value of every element, if all are equal.
     uniform: Option<f64>,
     keeps_sign: bool,
 }
@@ -107,9 +106,9 @@ impl<const D: usize> Weight<D> {
         weight.enforce_plasticity().examined()
     }
 
-    /// Replaces the value; the parameter gets a new identity, so an optimizer starts afresh with it.
-    /// It keeps its mask and its role, and its autodiff association, whatever that of `value`; a
-    /// reparameterization is gone.
+    /// Replaces the value. The parameter gets a new identity, so an optimizer starts afresh with it. It keeps
+    /// its mask, its role and its own autodiff association (not the association of `value`); it loses a
+    /// reparameterization.
     ///
     /// # Errors
     ///
@@ -123,7 +122,7 @@ impl<const D: usize> Weight<D> {
         Ok(())
     }
 
-    /// Replaces the value by `f` of it, which keeps the sign, outside of any graph; identity, association
+    /// Replaces the value by `f(value)`, outside of any graph; `f` must keep the sign. Identity, association
     /// and mask stay. Nothing is read from the device.
     pub(crate) fn map_value(self, f: impl FnOnce(Tensor<D>) -> Tensor<D>) -> Self {
         let uniform = None;
@@ -132,7 +131,7 @@ impl<const D: usize> Weight<D> {
         Self { facts, ..weight }.enforce_mask()
     }
 
-    /// Lets only the connections exist where `mask` is true, in place of those of an earlier mask. The
+    /// Restricts the connections to the elements where `mask` is true, in place of an earlier mask. The
     /// values elsewhere are lost; the parameter keeps its identity.
     ///
     /// # Errors
@@ -154,13 +153,13 @@ impl<const D: usize> Weight<D> {
         Ok(self.cut_to(Some(mask)))
     }
 
-    /// The same parameter without a mask: the connections that were missing start at 0.
+    /// The same parameter without a mask: the missing connections start at 0.
     #[must_use]
     pub fn without_mask(self) -> Self {
         Self { mask: None, ..self }
     }
 
-    /// The mask, true where there is a connection; none if all exist.
+    /// The mask, true where there is a connection; none if all connections exist.
     pub fn mask(&self) -> Option<Tensor<D, Bool>> {
         self.mask.as_ref().map(Mask::exists)
     }
@@ -169,12 +168,12 @@ impl<const D: usize> Weight<D> {
         Self { mask, ..self }.enforce_mask().examined()
     }
 
-    /// The name of the parameter in messages: that of its role.
+    /// The name of the parameter in messages, given by its role.
     fn name(&self) -> &'static str {
         self.role.map_or("weight", Role::parameter)
     }
 
-    /// The sign that the parameter keeps.
+    /// The sign of the parameter.
     pub fn sign(&self) -> Sign {
         self.sign
     }
@@ -184,7 +183,7 @@ impl<const D: usize> Weight<D> {
         self.plasticity
     }
 
-    /// What the parameter does in its circuit, if it has a role there.
+    /// The role of the parameter in its circuit, if it has a role.
     pub fn role(&self) -> Option<Role> {
         self.role
     }
@@ -213,8 +212,9 @@ impl<const D: usize> Weight<D> {
 
     /// The value to compute with: part of the graph if the parameter learns, a constant if not.
     ///
-    /// It is what a reparameterization makes of the stored base, never negative where the weight is
-    /// not; a quantized value is dequantized, and no error reaches what the mask excludes.
+    /// A reparameterized weight is computed from its stored base and is never negative under
+    /// [`Sign::NonNegative`]; a quantized weight is dequantized. No error reaches the elements that the mask
+    /// excludes.
     pub fn val(&self) -> Tensor<D> {
         let value = dequantized(self.param.val());
         let value = match self.plasticity {
@@ -231,8 +231,8 @@ impl<const D: usize> Weight<D> {
         }
     }
 
-    /// The value of every element, if they are all the same and the parameter is fixed. Nothing is read
-    /// from the device.
+    /// The value of every element, if all are equal and the parameter is fixed. Nothing is read from the
+    /// device.
     pub fn uniform_value(&self) -> Option<f64> {
         self.facts?.uniform
     }
@@ -260,7 +260,7 @@ impl<const D: usize> Weight<D> {
         }
     }
 
-    /// To a mapper no sign is announced where the stored values cannot break it, and no value is held.
+    /// A mapper is told no sign if the stored values cannot break it; no value is held.
     fn announcement_to_mapper(&self) -> scope::Announcement {
         let settled = self.facts.is_some_and(|facts| facts.keeps_sign);
         let bound = !settled && self.storage == Storage::Value && !self.is_quantized();
@@ -278,14 +278,14 @@ impl<const D: usize> Weight<D> {
 
     fn enforce_plasticity(mut self) -> Self {
         if self.plasticity == Plasticity::Fixed {
-            // The module's method: the parameter's own would drop a reparameterization.
+            // The method of `Module`: the method of `Param` would drop a reparameterization.
             self.param = Module::set_require_grad(self.param, false);
         }
         self
     }
 
-    /// Sets to 0 what the mask excludes, so that it is 0 in the parameter too. The base of a
-    /// reparameterized weight and quantized values stay: only [`val`](Self::val) is cut.
+    /// Sets the elements that the mask excludes to 0 in the parameter too. The base of a reparameterized
+    /// weight and quantized values stay: only [`val`](Self::val) is cut.
     fn enforce_mask(self) -> Self {
         match &self.mask {
             Some(mask) if self.storage == Storage::Value && !self.is_quantized() => {
@@ -298,7 +298,7 @@ impl<const D: usize> Weight<D> {
         }
     }
 
-    /// Looks at the values of a fixed weight.
+    /// Records the facts about the values of a fixed weight.
     fn examined(self) -> Self {
         let facts = match (self.plasticity, self.storage) {
             (Plasticity::Fixed, Storage::Value) => Some(Facts::of(&read::data(self.val().inner()))),
@@ -307,8 +307,8 @@ impl<const D: usize> Weight<D> {
         Self { facts, ..self }
     }
 
-    /// Whether a mapper has handed back the parameter and the mask as they were: they hold the same
-    /// tensors, or, as after the step of an optimizer that has no gradient for them, ones of the same node.
+    /// Whether a mapper has handed back the parameter and the mask unchanged: as the same tensors or, as an
+    /// optimizer without gradients for them does, as tensors of the same node.
     fn is_untouched_in(&self, mapped: &Self) -> bool {
         let same_mask = match (&self.mask, &mapped.mask) {
             (Some(mask), Some(mapped)) => mask.is_untouched_in(mapped),
@@ -356,7 +356,6 @@ impl Storage {
     }
 }
 
-/// The values of a quantized tensor; any other as it is.
 fn dequantized<const D: usize>(value: Tensor<D>) -> Tensor<D> {
     match value.dtype() {
         DType::QFloat(_) => value.dequantize(),
@@ -384,7 +383,7 @@ impl<const D: usize> std::fmt::Debug for Weight<D> {
     }
 }
 
-// By hand, because the derive would put a level between the weight's name and its parameter.
+// Written by hand: the derive would put a level between the weight's name and its parameter.
 impl<const D: usize> Module for Weight<D> {
     fn collect_devices(&self, devices: Devices) -> Devices {
         self.param.collect_devices(devices)
@@ -415,7 +414,7 @@ impl<const D: usize> Module for Weight<D> {
             .map_mask(|mask| mask.moved_to(device))
     }
 
-    /// Unlike a parameter that Burn moves once it is initialized, the weight goes on learning.
+    /// Burn's `Param` stops learning if it is moved after its initialization; the weight goes on learning.
     fn to_device(self, device: &Device) -> Self {
         self.fork(device)
     }

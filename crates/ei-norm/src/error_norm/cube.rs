@@ -1,8 +1,8 @@
-//! The kernel on CubeCL: rows are read from device memory, their statistics summed in shared memory
-//! in f32, and the new error written, all in one launch.
+//! The kernel on CubeCL. One launch reads the rows from device memory, sums their statistics in f32 in shared
+//! memory, and writes the new errors.
 
-#![allow(missing_docs)] // Of what the macros of CubeCL and Burn generate.
-#![cfg_attr(not(feature = "fusion"), allow(unused_variables))] // In a dispatch without arms.
+#![allow(missing_docs)] // For items that the macros of CubeCL and Burn generate.
+#![cfg_attr(not(feature = "fusion"), allow(unused_variables))] // A dispatch without arms uses none.
 
 use std::any::Any;
 
@@ -16,13 +16,13 @@ use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 
 use super::{Inputs, Offset, Rule};
 
-/// The most units that share one row, and the most in a cube: what every runtime offers.
+/// The maximal number of units for one row, and in a cube; every runtime supports it.
 const UNITS: usize = 256;
 
 /// A backend with a kernel for rows.
 #[backend_extension(Cube: cfg(feature = "fusion"), Fusion: cfg(feature = "fusion"))]
 pub trait RowKernel: Backend {
-    /// δ' of `delta`. A tensor that the mode does not need may be any other.
+    /// δ' from `delta`. Tensors that the mode does not use may be any tensors.
     #[fusion(dtype = delta, shape = delta)]
     fn normalize_rows(
         delta: FloatTensor<Self>,
@@ -34,14 +34,15 @@ pub trait RowKernel: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// The backend with a kernel, if Burn fuses operations just when this crate was told so.
+/// The type of the backend: with fusion if this crate's feature `fusion` is enabled. If Burn was built
+/// differently, the kernel is not used.
 #[cfg(feature = "fusion")]
 type Known = Cube;
 #[cfg(not(feature = "fusion"))]
 type Known = CubeBackend;
 
-/// δ' of `delta`, or `delta` itself if the kernel does not compute in its dtype. All inputs have its
-/// dtype.
+/// δ' from `delta`, or `delta` itself if the kernel does not support its dtype. All inputs have the dtype of
+/// `delta`.
 pub(super) fn apply(
     rule: Rule,
     inputs: Inputs<FloatTensor<Cube>>,
@@ -61,7 +62,7 @@ pub(super) fn apply(
     Ok(same_type(delta).expect("the way back"))
 }
 
-/// `value`, if its type has both names.
+/// `value`, if both types are the same.
 fn same_type<T: 'static, U: 'static>(value: T) -> Result<U, T> {
     let mut value = Some(value);
     let same = (&mut value as &mut dyn Any).downcast_mut::<Option<U>>();
@@ -157,7 +158,7 @@ fn normalize_rows_kernel<F: Float>(
     let row = CUBE_POS * rows_of_cube + UNIT_POS_Y as usize;
     let start = row * features as usize;
     let unit = UNIT_POS_X as usize;
-    // Units beyond the last row take no element, but have to come to every barrier.
+    // Units beyond the last row process no element, but must reach every barrier.
     let mut width = features as usize;
     let mut length = features as usize;
     if row >= rows as usize {
@@ -238,7 +239,7 @@ fn normalize_rows_kernel<F: Float>(
     }
 }
 
-/// The sum of `value` over the units of a row, for each of them.
+/// The sum of `value` over the units of a row, returned to each unit.
 #[cube]
 fn sum_row(value: f32, shared: &mut Shared<[f32]>, #[comptime] units: usize) -> f32 {
     let first = UNIT_POS_Y as usize * units;

@@ -1,4 +1,4 @@
-//! The kernel on the host memory of Flex: in place if nobody else holds the error.
+//! The kernel on the host memory of Flex: in place if the memory of the error is not shared.
 
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Element, TensorData};
@@ -8,13 +8,13 @@ use rayon::prelude::*;
 use super::row::{self, Real};
 use super::{Inputs, Rule};
 
-/// About so many elements are copied, normalized and written at a time: few enough for the cache
-/// next to the processor.
+/// The approximate number of elements that are copied, normalized and written at a time; they fit into the
+/// processor's cache.
 const BLOCK: usize = 1 << 12;
-/// Below so many elements a second thread costs more than it saves.
+/// For fewer elements, a second thread costs more than it saves.
 const PARALLEL: usize = 1 << 18;
 
-/// δ' of `delta`, or `delta` itself if it is neither f32 nor f64. All inputs have its dtype.
+/// δ' from `delta`, or `delta` itself if it is neither f32 nor f64. All inputs have its dtype.
 pub(super) fn apply(
     rule: Rule,
     inputs: Inputs<FlexTensor>,
@@ -56,7 +56,7 @@ fn normalize<E: Float>(rule: Rule, inputs: Inputs<FlexTensor>, delta: FlexTensor
     FlexTensor::from_data(TensorData::new(rows.normalized(values(&delta)), shape))
 }
 
-/// Floats that Flex stores and the row kernel computes in.
+/// The float types of Flex that the row kernel supports.
 trait Float: Real + Element + bytemuck::Pod {}
 impl Float for f32 {}
 impl Float for f64 {}
@@ -73,7 +73,7 @@ fn values<E: Float>(tensor: &FlexTensor) -> &[E] {
     tensor.as_slice().expect("contiguous and of this dtype")
 }
 
-/// The rule and what it reads; an input that the mode does not need is empty.
+/// The rule and its inputs; an input that the mode does not need is empty.
 #[derive(Clone, Copy)]
 struct Rows<'a, E> {
     rule: Rule,
@@ -85,7 +85,7 @@ struct Rows<'a, E> {
 }
 
 impl<E: Float> Rows<'_, E> {
-    /// Makes δ' of δ.
+    /// Replaces δ by δ'.
     fn normalize(&self, delta: &mut [E]) {
         let block = self.block();
         let normalize = |(index, rows): (usize, &mut [E])| self.run(index * block, rows);
@@ -97,7 +97,7 @@ impl<E: Float> Rows<'_, E> {
         }
     }
 
-    /// δ' in memory of its own.
+    /// δ' in new memory.
     fn normalized(&self, delta: &[E]) -> Vec<E> {
         let block = self.block();
         if is_parallel(delta.len()) {
@@ -119,7 +119,7 @@ impl<E: Float> Rows<'_, E> {
         }
     }
 
-    /// Makes δ' of the rows of δ that begin at element `start` of the tensor.
+    /// Replaces δ by δ' in the rows that begin at element `start` of the tensor.
     fn run(&self, start: usize, delta: &mut [E]) {
         let z = match self.z {
             [] => self.z,
@@ -142,10 +142,10 @@ fn is_parallel(elements: usize) -> bool {
     elements >= PARALLEL && rayon::current_num_threads() > 1
 }
 
-/// Some rows, to be compiled for every instruction set that the processor may have.
+/// A block of rows, compiled for every instruction set that the processor may have.
 struct Block<'a, E> {
     rows: Rows<'a, E>,
-    /// The number of its first row.
+    /// The index of the first row.
     first: usize,
     delta: &'a mut [E],
 }
@@ -164,7 +164,7 @@ impl<E: Real> WithSimd for Block<'_, E> {
             counts,
         } = self.rows;
         for (index, row) in self.delta.chunks_exact_mut(features).enumerate() {
-            // The part of the rows, of so many, in which this row is.
+            // The index of this row's part, if the rows are divided into `parts` equal parts.
             let part = |parts: usize| (self.first + index) * parts / all_rows;
             let z = match z {
                 [] => z,

@@ -1,11 +1,11 @@
-//! The normalizations of errors: once as plain tensor operations, once as fused kernels that compute the
-//! statistics of a row and its new error in one go.
+//! The normalizations of errors: as plain tensor operations, and as fused kernels that compute the statistics
+//! of a row and its new error at once.
 //!
-//! A kernel serves one backend and some dtypes, and no graph. Everything else, and the tests of the
-//! kernels, have the tensor operations.
+//! A kernel supports one backend and some dtypes, and no graph. The tensor operations serve all other cases,
+//! and as reference in the tests of the kernels.
 
 #![cfg_attr(not(any(feature = "flex", feature = "cube")), allow(dead_code, unused))]
-#![allow(clippy::result_large_err)] // Not an error in Rust's sense: the tensor, handed back.
+#![allow(clippy::result_large_err)] // `Err` hands the tensor back.
 
 #[cfg(feature = "cube")]
 mod cube;
@@ -26,27 +26,27 @@ use crate::statistics::Features;
 
 pub use mode::{GradNormMode, Offset};
 
-/// A mode with its ε: what a kernel is told beside tensors.
+/// A mode with its ε: the parameters of a kernel besides tensors.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rule {
     pub mode: GradNormMode,
     pub epsilon: f64,
 }
 
-/// What a kernel reads besides the error.
+/// The inputs of a kernel besides the error.
 #[derive(Debug, Clone)]
 pub(crate) struct Inputs<T> {
-    /// z, of the shape of the error, if the mode needs it.
+    /// z, in the shape of the error, if the mode needs it.
     pub z: Option<T>,
-    /// w, as long as a row, if the mode is lateral: that of all rows, or one after the other those of as
-    /// many equal parts of the rows.
+    /// w, if the mode is lateral: as long as a row, for all rows; or several such vectors one after the
+    /// other, each for one of as many equal parts of the rows.
     pub weights: Option<T>,
-    /// How many features the rows of each of as many equal parts have, if not all.
+    /// The number of features in the rows of each of as many equal parts; none if all features exist.
     pub counts: Option<T>,
 }
 
-/// δ' of `delta` over the last axis. `z` and `weights` are left alone where the mode does not look at
-/// them; half precision is computed in f32 and cast back.
+/// δ' from `delta` over the last axis. `z` and `weights` are ignored if the mode does not use them; half
+/// precision is computed in f32 and cast back.
 pub(crate) fn apply<const D: usize>(
     mode: GradNormMode,
     epsilon: f64,
@@ -69,7 +69,7 @@ pub(crate) fn apply<const D: usize>(
     }
 }
 
-/// The normalization of the errors of a population of networks, or of one.
+/// The normalization of errors for a population of networks, or for a single network.
 #[derive(Debug, Clone)]
 pub(crate) struct ErrorNorm<const D: usize> {
     pub rule: Rule,
@@ -78,7 +78,7 @@ pub(crate) struct ErrorNorm<const D: usize> {
 }
 
 impl<const D: usize> ErrorNorm<D> {
-    /// The same for so many rows joined to one.
+    /// The normalization for rows that are each joined from `rows` rows.
     pub fn joined(&self, rows: usize) -> Self {
         let weights = self.weights.clone();
         Self {
@@ -87,7 +87,7 @@ impl<const D: usize> ErrorNorm<D> {
         }
     }
 
-    /// δ' of `delta` at `z` over these features of the last axis.
+    /// δ' from `delta` at `z` over these features of the last axis.
     pub fn apply(&self, features: &Features<D>, z: Tensor<D>, delta: Tensor<D>) -> Tensor<D> {
         let mode = self.rule.mode;
         if mode == GradNormMode::Identity {
@@ -112,7 +112,7 @@ impl<const D: usize> ErrorNorm<D> {
     }
 }
 
-/// δ' as plain tensor operations, in f32 where the error is less precise.
+/// δ' by plain tensor operations, in f32 if the error has half precision.
 fn in_single_precision<const D: usize>(
     rule: Rule,
     features: &Features<D>,
@@ -130,7 +130,7 @@ fn in_single_precision<const D: usize>(
     by_operations(rule, features, z, weights, delta.cast(wide)).cast(dtype)
 }
 
-/// δ' as plain tensor operations; `weights` are a row.
+/// δ' by plain tensor operations; `weights` are a row.
 fn by_operations<const D: usize>(
     Rule { mode, epsilon }: Rule,
     features: &Features<D>,
@@ -160,7 +160,7 @@ fn by_operations<const D: usize>(
     }
 }
 
-/// δ' by a kernel, or `delta` itself where there is none for it.
+/// δ' by a kernel, or `delta` itself if no kernel supports it.
 fn by_kernel<const D: usize>(
     rule: Rule,
     z: Option<&Tensor<D>>,
@@ -170,7 +170,7 @@ fn by_kernel<const D: usize>(
 ) -> Result<Tensor<D>, Tensor<D>> {
     let (dims, dtype) = (delta.dims(), delta.dtype());
     let (features, rows) = (dims[D - 1], dims[..D - 1].iter().product::<usize>());
-    // As many parts of the rows.
+    // Whether the rows can be divided into this number of equal parts.
     let divides = |parts: usize| parts > 0 && rows.is_multiple_of(parts);
     let fits = z.is_none_or(|z| z.dims() == dims && z.dtype() == dtype)
         && weights.is_none_or(|w| {
@@ -178,7 +178,7 @@ fn by_kernel<const D: usize>(
             let whole = values.checked_rem(features).unwrap_or(values) == 0;
             w.dtype() == dtype && whole && values.checked_div(features).is_none_or(divides)
         })
-        // Half precision does not have every number of features.
+        // Half precision cannot represent every number of features.
         && counts.is_none_or(|counts| {
             let exact = matches!(dtype, DType::F32 | DType::F64);
             exact && counts.dtype() == dtype && divides(counts.dims()[0])
@@ -189,7 +189,7 @@ fn by_kernel<const D: usize>(
     if !fits || is_tracked {
         return Err(delta);
     }
-    // Tensors with autodiff but without a graph are computed without, and the result gets it again.
+    // The computation is without autodiff; the result has autodiff again if an input has it.
     let strategy = delta
         .gradient_checkpointing_strategy()
         .or_else(|| z?.gradient_checkpointing_strategy())
@@ -227,7 +227,7 @@ fn launch(
 type Kernel<B> =
     fn(Rule, Inputs<FloatTensor<B>>, FloatTensor<B>) -> Result<FloatTensor<B>, FloatTensor<B>>;
 
-/// Runs the kernel of the backend that has `delta`.
+/// Runs the kernel of the backend of `delta`.
 fn run<B: Backend>(
     kernel: Kernel<B>,
     rule: Rule,
@@ -258,7 +258,7 @@ where
 }
 
 impl<T> Inputs<T> {
-    /// All inputs mapped, if `map` takes every one of them.
+    /// All inputs mapped; none if `map` fails for one of them.
     fn try_map<U>(self, map: impl Fn(T) -> Option<U>) -> Option<Inputs<U>> {
         let map = |input: Option<T>| input.map(&map).map_or(Some(None), |t| t.map(Some));
         Some(Inputs {

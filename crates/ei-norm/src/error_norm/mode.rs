@@ -4,24 +4,24 @@ use crate::Error;
 /// 2026).
 ///
 /// ```text
-/// δ' = (δ − a − z b) / c    a = mean δ   where the mode centers, or w·δ where it is lateral
-///                           b = (δ·z)/D  where it decorrelates
-///                           c = σ        where it scales, σ = sqrt(var(z) + ε)
+/// δ' = (δ − a − z b) / c    a = mean δ   if the mode centers, w·δ if it is lateral
+///                           b = (δ·z)/D  if it decorrelates
+///                           c = σ        if it scales, σ = sqrt(var(z) + ε)
 /// ```
 ///
-/// and a = b = 0, c = 1 elsewhere. D is the number of features, and w are fixed random weights ≥ 0 that
-/// sum to 1. The paper has the modes identity, full, center, scale, decorrelate and lateral; the others
-/// are what is left of `full` without one of its three parts.
+/// and otherwise a = b = 0, c = 1. D is the number of features; w are fixed weights ≥ 0, by default random
+/// with sum 1. The paper has the modes identity, full, center, scale, decorrelate and lateral; each other
+/// mode is `full` without one of its three parts.
 ///
-/// A mode that decorrelates or scales multiplies with z: where z² or δ·z overflows (|z| above 1.8e19 in
-/// f32, 1e154 in f64), δ' may be NaN.
+/// Modes that decorrelate or scale multiply with z: if z² or δ·z overflows (|z| above 1.8e19 in f32, 1e154 in
+/// f64), δ' may be NaN.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum GradNormMode {
-    /// δ: nothing changes.
+    /// δ, unchanged.
     Identity,
     /// (δ − mean δ − z (δ·z)/D) / σ: LayerNorm's Jacobian where z has mean 0 and variance 1.
     #[default]
@@ -30,9 +30,9 @@ pub enum GradNormMode {
     Center,
     /// δ / σ.
     Scale,
-    /// δ − z (δ·z)/D: the part of the error along the activity is taken out.
+    /// δ − z (δ·z)/D: removes the component of the error along the activity.
     Decorrelate,
-    /// δ − Σ_j w_j δ_j with fixed random weights w: lateral inhibition between error signals.
+    /// δ − Σ_j w_j δ_j with fixed weights w: lateral inhibition between errors.
     Lateral,
     /// (δ − mean δ) / σ.
     CenterScale,
@@ -42,7 +42,7 @@ pub enum GradNormMode {
     DecorrelateScale,
 }
 
-/// The number a that every element of a row loses.
+/// The number a that is subtracted from every element of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Offset {
     Zero,

@@ -6,12 +6,12 @@ use std::ops::{Add, AddAssign, Mul, Sub};
 
 use super::{Offset, Rule};
 
-/// A vector register or several.
+/// The elements of one or several vector registers.
 const LANES: usize = 16;
-/// Four independent sums, so that one addition need not wait for the last.
+/// Four independent sums, so that an addition need not wait for the previous one.
 const WIDE: usize = 4 * LANES;
-/// So many elements are summed in the precision of the row before the sum goes on in f64: rounding
-/// does not grow with the length of the row.
+/// The number of elements that are summed in the precision of the row before the sum continues in f64:
+/// rounding does not grow with the length of the row.
 const BLOCK: usize = 8 * WIDE;
 
 /// An element of a row.
@@ -47,7 +47,7 @@ impl Real for f64 {
     }
 }
 
-/// Makes δ' of the error δ in `row`. `z` and `weights` are empty where the mode needs none.
+/// Replaces the error δ in `row` by δ'. `z` and `weights` are empty if the mode does not use them.
 #[inline(always)]
 pub(super) fn normalize<E: Real>(rule: Rule, z: &[E], weights: &[E], row: &mut [E]) {
     let a = match rule.mode.offset() {
@@ -60,7 +60,7 @@ pub(super) fn normalize<E: Real>(rule: Rule, z: &[E], weights: &[E], row: &mut [
         false => 1.0,
     };
     let (a, c) = (E::narrow(a), E::narrow(c));
-    // Without b there must be no z: its NaN is not the error's.
+    // Without b, z must not be used: a NaN of z must not reach the error.
     if rule.mode.decorrelates() {
         let b = E::narrow(dot(row, z) / row.len() as f64);
         for (error, z) in row.iter_mut().zip(z) {
@@ -83,7 +83,7 @@ fn dot<E: Real>(x: &[E], y: &[E]) -> f64 {
     sum(x, y, |x, y| x * y)
 }
 
-/// In a second pass over the row, because E[x²] − (E x)² cancels.
+/// Needs a second pass over the row, because E[x²] − (E x)² cancels.
 #[inline(always)]
 fn variance<E: Real>(x: &[E]) -> f64 {
     let mean = E::narrow(mean(x));
@@ -104,7 +104,7 @@ fn sum<E: Real>(x: &[E], y: &[E], f: impl Fn(E, E) -> E) -> f64 {
             total[lane] += lanes[lane].widen();
         }
     }
-    // Pairwise: one addition after the other would take as long as the row.
+    // Pairwise, to avoid a long chain of dependent additions.
     total = add_halves::<8>(total);
     total = add_halves::<4>(total);
     total = add_halves::<2>(total);
@@ -112,7 +112,7 @@ fn sum<E: Real>(x: &[E], y: &[E], f: impl Fn(E, E) -> E) -> f64 {
     total[0]
 }
 
-/// The sums in lanes of a block, in the precision of the row.
+/// The sums of a block, one for each lane, in the precision of the row.
 #[inline(always)]
 fn sum_block<E: Real>(x: &[E], y: &[E], f: impl Fn(E, E) -> E) -> [E; LANES] {
     let mut chains = [E::ZERO; WIDE];

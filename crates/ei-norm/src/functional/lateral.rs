@@ -23,20 +23,20 @@ pub fn lateral<const D: usize>(delta: Tensor<D>, weights: Tensor<1>) -> Tensor<D
     error_norm::apply(GradNormMode::Lateral, 0.0, None, Some(&weights), delta)
 }
 
-/// One step of the rule by which the weights w of [`lateral`](super::lateral) learn to center errors:
-/// a normalized delta rule (NLMS) on the rows δ_b of a batch.
+/// One step of a local rule by which the weights w of [`lateral`](super::lateral) learn to center errors: a
+/// normalized delta rule (NLMS) on the rows δ_b of a batch.
 ///
 /// ```text
 /// p_b = w·δ_b                                   the inhibition
-/// m_b = mean(δ_b − p_b)                         what is left of the mean after it
+/// m_b = mean(δ_b − p_b)                         the mean that remains after inhibition
 /// w'  = max(w + η Σ_b m_b δ_b / Σ_b ‖δ_b‖², 0)  Dale's law: inhibition keeps its sign
 /// ```
 ///
-/// It descends ½ Σ_b m_b²: each synapse needs its own presynaptic error δ_j and one postsynaptic
-/// number, m. With 0 < η < 2 the distance of w from 1/D never grows in a step, whatever the errors.
-/// All w ≥ 0 with w·δ = mean δ for every error that occurs stay as they are; 1/D is one of them, the
-/// only one where the errors span all D directions. The size of the errors does not matter; a batch
-/// of zeros changes nothing. `docs/learned-lateral.md` derives this.
+/// It descends ½ Σ_b m_b²: each synapse needs only its presynaptic error δ_j and one postsynaptic number, m.
+/// With 0 < η < 2 the distance of w from 1/D never grows in a step, whatever the errors. Every w ≥ 0 with w·δ
+/// = mean δ for all occurring errors is a fixed point; 1/D is one, and the only one if the errors span all D
+/// directions. The size of the errors does not matter; a batch of zeros changes nothing.
+/// `docs/learned-lateral.md` derives this.
 ///
 /// # Shapes
 ///
@@ -63,7 +63,7 @@ pub fn lateral_update<const D: usize>(
     }
     let delta = delta.inner().cast(weights.dtype());
     let delta: Tensor<2> = delta.reshape([rows, features]);
-    // By their largest value first: squares of small errors would vanish in f32.
+    // Divided by the largest value first: squares of small errors would vanish in f32.
     let delta = delta.clone() / nonzero(delta.abs().max()).unsqueeze();
     let inhibition = (delta.clone() * weights.clone().unsqueeze()).sum_dim(1);
     let residual = mean(delta.clone()) - inhibition;
@@ -72,7 +72,7 @@ pub fn lateral_update<const D: usize>(
     (weights + change * rate / power).clamp_min(0.0)
 }
 
-/// A number that is ≥ 0, or 1 in place of 0. NaN stays.
+/// The number (≥ 0), with 1 in place of 0. NaN stays NaN.
 fn nonzero(number: Tensor<1>) -> Tensor<1> {
     let zero = number.clone().equal_elem(0.0);
     number.mask_fill(zero, 1.0)

@@ -8,11 +8,12 @@ use crate::statistics::{mean, mean_or_zero, variance};
 /// L = batch mean of [ mean(ẑ)² + (var(ẑ) − 1)² ]    ẑ = (sg(a) − s)/q
 /// ```
 ///
-/// or the batch mean of mean(ẑ)² alone when inhibition only subtracts. It is 0 if there are no examples.
+/// If inhibition only subtracts, the loss is the batch mean of mean(ẑ)² alone. It is 0 if there are no
+/// examples.
 ///
 /// # Shapes
 ///
-/// - `z_hat`: `[..., features]`, the activity as the inhibitory weights see it: ẑ = (sg(a) − s)/q
+/// - `z_hat`: `[..., features]`, the activity ẑ = (sg(a) − s)/q
 /// - result: `[1]`
 #[must_use]
 pub fn inhibitory_loss<const D: usize>(z_hat: Tensor<D>, divisive: bool) -> Tensor<1> {
@@ -27,11 +28,11 @@ pub fn inhibitory_loss<const D: usize>(z_hat: Tensor<D>, divisive: bool) -> Tens
     }
 }
 
-/// Cross-entropy of logits against class indices with label smoothing: the target distribution is
-/// (1 − s) on the class plus s/C on each of the C classes; the mean over the batch is returned,
-/// 0 for an empty one.
+/// Cross-entropy of logits against class indices with label smoothing s. The target distribution is (1 − s)
+/// on the class plus s/C on each of the C classes. The result is the mean over the batch, 0 for an empty
+/// batch.
 ///
-/// Unlike Burn's `CrossEntropyLoss` it keeps the dtype of the logits throughout.
+/// Unlike Burn's `CrossEntropyLoss`, it keeps the dtype of the logits throughout.
 ///
 /// # Shapes
 ///
@@ -56,7 +57,7 @@ pub fn smoothed_cross_entropy(
     -(of_class * (1.0 - smoothing) + mean_or_zero(log_p) * smoothing)
 }
 
-/// The [`smoothed_cross_entropy`] of each example by itself.
+/// The [`smoothed_cross_entropy`] of each example.
 ///
 /// # Shapes
 ///
@@ -78,7 +79,7 @@ pub fn smoothed_cross_entropies(
     losses.squeeze_dim(1)
 }
 
-/// The logarithms of the probabilities, `[batch, classes]`, and those of the targets, `[batch, 1]`.
+/// The log-probabilities of all classes, `[batch, classes]`, and of the target classes, `[batch, 1]`.
 fn log_probabilities(logits: Tensor<2>, targets: Tensor<1, Int>) -> (Tensor<2>, Tensor<2>) {
     let [batch, _] = logits.dims();
     assert_shape!(targets, [batch]);

@@ -1,4 +1,4 @@
-//! Pure functions on tensors, as building blocks of circuits and losses of your own.
+//! Pure functions on tensors, as building blocks for other circuits and losses.
 //!
 //! Normalization is always over the last axis, with the population variance (divisor n).
 

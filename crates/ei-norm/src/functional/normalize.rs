@@ -6,27 +6,27 @@ use crate::error_norm::{self, ErrorNorm, GradNormMode, Rule};
 use crate::init::or_panic;
 use crate::statistics::{Features, mean, row_std};
 
-/// Which normalization of the forward activity, all without gain or bias.
+/// The normalization of the forward activity; all variants are without gain and bias.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Normalization {
     /// LayerNorm: (x − mean x) / sqrt(var x + ε).
     Layer,
-    /// Only the mean is removed: x − mean x.
+    /// Centering: x − mean x.
     Mean,
-    /// Only the scale: x / sqrt(var x + ε).
+    /// Scaling: x / sqrt(var x + ε).
     Divisive,
 }
 
-/// What the backward pass of a [`Normalization`] does.
+/// The backward pass of a [`Normalization`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BackwardRule {
     /// The exact Jacobian.
     Exact,
-    /// The mean and the scale count as constants.
+    /// The Jacobian with the mean and the scale as constants.
     Detached,
     /// The identity: the error passes as if nothing had been normalized.
     StraightThrough,
@@ -48,7 +48,7 @@ pub fn normalize<const D: usize>(
     normalize_features(&Features::All, x, normalization, backward, epsilon)
 }
 
-/// [`normalize`] over these features of the last axis; the result is 0 in the others.
+/// [`normalize`] over these features of the last axis; other features are 0 in the result.
 pub(crate) fn normalize_features<const D: usize>(
     features: &Features<D>,
     x: Tensor<D>,
@@ -69,14 +69,13 @@ pub(crate) fn normalize_features<const D: usize>(
                 Normalization::Layer => layer_norm(features, value.clone(), epsilon),
                 _ => normalized(value.clone(), value.clone()),
             };
-            // x − x is exactly zero, so the value is the normalized one and the gradient is x's.
+            // x − x is exactly 0: the result has the normalized value and the gradient of x.
             features.only(x - value) + normalized
         }
     }
 }
 
-/// The backward pass of [`normalize`] as a plain computation: the error at `x` from the error
-/// `delta` at the result.
+/// The backward pass of [`normalize`] as a function: the error at `x` from the error `delta` at the result.
 ///
 /// # Shapes
 ///
@@ -115,13 +114,13 @@ pub fn normalize_backward<const D: usize>(
     }
 }
 
-/// LayerNorm as one node, by kernels where there are any.
+/// LayerNorm as one autodiff node, by kernels where they exist.
 fn layer_norm<const D: usize>(features: &Features<D>, x: Tensor<D>, epsilon: f64) -> Tensor<D> {
     if !is_listed(&x) {
         return apply(features, x.clone(), x, Normalization::Layer, epsilon);
     }
     let source = x.clone().inner();
-    // What centers and scales an error does so to an activity.
+    // The function that centers and scales errors also does so for activities.
     let normalized = error_norm(GradNormMode::CenterScale, epsilon).apply(
         features,
         source.clone(),
@@ -154,7 +153,7 @@ fn error_norm<const D: usize>(mode: GradNormMode, epsilon: f64) -> ErrorNorm<D> 
     }
 }
 
-/// Normalizes `x` by the statistics of `source`, which has the same values.
+/// Normalizes `x` by the statistics of `source`; both have the same values.
 fn apply<const D: usize>(
     features: &Features<D>,
     x: Tensor<D>,
@@ -162,7 +161,7 @@ fn apply<const D: usize>(
     normalization: Normalization,
     epsilon: f64,
 ) -> Tensor<D> {
-    // No error is to reach a feature that does not exist, by way of a mean either.
+    // No error may reach a feature that does not exist, not even through a mean.
     let source = features.only(source);
     let std = |source| (features.variance(source) + epsilon).sqrt();
     let normalized = match normalization {

@@ -1,4 +1,4 @@
-//! The weighted sums of excitatory and inhibitory inputs.
+//! Weighted sums of excitatory and inhibitory inputs.
 
 use burn::tensor::Tensor;
 
@@ -50,8 +50,8 @@ pub fn inhibit<const D: usize>(x: Tensor<D>, w_ix: Tensor<2>, w_ei: Tensor<2>) -
     excite(excite(x, w_ix, None), w_ei, None)
 }
 
-/// An EI (DANN) layer, z = x W_ex − (x W_ix) W_ei + b (Cornford et al. 2021), by the cheaper of two
-/// routes: the three factors, or the single matrix W_ex − W_ix W_ei.
+/// An EI (DANN) layer, z = x W_ex − (x W_ix) W_ei + b (Cornford et al. 2021), computed in the cheaper of two
+/// ways: with the three factors, or with the single matrix W_ex − W_ix W_ei.
 ///
 /// # Shapes
 ///

@@ -4,15 +4,15 @@ use super::map_grad;
 use crate::init::{check_not_negative, or_panic};
 
 /// Returns `x`; in the backward pass the error of each example is scaled down to the Euclidean norm
-/// `max_norm` where its norm is larger (Pascanu et al. 2013).
+/// `max_norm` if its norm is larger (Pascanu et al. 2013).
 ///
-/// An example is all that lies behind one index of the first axis: a row of `[batch, features]`, an
-/// image of `[batch, channels, height, width]`, a single value of `[batch]`. The direction of its
-/// error is kept. [`clip_grad_total_norm`] takes the norm of the whole tensor.
+/// An example is everything at one index of the first axis: a row of `[batch, features]`, an image of
+/// `[batch, channels, height, width]`, a single value of `[batch]`. The direction of its error is kept.
+/// [`clip_grad_total_norm`] takes the norm of the whole tensor.
 ///
-/// Zero errors stay zero. An error with a NaN or an infinite value stays as it is, so that nothing is
-/// hidden from a [`GradSentinel`](super::GradSentinel) behind it. The norm neither overflows nor
-/// underflows; half precision is computed in f32 and cast back.
+/// Zero errors stay zero. An error with a NaN or infinite value stays unchanged, so that a
+/// [`GradSentinel`](super::GradSentinel) further back can find it. The norm neither overflows nor underflows;
+/// half precision is computed in f32 and cast back.
 ///
 /// # Shapes
 ///
@@ -34,7 +34,7 @@ pub fn clip_grad_norm<const D: usize>(x: Tensor<D>, max_norm: f64) -> Tensor<D> 
 /// Returns `x`; in the backward pass its error is scaled down to the Euclidean norm `max_norm`, over
 /// all axes together, if its norm is larger (Pascanu et al. 2013).
 ///
-/// Otherwise as [`clip_grad_norm`]: one value that is not finite leaves the whole error as it is.
+/// Otherwise as [`clip_grad_norm`]: if one value is not finite, the whole error stays unchanged.
 ///
 /// # Shapes
 ///
@@ -68,7 +68,7 @@ pub fn clip_grad_total_norm<const D: usize>(x: Tensor<D>, max_norm: f64) -> Tens
 #[must_use]
 pub fn clip_grad_value<const D: usize>(x: Tensor<D>, limit: f64) -> Tensor<D> {
     or_panic(check_not_negative("limit of clip_grad_value", limit));
-    // Masks, because backends differ in what their clamp makes of NaN.
+    // Masks are used because backends differ in how their clamp treats NaN.
     map_grad(x, move |error| {
         let above = error.clone().greater_scalar(limit);
         let below = error.clone().lower_scalar(-limit);
@@ -76,7 +76,7 @@ pub fn clip_grad_value<const D: usize>(x: Tensor<D>, limit: f64) -> Tensor<D> {
     })
 }
 
-/// Clips the norm of each of `rows` equal pieces.
+/// Clips the norm of each of `rows` equal parts.
 fn clip_norm<const D: usize>(error: Tensor<D>, rows: usize, max_norm: f64) -> Tensor<D> {
     let (shape, dtype) = (error.dims(), error.dtype());
     let values: usize = shape.iter().product();
@@ -88,8 +88,8 @@ fn clip_norm<const D: usize>(error: Tensor<D>, rows: usize, max_norm: f64) -> Te
         DType::F16 | DType::BF16 => error.cast(DType::F32),
         _ => error,
     };
-    // The norm is largest · relative, kept apart because squares of large or small errors leave the
-    // range of f32. A row of zeros gives NaN, as does one that is not finite, and NaN is above nothing.
+    // The norm is largest · relative; the factors are separate because squares of large or small errors leave
+    // the range of f32. Rows of zeros and rows that are not finite give NaN, which compares as not above.
     let largest = error.clone().abs().max_dim(1);
     let direction = error.clone() / largest.clone();
     let relative = direction.clone().square().sum_dim(1).sqrt();

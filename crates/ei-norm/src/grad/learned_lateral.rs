@@ -20,7 +20,7 @@ use crate::{Error, init};
 pub struct LearnedLateralConfig {
     /// The number of features D, the size of the last axis.
     pub features: usize,
-    /// The learning rate η of the weights, in 0..2; 0 leaves them as they are.
+    /// The learning rate η of the weights, in 0..2; 0 leaves the weights unchanged.
     #[config(default = 0.5)]
     pub rate: f64,
 }
@@ -61,12 +61,12 @@ impl LearnedLateralConfig {
     }
 }
 
-/// Lateral inhibition between error signals that learns to center them: the identity forward,
-/// δ' = δ − Σ_j w_j δ_j backward, with weights w ≥ 0 that learn by a local rule
-/// ([`lateral_update`]) whenever [`adapt`](Self::adapt) is called.
+/// Lateral inhibition between errors that learns to center them: the identity in the forward pass, δ' = δ −
+/// Σ_j w_j δ_j in the backward pass. The weights w ≥ 0 learn by a local rule ([`lateral_update`]) when
+/// [`adapt`](Self::adapt) is called.
 ///
-/// The rule sees nothing but errors: those that arrived in backward passes since the last call.
-/// Optimizers leave the weights alone. Call `adapt` after each training step:
+/// The rule uses only the errors that arrived in backward passes since the last call. Optimizers do not
+/// change the weights. Call `adapt` after each training step:
 ///
 /// ```
 /// use burn::prelude::*;
@@ -84,11 +84,11 @@ impl LearnedLateralConfig {
 /// assert!((w[0] - 0.5).abs() < 1e-6 && (w[1] - 0.5).abs() < 1e-6); // 1/D: the error is centered
 /// ```
 ///
-/// The weights are part of the record; errors that wait for `adapt` are not, so save after it. Clones
-/// share the waiting errors; a `fork` starts without any, so that replicas learn each from its own. If
-/// `adapt` is not called, 16 million values (2²⁴) wait at most: beyond
-/// that those of the oldest uses are dropped, though the latest use always counts. A module without autodiff (after `valid`) inhibits errors but does not
-/// collect them, so measuring a network does not change its training.
+/// The weights are part of the record; errors that wait for `adapt` are not, so save after calling it. Clones
+/// share the waiting errors; a `fork` starts without waiting errors, so that each replica learns from its
+/// own. At most 16 million values (2²⁴) wait; beyond this limit the errors of the oldest uses are dropped,
+/// but the latest use always counts. A module without autodiff (after `valid`) inhibits errors but does not
+/// collect them, so evaluation does not change training.
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct LearnedLateral {
@@ -99,17 +99,17 @@ pub struct LearnedLateral {
     waiting: Waiting,
 }
 
-/// Errors by the number of the forward pass that they belong to: backward passes may come in any order.
+/// Errors, keyed by the number of their forward pass: backward passes may come in any order.
 #[derive(Debug, Default)]
 struct Errors {
     passes: u64,
     errors: BTreeMap<u64, Tensor<2>>,
-    /// In all of them.
+    /// The number of values in all errors.
     values: usize,
 }
 
 impl Errors {
-    /// How many values wait for a call that may never come.
+    /// The maximal number of values that wait.
     const LIMIT: usize = 1 << 24;
 
     fn keep(&mut self, pass: u64, errors: Tensor<2>) {
@@ -130,7 +130,7 @@ impl Errors {
     }
 }
 
-/// The errors that wait, a part of the module without parameters.
+/// The waiting errors, as a part of the module without parameters.
 #[derive(Debug, Clone, Default)]
 struct Waiting(Arc<Mutex<Errors>>);
 
@@ -175,12 +175,11 @@ impl ModuleDisplayDefault for Waiting {
 impl ModuleDisplay for Waiting {}
 
 impl LearnedLateral {
-    /// With these weights, `[features]`, and the rate η.
+    /// A module with these weights, `[features]`, and the rate η.
     ///
     /// # Errors
     ///
-    /// If there are no weights, one is negative or not a number, or the rate is not at least 0 and
-    /// less than 2.
+    /// If there are no weights, one is negative or not finite, or the rate is not at least 0 and less than 2.
     pub fn with_weights(weights: Tensor<1>, rate: f64) -> Result<Self, Error> {
         init::check_size("features", weights.dims()[0])?;
         if !(0.0..2.0).contains(&rate) {
@@ -195,8 +194,7 @@ impl LearnedLateral {
         })
     }
 
-    /// Returns `z`; in the backward pass its error is inhibited, and collected if the module is one
-    /// with autodiff.
+    /// Returns `z`; in the backward pass its error is inhibited, and collected if the module has autodiff.
     ///
     /// # Shapes
     ///
@@ -224,12 +222,12 @@ impl LearnedLateral {
         })
     }
 
-    /// The weights after the errors that arrived since the last call, in one step of
-    /// [`lateral_update`]; unchanged if there were none.
+    /// Updates the weights in one step of [`lateral_update`] by the errors that arrived since the last call;
+    /// without errors they stay unchanged.
     ///
-    /// The errors of several uses of the module count as one batch, in the order of their forward
-    /// passes; of several backward passes through one use the last counts. Of more than 16 million
-    /// values (2²⁴) the oldest uses are left out.
+    /// The errors of several uses of the module count as one batch, in the order of their forward passes; of
+    /// several backward passes through one use, the last counts. If more than 16 million values (2²⁴) wait,
+    /// the oldest uses are left out.
     #[must_use]
     pub fn adapt(self) -> Self {
         let errors = lock(&self.waiting.0).take();
@@ -244,7 +242,7 @@ impl LearnedLateral {
         }
     }
 
-    /// The error that leaves backward for the error `delta`, as a plain computation.
+    /// The error after inhibition, for the error `delta`, as a plain computation.
     ///
     /// # Shapes
     ///

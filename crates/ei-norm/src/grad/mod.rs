@@ -1,7 +1,7 @@
-//! Control over back-propagated errors: [`map_grad`] and, built on it, [`GradNorm`] and a toolbox.
+//! Control over back-propagated errors: [`map_grad`], [`GradNorm`] and other tools built on it.
 //!
-//! Each tool takes a tensor and returns it; what it does happens in the backward pass, where the
-//! error dL/dx arrives from the loss. So of two tools in a chain the outer one acts first:
+//! Each tool takes a tensor and returns it unchanged; the tool acts in the backward pass, on the error dL/dx
+//! that arrives from the loss. If two tools are applied one after the other, the later one acts first:
 //!
 //! | tool | backward |
 //! |---|---|
@@ -10,9 +10,9 @@
 //! | [`scale_grad`] | times a factor |
 //! | [`reverse_grad`] | times −λ |
 //! | [`noise_grad`] | plus Gaussian noise from a [`GradNoise`] |
-//! | [`normalize_grad`], [`GradNorm`] | normalizes it over the features of each example |
-//! | [`LearnedLateral`] | less a weighted sum, whose weights learn to center the error |
-//! | [`GradProbe`] | keeps the error for you to read |
+//! | [`normalize_grad`], [`GradNorm`] | normalizes the error over the features of each example |
+//! | [`LearnedLateral`] | minus a weighted sum, whose weights learn to center the error |
+//! | [`GradProbe`] | keeps the error for inspection |
 //! | [`GradSentinel`], [`check_grad`] | finds the first error that is not finite |
 //!
 //! ```
@@ -53,7 +53,7 @@ pub use probe::GradProbe;
 pub use scale::{reverse_grad, scale_grad};
 pub use sentinel::{GradSentinel, check_grad};
 
-/// Locks also after a panic elsewhere: what the tools share is replaced as a whole.
+/// Locks even after a panic elsewhere: the tools replace the shared value only as a whole.
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

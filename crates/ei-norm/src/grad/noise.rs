@@ -9,11 +9,11 @@ use rand_distr::{Distribution, StandardNormal};
 use super::{lock, map_grad};
 use crate::init::{check_not_negative, or_panic};
 
-/// Where [`noise_grad`] takes its noise from: a generator for each use, all from one seed.
+/// The source of the noise of [`noise_grad`]: a random generator for each use, all from one seed.
 ///
-/// Clones share it. Uses are numbered in the order of the forward passes, so a program that repeats
-/// those repeats the noise, whatever the order of the backward passes. Threads that share a source
-/// may swap numbers; give each its own.
+/// Clones share the source. Uses are numbered in the order of the forward passes: a program that repeats its
+/// forward passes repeats the noise, whatever the order of the backward passes. Threads that share a source
+/// may swap numbers; give each thread its own source.
 #[derive(Debug, Clone)]
 pub struct GradNoise {
     seed: u64,
@@ -39,9 +39,9 @@ impl GradNoise {
 /// Returns `x`; in the backward pass Gaussian noise with mean 0 and standard deviation `std` is added
 /// to its error, independently for each value and anew in each pass.
 ///
-/// The noise is drawn on the host in f64, so a seed gives the same noise on every device, up to the
-/// rounding of the dtype. If `x` is not part of an autodiff graph, nothing is drawn: evaluation
-/// between training steps does not change the noise.
+/// The noise is drawn on the host in f64, so a seed gives the same noise on every device, up to the rounding
+/// of the dtype. If `x` is not part of an autodiff graph, no noise is drawn: evaluation between training
+/// steps does not change the noise.
 ///
 /// ```
 /// use burn::prelude::*;

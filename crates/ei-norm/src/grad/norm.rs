@@ -11,7 +11,7 @@ use crate::init::{self, or_panic};
 use crate::{Error, map_grad};
 
 impl GradNormMode {
-    /// The error δ' that leaves backward, from the output `z` and the error `delta`.
+    /// The error δ' after normalization, from the output `z` and the error `delta`.
     ///
     /// Half-precision values are computed in f32 and cast back.
     ///
@@ -48,14 +48,14 @@ impl GradNormMode {
     }
 }
 
-/// Normalizes the error that reaches `z` in the backward pass; the identity in the forward pass.
+/// Normalizes the error at `z` in the backward pass; the identity in the forward pass.
 ///
 /// `z` may have any rank; each row over the last axis is one example.
 ///
 /// # Shapes
 ///
 /// - `z` and the result: `[..., features]`
-/// - `lateral_weights`: `[features]`, needed by [`GradNormMode::Lateral`] alone
+/// - `lateral_weights`: `[features]`, needed only by [`GradNormMode::Lateral`]
 ///
 /// # Panics
 ///
@@ -72,7 +72,7 @@ pub fn normalize_grad<const D: usize>(
     if mode == GradNormMode::Identity || !z.is_tracked() {
         return z;
     }
-    // Neither of the tensors that are kept holds a graph.
+    // The kept tensors hold no graph.
     let weights = lateral_weights.map(Tensor::inner);
     let activity = mode.looks_at_activity().then(|| z.clone().inner());
     map_grad(z, move |delta: Tensor<D>| {
@@ -140,14 +140,15 @@ pub(super) fn draw_lateral(features: usize, device: &Device, rng: &mut impl Rng)
     Tensor::from_data(TensorData::new(w, [features]), device)
 }
 
-/// Lateral weights as a parameter that no optimizer changes.
+/// Lateral weights as a parameter that never learns.
 pub(super) fn fixed(lateral_weights: Tensor<1>) -> Weight<1> {
     Weight::new(lateral_weights, Sign::NonNegative, Plasticity::Fixed)
 }
 
-/// Normalizes back-propagated errors: the identity forward, [`GradNormMode`] backward.
+/// Normalizes back-propagated errors: the identity in the forward pass, [`GradNormMode`] in the backward
+/// pass.
 ///
-/// Put it behind any layer of any Burn model:
+/// It can follow any layer of any Burn model:
 ///
 /// ```
 /// use burn::prelude::*;
@@ -161,7 +162,7 @@ pub(super) fn fixed(lateral_weights: Tensor<1>) -> Weight<1> {
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct GradNorm {
-    /// The weights w of the lateral mode, `[features]`, summing to 1. They are part of the record
+    /// The weights w of the lateral mode, `[features]`; drawn weights sum to 1. They are part of the record
     /// and never learn.
     pub lateral_weights: Option<Weight<1>>,
     #[module(skip)]
@@ -173,7 +174,7 @@ pub struct GradNorm {
 }
 
 impl GradNorm {
-    /// A module that leaves errors as they are.
+    /// A module that does not change errors.
     pub fn identity(features: usize) -> Self {
         Self {
             lateral_weights: None,
@@ -183,8 +184,8 @@ impl GradNorm {
         }
     }
 
-    /// The lateral mode with these weights, `[features]`. Their values are not looked at, which would read
-    /// them from the device: [`dale::check`](crate::dale::check) finds a negative one.
+    /// The lateral mode with these weights, `[features]`. Their values are not checked, which would read them
+    /// from the device; [`dale::check`](crate::dale::check) finds a negative weight.
     pub fn with_lateral_weights(weights: Tensor<1>) -> Self {
         let features = weights.dims()[0];
         Self {
@@ -211,8 +212,8 @@ impl GradNorm {
         normalize_grad(z, self.mode, weights, self.epsilon)
     }
 
-    /// The error that leaves backward, for the output `z` and the error `delta`, as a plain
-    /// computation: what [`forward`](Self::forward) makes of the gradient.
+    /// The error after normalization, for the output `z` and the error `delta`: the backward pass of
+    /// [`forward`](Self::forward) as a plain computation.
     ///
     /// # Shapes
     ///
@@ -230,7 +231,6 @@ impl GradNorm {
         self.mode.apply(z, delta, weights, self.epsilon)
     }
 
-    /// The rule that errors are normalized by.
     pub(crate) fn rule(&self) -> Rule {
         Rule {
             mode: self.mode,
@@ -238,7 +238,7 @@ impl GradNorm {
         }
     }
 
-    /// Fails unless it is for so many features.
+    /// Fails unless the module has this number of features.
     pub(crate) fn check_features(&self, features: usize) -> Result<(), Error> {
         check_shape("grad_norm", [self.features], [features])
     }

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::{lock, map_grad};
 
-/// Hands out the error of an intermediate tensor after the backward pass.
+/// Gives access to the error of an intermediate tensor after the backward pass.
 ///
 /// ```
 /// use burn::prelude::*;
@@ -20,9 +20,9 @@ use super::{lock, map_grad};
 /// assert_eq!(error.into_data(), burn::tensor::TensorData::from([20.0f32, 40.0]));
 /// ```
 ///
-/// It keeps one error, the last that arrived: of a tensor used several times in a pass the sum of its
-/// errors, of several passes that of the last. To see several tensors, or the steps of a recurrent
-/// network, take a probe for each.
+/// It keeps one error, the last that arrived. For a tensor used several times in a pass this is the sum of
+/// its errors; after several passes it is the error of the last pass. For several tensors, or the steps of a
+/// recurrent network, use a probe for each.
 ///
 /// Clones share the error. As a field of a module with `#[module(skip)]`, a probe is part of neither
 /// record nor parameters, and stays attached through training steps and `valid`.
@@ -34,12 +34,12 @@ pub struct GradProbe<const D: usize> {
 }
 
 impl<const D: usize> GradProbe<D> {
-    /// A probe that holds nothing yet.
+    /// A probe without an error.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Returns `x`; in the backward pass its error goes on unchanged and is kept here too.
+    /// Returns `x`; in the backward pass its error is passed on unchanged and kept in the probe.
     ///
     /// If `x` is not part of an autodiff graph, nothing changes.
     ///
@@ -55,8 +55,8 @@ impl<const D: usize> GradProbe<D> {
         })
     }
 
-    /// The last error that arrived, without autodiff and in the shape of the attached tensor; none if
-    /// there was none since it was last taken.
+    /// The last error that arrived, without autodiff and in the shape of the attached tensor; none if no
+    /// error arrived since the last call.
     pub fn take(&self) -> Option<Tensor<D>> {
         lock(&self.error).take()
     }

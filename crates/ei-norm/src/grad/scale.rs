@@ -5,8 +5,8 @@ use crate::init::{check_finite, check_not_negative, or_panic};
 
 /// Returns `x`; in the backward pass its error is multiplied by `factor`.
 ///
-/// What lies below `x` then learns at another rate than what lies above. A factor of 0 lets nothing
-/// through, but leaves the gradients below in place, as zeros.
+/// Layers before `x` then learn at another rate than layers after it. With a factor of 0 the gradients before
+/// `x` still exist, as zeros.
 ///
 /// # Shapes
 ///
@@ -25,8 +25,8 @@ pub fn scale_grad<const D: usize>(x: Tensor<D>, factor: f64) -> Tensor<D> {
 /// Returns `x`; in the backward pass its error δ is replaced by −λ δ: the gradient reversal layer of
 /// domain adaptation (Ganin & Lempitsky 2015, section 3.1).
 ///
-/// Put between features and a classifier of the domain, it makes the features learn what the
-/// classifier cannot tell apart.
+/// Between features and a domain classifier, it trains the features to make the domains indistinguishable to
+/// the classifier.
 ///
 /// # Shapes
 ///

@@ -7,9 +7,9 @@ use crate::{Error, read};
 
 /// Finds where in a network errors stop being finite.
 ///
-/// Watch tensors under names of your own; after the backward pass [`check`](Self::check) names the
-/// first place, in the order of that pass, at which a NaN or an infinite value arrived. What went
-/// wrong lies between this place and the next one towards the loss.
+/// Watch tensors under chosen names; after the backward pass [`check`](Self::check) names the first place, in
+/// the order of that pass, at which a NaN or infinite value arrived. The cause lies between this place and
+/// the next watched place towards the loss.
 ///
 /// ```
 /// use burn::prelude::*;
@@ -30,22 +30,22 @@ use crate::{Error, read};
 /// assert!(sentinel.check().is_ok()); // the next pass starts anew
 /// ```
 ///
-/// Clones share what was found. A sentinel can be a field of a module with `#[module(skip)]`. Until
-/// something is found, each place waits in each backward pass for the device to answer whether all is
-/// finite; after that, the rest of the places cost nothing.
+/// Clones share the result. A sentinel can be a field of a module with `#[module(skip)]`. Until a bad error
+/// is found, each place waits in each backward pass for the device to tell whether all values are finite;
+/// after that, the remaining places cost nothing.
 #[derive(Debug, Clone, Default)]
 pub struct GradSentinel {
     first: Arc<Mutex<Option<Error>>>,
 }
 
 impl GradSentinel {
-    /// A sentinel that has found nothing yet.
+    /// A sentinel without a result.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Returns `x`; in the backward pass its error goes on unchanged, and if it is the first that is
-    /// not finite, `place` is recorded.
+    /// Returns `x`; in the backward pass its error is passed on unchanged, and if it is the first that is not
+    /// finite, `place` is recorded.
     ///
     /// If `x` is not part of an autodiff graph, nothing changes.
     ///
@@ -64,7 +64,7 @@ impl GradSentinel {
         })
     }
 
-    /// Takes what was found; call it after the backward pass.
+    /// Takes the result; call it after the backward pass.
     ///
     /// # Errors
     ///
@@ -77,8 +77,8 @@ impl GradSentinel {
 /// Returns `x`; panics in the backward pass if its error is not finite, with the message of
 /// [`Error::NotFinite`].
 ///
-/// For debugging, where the first bad error should stop the program; [`GradSentinel`] lets it go on.
-/// If `x` is not part of an autodiff graph, nothing changes.
+/// Use it for debugging, to stop the program at the first bad error; with [`GradSentinel`] the program
+/// continues. If `x` is not part of an autodiff graph, nothing changes.
 ///
 /// # Shapes
 ///

@@ -9,7 +9,7 @@ use super::{Axes, KeyMap, Weights};
 use crate::dale::Sign;
 use crate::{Error, context};
 
-/// What to do with negative values for a parameter that Dale's law keeps non-negative.
+/// The treatment of negative values for a parameter that Dale's law keeps non-negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Signs {
@@ -18,8 +18,8 @@ pub enum Signs {
     Check,
     /// They become 0, as after [`dale::project`](crate::dale::project).
     Project,
-    /// They are taken as they are, but for weights that are reparameterized
-    /// ([`dale::reparameterize`](crate::dale::reparameterize)): those cannot be negative.
+    /// They are taken as they are, except for reparameterized weights
+    /// ([`dale::reparameterize`](crate::dale::reparameterize)), which cannot be negative.
     Allow,
 }
 
@@ -34,7 +34,7 @@ pub struct Import {
 }
 
 impl Import {
-    /// An import by this table: signs are checked, and types are those of the model.
+    /// An import with this table, which checks signs and requires the types of the model.
     pub fn new(map: KeyMap) -> Self {
         Self {
             map,
@@ -44,39 +44,39 @@ impl Import {
         }
     }
 
-    /// What to do with negative weights.
+    /// Sets the treatment of negative weights; [`Signs::Check`] by default.
     pub fn with_signs(mut self, signs: Signs) -> Self {
         self.signs = signs;
         self
     }
 
-    /// Whether weights of another floating-point type are converted to that of the model. If not,
-    /// they are an error.
+    /// Whether weights of another floating-point type are converted to the model's type. If not, they are an
+    /// error.
     pub fn with_conversion(mut self, convert: bool) -> Self {
         self.convert = convert;
         self
     }
 
     /// Whether weights become 0 where the model's mask has no connection
-    /// ([`Weight::set_mask`](crate::dale::Weight::set_mask)). If not, others than 0 there are an error.
+    /// ([`Weight::set_mask`](crate::dale::Weight::set_mask)). If not, nonzero weights there are an error.
     pub fn with_cut(mut self, cut: bool) -> Self {
         self.cut = cut;
         self
     }
 
-    /// Checks every weight, then sets every parameter. Parameters keep their identity, device, type,
-    /// mask, reparameterization and whether they learn.
+    /// Checks every weight, then sets every parameter. A parameter keeps its identity, device, type, mask and
+    /// reparameterization, and whether it learns.
     ///
-    /// A weight that is [reparameterized](crate::dale::reparameterize) gets the base that makes the
-    /// value of the file, up to the rounding of the base; for a value of 0 see
+    /// A weight that is [reparameterized](crate::dale::reparameterize) gets the base that produces the value
+    /// of the file, up to the rounding of the base; for a value of 0 see
     /// [`NonNegative::ZERO`](crate::dale::NonNegative::ZERO).
     ///
     /// # Errors
     ///
-    /// [`Error::Import`] with the key, if a key is missing or unknown, has another shape or type, or
-    /// holds values that are not finite in the type of the model, break Dale's law (see [`Signs`]) or
-    /// are where the model has no connection; also if the table does not fit the model, or a weight
-    /// has a reparameterization that is not of this crate. The model is then unchanged.
+    /// [`Error::Import`] with the key, if a key is missing or unknown, has another shape or type, or holds
+    /// values that are not finite in the type of the model, break Dale's law (see [`Signs`]) or lie where the
+    /// model has no connection; also if the table does not fit the model, or if a weight has a
+    /// reparameterization of another crate. After an error the model is unchanged.
     pub fn apply<M: Module>(&self, weights: &Weights, model: &mut M) -> Result<(), Error> {
         let parameters = parameters::of(model, false);
         let pairs = parameters::pair(&parameters, &self.map)?;
@@ -110,7 +110,7 @@ impl Import {
         Ok(())
     }
 
-    /// The values of a key that has the right shape and type; f64 holds those of all types exactly.
+    /// The values of a key, if its shape and type are right. f64 represents every supported type exactly.
     fn read(&self, key: &str, stored: &Stored, pair: &Pair) -> Result<Vec<f64>, Error> {
         let wrong = |found: String, expected: String| Error::import(key, found, expected);
         let Pair {
@@ -135,7 +135,7 @@ impl Import {
         Ok(data.iter::<f64>().collect())
     }
 
-    /// What the parameter is to hold, for values in the order of the file.
+    /// Checks the values of a parameter, given in the order of the file, and returns the values to store.
     fn check(&self, pair: &Pair, values: Vec<f64>) -> Result<Vec<f64>, Error> {
         let Pair {
             entry,
@@ -196,8 +196,8 @@ impl Import {
     }
 }
 
-/// The error for a key that the file lacks: which others it has, and whether a prefix makes the
-/// difference.
+/// The error for a key that the file lacks: it lists other keys of the file, and names a prefix that explains
+/// the difference.
 fn missing(
     key: &str,
     pair: &Pair,
@@ -205,7 +205,7 @@ fn missing(
     wanted: &HashSet<&str>,
     surplus: &[&str],
 ) -> Error {
-    // One behind which the file has most of the keys.
+    // A prefix with which the file has most of the keys.
     let prefix = surplus.iter().find_map(|found| {
         let prefix = found.strip_suffix(key)?;
         let there = |key: &&&str| weights.tensors.contains_key(&format!("{prefix}{key}"));

@@ -1,4 +1,4 @@
-//! Files of either format, and what an error says of the file that it is about.
+//! Reads files of both formats, and completes error messages about a file.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -15,13 +15,13 @@ use super::Weights;
 use super::weights::Stored;
 use crate::Error;
 
-/// Behind a reason why a PyTorch file is not read.
+/// Appended to the reason why a PyTorch file cannot be read.
 const INSTEAD: &str = "; from Python, `safetensors.torch.save_file(model.state_dict(), \
                        \"model.safetensors\")` writes a file that can be read";
 
 impl Weights {
-    /// Reads a file that `torch.save` wrote: a `state_dict`, or with `within` the one under this key
-    /// of a checkpoint, such as `Some("state_dict")`. Nothing in the file is executed.
+    /// Reads a file that `torch.save` wrote: a `state_dict` or, with `within`, the `state_dict` under this
+    /// key of a checkpoint, such as `Some("state_dict")`. Nothing in the file is executed.
     ///
     /// # Errors
     ///
@@ -44,7 +44,7 @@ impl Weights {
             };
             reader.into_tensors().into_iter().map(stored).collect()
         };
-        // Files come from anywhere, and the parser of their pickles is not ours to vouch for.
+        // Files may be malicious, and the pickle parser is an external crate that may panic.
         let (reason, instead) = match catch_unwind(AssertUnwindSafe(read)) {
             Ok(Ok(tensors)) if !tensors.is_empty() => return Ok(Self { tensors }),
             Ok(Ok(_)) => ("it holds no tensors".to_owned(), INSTEAD),
@@ -60,13 +60,13 @@ impl Weights {
         Err(refuse(path, Format::PyTorch, reason, instead))
     }
 
-    /// Reads a safetensors file, or all files of an index (`model.safetensors.index.json`, which is
-    /// known by its ending `json`): of each file the keys that the index says it has.
+    /// Reads a safetensors file or, if the path ends with `.json`, all files of an index
+    /// (`model.safetensors.index.json`): from each file the keys that the index assigns to it.
     ///
     /// # Errors
     ///
-    /// [`Error::File`] with the path, if a file cannot be read or is not one, if it lacks a key of the
-    /// index, or if the index names a file outside of its own folder.
+    /// [`Error::File`] with the path, if a file cannot be read or is not a safetensors file, if it lacks a
+    /// key of the index, or if the index names a file outside of its own folder.
     pub fn from_safetensors_file(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         match path.extension() {
@@ -79,7 +79,7 @@ impl Weights {
     ///
     /// # Errors
     ///
-    /// [`Error::File`] if they are not one.
+    /// [`Error::File`] if the bytes are not a safetensors file.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, Error> {
         parse(bytes).map_err(Error::file)
     }
@@ -106,7 +106,7 @@ fn read_safetensors(path: &Path) -> Result<Weights, Error> {
     parse(&bytes).map_err(|error| wrong(error.to_string()))
 }
 
-/// Which file has a key.
+/// The file of each key.
 #[derive(Deserialize)]
 struct Index {
     weight_map: BTreeMap<String, String>,
@@ -139,7 +139,7 @@ fn read_index(path: &Path) -> Result<Weights, Error> {
     Ok(Weights { tensors })
 }
 
-/// A FIFO would be waited for, and a device may never end. A path without anything is left to the reader.
+/// Refuses FIFOs, which would block, and devices, which may never end. The reader handles missing paths.
 fn check_regular(path: &Path) -> Result<(), Error> {
     match std::fs::metadata(path) {
         Ok(found) if !found.is_file() => {
@@ -157,8 +157,8 @@ enum Format {
     Index,
 }
 
-/// The path, the reason, and what else the file is if its first bytes tell; otherwise what
-/// to do `instead`.
+/// The error with the path, the reason and a hint: the format of the file, if its first bytes tell it, else
+/// `instead`.
 fn refuse(path: &Path, read_as: Format, reason: String, instead: &str) -> Error {
     let mut start = Vec::new();
     let opened = File::open(path).and_then(|file| file.take(9).read_to_end(&mut start));
@@ -167,7 +167,7 @@ fn refuse(path: &Path, read_as: Format, reason: String, instead: &str) -> Error 
         [b'P', b'K', 3, 4, ..] if read_as != Format::PyTorch => {
             " (it looks like PyTorch's: `Weights::from_pytorch`)"
         }
-        // The length of a header, which is JSON.
+        // The length of the header, then the header, which is JSON.
         [_, _, _, _, 0, 0, 0, 0, b'{', ..] if read_as != Format::Safetensors => {
             " (it looks like safetensors: `Weights::from_safetensors_file`)"
         }

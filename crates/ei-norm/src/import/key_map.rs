@@ -2,7 +2,7 @@ use burn::module::Module;
 
 use super::parameters;
 
-/// How the axes of a tensor in a file lie, compared with the parameter of the model.
+/// The order of the axes of a tensor in a file, compared with the parameter of the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Axes {
@@ -19,7 +19,7 @@ pub enum Axes {
 impl Axes {
     pub(super) const ALL: [Self; 4] = [Self::Same, Self::Transposed, Self::Column, Self::Row];
 
-    /// The shape in the file of a parameter of this shape; none if its rank does not fit.
+    /// The shape in the file for a parameter of this shape; none if the rank does not fit.
     pub(super) fn stored(self, shape: &[usize]) -> Option<Vec<usize>> {
         match (self, shape) {
             (Self::Same, shape) => Some(shape.to_vec()),
@@ -30,7 +30,7 @@ impl Axes {
         }
     }
 
-    /// The values, row by row, of a tensor of shape `from`, in the order of the other side.
+    /// Converts values between the order of the file and of the model; `from` is the shape of `values`.
     pub(super) fn reorder(self, values: &[f64], from: &[usize]) -> Vec<f64> {
         match (self, from) {
             (Self::Transposed, &[rows, columns]) => (0..columns)
@@ -41,21 +41,21 @@ impl Axes {
     }
 }
 
-/// A key of a file and the parameter of the model that it is for.
+/// A key of a file and its parameter in the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) key: String,
-    /// The key of what is taken off.
+    /// The key of the tensor to subtract.
     pub(super) minus: Option<String>,
     pub(super) path: String,
     pub(super) axes: Axes,
-    /// A model without this parameter is fine.
+    /// Whether the model may lack this parameter.
     pub(super) optional: bool,
-    /// The key may be that of another parameter too.
+    /// Whether another entry may have the same key.
     pub(super) tied: bool,
 }
 
-/// Which key of a file belongs to which parameter of a model.
+/// The table of the keys of a file and the parameters of a model.
 ///
 /// Parameters are named by their path in the module, as in records: `fc0.w_ex`, `hidden.1.bias`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl KeyMap {
         Self::default()
     }
 
-    /// The model's own paths as keys, with the axes of the model.
+    /// A table with the model's own paths as keys, and the axes of the model.
     pub fn of<M: Module>(model: &M) -> Self {
         let paths = parameters::of(model, false).into_iter();
         paths.fold(Self::new(), |map, parameter| {
@@ -80,8 +80,8 @@ impl KeyMap {
         })
     }
 
-    /// The names of the published code of Eyono et al. 2026, for pairs of a layer's name in the file
-    /// and its path in the model, such as `[("fc0", "hidden.0"), ("fc_output", "readout")]`.
+    /// The names of the published code of Eyono et al. 2026. `layers` pairs a layer's name in the file with
+    /// its path in the model, such as `[("fc0", "hidden.0"), ("fc_output", "readout")]`.
     ///
     /// For layers with n_in inputs, n_e outputs, n_i subtractive and n_d divisive inhibitory units:
     ///
@@ -95,7 +95,7 @@ impl KeyMap {
     /// | `fc0.bias` | `[n_e, 1]` | `bias` | `[n_e]` |
     ///
     /// A key is expected in the file exactly if the model has the parameter. Lateral weights of
-    /// [`GradNorm`](crate::GradNorm), which the published code does not save, stay the model's own.
+    /// [`GradNorm`](crate::GradNorm), which the published code does not save, keep their values.
     pub fn published<'a>(layers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         const NAMES: [(&str, &str, Axes); 6] = [
             ("Wex", "w_ex", Axes::Transposed),
@@ -117,14 +117,14 @@ impl KeyMap {
         map
     }
 
-    /// Adds a key, the path of its parameter, which the model must have, and its axes. It replaces what
-    /// the table had for that parameter, as the two methods below do.
+    /// Adds a key with the path of its parameter, which the model must have, and its axes. Like the next two
+    /// methods, it replaces an earlier entry for this parameter.
     pub fn with(self, key: impl Into<String>, path: impl Into<String>, axes: Axes) -> Self {
         self.adding(Entry::new(key, path, axes))
     }
 
-    /// Adds two keys of which the parameter is the difference, `key` − `minus`. Both have the same
-    /// axes. A model is written to them as its positive and its negative part.
+    /// Adds two keys whose difference, `key` − `minus`, is the parameter. Both have the same axes. When a
+    /// model is written, they receive the positive and the negative part.
     pub fn with_difference(
         self,
         key: impl Into<String>,
@@ -137,8 +137,8 @@ impl KeyMap {
         self.adding(entry)
     }
 
-    /// Adds another parameter for a key that the table has already, for weights that a file has once
-    /// and the model several times. Its axes may be others.
+    /// Adds another parameter for a key that is already in the table, for weights that are once in the file
+    /// and several times in the model. Its axes may differ.
     pub fn with_tied(self, key: impl Into<String>, path: impl Into<String>, axes: Axes) -> Self {
         let mut entry = Entry::new(key, path, axes);
         entry.tied = true;
@@ -183,7 +183,7 @@ impl Entry {
             .map(String::as_str)
     }
 
-    /// What an error calls it.
+    /// The name in error messages.
     pub(super) fn name(&self) -> String {
         let keys: Vec<&str> = self.keys().collect();
         keys.join(" - ")

@@ -1,8 +1,9 @@
-//! Weights of files (feature `import`): PyTorch and safetensors to a model, a model to safetensors.
+//! Weights in files (feature `import`): from PyTorch and safetensors to a model, and from a model to
+//! safetensors.
 //!
-//! [`Weights`] are tensors by key, as a file has them. A [`KeyMap`] says which key belongs to which
-//! parameter and how its axes lie; [`Import`] checks everything and then sets every parameter, or
-//! returns an error that names the key and leaves the model as it was.
+//! [`Weights`] are the tensors of a file by key. A [`KeyMap`] assigns keys to parameters, with the order of
+//! their axes. [`Import`] checks everything and then sets every parameter, or returns an error that names the
+//! key and leaves the model unchanged.
 //!
 //! ```
 //! use burn::tensor::Device;

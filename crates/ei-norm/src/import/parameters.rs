@@ -1,4 +1,4 @@
-//! The parameters of a module, as a traversal meets them.
+//! The parameters of a module, in the order of a traversal.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Tensor};
@@ -9,31 +9,31 @@ use super::weights::list;
 use crate::dale::{self, NonNegative, Sign};
 use crate::{Error, read};
 
-/// What a file must fit.
+/// A parameter of the model.
 pub(super) struct Parameter {
     pub(super) path: String,
     pub(super) shape: Vec<usize>,
     pub(super) dtype: DType,
     pub(super) sign: Option<Sign>,
     pub(super) holds: Holds,
-    /// Row by row, whether there is a connection; none where all exist.
+    /// Whether each connection exists, row by row; none if all connections exist.
     pub(super) exists: Option<Vec<bool>>,
-    /// Those that the model computes with, row by row; only where they were asked for.
+    /// The computed values, row by row; empty unless requested.
     pub(super) values: Vec<f64>,
 }
 
-/// What the parameter holds.
+/// The meaning of a parameter's tensor.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Holds {
     /// The weight itself.
     Weight,
-    /// The base of a weight of this form.
+    /// The base of a weight in this form.
     Base(NonNegative),
-    /// The base of a weight that a reparameterization from elsewhere makes.
+    /// The base of a weight with a reparameterization of another crate.
     UnknownBase,
 }
 
-/// The float parameters of `model`, with their values if asked for.
+/// The float parameters of `model`, with their values if requested.
 pub(super) fn of<M: Module>(model: &M, with_values: bool) -> Vec<Parameter> {
     let mut visitor = Visitor {
         path: Vec::new(),
@@ -45,11 +45,11 @@ pub(super) fn of<M: Module>(model: &M, with_values: bool) -> Vec<Parameter> {
     visitor.parameters
 }
 
-/// A parameter and what a file has for it.
+/// A parameter and its entry in the table.
 pub(super) struct Pair<'a> {
     pub(super) entry: &'a Entry,
     pub(super) parameter: &'a Parameter,
-    /// That the keys must have.
+    /// The shape that the keys must have in the file.
     pub(super) shape: Vec<usize>,
 }
 
@@ -105,13 +105,13 @@ pub(super) fn pair<'a>(
 
 struct Visitor {
     path: Vec<String>,
-    /// How many reparameterizations deep.
+    /// The number of enclosing levels that are parameters of a reparameterization.
     inside: usize,
     with_values: bool,
     parameters: Vec<Parameter>,
 }
 
-/// What Burn calls the level of a reparameterization's own parameters.
+/// Burn's name for the level of a reparameterization's own parameters.
 const REPARAMETERIZATION: &str = "Reparameterization";
 
 impl ModuleVisitor for Visitor {
@@ -128,7 +128,7 @@ impl ModuleVisitor for Visitor {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let announced = dale::announced();
         if self.inside > 0 && announced.effective.is_some() {
-            // Part of what makes the weight, which came before.
+            // A parameter of the reparameterization; the weight itself was visited before.
             return;
         }
         let base = param.base().inner();

@@ -8,7 +8,7 @@ use safetensors::{Dtype as FileType, View};
 use super::{KeyMap, parameters};
 use crate::Error;
 
-/// A tensor of a file, of whatever type the file says.
+/// A tensor of a file, of any type.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Stored {
     pub(super) shape: Vec<usize>,
@@ -16,7 +16,7 @@ pub(super) struct Stored {
     pub(super) bytes: Vec<u8>,
 }
 
-/// The types of which parameters can be.
+/// The possible types of parameters.
 const FLOATS: [(FileType, DType); 4] = [
     (FileType::F64, DType::F64),
     (FileType::F32, DType::F32),
@@ -25,28 +25,28 @@ const FLOATS: [(FileType, DType); 4] = [
 ];
 
 impl Stored {
-    /// Burn's name of a floating-point type; none of other types.
+    /// Burn's name of a floating-point type; none for other types.
     pub(super) fn float(&self) -> Option<DType> {
         let float = FLOATS.into_iter().find(|(file, _)| *file == self.dtype);
         float.map(|(_, burn)| burn)
     }
 }
 
-/// Tensors by key, as a file has them.
+/// The tensors of a file, by key.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Weights {
     pub(super) tensors: BTreeMap<String, Stored>,
 }
 
 impl Weights {
-    /// The weights of a model, under the keys of a table: the values that the model computes with,
-    /// also where a weight is [reparameterized](crate::dale::reparameterize), and 0 where it has no
-    /// connection. Masks and reparameterizations themselves are not among them. A
-    /// [difference](KeyMap::with_difference) becomes its positive and its negative part.
+    /// The weights of a model, under the keys of a table. These are the computed values if a weight is
+    /// [reparameterized](crate::dale::reparameterize), and 0 where it has no connection; masks and
+    /// reparameterizations are not included. A [difference](KeyMap::with_difference) becomes its positive and
+    /// its negative part.
     ///
     /// # Errors
     ///
-    /// [`Error::Import`] if the table does not fit the model, or if parameters of one key
+    /// [`Error::Import`] if the table does not fit the model, or if parameters with the same key
     /// ([`KeyMap::with_tied`]) have different values.
     pub fn of<M: Module>(model: &M, map: &KeyMap) -> Result<Self, Error> {
         let parameters = parameters::of(model, true);
@@ -82,12 +82,12 @@ impl Weights {
         Ok(Self { tensors })
     }
 
-    /// Drops what wrappers put before keys, such as `module.` (DataParallel), `_orig_mod.`
-    /// (`torch.compile`) or `model.` (Lightning). Keys that do not begin with it stay as they are.
+    /// Removes a prefix of keys that a wrapper has added, such as `module.` (DataParallel), `_orig_mod.`
+    /// (`torch.compile`) or `model.` (Lightning). Keys without this prefix stay unchanged.
     ///
     /// # Errors
     ///
-    /// [`Error::Import`] if no key begins with it, or a key without it is there already.
+    /// [`Error::Import`] if no key has the prefix, or if a shortened key exists already.
     pub fn without_prefix(self, prefix: &str) -> Result<Self, Error> {
         if !self.keys().any(|key| key.starts_with(prefix)) {
             let expected = format!("a beginning of {}", list(self.keys()));
@@ -108,7 +108,7 @@ impl Weights {
     ///
     /// # Errors
     ///
-    /// [`Error::File`] if the format has no room for them.
+    /// [`Error::File`] if the format cannot represent the tensors.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, Error> {
         safetensors::serialize(&self.tensors, None).map_err(Error::file)
     }
@@ -142,7 +142,7 @@ impl View for &Stored {
     }
 }
 
-/// Names for an error: a few of them, and how many more there are.
+/// A list of names for an error message: the first names, and the number of others.
 pub(super) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     const SHOWN: usize = 12;
     let names: Vec<&str> = names.into_iter().collect();

@@ -8,7 +8,7 @@ use super::{check_positive, exponential};
 use crate::Error;
 use crate::circuit::Wiring;
 
-/// The presynaptic units of a circuit, of which the last n_i inhibit.
+/// The presynaptic units of a circuit; the last n_i inhibit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Column {
     pub n_e: usize,
@@ -16,8 +16,8 @@ pub(crate) struct Column {
 }
 
 impl Column {
-    /// n_i = ⌈N/(r+1)⌉ for r excitatory units to an inhibitory one, of N inputs or channels, or of the
-    /// neurons of a recurrent layer; what comes into that from outside excites.
+    /// n_i = ⌈N/(r+1)⌉ for r excitatory units per inhibitory unit. N counts inputs, channels, or the neurons
+    /// of a recurrent layer, whose external inputs excite.
     pub(crate) fn new(wiring: &Wiring, ratio: f64) -> Result<Self, Error> {
         let external = match wiring.recurrence {
             Some(_) => wiring.external(),
@@ -44,15 +44,15 @@ impl Column {
         }
     }
 
-    /// +1 for the excitatory inputs, −1 for the inhibitory ones.
+    /// +1 for excitatory inputs, −1 for inhibitory inputs.
     pub(crate) fn signs(self, wiring: &Wiring) -> Vec<f64> {
         let signs = [vec![1.0; self.n_e], vec![-1.0; self.n_i]].concat();
         signs.repeat(wiring.places)
     }
 
     /// W₊ row-major, `[d_input, d_output]`: Exp(scale σ_e) and Exp(scale σ_i) with
-    /// σ_e = [((2π−1)/2π)(n_e + n_e²/n_i)]^(−1/2) and σ_i = (n_e/n_i) σ_e, which balance in the mean; n_e
-    /// and n_i count inputs.
+    /// σ_e = [((2π−1)/2π)(n_e + n_e²/n_i)]^(−1/2) and σ_i = (n_e/n_i) σ_e, so that excitation and inhibition
+    /// balance in the mean; here n_e and n_i count inputs.
     pub(crate) fn draw(self, wiring: &Wiring, rng: &mut impl Rng) -> Result<Vec<f64>, Error> {
         let inputs = |units: usize| (units * wiring.places) as f64;
         let (n_e, n_i) = (inputs(self.n_e), inputs(self.n_i));

@@ -8,13 +8,14 @@ use super::{EiDraw, check_size, exponential, input_means};
 use crate::Error;
 use crate::circuit::Wiring;
 
-/// W_ex from Exp(scale s), s = sqrt(2π/(d(2π−1))) for d inputs; inhibition as the fields say.
+/// W_ex from Exp(scale s), s = sqrt(2π/(d(2π−1))) for d inputs; the fields select the inhibition.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Iclr {
-    /// s = sqrt(1/(2d)): for inputs that are data and not the activity of such a layer.
+    /// If true, s = sqrt(1/(2d)), for inputs that are data and not the activity of another layer.
     pub first_layer: bool,
-    /// W_ix and W_ei both from Exp(scale sqrt(s/n_i)), so that their product has the mean of W_ex.
-    /// If not: W_ix like W_ex and W_ei = 1/n_i, or with n_i = 1 the mean weights of an input and 1.
+    /// If true, W_ix and W_ei are from Exp(scale sqrt(s/n_i)), so that their product has the mean of W_ex. If
+    /// not, W_ix has the distribution of W_ex and W_ei = 1/n_i; with n_i = 1, W_ix is the mean weight of each
+    /// input and W_ei = 1.
     pub iid: bool,
 }
 

@@ -5,11 +5,11 @@ use rand_distr::{Distribution, LogNormal};
 use super::{check_elements, check_positive, check_size};
 use crate::Error;
 
-/// Initial weights of networks whose weights have both signs and keep them, as under exponentiated
-/// gradient: lognormal × random sign.
+/// Initial weights for networks in which each weight keeps a random sign, as under exponentiated gradient:
+/// lognormal × random sign.
 ///
-/// With a fan-in n, the absolute values have the standard deviation gain/√n/√(1 + r²) and the mean
-/// r times that, so that the mean square of a weight is gain²/n.
+/// With fan-in n, the absolute values have standard deviation std = gain/√n/√(1 + r²) and mean r·std, so that
+/// the mean square of a weight is gain²/n.
 ///
 /// ```
 /// use burn::module::Param;
@@ -31,7 +31,7 @@ use crate::Error;
 pub struct SignedLognormal {
     /// Factor of all weights; 1 keeps the variance of activity.
     pub gain: f64,
-    /// r, the mean of the absolute values in standard deviations: the larger, the more alike.
+    /// r, the mean of the absolute values divided by their standard deviation; larger r, more similar values.
     pub ratio: f64,
 }
 
@@ -46,8 +46,8 @@ impl Default for SignedLognormal {
 }
 
 impl SignedLognormal {
-    /// A tensor of such weights, in the device's default float dtype. `fan_in` is the number of inputs
-    /// of a unit: `d_input` for Burn's `Linear`, channels × kernel size for a convolution.
+    /// A tensor of weights, in the device's default float dtype. `fan_in` is the number of inputs of a unit:
+    /// `d_input` for Burn's `Linear`, channels × kernel size for a convolution.
     ///
     /// # Shapes
     ///

@@ -1,4 +1,4 @@
-//! The size of a matrix as a map, and scaling to it.
+//! Spectral radius and spectral norm of matrices, and scaling to them.
 
 use burn::tensor::Tensor;
 
@@ -7,8 +7,8 @@ use crate::{Error, read};
 
 /// The spectral radius of a square matrix: the largest absolute value of its eigenvalues.
 ///
-/// From ρ(W) = lim ‖W^k‖^(1/k) (Gelfand), by squaring: after 40 squares the formula is off by less
-/// than 1e-10, rounding apart. NaN and infinite values give NaN.
+/// Computed from ρ(W) = lim ‖W^k‖^(1/k) (Gelfand) by repeated squaring: after 40 squarings the relative error
+/// is less than 1e-10, apart from rounding. NaN and infinite values give NaN.
 ///
 /// # Shapes
 ///
@@ -30,7 +30,7 @@ pub fn spectral_radius(w: &Tensor<2>) -> Result<f64, Error> {
     if rows == 0 {
         return Ok(0.0);
     }
-    // W^(2^j) = exp(2^j log) times the matrix at hand.
+    // Invariant: W^(2^j) = exp(2^j log) · power.
     let (mut power, mut log) = (w.clone().inner(), 0.0);
     for j in 0..=SQUARES {
         let size = largest(&power);
@@ -55,13 +55,13 @@ pub fn spectral_norm(w: &Tensor<2>) -> f64 {
     if w.shape().num_elements() == 0 || size == 0.0 {
         return 0.0;
     }
-    // Scaled, so that the squares neither overflow nor vanish.
+    // Scaled, so that squares neither overflow nor underflow.
     let unit = w / size;
     let gram = unit.clone().transpose().matmul(unit);
     spectral_radius(&gram).map_or(f64::NAN, |square| size * square.sqrt())
 }
 
-/// `w` scaled to this [`spectral_radius`], as recurrent networks often start.
+/// `w` scaled to this [`spectral_radius`], a common initialization of recurrent networks.
 ///
 /// # Shapes
 ///
@@ -69,7 +69,7 @@ pub fn spectral_norm(w: &Tensor<2>) -> f64 {
 ///
 /// # Errors
 ///
-/// If `radius` is not positive, the matrix is not square, or its own radius is 0 or not finite.
+/// If `radius` is not positive, the matrix is not square, or its spectral radius is 0 or not finite.
 pub fn rescale_to_radius(w: Tensor<2>, radius: f64) -> Result<Tensor<2>, Error> {
     check_positive("radius", radius)?;
     let found = spectral_radius(&w)?;
@@ -85,7 +85,7 @@ pub fn rescale_to_radius(w: Tensor<2>, radius: f64) -> Result<Tensor<2>, Error> 
 ///
 /// # Errors
 ///
-/// If `norm` is not positive, or that of the matrix is 0 or not finite.
+/// If `norm` is not positive, or the spectral norm of the matrix is 0 or not finite.
 pub fn rescale_to_norm(w: Tensor<2>, norm: f64) -> Result<Tensor<2>, Error> {
     check_positive("norm", norm)?;
     let found = spectral_norm(&w);
@@ -93,7 +93,7 @@ pub fn rescale_to_norm(w: Tensor<2>, norm: f64) -> Result<Tensor<2>, Error> {
     Ok(w * (norm / found))
 }
 
-/// max |w|, NaN if a value is; 0 of an empty matrix.
+/// max |w|; NaN if a value is NaN, 0 for an empty matrix.
 fn largest(w: &Tensor<2>) -> f64 {
     let sum = |sum: f64, v: f64| {
         if sum.is_nan() || v.abs() <= sum {

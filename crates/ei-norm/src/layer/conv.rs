@@ -13,15 +13,16 @@ use crate::error::check_shape;
 use crate::init::check_size;
 use crate::row_function::{self, Pass};
 
-/// Positions of an image: what a circuit sees of it is the patch at each position. Stride, dilation and
-/// padding mean what they mean in Burn's `Conv2d`; there are no groups.
+/// Positions of an image: the circuit reads the patch at each position. Stride, dilation and padding have the
+/// same meaning as in Burn's `Conv2d`; there are no groups.
 ///
-/// The weights of the circuit are matrices from patches, `[height · width · channels in, ·]` with the
+/// The weights of the circuit are matrices from patches, `[height · width · channels in, ·]`, with the
 /// features of a patch in the order row, column, channel. [`matrix`](Self::matrix) and
+/// [`kernels`](Self::kernels) convert between matrices and kernels.
 /// [`kernels`](Self::kernels) lead from one form to the other.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Conv2d {
-    /// The channels that come in and those that go out: the excitatory maps.
+    /// The numbers of input channels and of output channels (excitatory maps).
     pub channels: [usize; 2],
     /// The size of the kernels.
     pub kernel_size: [usize; 2],
@@ -29,12 +30,12 @@ pub struct Conv2d {
     pub stride: [usize; 2],
     /// The step from one element of a window to the next.
     pub dilation: [usize; 2],
-    /// What is put around the image, in zeros.
+    /// The padding of the image with zeros.
     pub padding: PaddingConfig2d,
 }
 
 impl Conv2d {
-    /// With stride 1, dilation 1 and no padding.
+    /// A geometry with stride 1, dilation 1 and no padding.
     pub fn new(channels: [usize; 2], kernel_size: [usize; 2]) -> Self {
         Self {
             channels,
@@ -45,16 +46,16 @@ impl Conv2d {
         }
     }
 
-    /// Kernels as the matrix from patches that a circuit holds.
+    /// Converts kernels to the matrix from patches of a circuit.
     ///
     /// # Shapes
     ///
-    /// - `kernels`: `[channels out, channels in, height, width]`, as Burn's `Conv2d` has them
+    /// - `kernels`: `[channels out, channels in, height, width]`, as in Burn's `Conv2d`
     /// - result: `[height · width · channels in, channels out]`
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] if the kernels have another size or number of channels in.
+    /// [`Error::Shape`] if the kernels have another size or number of input channels.
     pub fn matrix(&self, kernels: Tensor<4>) -> Result<Tensor<2>, Error> {
         let found @ [outputs, ..] = kernels.dims();
         let ([inputs, _], [height, width]) = (self.channels, self.kernel_size);
@@ -62,7 +63,7 @@ impl Conv2d {
         Ok(flatten(kernels))
     }
 
-    /// A matrix from patches as kernels; see [`matrix`](Self::matrix).
+    /// Converts a matrix from patches to kernels; the inverse of [`matrix`](Self::matrix).
     ///
     /// # Shapes
     ///
@@ -78,7 +79,7 @@ impl Conv2d {
         Ok(unflatten(matrix, self.kernel_size))
     }
 
-    /// The features of a patch.
+    /// The number of features of a patch.
     fn patch(&self) -> usize {
         self.channels[0] * self.places()
     }
@@ -129,8 +130,8 @@ impl Geometry for Conv2d {
 }
 
 impl<O: Options> LayerConfig<O, Conv2d> {
-    /// A layer from the first to the second number of channels with kernels of this size, stride 1,
-    /// dilation 1, no padding and the default options.
+    /// A layer with these numbers of input and output channels, kernels of this size, stride 1, dilation 1,
+    /// no padding and the default options.
     pub fn new(channels: [usize; 2], kernel_size: [usize; 2]) -> Self {
         Self {
             geometry: Conv2d::new(channels, kernel_size),
@@ -138,21 +139,21 @@ impl<O: Options> LayerConfig<O, Conv2d> {
         }
     }
 
-    /// With this step from one window to the next, down and across.
+    /// Sets the step from one window to the next, down and across.
     #[must_use]
     pub fn with_stride(mut self, stride: [usize; 2]) -> Self {
         self.geometry.stride = stride;
         self
     }
 
-    /// With this step from one element of a window to the next.
+    /// Sets the step from one element of a window to the next.
     #[must_use]
     pub fn with_dilation(mut self, dilation: [usize; 2]) -> Self {
         self.geometry.dilation = dilation;
         self
     }
 
-    /// With this padding.
+    /// Sets the padding.
     #[must_use]
     pub fn with_padding(mut self, padding: PaddingConfig2d) -> Self {
         self.geometry.padding = padding;
@@ -161,7 +162,7 @@ impl<O: Options> LayerConfig<O, Conv2d> {
 }
 
 impl<C: Circuit> Layer<C, Conv2d> {
-    /// A layer of these weights of patches, taken as they are; their signs are not checked (see
+    /// A layer with these weights of patches. Their signs are not checked (see
     /// [`dale::check`](crate::dale::check)).
     ///
     /// # Errors
@@ -172,7 +173,7 @@ impl<C: Circuit> Layer<C, Conv2d> {
         Self::new(C::from_weights(weights)?, geometry)
     }
 
-    /// Applies the layer. In an I-Norm layer inhibition does not learn from this alone; see
+    /// Applies the layer. This alone does not train the inhibition of an I-Norm layer; see
     /// [`forward_with_local_loss`](Self::forward_with_local_loss).
     ///
     /// # Shapes
@@ -188,7 +189,7 @@ impl<C: Circuit> Layer<C, Conv2d> {
     #[must_use]
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         match self.circuit.single_matrix() {
-            // Burn's convolution needs an image.
+            // Burn's convolution does not support an empty batch.
             Some((matrix, bias)) if x.dims()[0] > 0 => {
                 self.check_input(&x);
                 let windows = self.windows(&x);
@@ -256,9 +257,9 @@ impl<C: Circuit> Layer<C, Conv2d> {
 }
 
 impl<C: LearnsLocally> Layer<C, Conv2d> {
-    /// Applies the layer and returns, beside the output, the loss that its inhibitory weights learn
-    /// from, the mean over examples and positions, to be added to the task's:
-    /// `loss = task + lambda * local`. It is 0 if there are no examples.
+    /// Applies the layer and returns, beside the output, the loss from which its inhibitory weights learn:
+    /// the mean over examples and positions. Add it to the task's loss: `loss = task + lambda * local`. It is
+    /// 0 if there are no examples.
     ///
     /// # Shapes
     ///
@@ -276,7 +277,7 @@ impl<C: LearnsLocally> Layer<C, Conv2d> {
     }
 }
 
-/// `[batch, height, width, channels]` with the channels in their place.
+/// `[batch, height, width, channels]` as `[batch, channels, height, width]`.
 fn channels_first(x: Tensor<4>) -> Tensor<4> {
     x.permute([0, 3, 1, 2])
 }

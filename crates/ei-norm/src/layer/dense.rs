@@ -8,12 +8,12 @@ use crate::circuit::{Circuit, Currents, LearnsLocally, Options, Wiring};
 use crate::init::check_size;
 use crate::row_function::{self, Pass};
 
-/// Rows: all axes of the input but the last count examples.
+/// Rows: the last axis of the input holds the features, all other axes hold rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dense {
-    /// The size of the input features.
+    /// The number of input features.
     pub d_input: usize,
-    /// The size of the output features: the excitatory neurons.
+    /// The number of output features: the excitatory neurons.
     pub d_output: usize,
 }
 
@@ -49,8 +49,7 @@ impl<O: Options> LayerConfig<O, Dense> {
 }
 
 impl<C: Circuit> Layer<C, Dense> {
-    /// A layer of these weights, taken as they are; their signs are not checked (see
-    /// [`dale::check`](crate::dale::check)).
+    /// A layer with these weights. Their signs are not checked (see [`dale::check`](crate::dale::check)).
     ///
     /// # Errors
     ///
@@ -61,9 +60,9 @@ impl<C: Circuit> Layer<C, Dense> {
         Self::new(circuit, Dense { d_input, d_output })
     }
 
-    /// Applies the layer. The inhibition of an EI layer is applied as two thin products or as one matrix
-    /// W_ex − W_ix W_ei, whichever costs less for the batch at hand. In an I-Norm layer inhibition does not
-    /// learn from this alone; see [`forward_with_local_loss`](Self::forward_with_local_loss).
+    /// Applies the layer. The inhibition of an EI layer is applied as two thin products or as the single
+    /// matrix W_ex − W_ix W_ei, whichever costs less for this batch. This alone does not train the inhibition
+    /// of an I-Norm layer; see [`forward_with_local_loss`](Self::forward_with_local_loss).
     ///
     /// # Shapes
     ///
@@ -80,8 +79,8 @@ impl<C: Circuit> Layer<C, Dense> {
         self.apply(x).0
     }
 
-    /// The currents of a batch, for the study of E/I balance. [`Layer::output`] makes of them what
-    /// [`forward`](Self::forward) returns.
+    /// The currents of a batch, for studies of E/I balance. [`Layer::output`] computes the result of
+    /// [`forward`](Self::forward) from them.
     ///
     /// # Shapes
     ///
@@ -116,9 +115,8 @@ impl<C: Circuit> Layer<C, Dense> {
 }
 
 impl<C: LearnsLocally> Layer<C, Dense> {
-    /// Applies the layer and returns, beside the output, the loss that its inhibitory weights learn
-    /// from, to be added to the task's: `loss = task + lambda * local`. It is 0 if there are no
-    /// examples.
+    /// Applies the layer and returns, beside the output, the loss from which its inhibitory weights learn.
+    /// Add it to the task's loss: `loss = task + lambda * local`. It is 0 if there are no examples.
     ///
     /// # Shapes
     ///

@@ -4,15 +4,14 @@ use burn::tensor::Tensor;
 
 use crate::{Error, dale, init, read};
 
-/// A check that the input of a layer is ≥ 0, to be switched on layer by layer; off by default, and
-/// then it costs nothing.
+/// A check that the input of a layer is ≥ 0, enabled for each layer separately. It is off by default and then
+/// costs nothing.
 ///
-/// Dale's law is about neurons only as long as activity is not negative: a negative input turns
-/// excitation into inhibition without a word. That happens with data that is standardized, or where a
-/// ReLU was forgotten. NaN counts as wrong too.
+/// Dale's law requires activities ≥ 0: a negative input silently turns excitation into inhibition, for
+/// example after standardization of the data or without a ReLU. NaN counts as wrong too.
 ///
-/// `layer.with_input_check("fc0")` makes the layer panic with an error that names it. Where an error
-/// is wanted in place of a panic, ask before the layer is applied:
+/// `layer.with_input_check("fc0")` makes the layer panic with an error that names it. For an error instead of
+/// a panic, call the check before the layer:
 ///
 /// ```
 /// use burn::prelude::*;
@@ -28,21 +27,21 @@ use crate::{Error, dale, init, read};
 /// );
 /// ```
 ///
-/// A check waits for the values: on a GPU it takes time. It is no part of a record.
+/// A check waits for the values, which takes time on a GPU. It is not part of a record.
 #[derive(Debug, Clone, Default)]
 pub struct InputCheck {
     name: Option<Arc<str>>,
 }
 
 impl InputCheck {
-    /// A check that calls the layer by this name.
+    /// A check with this name for the layer.
     pub fn named(name: &str) -> Self {
         Self {
             name: Some(name.into()),
         }
     }
 
-    /// Whether it is switched on.
+    /// Whether the check is on.
     pub fn is_on(&self) -> bool {
         self.name.is_some()
     }
@@ -58,7 +57,7 @@ impl InputCheck {
         };
         let values = x.shape().num_elements();
         let input = x.clone().inner();
-        // One boolean is read, and the values only where it is bad news.
+        // Reads one boolean, and the values only in case of an error.
         if values == 0 || read::scalar(input.clone().greater_equal_elem(0.0).all()) {
             return Ok(());
         }

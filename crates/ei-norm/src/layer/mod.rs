@@ -7,9 +7,9 @@
 //! | [`Shunting`] | [`ShuntingLinear`] | [`ShuntingConv2d`] | [`ShuntingRnn`] |
 //! | [`ColumnEi`] | [`ColumnEiLinear`] | [`ColumnEiConv2d`] | [`ColumnEiRnn`] |
 //!
-//! Every name in the table is a [`Layer`], and with `Config` behind it a [`LayerConfig`]. A layer
-//! dereferences to its circuit, so the weights are fields: `layer.w_ex`. In records and paths there is no
-//! level between a layer and its weights either.
+//! Every name in the table is a [`Layer`]; with the suffix `Config` it is a [`LayerConfig`]. A layer
+//! dereferences to its circuit, so the weights are fields: `layer.w_ex`. Records and paths have no level
+//! between a layer and its weights.
 
 mod conv;
 mod dense;
@@ -44,24 +44,24 @@ pub use input_check::InputCheck;
 pub use recurrent::{Padded, Recurrent};
 pub use state::RnnState;
 
-/// Where the rows lie that a circuit sees.
+/// The arrangement of the rows that a circuit reads.
 pub trait Geometry:
     std::fmt::Debug + Clone + Serialize + serde::de::DeserializeOwned + Send + Sync + sealed::Sealed
 {
     /// The second part of a layer's name.
     const NAME: &'static str;
 
-    /// Which inputs lead to which outputs.
+    /// The connections between inputs and outputs.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if a size does not allow it.
+    /// [`Error::Config`] if a size is not allowed.
     fn wiring(&self) -> Result<Wiring, Error>;
 
-    /// Adds the sizes to what a layer displays.
+    /// Adds the sizes to the display of a layer.
     fn describe_sizes(&self, content: Content) -> Content;
 
-    /// Adds the rest of the geometry to what a layer displays.
+    /// Adds the rest of the geometry to the display of a layer.
     fn describe(&self, content: Content) -> Content {
         content
     }
@@ -74,9 +74,9 @@ mod sealed {
     impl Sealed for super::Recurrent {}
 }
 
-/// A circuit in a geometry, under the names of the [table](self).
+/// A circuit in a geometry; see the [table](self) for its names.
 ///
-/// Made with a [`LayerConfig`], or of given weights with `from_weights`.
+/// Made by a [`LayerConfig`], or from weights by `from_weights`.
 #[derive(Debug, Clone)]
 pub struct Layer<C, G> {
     /// The circuit, with all parameters. The layer dereferences to it.
@@ -86,11 +86,11 @@ pub struct Layer<C, G> {
     pub input_check: InputCheck,
 }
 
-/// Configuration of a [`Layer`]: a geometry, given to `new`, and the options of a circuit, each with a
-/// `with_` method.
+/// Configuration of a [`Layer`]: a geometry, set by `new`, and the options of a circuit, each with a `with_`
+/// method.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LayerConfig<O, G> {
-    /// The sizes and what else belongs to the geometry.
+    /// The sizes and other properties of the geometry.
     #[serde(flatten)]
     pub geometry: G,
     /// The options of the circuit.
@@ -114,32 +114,31 @@ macro_rules! doors {
 doors! {
     /// A linear layer of excitatory neurons with feed-forward inhibition: the circuit [`Ei`] on rows.
     EiLinear, EiLinearConfig: Ei EiOptions Dense;
-    /// A convolution of excitatory maps with feed-forward inhibition: the circuit [`Ei`] on the patch at
-    /// each position. Its product with all patches is one convolution with the kernels of
-    /// W_ex − W_ix W_ei: a batch has so many positions that forming these once costs less than inhibitory
-    /// maps.
+    /// A convolution of excitatory maps with feed-forward inhibition: the circuit [`Ei`] on the patch at each
+    /// position. It is computed as one convolution with the kernels of W_ex − W_ix W_ei: a batch has so many
+    /// positions that computing these kernels once costs less than inhibitory maps.
     EiConv2d, EiConv2dConfig: Ei EiOptions Conv2d;
-    /// A recurrent network of excitatory neurons with feed-forward and recurrent inhibition, the circuit
-    /// [`Ei`] at each step: h_t = φ(z_t), z_t of [x_t, h_{t−1}]. The inputs and the neurons have inhibitory
-    /// units of their own.
+    /// A recurrent network of excitatory neurons with feed-forward and recurrent inhibition: the circuit
+    /// [`Ei`] at each step, h_t = φ(z_t) with z_t computed from [x_t, h_{t−1}]. The inputs and the neurons
+    /// have separate inhibitory units.
     EiRnn, EiRnnConfig: Ei EiOptions Recurrent;
     /// A linear layer of excitatory neurons that inhibition normalizes: the circuit [`INorm`] on rows. By
     /// default its errors are normalized in full ([`INormOptions::grad_norm`]), as in its other geometries.
     INormLinear, INormLinearConfig: INorm INormOptions Dense;
     /// A convolution of excitatory maps that inhibition normalizes, over the channels of each position or
     /// over a whole map ([`NormalizedOver`](crate::circuit::NormalizedOver)): the circuit [`INorm`] on the
-    /// patch there.
+    /// patch at each position.
     INormConv2d, INormConv2dConfig: INorm INormOptions Conv2d;
-    /// A recurrent network that inhibition normalizes at every step: the circuit [`INorm`] of
-    /// [x_t, h_{t−1}]. The local loss of a step reaches the inhibitory weights only, and no earlier step.
+    /// A recurrent network that inhibition normalizes at every step: the circuit [`INorm`] on [x_t, h_{t−1}].
+    /// The local loss of a step reaches only the inhibitory weights, and no earlier step.
     INormRnn, INormRnnConfig: INorm INormOptions Recurrent;
     /// A linear layer of excitatory neurons whose inhibition subtracts and divides: the circuit
     /// [`Shunting`] on rows.
     ShuntingLinear, ShuntingLinearConfig: Shunting ShuntingOptions Dense;
     /// A convolution of excitatory maps whose inhibition subtracts and divides: the circuit [`Shunting`] on
-    /// the patch at each position; α, one for each inhibitory map, g and b for each channel.
+    /// the patch at each position, with α for each inhibitory map, and g and b for each channel.
     ShuntingConv2d, ShuntingConv2dConfig: Shunting ShuntingOptions Conv2d;
-    /// A recurrent network whose inhibition subtracts and divides: the circuit [`Shunting`] of
+    /// A recurrent network whose inhibition subtracts and divides: the circuit [`Shunting`] on
     /// [x_t, h_{t−1}], with inhibitory units that read both.
     ShuntingRnn, ShuntingRnnConfig: Shunting ShuntingOptions Recurrent;
     /// A linear layer whose inputs excite or inhibit: the circuit [`ColumnEi`] on rows.
@@ -147,13 +146,13 @@ doors! {
     /// A convolution whose channels excite or inhibit: the circuit [`ColumnEi`] on the patch at each
     /// position.
     ColumnEiConv2d, ColumnEiConv2dConfig: ColumnEi ColumnEiOptions Conv2d;
-    /// A recurrent network whose neurons excite or inhibit: the circuit [`ColumnEi`] of [x_t, h_{t−1}].
+    /// A recurrent network whose neurons excite or inhibit: the circuit [`ColumnEi`] on [x_t, h_{t−1}].
     ColumnEiRnn, ColumnEiRnnConfig: ColumnEi ColumnEiOptions Recurrent;
 }
 
 impl<O: Options, G: Geometry> LayerConfig<O, G> {
-    /// Creates the layer with weights drawn by the seed of the device. The seed gives the same weights
-    /// only on the same backend; [`try_init_with`](Self::try_init_with) gives the same on all.
+    /// Creates the layer with weights drawn by the seed of the device. A seed gives the same weights only on
+    /// the same backend; with [`try_init_with`](Self::try_init_with) they are the same on all backends.
     ///
     /// # Panics
     ///
@@ -172,14 +171,14 @@ impl<O: Options, G: Geometry> LayerConfig<O, G> {
         self.try_init_with(device, &mut init::device_rng(device))
     }
 
-    /// Creates the layer with weights drawn from `rng`, on the host in f64: the same on every backend, up
-    /// to the rounding of its dtype.
+    /// Creates the layer with weights drawn from `rng`, on the host in f64: the same weights on every
+    /// backend, up to the rounding of its dtype.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] with the name of the option if a size, a stride or a number of units is 0 where
-    /// it must not be, a fraction is not in 0..=1, ε is negative or not finite, or the initialization does
-    /// not fit.
+    /// [`Error::Config`] with the name of the option if a size, a stride or a number of units is 0 but must
+    /// not be, a fraction is not in 0..=1, ε is negative or not finite, or the initialization does not
+    /// support the layer.
     pub fn try_init_with(
         &self,
         device: &Device,
@@ -201,7 +200,7 @@ impl<C: Circuit, G: Geometry> Layer<C, G> {
         }
     }
 
-    /// This circuit in this geometry.
+    /// A layer of this circuit in this geometry.
     ///
     /// # Errors
     ///
@@ -213,7 +212,7 @@ impl<C: Circuit, G: Geometry> Layer<C, G> {
         Ok(Self::unchecked(circuit, geometry))
     }
 
-    /// The same layer, with a check that its inputs are ≥ 0; `name` is what an error calls it.
+    /// The same layer, with a check that its inputs are ≥ 0; `name` is the layer's name in the error.
     #[must_use]
     pub fn with_input_check(self, name: &str) -> Self {
         let input_check = InputCheck::named(name);
@@ -223,7 +222,7 @@ impl<C: Circuit, G: Geometry> Layer<C, G> {
         }
     }
 
-    /// The output z of these currents, in plain tensor operations; errors are not normalized.
+    /// The output z for these currents, in plain tensor operations; errors are not normalized.
     pub fn output<const D: usize>(&self, currents: &Currents<D>) -> Tensor<D> {
         self.circuit.output(currents)
     }
@@ -240,7 +239,7 @@ impl<C: Circuit, G: Geometry> Layer<C, G> {
 }
 
 impl<C: LearnsLocally, G: Geometry> Layer<C, G> {
-    /// The local loss of these currents, in plain tensor operations.
+    /// The local loss for these currents, in plain tensor operations.
     ///
     /// # Shapes
     ///
@@ -264,7 +263,7 @@ impl<C, G> DerefMut for Layer<C, G> {
     }
 }
 
-// By hand, because the derive would put a level between a layer and its weights.
+// Written by hand: the derive would put a level between a layer and its weights.
 impl<C: Circuit, G: Geometry> Module for Layer<C, G> {
     fn collect_devices(&self, devices: Devices) -> Devices {
         self.circuit.collect_devices(devices)
@@ -318,7 +317,7 @@ impl<C: Circuit, G: Geometry> ModuleDisplayDefault for Layer<C, G> {
     }
 }
 
-// Without it, `to_string` would be that of the circuit.
+// Without this implementation, `to_string` would dereference to the circuit.
 impl<C: Circuit, G: Geometry> std::fmt::Display for Layer<C, G> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.format(DisplaySettings::default()))

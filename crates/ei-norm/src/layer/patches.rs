@@ -1,4 +1,4 @@
-//! The patches of an image that a convolution looks at, as rows of a matrix.
+//! The patches of an image for a convolution, as rows of a matrix.
 
 use burn::nn::PaddingConfig2d;
 use burn::tensor::{Slice, Tensor};
@@ -16,7 +16,7 @@ pub(super) struct Windows {
     pub padding: [(usize, usize); 2],
     /// The image without padding.
     pub image: [usize; 2],
-    /// How many windows.
+    /// The number of windows along each axis.
     pub count: [usize; 2],
 }
 
@@ -58,8 +58,7 @@ impl Conv2d {
     }
 }
 
-/// Padding after which there are ⌈size/stride⌉ windows, the odd zero at the end; as in Burn, dilation
-/// is not considered.
+/// Padding that gives ⌈size/stride⌉ windows, with an odd zero at the end; as in Burn, dilation is ignored.
 fn same(kernel: usize, stride: usize, size: usize) -> (usize, usize) {
     let last = size.div_ceil(stride).saturating_sub(1) * stride;
     let total = (last + kernel).saturating_sub(size);
@@ -83,7 +82,7 @@ impl Windows {
         [Slice::full(), rows, columns, Slice::full()]
     }
 
-    /// What each element of a window sees of the padded image, channels last, over all windows.
+    /// For each element of a window: the part of the padded image that it covers over all windows.
     fn views(&self) -> impl Iterator<Item = [Slice; 4]> {
         let view = |axis: usize, element: usize| {
             let start = element * self.dilation[axis];
@@ -131,10 +130,10 @@ fn range(start: usize, end: usize, step: usize) -> Slice {
     Slice::new(start as isize, Some(end as isize), step as isize)
 }
 
-/// The patches of an image ("im2col"), a row a window, with the features in the order of
+/// The patches of an image ("im2col"), one row for each window, with the features in the order of
 /// [`flatten`]: row of the window, column of the window, channel.
 ///
-/// The backward pass adds up what the windows share (im2col's adjoint, "col2im") in one buffer, where
+/// The backward pass adds the errors of overlapping windows (the adjoint of im2col, "col2im") in one buffer;
 /// plain autodiff would make an image for each element of the window.
 ///
 /// # Shapes

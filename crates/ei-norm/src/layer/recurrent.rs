@@ -11,27 +11,26 @@ use crate::row_function::sequence::{self, Sequence};
 use crate::row_function::{Pass, RowFunction};
 use crate::{Error, context};
 
-/// Steps of a sequence: at each of them a circuit sees the inputs and the state before, [x_t, h_{t−1}],
-/// and h_t = φ(z_t). The first `d_input` rows of the matrices that read the input belong to x, the others
-/// to h.
+/// Steps of a sequence: at each step the circuit reads the inputs and the previous state, [x_t, h_{t−1}], and
+/// h_t = φ(z_t). In matrices that read the input, the first `d_input` rows belong to x, the others to h.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recurrent {
-    /// The size of the input features.
+    /// The number of input features.
     pub d_input: usize,
     /// The number of recurrent excitatory neurons.
     pub d_hidden: usize,
     /// φ ≥ 0: with a negative activity an excitatory synapse would inhibit.
     pub activation: NonNegativeActivation,
-    /// Whether a neuron may excite itself. Without autapses W_ex has a mask, 0 for good from each neuron to
-    /// itself ([`dale::mask`](crate::dale::mask)). Inhibition still passes from a neuron through the
-    /// inhibitory units back to it.
+    /// Whether a neuron may excite itself. Without autapses W_ex has a mask that keeps the weight from each
+    /// neuron to itself at 0 ([`dale::mask`](crate::dale::mask)). A neuron can still inhibit itself through
+    /// the inhibitory units.
     pub autapses: bool,
     /// Whether sequences are `[batch, steps, features]`; if not, `[steps, batch, features]`.
     pub batch_first: bool,
 }
 
 impl Recurrent {
-    /// With ReLU, autapses and sequences `[batch, steps, features]`.
+    /// A geometry with ReLU, autapses and sequences `[batch, steps, features]`.
     pub fn new(d_input: usize, d_hidden: usize) -> Self {
         Self {
             d_input,
@@ -42,7 +41,7 @@ impl Recurrent {
         }
     }
 
-    /// `[batch, steps, features]` as `[steps, batch, features]`, and back, where batches come first.
+    /// If batches come first, exchanges the first two axes, in either direction.
     fn exchanged(&self, sequence: Tensor<3>) -> Tensor<3> {
         match self.batch_first {
             true => sequence.swap_dims(0, 1),
@@ -91,7 +90,7 @@ impl<O: Options> LayerConfig<O, Recurrent> {
         }
     }
 
-    /// With this φ.
+    /// Sets φ.
     #[must_use]
     pub fn with_activation(mut self, activation: NonNegativeActivation) -> Self {
         self.geometry.activation = activation;
@@ -113,7 +112,7 @@ impl<O: Options> LayerConfig<O, Recurrent> {
     }
 }
 
-/// What a layer makes of a sequence.
+/// The results of a layer for a sequence.
 struct Outcome {
     states: Tensor<3>,
     last: RnnState,
@@ -121,27 +120,27 @@ struct Outcome {
 }
 
 impl<C: Circuit> Layer<C, Recurrent> {
-    /// A layer of these weights of [x_t, h_{t−1}], taken as they are; their signs are not checked (see
+    /// A layer with these weights of [x_t, h_{t−1}]. Their signs are not checked (see
     /// [`dale::check`](crate::dale::check)).
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] if the shapes do not fit each other or the geometry, [`Error::Config`] if a number
-    /// is not allowed. A W_ex without autapses has to have its mask already.
+    /// [`Error::Shape`] if the shapes do not fit each other or the geometry, [`Error::Config`] if a number is
+    /// not allowed. Without autapses, the mask of W_ex is not set here.
     pub fn from_weights(weights: C::Weights, geometry: Recurrent) -> Result<Self, Error> {
         Self::new(C::from_weights(weights)?, geometry)
     }
 
-    /// Applies the layer from `state` (0 if none) on; returns the states of all steps, and the last.
-    /// An empty sequence leaves the state as it is. In an I-Norm layer inhibition does not learn from this
-    /// alone; see [`forward_with_local_loss`](Self::forward_with_local_loss).
+    /// Applies the layer, starting from `state` (0 if none); returns the states of all steps, and the last
+    /// state. An empty sequence leaves the state unchanged. This alone does not train the inhibition of an
+    /// I-Norm layer; see [`forward_with_local_loss`](Self::forward_with_local_loss).
     ///
-    /// The inputs of all steps go through one product for each matrix, and errors go back through time in
-    /// one autodiff node.
+    /// The inputs of all steps are multiplied with each matrix in one product, and backpropagation through
+    /// time is one autodiff node.
     ///
     /// # Shapes
     ///
-    /// Where batches come first; if not, the first two axes of a sequence are exchanged.
+    /// With batches first; otherwise the first two axes of a sequence are exchanged.
     ///
     /// - `x`: `[batch, steps, d_input]`
     /// - states of all steps: `[batch, steps, d_hidden]`
@@ -157,9 +156,9 @@ impl<C: Circuit> Layer<C, Recurrent> {
         (states, last)
     }
 
-    /// The layer on sequences of which each has a length of its own, padded to the longest. Beyond its end
-    /// an example keeps its state, so that the last state is the one at its end; whatever stands there in
-    /// `x` changes neither a state nor a gradient nor a local loss.
+    /// The layer on sequences of different lengths, padded to the longest. Beyond its end an example keeps
+    /// its state, so the last state is the state at its end. The values of `x` beyond the end change neither
+    /// states nor gradients nor the local loss.
     ///
     /// ```
     /// use burn::prelude::*;
@@ -179,7 +178,7 @@ impl<C: Circuit> Layer<C, Recurrent> {
         }
     }
 
-    /// The state after one step, from the inputs and the state before it (0 if none).
+    /// The state after one step, from the inputs and the previous state (0 if none).
     ///
     /// # Shapes
     ///
@@ -200,11 +199,11 @@ impl<C: Circuit> Layer<C, Recurrent> {
     #[track_caller]
     fn one_step(&self, x: Tensor<2>) -> Tensor<3> {
         assert_shape!(x, [x.dims()[0], self.geometry.d_input]);
-        // Burn cannot put an axis before that of an empty batch.
+        // Burn cannot insert an axis before the axis of an empty batch.
         self.geometry.exchanged(x.unsqueeze_dim(1).swap_dims(0, 1))
     }
 
-    /// The currents at every step. The states before each step count as constants.
+    /// The currents at every step. The state before each step counts as a constant.
     ///
     /// # Shapes
     ///
@@ -239,10 +238,10 @@ impl<C: Circuit> Layer<C, Recurrent> {
         let x = self.geometry.exchanged(x);
         let [steps, batch, _] = x.dims();
         let absent = lengths.map(|lengths| absent(lengths, &x));
-        // Burn does not expand what is empty.
+        // Burn cannot expand empty tensors.
         let absent = absent.filter(|_| steps * batch > 0);
         let x = match &absent {
-            // Not 0, by which a circuit may divide.
+            // Not 0, because a circuit may divide by the inputs.
             Some(absent) => x.mask_fill(absent.clone().expand([steps, batch, d_input]), 1.0),
             None => x,
         };
@@ -273,8 +272,8 @@ impl<C: Circuit> Layer<C, Recurrent> {
 }
 
 impl<C: LearnsLocally> Layer<C, Recurrent> {
-    /// Applies the layer and returns, beside the states of all steps and the last, the loss that its
-    /// inhibitory weights learn from, the mean over steps and examples: to be added to the task's,
+    /// Applies the layer and returns, beside the states of all steps and the last state, the loss from which
+    /// its inhibitory weights learn: the mean over steps and examples. Add it to the task's loss:
     /// `loss = task + lambda * local`. It is 0 if there are no steps or no examples.
     ///
     /// # Shapes
@@ -295,7 +294,7 @@ impl<C: LearnsLocally> Layer<C, Recurrent> {
         (states, last, self.circuit.local_loss_of(pass))
     }
 
-    /// The state after one step, and the loss that the inhibitory weights learn from.
+    /// The state after one step, and the loss from which the inhibitory weights learn.
     ///
     /// # Shapes
     ///
@@ -330,8 +329,8 @@ impl<C: Circuit> Padded<'_, C> {
     ///
     /// # Panics
     ///
-    /// If the shapes do not fit, there is not a length for each example, or a length is more than the steps
-    /// that there are.
+    /// If the shapes do not fit, the number of lengths is not the number of examples, or a length exceeds the
+    /// number of steps.
     #[track_caller]
     #[must_use]
     pub fn forward(&self, x: Tensor<3>, state: Option<RnnState>) -> (Tensor<3>, RnnState) {

@@ -4,8 +4,8 @@ use crate::{Error, init, read};
 
 /// The activity h ≥ 0 of a recurrent layer at one step, `[batch, d_hidden]`.
 ///
-/// With a negative activity an excitatory synapse would inhibit, so a state is checked where it is
-/// made from a tensor, once; what a layer returns need not be checked again.
+/// With a negative activity an excitatory synapse would inhibit, so a state is checked once when it is made
+/// from a tensor. States that a layer returns need no check.
 ///
 /// ```
 /// use burn::prelude::*;
@@ -22,20 +22,20 @@ pub struct RnnState {
 }
 
 impl RnnState {
-    /// A state of these activities, `[batch, d_hidden]`. Their values are read.
+    /// A state with these activities, `[batch, d_hidden]`. Their values are read from the device.
     ///
     /// # Panics
     ///
-    /// If any is negative.
+    /// If an activity is negative.
     pub fn new(hidden: Tensor<2>) -> Self {
         init::or_panic(Self::try_new(hidden))
     }
 
-    /// A state of these activities, `[batch, d_hidden]`. Their values are read.
+    /// A state with these activities, `[batch, d_hidden]`. Their values are read from the device.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if any is negative. NaN passes, so that a diverged network is not hidden.
+    /// [`Error::Config`] if an activity is negative. NaN passes, so that a diverged network is not hidden.
     pub fn try_new(hidden: Tensor<2>) -> Result<Self, Error> {
         let values = read::data(hidden.clone().inner());
         let lowest = values.iter::<f64>().fold(0.0, f64::min);
@@ -45,7 +45,7 @@ impl RnnState {
         Ok(Self::trusted(hidden))
     }
 
-    /// A state that is known not to be negative.
+    /// A state that is known to be non-negative.
     pub(super) fn trusted(hidden: Tensor<2>) -> Self {
         Self { hidden }
     }
@@ -60,14 +60,14 @@ impl RnnState {
         self.hidden
     }
 
-    /// The same activities as constants: errors go no further back than here (truncated
-    /// backpropagation through time).
+    /// The same activities as constants: errors do not pass to earlier steps (truncated backpropagation
+    /// through time).
     #[must_use]
     pub fn detach(self) -> Self {
         Self::trusted(self.hidden.detach())
     }
 
-    /// The activities of a batch of this size, whose shape is checked.
+    /// The activities, after a check of their shape.
     #[track_caller]
     pub(super) fn of_batch(self, batch: usize, d_hidden: usize) -> Tensor<2> {
         let hidden = self.hidden;

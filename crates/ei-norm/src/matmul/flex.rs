@@ -1,6 +1,6 @@
 //! Tensors of the Flex backend as matrices in memory.
 
-#![allow(clippy::result_large_err)] // Not an error in Rust's sense: the tensor, handed back.
+#![allow(clippy::result_large_err)] // `Err` hands the tensor back.
 
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::{BackendTensor, DispatchTensorKind};
@@ -9,7 +9,7 @@ use burn::tensor::{DType, Tensor, TensorData};
 use super::gemm::{self, Matrix, Real};
 use crate::storage::on_host;
 
-/// The product, if both operands are on Flex, of the same precision and laid out as matrices.
+/// The product, if both operands are on Flex, of the same precision and with the layout of matrices.
 pub(super) fn product<const D: usize>(a: &Tensor<D>, b: &Tensor<D>) -> Option<Tensor<D>> {
     let shape = super::shape(a, b);
     let (left, right) = (on_host(a)?, on_host(b)?);
@@ -21,8 +21,8 @@ pub(super) fn product<const D: usize>(a: &Tensor<D>, b: &Tensor<D>) -> Option<Te
     Some(Tensor::from_data(data, (&a.device(), a.dtype())))
 }
 
-/// The sum, in place if its memory is not shared; the unchanged sum where [`product`] is none or it
-/// is shared.
+/// The sum, in place; the unchanged `sum` if its memory is shared or [`product`] does not support the
+/// operands.
 pub(super) fn add_product<const D: usize>(
     sum: Tensor<D>,
     factor: f64,
@@ -71,7 +71,7 @@ fn accumulate<T: Real>(
     b: &FlexTensor,
 ) -> Option<()> {
     let count = pairs(a, b)?;
-    // Nothing is changed unless every pair fits.
+    // Checked first, so that `sum` does not change if a pair does not fit.
     let pair = |index| Some((matrix::<T>(a, index)?, matrix::<T>(b, index)?));
     let pairs = (0..count).map(pair).collect::<Option<Vec<_>>>()?;
     let (start, end) = sum.layout().contiguous_offsets()?;
@@ -82,14 +82,14 @@ fn accumulate<T: Real>(
         .collect()
 }
 
-/// The number of matrices of each operand, if it is the same.
+/// The number of matrices of each operand; none if the operands differ.
 fn pairs(a: &FlexTensor, b: &FlexTensor) -> Option<usize> {
     let (networks, _) = a.layout().shape().split_last_chunk::<2>()?;
     let (others, _) = b.layout().shape().split_last_chunk::<2>()?;
     (networks == others).then(|| networks.iter().product())
 }
 
-/// One of the matrices over the last two axes.
+/// The matrix with this index, over the last two axes.
 fn matrix<T: Real>(tensor: &FlexTensor, index: usize) -> Option<Matrix<'_, T>> {
     let layout: &Layout = tensor.layout();
     let (leading, &shape) = layout.shape().split_last_chunk::<2>()?;

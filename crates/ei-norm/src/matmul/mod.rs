@@ -1,11 +1,12 @@
-//! Products of matrices for backward passes of our own: a result without a copy, in place where a sum
-//! is wanted, and with the operands in the order that the layout of the weights favours.
+//! Products of matrices for custom backward passes: without a copy of the result, in place for sums, and with
+//! the operands in the order that suits the layout of the weights.
 //!
-//! On Flex the product kernel is called directly: Burn's product there clears and copies its result
-//! first, which costs more than the arithmetic at the batch sizes of the layers. Everywhere else, and
-//! for other element types, these are Burn's own operations.
+//! On Flex the product kernel is called directly: Burn's product first clears and copies its result, which
+//! costs more than the arithmetic at the batch sizes of the layers. For other backends and element types,
+//! these are Burn's own operations.
 //!
-//! Leading axes hold matrices that are multiplied pair by pair: those of a population of networks.
+//! Leading axes hold matrices that are multiplied pair by pair, such as the matrices of a population of
+//! networks.
 
 #[cfg(feature = "flex")]
 mod flex;
@@ -27,7 +28,7 @@ pub(crate) fn product<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
     plain(a, b)
 }
 
-/// `sum` + `factor` a b, in the memory of `sum` if nobody else holds it.
+/// `sum` + `factor` a b, in the memory of `sum` if it is not shared.
 ///
 /// # Shapes
 ///
@@ -46,7 +47,7 @@ pub(crate) fn add_product<const D: usize>(
     sum + plain(a, b) * factor
 }
 
-/// Burn's product; NdArray's panics where an axis is empty.
+/// Burn's product. NdArray's product panics if an axis is empty, so this case is separate.
 fn plain<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
     if a.shape().num_elements() * b.shape().num_elements() == 0 {
         let options = (&a.device(), a.dtype());

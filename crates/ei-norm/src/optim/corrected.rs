@@ -11,16 +11,16 @@ use crate::dale::{Role, RoleOf, Roles, Sign, announced_sign};
 use crate::init::or_panic;
 use crate::read;
 
-/// Configuration of descent with the corrections of Cornford et al. (2021) for layers with inhibitory
-/// units, and Dale's law after it: the gradients of W_ix are divided by √n_e, those of W_ei by d, those
-/// of α by d √n_e, with d the inputs and n_e the outputs of the layer. So inhibition moves the output
-/// about as much as excitation does, although a few inhibitory units act on all of it. The others are
-/// as they are: W_ex, biases, gains, and U_ix and U_ei of I-Norm.
+/// Configuration of gradient descent with the corrections of Cornford et al. (2021) for layers with
+/// inhibitory units, followed by the projection of Dale's law. The gradient of W_ix is divided by √n_e, the
+/// gradient of W_ei by d, and the gradient of α by d √n_e, where the layer has d inputs and n_e outputs. With
+/// these corrections inhibition moves the output about as much as excitation does, although a few inhibitory
+/// units act on all outputs. Other gradients are not changed: W_ex, biases, gains, and U_ix and U_ei of
+/// I-Norm.
 ///
-/// Which parameter is which is known from its [`Role`], and d and n_e from the one
-/// [`Role::Excitatory`] parameter among the fields of the same layer: `[d, n_e]`, or
-/// `[n_e, inputs, height, width]` of kernels, where d = inputs · height · width. The optimizer
-/// knows parameters by identity, so make it after a record has been loaded.
+/// A parameter is identified by its [`Role`]; d and n_e come from the single [`Role::Excitatory`] parameter
+/// among the fields of the same layer: `[d, n_e]`, or `[n_e, inputs, height, width]` for kernels, where d =
+/// inputs · height · width. The optimizer knows parameters by identity, so make it after loading a record.
 ///
 /// ```
 /// use burn::optim::GradientsParams;
@@ -41,9 +41,9 @@ use crate::read;
 /// ```
 #[derive(Config, Debug)]
 pub struct CorrectedSgdConfig {
-    /// c: the step of a parameter θ ≥ 0 is halved until ‖max(θ', 0)‖/‖θ'‖ ≥ 1 − c, θ' being the
-    /// parameter after the step and before the projection, so that the projection takes little of it.
-    /// None: the step is made as it is. Each look at the ratio waits for the device.
+    /// c: the step of a parameter θ ≥ 0 is halved until ‖max(θ', 0)‖/‖θ'‖ ≥ 1 − c, where θ' is the parameter
+    /// after the step and before the projection, so that the projection removes little of it. None: no
+    /// halving. Each evaluation of the ratio waits for the device.
     #[config(default = "None")]
     pub max_projection: Option<f64>,
 }
@@ -51,12 +51,12 @@ pub struct CorrectedSgdConfig {
 /// See [`CorrectedSgdConfig`].
 #[derive(Debug, Clone)]
 pub struct CorrectedSgd {
-    /// What the gradient is multiplied with.
+    /// The factor of the gradient.
     correction: f64,
     max_projection: Option<f64>,
 }
 
-/// A step is not halved more often than this.
+/// The maximal number of halvings of a step.
 const HALVINGS: usize = 40;
 
 impl CorrectedSgdConfig {
@@ -74,8 +74,8 @@ impl CorrectedSgdConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Role`] if the layer of a parameter that is to be corrected has none or several
-    /// excitatory parameters; [`Error::Config`] if c is not in 0..1.
+    /// [`Error::Role`] if the layer of a parameter to be corrected does not have exactly one excitatory
+    /// parameter; [`Error::Config`] if c is not in 0..1.
     pub fn try_init<M: Module>(&self, module: &M) -> Result<ModuleOptimizer, Error> {
         if let Some(c) = self.max_projection.filter(|c| !(0.0..1.0).contains(c)) {
             let allowed = "0 up to, but not including, 1";
@@ -86,7 +86,7 @@ impl CorrectedSgdConfig {
             max_projection: self.max_projection,
         };
         let roles = Roles::of(module);
-        // By the bits of the correction, so that each is one group.
+        // Keyed by the bits of the correction: one group for each value.
         let mut groups = BTreeMap::<u64, Vec<ParamId>>::new();
         for parameter in roles.iter() {
             let correction = correction(parameter, &roles)?;
@@ -105,7 +105,7 @@ impl CorrectedSgdConfig {
     }
 }
 
-/// What the gradient of a parameter is multiplied with.
+/// The factor of a parameter's gradient.
 fn correction(parameter: &RoleOf, roles: &Roles) -> Result<f64, Error> {
     let of_layer: fn(f64, f64) -> f64 = match parameter.role {
         Role::InhibitoryIn => |_, n_e| 1.0 / n_e.sqrt(),
@@ -163,7 +163,7 @@ impl Optimizer for CorrectedSgd {
     fn to_device<const D: usize>(_state: (), _device: &Device) {}
 }
 
-/// ‖max(θ, 0)‖/‖θ‖; NaN of zeros.
+/// ‖max(θ, 0)‖/‖θ‖; NaN if θ is 0.
 fn kept<const D: usize>(theta: Tensor<D>) -> f64 {
     let norm = |t: Tensor<D>| read::scalar::<1, _, f64>(t.square().sum().sqrt());
     norm(theta.clone().clamp_min(0.0)) / norm(theta)

@@ -1,5 +1,5 @@
-//! Optimizers that know Dale's law, for Burn's [`ModuleOptimizer`](burn::optim::ModuleOptimizer),
-//! learning rates by the role of a parameter, and records that fit.
+//! Optimizers that keep Dale's law, for Burn's [`ModuleOptimizer`](burn::optim::ModuleOptimizer); learning
+//! rates by the role of a parameter; and checked records of optimizers.
 
 mod corrected;
 mod exponentiated;

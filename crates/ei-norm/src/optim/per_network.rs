@@ -3,11 +3,11 @@ use burn::tensor::{Device, Tensor};
 
 use super::PopulationSgd;
 
-/// Any of Burn's optimizers for a [`Population`](crate::circuit::Population), each network with learning
-/// rates of its own: the optimizer says where to, the rates how far, and Dale's law is kept.
+/// Any of Burn's optimizers for a [`Population`](crate::circuit::Population), with separate learning rates
+/// for each network: the optimizer sets the direction of a step and the rates its length. Dale's law is kept.
 ///
-/// The optimizer's step must be proportional to its rate and must not depend on the parameter, as that of
-/// momentum and Adam; a decay of weights has no effect. A network learns as alone with
+/// The optimizer's step must be proportional to its learning rate and must not depend on the parameter, as
+/// with momentum and Adam; weight decay has no effect. A network learns as it would alone with
 /// [`Projected`](super::Projected), up to the order of two products.
 ///
 /// ```
@@ -52,7 +52,7 @@ impl<O: Optimizer> Optimizer for PerNetwork<O> {
 
     /// # Panics
     ///
-    /// If there are not as many rates as networks.
+    /// If the number of rates is not the number of networks.
     fn step<const D: usize>(
         &self,
         lr: LearningRate,

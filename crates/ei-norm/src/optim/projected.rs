@@ -3,16 +3,16 @@ use burn::tensor::{Device, Tensor};
 
 use crate::dale::{Sign, announced_sign};
 
-/// Any of Burn's optimizers with Dale's law kept in its step: where a
-/// [`Weight`](crate::dale::Weight) is non-negative, the optimizer's result is projected to ≥ 0.
+/// Any of Burn's optimizers, with Dale's law kept within the step: for a [`Weight`](crate::dale::Weight) that
+/// must be non-negative, the optimizer's result is projected to ≥ 0.
 ///
-/// The parameters are those of the optimizer followed by [`dale::project`](crate::dale::project), to
-/// the bit; the optimizer's state (momentum, say) is its own. So it fits wherever there is no place for
-/// a projection after the step, such as burn-train's `Learner`. For plain descent,
-/// [`ProjectedSgd`](super::ProjectedSgd) does it in one pass. NaN stays NaN.
+/// The parameters are bit for bit the same as with the optimizer followed by
+/// [`dale::project`](crate::dale::project); the optimizer's state (momentum, for example) is not projected.
+/// Use it where no projection can follow the step, as in burn-train's `Learner`. For plain gradient descent,
+/// [`ProjectedSgd`](super::ProjectedSgd) needs only one pass. NaN stays NaN.
 ///
-/// It wraps the bare optimizer, which a configuration's `build` gives; gradient clipping is set on the
-/// result of [`init`](Self::init).
+/// It wraps the bare optimizer, which a configuration's `build` returns; set gradient clipping on the result
+/// of [`init`](Self::init).
 ///
 /// ```
 /// use burn::optim::{AdamConfig, GradientsParams};

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
-/// The record of an optimizer together with the parameters that it belongs to, so that it is never
-/// loaded beside another model. Burn's own `ModuleOptimizer::load_record` takes whatever fits and
-/// begins anew with the rest, without a word.
+/// The record of an optimizer together with the parameters to which it belongs, so that it cannot be loaded
+/// for another model. Burn's own `ModuleOptimizer::load_record` takes the entries that fit and silently
+/// resets the rest.
 ///
 /// ```
 /// use burn::module::Module;
@@ -53,7 +53,7 @@ struct Parameter {
     shape: Vec<usize>,
 }
 
-/// What the bytes begin with.
+/// The first bytes of a record.
 const FORMAT: &[u8] = b"ei-norm optimizer record 2\n";
 
 impl CheckedRecord {
@@ -65,8 +65,7 @@ impl CheckedRecord {
         }
     }
 
-    /// Everything in one piece of memory: a line with the format, the parameters as a line of JSON, and
-    /// Burn's own bytes.
+    /// The record as bytes: a line with the format, the parameters as a line of JSON, and Burn's own bytes.
     ///
     /// # Errors
     ///
@@ -78,16 +77,16 @@ impl CheckedRecord {
         Ok(Bytes::from_bytes_vec(bytes))
     }
 
-    /// What [`into_bytes`](Self::into_bytes) wrote.
+    /// Reads the bytes of [`into_bytes`](Self::into_bytes).
     ///
     /// # Errors
     ///
-    /// [`Error::Record`] if the bytes are something else or damaged.
+    /// [`Error::Record`] if the bytes have another format or are damaged.
     pub fn from_bytes(bytes: Bytes) -> Result<Self, Error> {
         let Some(rest) = bytes.strip_prefix(FORMAT) else {
             return Err(unreadable("it does not begin as one"));
         };
-        // JSON as it is written here has no line break.
+        // The JSON written above has no line break.
         let mut parts = rest.splitn(2, |byte| *byte == b'\n');
         let (Some(parameters), Some(state)) = (parts.next(), parts.next()) else {
             return Err(unreadable("it is cut off"));
@@ -99,16 +98,16 @@ impl CheckedRecord {
         Ok(Self { parameters, record })
     }
 
-    /// Loads the state into `optimizer`, which is to go on training `module`. On an error the optimizer
-    /// is as it was.
+    /// Loads the state into `optimizer`, which will continue to train `module`. On an error the optimizer is
+    /// unchanged.
     ///
-    /// The module has to have the identities of the record: load its own record first.
+    /// The module must have the identities of the record: load the module's own record first.
     ///
     /// # Errors
     ///
-    /// [`Error::Record`] that names the first parameter of the module that the record does not have,
-    /// has in another shape or under another identity, or the first one that the module does not have;
-    /// or if the state is that of another kind of optimizer.
+    /// [`Error::Record`] with the name of the first parameter of the module that the record lacks or has in
+    /// another shape or under another identity, or of the first parameter that the module lacks; also if
+    /// another kind of optimizer wrote the state.
     pub fn load_into<M: Module>(
         self,
         optimizer: &mut ModuleOptimizer,
@@ -117,7 +116,7 @@ impl CheckedRecord {
         compare(&parameters(module), &self.parameters)?;
         let written = self.record.len();
         let loaded = optimizer.clone().load_record(self.record);
-        // What Burn could not use is left out of what it has loaded.
+        // The loaded optimizer does not contain the tensors that Burn could not use.
         let used = loaded.to_record().len();
         if used != written {
             return Err(Error::Record {

@@ -6,8 +6,8 @@ use crate::Error;
 use crate::dale::{Role, Roles};
 use crate::init::or_panic;
 
-/// Configuration of learning rates by [`Role`]: one rate or schedule for everything, and others for
-/// populations of synapses.
+/// Configuration of learning rates by [`Role`]: a base rate or schedule, and others for the parameters with
+/// given roles.
 ///
 /// ```
 /// use burn::optim::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
@@ -34,7 +34,7 @@ pub struct RoleLrSchedulerConfig {
 }
 
 impl RoleLrSchedulerConfig {
-    /// This rate or schedule for every parameter that gets no other.
+    /// A base rate or schedule, for every parameter without another.
     pub fn new(base: impl Into<LrSchedulerConfig>) -> Self {
         Self {
             base: base.into(),
@@ -42,32 +42,33 @@ impl RoleLrSchedulerConfig {
         }
     }
 
-    /// Another one for the parameters with one of these roles. The last one that fits counts.
+    /// Sets the rate or schedule for the parameters with one of these roles. The last matching setting
+    /// counts.
     #[must_use]
     pub fn with(mut self, roles: &[Role], scheduler: impl Into<LrSchedulerConfig>) -> Self {
         self.roles.push((roles.to_vec(), scheduler.into()));
         self
     }
 
-    /// Another one for W_ex.
+    /// Sets the rate or schedule for W_ex.
     #[must_use]
     pub fn with_excitatory(self, scheduler: impl Into<LrSchedulerConfig>) -> Self {
         self.with(&[Role::Excitatory], scheduler)
     }
 
-    /// Another one for W_ix and U_ix, into the inhibitory units.
+    /// Sets the rate or schedule for W_ix and U_ix, into the inhibitory units.
     #[must_use]
     pub fn with_inhibitory_in(self, scheduler: impl Into<LrSchedulerConfig>) -> Self {
         self.with(&Role::INTO_INHIBITION, scheduler)
     }
 
-    /// Another one for W_ei and U_ei, out of the inhibitory units.
+    /// Sets the rate or schedule for W_ei and U_ei, out of the inhibitory units.
     #[must_use]
     pub fn with_inhibitory_out(self, scheduler: impl Into<LrSchedulerConfig>) -> Self {
         self.with(&Role::OUT_OF_INHIBITION, scheduler)
     }
 
-    /// Another one for biases.
+    /// Sets the rate or schedule for biases.
     #[must_use]
     pub fn with_bias(self, scheduler: impl Into<LrSchedulerConfig>) -> Self {
         self.with(&[Role::Bias], scheduler)
@@ -83,8 +84,8 @@ impl RoleLrSchedulerConfig {
         or_panic(self.try_init(module))
     }
 
-    /// The scheduler of this module. It knows its parameters by identity: make it after a record has
-    /// been loaded, see [`Roles::group`].
+    /// The scheduler of this module. It knows parameters by identity, so make it after loading a record; see
+    /// [`Roles::group`].
     ///
     /// # Errors
     ///

@@ -3,12 +3,12 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::dale::{Role, Sign, announced, announced_sign};
 
-/// Plain stochastic gradient descent that keeps Dale's law: w ← max(w − lr g, 0) where a
-/// [`Weight`](crate::dale::Weight) is non-negative, w ← w − lr g everywhere else.
+/// Plain stochastic gradient descent that keeps Dale's law: w ← max(w − lr g, 0) for a
+/// [`Weight`](crate::dale::Weight) that must be non-negative, w ← w − lr g for other parameters.
 ///
-/// The result is, to the bit, that of Burn's `Sgd` without momentum followed by
-/// [`dale::project`](crate::dale::project); it is reached in one pass over the weights, in place.
-/// NaN stays NaN.
+/// The result is bit for bit the same as with Burn's `Sgd` without momentum followed by
+/// [`dale::project`](crate::dale::project), but needs only one pass over the weights, in place. NaN stays
+/// NaN.
 ///
 /// ```
 /// use burn::optim::GradientsParams;
@@ -50,8 +50,8 @@ impl Optimizer for ProjectedSgd {
     fn to_device<const D: usize>(_state: (), _device: &Device) {}
 }
 
-/// [`ProjectedSgd`] of a [`Population`](crate::circuit::Population): each network descends with learning
-/// rates of its own, one for each role of a parameter. Burn's learning rate multiplies them.
+/// [`ProjectedSgd`] for a [`Population`](crate::circuit::Population): each network has separate learning
+/// rates, one for each role of a parameter. Burn's learning rate multiplies them.
 ///
 /// ```
 /// use burn::optim::GradientsParams;
@@ -80,7 +80,7 @@ pub struct PopulationSgd {
     rates: Vec<(Role, Rates)>,
 }
 
-/// One rate for each network, where the host and where the device needs it.
+/// One rate for each network, on the host and on the device.
 #[derive(Debug, Clone)]
 struct Rates {
     on_host: Vec<f64>,
@@ -88,12 +88,12 @@ struct Rates {
 }
 
 impl PopulationSgd {
-    /// Without rates yet: each is 1.
+    /// An optimizer in which every rate is 1.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The rates of the parameters of these roles, one for each network.
+    /// Sets the rates of the parameters with these roles, one for each network.
     #[must_use]
     pub fn with_rates(mut self, roles: &[Role], rates: &[f64], device: &Device) -> Self {
         let rates = Rates {
@@ -117,7 +117,7 @@ impl Optimizer for PopulationSgd {
 
     /// # Panics
     ///
-    /// If there are not as many rates as networks.
+    /// If the number of rates is not the number of networks.
     fn step<const D: usize>(
         &self,
         lr: LearningRate,
@@ -136,7 +136,7 @@ impl Optimizer for PopulationSgd {
             let mut shape = [1; D];
             shape[0] = networks;
             let on_device = rates.on_device.clone().cast(grad.dtype());
-            // Each operation on so few numbers is a launch on a GPU.
+            // Even for a few numbers, each operation is a kernel launch on a GPU.
             let on_device = match lr == 1.0 {
                 true => on_device,
                 false => on_device * lr,
@@ -149,8 +149,8 @@ impl Optimizer for PopulationSgd {
     fn to_device<const D: usize>(_state: (), _device: &Device) {}
 }
 
-/// w ← w − r g with the rate r of each of as many equal parts of the parameter, then Dale's law; `scaled`
-/// is r g in tensor operations.
+/// w ← w − r g, then Dale's law. The parameter consists of as many equal parts as there are rates, each with
+/// its own rate r; `scaled` computes r g in tensor operations.
 fn descend<const D: usize>(
     tensor: Tensor<D>,
     grad: Tensor<D>,
@@ -172,7 +172,7 @@ fn descend<const D: usize>(
     }
 }
 
-/// The step on the memory of Flex.
+/// The step in place, in the memory of Flex.
 #[cfg(feature = "flex")]
 mod host {
     use burn::backend::flex::FlexTensor;
@@ -181,9 +181,9 @@ mod host {
 
     use crate::storage;
 
-    /// The updated tensor, or the tensor as it was if its memory is shared or not on Flex, or the
-    /// gradient is laid out otherwise.
-    #[allow(clippy::result_large_err)] // Not an error in Rust's sense: the tensor, handed back.
+    /// The updated tensor; or the tensor unchanged, if its memory is shared or not on Flex, or the gradient
+    /// has another layout.
+    #[allow(clippy::result_large_err)] // `Err` hands the tensor back.
     pub(super) fn descend<const D: usize>(
         tensor: Tensor<D>,
         grad: &Tensor<D>,
@@ -223,13 +223,13 @@ mod host {
                 let parts = weights.chunks_mut(part).zip(grad.chunks(part));
                 for ((weights, grad), rate) in parts.zip(rates) {
                     let rate = *rate as $real;
-                    // Rounded twice, as the two operations that this stands for.
+                    // Rounded twice, as by the two tensor operations.
                     let moved = weights
                         .iter_mut()
                         .zip(grad)
                         .map(|(w, g)| (*w - g * rate, w));
                     match non_negative {
-                        // Written so that NaN stays.
+                        // This form keeps NaN.
                         true => moved.for_each(|(v, w)| *w = if v <= 0.0 { 0.0 } else { v }),
                         false => moved.for_each(|(v, w)| *w = v),
                     }

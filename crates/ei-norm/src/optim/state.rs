@@ -1,7 +1,7 @@
-//! What an optimizer's state writes into a record and reads from it.
+//! The tensors of an optimizer's state in a record.
 //!
-//! Burn's derive reads tensors back in the default dtype of a device, so that training in another
-//! dtype would not continue as it left off; here they keep theirs.
+//! Burn's derive reads tensors back in the default dtype of a device, so training in another dtype would not
+//! continue exactly; here tensors keep their dtype.
 
 use burn::optim::{StateSink, StateSource, join_path};
 use burn::tensor::{Device, Tensor};
@@ -17,7 +17,7 @@ pub(super) fn put<const D: usize>(
     out.push_tensor(prefix, name, read::data(tensor.clone()));
 }
 
-/// The tensor, if the record has one of this rank.
+/// The tensor, if the record has a tensor of this name and rank.
 pub(super) fn take<const D: usize>(
     source: &mut StateSource,
     prefix: &str,
@@ -28,8 +28,8 @@ pub(super) fn take<const D: usize>(
     if data.shape().num_dims() != D {
         return None;
     }
-    // Burn moves it to the parameter's device at the next step. Flex has every dtype, and the default
-    // device may not.
+    // Burn moves the tensor to the parameter's device at the next step. Flex supports every dtype; the
+    // default device may not.
     #[cfg(feature = "flex")]
     let device = &{
         let _ = device;

@@ -1,13 +1,13 @@
-//! Functions of rows with their backward passes: what a circuit computes, in any geometry.
+//! Functions of rows with their backward passes: the computation of a circuit, in any geometry.
 //!
-//! A circuit sees each row x of its input through matrices ("readers", such as W_ex and W_ix) and makes its
-//! output z from what they drive, x W_ex, x W_ix, …. So everything that is large is a product with x, and
-//! that is written here once: for all rows at once ([`apply`]), and for the steps of a sequence, whose rows
-//! hold the state before ([`sequence`]). The circuit adds what happens between drives and output.
+//! A circuit multiplies each row x of its input with matrices ("readers", such as W_ex and W_ix) and computes
+//! its output z from the products ("drives", x W_ex, x W_ix, …). The large operations, the products with x,
+//! are written here once: for all rows at once ([`apply`]), and for the steps of a sequence, whose rows
+//! include the previous state ([`sequence`]). The circuit defines the step from the drives to the output.
 //!
-//! All of it may have leading axes, of the same sizes in rows and weights: a population of networks, each
-//! with weights of its own, is `[networks, rows, features]` and `[networks, d_in, d_out]`. A single network
-//! has no such axis; the code is the same in every rank `D`.
+//! Rows and weights may have leading axes of the same sizes: a population of networks, each with its own
+//! weights, has rows `[networks, rows, features]` and weights `[networks, d_in, d_out]`. A single network has
+//! no such axis; the code is the same in every rank `D`.
 
 pub(crate) mod sequence;
 mod vector;
@@ -22,14 +22,14 @@ use crate::statistics::Features;
 
 pub(crate) use vector::Vector;
 
-/// What a circuit computes of each row. All tensors hold a row for each row of the input, and a matrix for
-/// each network.
+/// The computation of a circuit for each row. All tensors have a row for each row of the input, and a matrix
+/// for each network.
 pub trait RowFunction<const D: usize = 2>: Clone + Send + Sync + 'static {
     /// The matrices that read a row, `[..., d_input, ·]`. The task's error reaches the first
-    /// [`open`](Self::open) of them, and x through these alone; the others are constants.
+    /// [`open`](Self::open) of these matrices, and through them x; the others are constants.
     fn readers(&self) -> Vec<Tensor<D>>;
 
-    /// How many readers the task's error passes.
+    /// The number of readers that the task's error passes.
     fn open(&self) -> usize {
         self.readers().len()
     }
@@ -40,20 +40,20 @@ pub trait RowFunction<const D: usize = 2>: Clone + Send + Sync + 'static {
     /// The same function outside of any graph.
     fn inner(self) -> Self;
 
-    /// The output z, `[..., rows, d_output]`, from what each reader drives, and what the way back needs.
+    /// The output z, `[..., rows, d_output]`, from the drive of each reader, with the values for the backward
+    /// pass.
     fn activate(&self, drives: Vec<Tensor<D>>) -> Activity<D>;
 
     /// The outputs that exist.
     fn features(&self) -> &Features<D>;
 
-    /// The error that is used in place of the error `delta` that arrives at z. None arrives at an output
-    /// that does not exist.
+    /// The error that replaces the error `delta` at z. Outputs that do not exist receive no error.
     fn normalize_error(&self, kept: &[Tensor<D>], delta: Tensor<D>) -> Tensor<D> {
         let _ = kept;
         self.features().only(delta)
     }
 
-    /// Whether [`normalize_error`](Self::normalize_error) does anything.
+    /// Whether [`normalize_error`](Self::normalize_error) changes errors.
     fn normalizes_errors(&self) -> bool {
         self.features().are_some()
     }
@@ -66,8 +66,8 @@ pub trait RowFunction<const D: usize = 2>: Clone + Send + Sync + 'static {
         wanted: &[bool],
     ) -> Vec<Option<Tensor<D>>>;
 
-    /// The errors at the other weights, where `wanted`, from the errors at z and at the drives. Where none
-    /// is wanted, `kept` may be empty.
+    /// The errors at the other weights, where `wanted`, from the errors at z and at the drives. If none is
+    /// wanted, `kept` may be empty.
     fn to_others(
         &self,
         kept: &[Tensor<D>],
@@ -77,15 +77,15 @@ pub trait RowFunction<const D: usize = 2>: Clone + Send + Sync + 'static {
     ) -> Errors;
 }
 
-/// An output of rows.
+/// The output of a [`RowFunction`].
 pub struct Activity<const D: usize = 2> {
     /// z, `[..., rows, d_output]`.
     pub z: Tensor<D>,
-    /// What the way back needs, `[..., rows, ·]` each.
+    /// The values that the backward pass needs, `[..., rows, ·]` each.
     pub kept: Vec<Tensor<D>>,
 }
 
-/// What a pass over rows leaves behind for a local loss, outside of any graph.
+/// The values of a pass over rows that a local loss needs, outside of any graph.
 pub struct Pass<const D: usize = 2> {
     /// The rows that the readers saw.
     pub inputs: Tensor<D>,
@@ -95,8 +95,8 @@ pub struct Pass<const D: usize = 2> {
     pub counts: Option<Tensor<D>>,
 }
 
-/// Applies a function of rank `R` to all rows over the last axis of `x`, as one autodiff node. The first
-/// R − 2 axes of `x` are those of the networks.
+/// Applies a function of rank `R` to all rows over the last axis of `x`, as one autodiff node. The first R −
+/// 2 axes of `x` are the axes of the networks.
 ///
 /// # Shapes
 ///
@@ -145,7 +145,7 @@ pub(crate) fn apply<F: RowFunction<R>, const R: usize, const D: usize>(
     (output, pass)
 }
 
-/// The same in plain autodiff, for a backend on which there is no node.
+/// [`apply`] in plain autodiff, for a backend without our nodes.
 fn in_operations<F: RowFunction<D>, const D: usize>(function: &F, x: Tensor<D>) -> Tensor<D> {
     let open = function.open();
     let readers = function.readers().into_iter().enumerate();
@@ -162,7 +162,7 @@ fn in_operations<F: RowFunction<D>, const D: usize>(function: &F, x: Tensor<D>) 
     map_grad(z, move |delta| constant.normalize_error(&kept, delta))
 }
 
-/// The error at the rows, Σ d Wᵀ over the drives with an error d and their matrices W.
+/// The error at the rows: Σ d Wᵀ over the drives that have an error d, each with its matrix W.
 fn to_input<const D: usize>(at_drives: &[Option<Tensor<D>>], readers: &[Tensor<D>]) -> Tensor<D> {
     let mut errors = at_drives.iter().zip(readers).filter_map(|(error, w)| {
         let error = error.clone()?;
@@ -175,13 +175,13 @@ fn to_input<const D: usize>(at_drives: &[Option<Tensor<D>>], readers: &[Tensor<D
     }
 }
 
-/// As many drives as there are readers.
+/// The drives as an array, one for each reader.
 pub(crate) fn exactly<const N: usize, const D: usize>(drives: Vec<Tensor<D>>) -> [Tensor<D>; N] {
     let drives = <[Tensor<D>; N]>::try_from(drives);
     drives.unwrap_or_else(|drives| unreachable!("{} drives for {N} readers", drives.len()))
 }
 
-/// All axes but the last and the first R − 2 as one.
+/// Joins all axes between the first R − 2 and the last.
 pub(crate) fn rows<const D: usize, const R: usize>(x: Tensor<D>) -> Tensor<R> {
     let mut shape = [1; R];
     if let Some((features, leading)) = x.dims().split_last() {
@@ -193,14 +193,15 @@ pub(crate) fn rows<const D: usize, const R: usize>(x: Tensor<D>) -> Tensor<R> {
     reshaped(x, shape)
 }
 
-/// The axes of `shape` again, but for the last, which is that of `x`.
+/// The inverse of [`rows`]: restores the axes of `shape`, except that the last axis keeps its size in `x`.
 pub(crate) fn unrows<const D: usize, const R: usize>(x: Tensor<R>, shape: [usize; D]) -> Tensor<D> {
     let mut shape = shape;
     shape[D - 1] = x.dims()[R - 1];
     reshaped(x, shape)
 }
 
-/// `x` in this shape; Burn takes a size of 0 for one that is to be kept.
+/// `x` in this shape. An empty `x` is a special case because Burn's `reshape` takes a size of 0 for "keep
+/// this size".
 fn reshaped<const D: usize, const E: usize>(x: Tensor<D>, shape: [usize; E]) -> Tensor<E> {
     match x.shape().num_elements() {
         0 => Tensor::zeros(shape, (&x.device(), x.dtype())),
@@ -208,7 +209,6 @@ fn reshaped<const D: usize, const E: usize>(x: Tensor<D>, shape: [usize; E]) -> 
     }
 }
 
-/// z + b.
 pub(crate) fn add_bias<const D: usize>(z: Tensor<D>, bias: &Option<Vector<D>>) -> Tensor<D> {
     match bias {
         Some(bias) => z + bias.row(),

@@ -1,9 +1,9 @@
-//! A function of rows at every step of a sequence: the way through time and back.
+//! A function of rows at every step of a sequence, and backpropagation through time.
 //!
-//! The function sees [x_t, h_{t−1}] and makes z_t of it; the state is h_t = φ(z_t). A sequence is one
-//! autodiff node. Step by step in autodiff, every step would add a gradient as large as the weights, and
-//! the slice of every step one as large as the sequence; here the errors of all steps are collected, and
-//! each weight gets its gradient in one product.
+//! The function computes z_t from [x_t, h_{t−1}]; the state is h_t = φ(z_t). A sequence is one autodiff node.
+//! With one node for each step, every step would add a gradient as large as the weights, and its slice a
+//! gradient as large as the sequence; here the errors of all steps are collected, and the gradient of each
+//! weight is one product.
 //!
 //! Sequences are `[steps, batch, features]`.
 
@@ -16,14 +16,14 @@ use crate::autodiff::{attach, is_listed};
 use crate::context;
 use crate::matmul::{add_product, product};
 
-/// A sequence that a function is applied to.
+/// A sequence as the input of a function.
 pub(crate) struct Sequence {
     /// `[steps, batch, d_input]`.
     pub x: Tensor<3>,
     /// The state before the first step, `[batch, d_hidden]`; 0 if none.
     pub initial: Option<Tensor<2>>,
-    /// True beyond the end of an example, `[steps, batch, 1]`; none if no example ends before the
-    /// others. There an example keeps its state, and nothing is learned.
+    /// True beyond the end of an example, `[steps, batch, 1]`; none if all examples have the same length.
+    /// Beyond its end an example keeps its state, and nothing is learned.
     pub absent: Option<Tensor<3, Bool>>,
     /// φ.
     pub activation: NonNegativeActivation,
@@ -33,10 +33,10 @@ pub(crate) struct Sequence {
 
 /// The states h_t of a sequence, `[steps, batch, d_hidden]`.
 ///
-/// With u_t the error that arrives at h_t, N what the function does to errors, and J the way back from z
-/// to what the readers drive: δ_t = N((u_t + e_{t+1}) φ'(z_t)), d_t = J δ_t for each reader, and
-/// e_t = Σ d_t W_hᵀ with the rows W_h of the reader that belong to h. Over the rows of all steps,
-/// dx = Σ D W_xᵀ and dW = [X, H]ᵀ D, with H the states before each step.
+/// With u_t the error that arrives at h_t, N the function's normalization of errors, and J its backward pass
+/// from z to the drive of each reader: δ_t = N((u_t + e_{t+1}) φ'(z_t)), d_t = J δ_t for each reader, and e_t
+/// = Σ d_t W_hᵀ with the rows W_h of the reader that belong to h. Over the rows of all steps, dx = Σ D W_xᵀ
+/// and dW = [X, H]ᵀ D, with H the states before each step.
 pub(crate) fn apply<F: RowFunction>(function: F, sequence: Sequence) -> (Tensor<3>, Pass) {
     let [steps, batch, d_input] = sequence.x.dims();
     if steps * batch == 0 {
@@ -47,7 +47,7 @@ pub(crate) fn apply<F: RowFunction>(function: F, sequence: Sequence) -> (Tensor<
     let readers: Vec<Split> = readers.map(|w| Split::new(w, d_input)).collect();
     let first = sequence.initial.clone().map(Tensor::inner);
     let inputs = rows(sequence.x.clone().inner());
-    // The inputs of all steps at once; then the states, one step after the other.
+    // The products with the inputs of all steps at once; then the states, one step after the other.
     let of_inputs: Vec<_> = readers
         .iter()
         .map(|w| product(inputs.clone(), w.of_x.clone()))
@@ -86,14 +86,14 @@ pub(crate) fn apply<F: RowFunction>(function: F, sequence: Sequence) -> (Tensor<
     (output, pass)
 }
 
-/// What the way back through time needs.
+/// The values that backpropagation through time needs.
 struct Way<F> {
     constant: F,
     readers: Vec<Split>,
     inputs: Tensor<2>,
     first: Option<Tensor<2>>,
     states: Tensor<3>,
-    /// What the function kept at each step.
+    /// The values that the function kept at each step.
     kept: Vec<Vec<Tensor<2>>>,
     sequence: Sequence,
 }
@@ -102,14 +102,14 @@ struct Way<F> {
 struct Errors {
     /// At z.
     delta: Tensor<2>,
-    /// At what each open reader drives.
+    /// At the drive of each open reader.
     at_drives: Vec<Option<Tensor<2>>>,
     /// At the initial state.
     initial: Option<Tensor<2>>,
 }
 
 impl<F: RowFunction> Way<F> {
-    /// What the function kept, over the rows of all steps.
+    /// The values that the function kept, over the rows of all steps.
     fn all_kept(&self) -> Vec<Tensor<2>> {
         let count = self.kept.first().map_or(0, Vec::len);
         let over_steps = |k: usize| self.kept.iter().map(move |kept| kept[k].clone());
@@ -118,7 +118,7 @@ impl<F: RowFunction> Way<F> {
             .collect()
     }
 
-    /// The states before each step, as rows: the initial one (0 if none), then all but the last.
+    /// The states before each step, as rows: the initial state (0 if none), then all states but the last.
     fn before(&self) -> Tensor<2> {
         let first = match &self.first {
             Some(first) => first.clone(),
@@ -182,7 +182,7 @@ impl<F: RowFunction> Way<F> {
         })
     }
 
-    /// Goes back through time, from the last step on.
+    /// Backpropagation through time, from the last step to the first.
     fn errors(&self, upstream: Tensor<3>, of_initial: bool) -> Errors {
         let slopes = self.sequence.activation.slope(self.states.clone());
         let every = vec![true; self.readers.len()];
@@ -195,7 +195,7 @@ impl<F: RowFunction> Way<F> {
                 Some(from_next) => error + from_next,
                 None => error,
             };
-            // Beyond the end of an example its error goes to the step before as it is.
+            // Beyond the end of an example the error is passed to the previous step unchanged.
             let absent = self.sequence.absent_at(step);
             let passed_on = absent.clone().map(|absent| {
                 let exists = absent.bool_not();
@@ -235,7 +235,8 @@ impl<F: RowFunction> Way<F> {
 }
 
 impl Sequence {
-    /// True where an example has no such step, `[batch, d_hidden]`; none if all have.
+    /// True where an example has no such step, `[batch, d_hidden]`; none if all examples have the same
+    /// length.
     fn absent_at(&self, step: usize) -> Option<Tensor<2, Bool>> {
         let absent = self.absent.clone()?;
         let [_, batch, _] = absent.dims();
@@ -243,7 +244,7 @@ impl Sequence {
         Some(absent.expand([batch, self.d_hidden]))
     }
 
-    /// The state after a step; beyond the end of an example it is the state before (0 if none).
+    /// The state after a step; beyond the end of an example the previous state (0 if none).
     fn held(&self, step: usize, state: Tensor<2>, before: Option<&Tensor<2>>) -> Tensor<2> {
         match (self.absent_at(step), before) {
             (None, _) => state,
@@ -269,7 +270,7 @@ impl Sequence {
     }
 }
 
-/// The states of no step or of no example: no value, but a part of the graph.
+/// The result for no steps or no examples: an empty tensor that is part of the graph.
 fn nothing<F: RowFunction>(function: F, sequence: Sequence) -> (Tensor<3>, Pass) {
     let Sequence { x, d_hidden, .. } = sequence;
     let [steps, batch, d_input] = x.dims();
@@ -306,7 +307,7 @@ fn nothing<F: RowFunction>(function: F, sequence: Sequence) -> (Tensor<3>, Pass)
     (states, pass)
 }
 
-/// The same step by step in plain autodiff, for a backend on which there is no node.
+/// [`apply`] step by step in plain autodiff, for a backend without our nodes.
 fn step_by_step<F: RowFunction>(function: &F, sequence: &Sequence) -> Tensor<3> {
     let [steps, batch, _] = sequence.x.dims();
     let zeros = || {

@@ -1,11 +1,11 @@
-//! Vectors beside matrices: a bias, a gain.
+//! Vectors among the weights: a bias, a gain.
 
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Dispatch, DispatchTensor, TensorMetadata};
 use burn::tensor::{Shape, Tensor};
 
-/// A vector `[..., features]` that belongs to rows `[..., rows, features]` of rank `D`: one for each
-/// network. It is kept in its own rank, so that it can be the parent of a node.
+/// A vector `[..., features]` for rows `[..., rows, features]` of rank `D`: one for each network. It keeps
+/// its own rank, so that it can be the parent of a node.
 #[derive(Debug, Clone)]
 pub struct Vector<const D: usize>(DispatchTensor);
 
@@ -24,12 +24,12 @@ impl Vector<3> {
 }
 
 impl<const D: usize> Vector<D> {
-    /// As a row, `[..., 1, features]`.
+    /// The vector as a row, `[..., 1, features]`.
     pub(crate) fn row(&self) -> Tensor<D> {
         self.with_axis(D - 2)
     }
 
-    /// As a column, `[..., features, 1]`.
+    /// The vector as a column, `[..., features, 1]`.
     pub(crate) fn column(&self) -> Tensor<D> {
         self.with_axis(D - 1)
     }
@@ -51,9 +51,9 @@ impl<const D: usize> Vector<D> {
         self.0
     }
 
-    /// Outside of any graph.
+    /// The vector outside of any graph.
     pub(crate) fn inner(self) -> Self {
-        // `inner` looks at no axis.
+        // `inner` does not depend on the rank.
         Self(Tensor::<D>::from_dispatch(self.0).inner().into_dispatch())
     }
 }

@@ -1,4 +1,4 @@
-//! What an I-Norm circuit computes of rows, with the task's error on its way back.
+//! The function of an I-Norm circuit, with the backward pass of the task's error.
 
 use burn::backend::DispatchTensor;
 use burn::tensor::{Tensor, TensorData};
@@ -12,8 +12,8 @@ use crate::matmul::{add_product, product};
 use crate::row_function::{Activity, RowFunction, Vector, add_bias, exactly, sum_over_rows};
 use crate::statistics::{Features, mean_square};
 
-/// z = (a − s)/q, with s and q as constants: the error δ at z sends back δ/q to a, and from there to x,
-/// W_ex and b.
+/// z = (a − s)/q, with s and q as constants: the error δ at z becomes δ/q at a, and reaches x, W_ex and b
+/// from there.
 #[derive(Debug, Clone)]
 pub struct INormFunction<const D: usize = 2> {
     pub(super) w_ex: Tensor<D>,
@@ -29,27 +29,27 @@ pub struct INormFunction<const D: usize = 2> {
     pub(super) positions: usize,
 }
 
-/// What divides.
+/// The divisive inhibitory weights.
 #[derive(Debug, Clone)]
 pub(super) struct Divisive<const D: usize> {
     pub(super) u_ix: Tensor<D>,
     pub(super) u_ei: Tensor<D>,
-    /// The value of every element of U_ei if they are the same and do not learn: then q is one number
-    /// an example.
+    /// The value of every element of U_ei, if all are equal and do not learn: then q is one number for each
+    /// example.
     pub(super) uniform: Option<PerNetwork<D>>,
 }
 
-/// A number of each network.
+/// A number for each network.
 #[derive(Debug, Clone)]
 pub(super) enum PerNetwork<const D: usize> {
-    /// The same for all.
+    /// The same number for all networks.
     Same(f64),
     /// `[networks, 1, 1]`.
     Own(Box<Tensor<D>>),
 }
 
 impl<const D: usize> PerNetwork<D> {
-    /// These numbers, on the device of `like` and in its dtype.
+    /// The numbers, on the device of `like` and in its dtype.
     fn new(numbers: Vec<f64>, like: &Tensor<D>) -> Self {
         if numbers.iter().all(|number| *number == numbers[0]) {
             return Self::Same(numbers[0]);
@@ -73,8 +73,7 @@ impl<const D: usize> PerNetwork<D> {
 }
 
 impl<const D: usize> Divisive<D> {
-    /// d² U_ei of the drive d = x U_ix: `[..., rows, d_output]` or, if U_ei is
-    /// uniform, `[..., rows, 1]`.
+    /// d² U_ei for the drive d = x U_ix: `[..., rows, d_output]` or, if U_ei is uniform, `[..., rows, 1]`.
     fn power(&self, drive: Tensor<D>) -> Tensor<D> {
         let n_d = drive.dims()[D - 1] as f64;
         match &self.uniform {
@@ -85,7 +84,7 @@ impl<const D: usize> Divisive<D> {
 }
 
 impl<const D: usize> INormFunction<D> {
-    /// Of circuits of one form, for rows of which so many belong to an example.
+    /// The function of circuits of one form, with `positions` rows for each example.
     pub(super) fn new(circuits: &[INorm], mut values: Values<D>, positions: usize) -> Self {
         let form = &circuits[0];
         let uniform = circuits
@@ -118,7 +117,7 @@ impl<const D: usize> INormFunction<D> {
         }
     }
 
-    /// As the task's error sees it: inhibition is a constant.
+    /// The function for the task's error: inhibition is a constant.
     pub(super) fn of_task(self) -> Self {
         Self {
             w_ex: self.w_ex.clone(),
@@ -161,8 +160,8 @@ impl<const D: usize> RowFunction<D> for INormFunction<D> {
         }
     }
 
-    /// Keeps z, x W_ix and, where inhibition divides, x U_ix and q. Where rows are normalized together,
-    /// x W_ix is their mean, and q the same for all of them.
+    /// Keeps z, x W_ix and, if inhibition divides, x U_ix and q. If rows are normalized together, x W_ix is
+    /// averaged over them, and they share the same q.
     fn activate(&self, drives: Vec<Tensor<D>>) -> Activity<D> {
         let positions = self.positions;
         let balance = |a, h: &Tensor<D>| {

@@ -1,4 +1,4 @@
-//! The loss that the inhibitory weights of an I-Norm circuit learn from, and its way back.
+//! The loss from which the inhibitory weights of an I-Norm circuit learn, with its backward pass.
 
 use burn::backend::DispatchTensor;
 use burn::tensor::Tensor;
@@ -24,7 +24,7 @@ impl sealed::HasLocalLoss for INorm {
             let zero = Tensor::zeros([1], (&pass.inputs.device(), pass.inputs.dtype()));
             return context::associate(zero, &self.w_ix.base());
         };
-        // What the rows of a pass were made with is seen from x W_ix.
+        // x W_ix has a row for each example, so its size tells how many rows an example has.
         let [examples, _] = pass.kept[1].dims();
         let positions = z.dims()[0] / examples;
         match is_listed(&self.w_ix.base()) {
@@ -48,11 +48,11 @@ impl sealed::HasLocalLoss for INorm {
     }
 }
 
-/// The mean over the rows that count of m² + (v − 1)², m and v the mean and variance of a row of ẑ, or
-/// of m² where nothing divides. It reaches the inhibitory weights only.
+/// The mean over the rows that count of m² + (v − 1)², with m and v the mean and variance of a row of ẑ;
+/// without divisive inhibition, the mean of m². The loss reaches only the inhibitory weights.
 ///
-/// With D outputs, B rows and an upstream error λ, dL/dẑ = α + β ẑ where β = 4 λ (v − 1)/(B D) and
-/// α = 2 λ m/(B D) − β m. From there it goes to s by −1/q and to q by −ẑ/q.
+/// With D outputs, B rows and an upstream error λ, dL/dẑ = α + β ẑ where β = 4 λ (v − 1)/(B D) and α = 2 λ
+/// m/(B D) − β m. The error at s is −(dL/dẑ)/q, the error at q is −(dL/dẑ) ẑ/q.
 ///
 /// # Shapes
 ///
@@ -112,7 +112,7 @@ fn local_loss<const D: usize>(function: INormFunction<D>, pass: Pass<D>) -> Tens
                 return subtractive(-alpha.expand(z.dims())).into();
             };
             let q = match divisive.uniform {
-                // q is as narrow as α and β: one pass over ẑ less.
+                // q is as narrow as α and β, which saves one pass over ẑ.
                 Some(_) => joined(q.clone(), examples).narrow(D - 1, 0, 1),
                 None => joined(q.clone(), examples),
             };
@@ -141,7 +141,7 @@ fn local_loss<const D: usize>(function: INormFunction<D>, pass: Pass<D>) -> Tens
     )
 }
 
-/// A number of each network, `[networks, 1, 1]`; of a single network `[1, 1]`.
+/// A number for each network, `[networks, 1, 1]`; for a single network `[1, 1]`.
 fn one_each<const D: usize>(numbers: Tensor<1>) -> Tensor<D> {
     let mut shape = [1; D];
     shape[0] = numbers.dims()[0];
@@ -165,7 +165,7 @@ fn sum_over_rows<const D: usize>(x: Tensor<D>) -> Tensor<1> {
 }
 
 impl INorm {
-    /// The local loss of the rows of so many examples in plain autodiff.
+    /// The local loss for the rows of `examples` examples, in plain autodiff.
     fn local_loss_in_operations(
         &self,
         inputs: Tensor<2>,
@@ -189,7 +189,7 @@ impl INorm {
     }
 }
 
-/// The last part of the way back, to the weights that want an error: W_ix, W_ei, U_ix, U_ei.
+/// The last part of the backward pass, to the wanted weights among W_ix, W_ei, U_ix, U_ei.
 struct Back<'a, const D: usize> {
     inputs: Tensor<D>,
     wanted: &'a [bool],
@@ -200,7 +200,7 @@ impl<const D: usize> Back<'_, D> {
         product(self.inputs.clone().transpose(), error).into_dispatch()
     }
 
-    /// From the error at s = h W_ei.
+    /// The errors at W_ix and W_ei from the error at s = h W_ei.
     fn subtractive(
         &self,
         h: &Tensor<D>,
@@ -215,7 +215,7 @@ impl<const D: usize> Back<'_, D> {
         ]
     }
 
-    /// From the error at the power u Σ d², d the drive; U_ei is a constant.
+    /// The errors at U_ix and U_ei from the error at the power u Σ d², d the drive; U_ei is a constant.
     fn uniform(
         &self,
         drive: &Tensor<D>,
@@ -226,7 +226,7 @@ impl<const D: usize> Back<'_, D> {
         [self.wanted[2].then(to_u_ix), None]
     }
 
-    /// From the error at the power d² U_ei.
+    /// The errors at U_ix and U_ei from the error at the power d² U_ei.
     fn general(
         &self,
         drive: &Tensor<D>,

@@ -1,4 +1,4 @@
-//! I-Norm (Eyono et al. 2026) with its two backward passes written out.
+//! I-Norm (Eyono et al. 2026) with explicit backward passes for the task's error and for the local loss.
 
 mod function;
 mod local_loss;
@@ -29,27 +29,27 @@ pub use weights::{INormOptions, INormWeights, InhibitoryPlasticity, NormalizedOv
 /// a = x W_ex + b    s = (x W_ix) W_ei    q = sqrt((x U_ix)² U_ei + ε)    z = (a − s)/q
 /// ```
 ///
-/// and the error that arrives at z is changed by the circuit's [`GradNorm`]. Squares are element by
-/// element; where one overflows (x U_ix above 1.8e19 in f32), q is infinite and z is 0.
+/// The error that arrives at z is changed by the circuit's [`GradNorm`]. Squares are element by element; if
+/// one overflows (x U_ix above 1.8e19 in f32), q is infinite and z is 0.
 ///
-/// The task's error sees s and q as constants and reaches W_ex, b and x only. The inhibitory weights
-/// learn from a loss of their own, which the layer's `forward_with_local_loss` returns beside the output
-/// and which reaches nothing else: with ẑ = (a − s)/q and a held constant, the mean over examples of
-/// mean(ẑ)² + (var(ẑ) − 1)². Without divisive inhibition q is 1 and the loss mean(ẑ)².
+/// The task's error treats s and q as constants and reaches only W_ex, b and x. The inhibitory weights learn
+/// from a local loss, which the layer's `forward_with_local_loss` returns beside the output. With ẑ = (a −
+/// s)/q and a held constant, this loss is the mean over examples of mean(ẑ)² + (var(ẑ) − 1)²; it reaches only
+/// the inhibitory weights. Without divisive inhibition, q is 1 and the loss is the mean of mean(ẑ)².
 ///
-/// W_ex, W_ix, W_ei and U_ei are ≥ 0; U_ix and b are free. Which inhibitory matrices learn is part of
-/// the configuration: no `unfreeze`, `train`, `fork` or record changes it.
+/// W_ex, W_ix, W_ei and U_ei are ≥ 0; U_ix and b may have any sign. The choice of inhibitory matrices that
+/// learn is part of the configuration: `unfreeze`, `train`, `fork` or a record do not change it.
 #[derive(Module, Debug)]
 pub struct INorm {
     /// Excitatory weights W_ex, `[d_input, d_output]`, ≥ 0.
     pub w_ex: Weight<2>,
     /// Weights W_ix of the subtractive inhibitory units, `[d_input, n_i]`, ≥ 0.
     pub w_ix: Weight<2>,
-    /// Weights W_ei from those to the outputs, `[n_i, d_output]`, ≥ 0.
+    /// Weights W_ei from the subtractive inhibitory units to the outputs, `[n_i, d_output]`, ≥ 0.
     pub w_ei: Weight<2>,
-    /// Weights U_ix of the divisive inhibitory units, `[d_input, n_d]`, free.
+    /// Weights U_ix of the divisive inhibitory units, `[d_input, n_d]`, of any sign.
     pub u_ix: Option<Weight<2>>,
-    /// Weights U_ei from those to the outputs, `[n_d, d_output]`, ≥ 0.
+    /// Weights U_ei from the divisive inhibitory units to the outputs, `[n_d, d_output]`, ≥ 0.
     pub u_ei: Option<Weight<2>>,
     /// Bias b, `[d_output]`.
     pub bias: Option<Weight<1>>,
@@ -101,7 +101,7 @@ impl Circuit for INorm {
         self.w_ex.dims()
     }
 
-    /// The inhibitory currents depend on the inhibitory weights alone: x counts as a constant there.
+    /// The inhibitory currents treat x as a constant; errors at them reach only the inhibitory weights.
     fn currents<const D: usize>(&self, x: Tensor<D>) -> Currents<D> {
         let constant = x.clone().detach();
         let divisive = self.u_ix.as_ref().zip(self.u_ei.as_ref());
@@ -113,7 +113,7 @@ impl Circuit for INorm {
             divisive: divisive.map(|(u_ix, u_ei)| {
                 let drive = excite(constant, u_ix.val(), None);
                 let power = match u_ei.uniform_value() {
-                    // Every output has the same q: one number an example.
+                    // Every output has the same q: one number for each example.
                     Some(u) => mean_square(drive) * (u * u_ix.dims()[1] as f64),
                     None => excite(drive.square(), u_ei.val(), None),
                 };
@@ -122,7 +122,8 @@ impl Circuit for INorm {
         }
     }
 
-    /// z = (a − sg(s))/sg(q): the task's error passes through the excitatory current only.
+    /// z = (a − sg(s))/sg(q), sg = stop-gradient: the task's error passes only through the excitatory
+    /// current.
     fn output<const D: usize>(&self, currents: &Currents<D>) -> Tensor<D> {
         let z = currents.excitatory.clone() - currents.subtractive.clone().detach();
         match &currents.divisive {
@@ -142,7 +143,7 @@ impl Circuit for INorm {
 }
 
 impl LearnsLocally for INorm {
-    /// The loss of ẑ = (sg(a) − s)/q: it reaches the inhibitory weights only.
+    /// The loss of ẑ = (sg(a) − s)/q: it reaches only the inhibitory weights.
     fn local_loss<const D: usize>(&self, currents: &Currents<D>) -> Tensor<1> {
         let z_hat = currents.excitatory.clone().detach() - currents.subtractive.clone();
         let (z_hat, divisive) = match &currents.divisive {
@@ -164,12 +165,12 @@ impl INorm {
         self.epsilon
     }
 
-    /// What is normalized together.
+    /// The values that are normalized together.
     pub fn over(&self) -> NormalizedOver {
         self.over
     }
 
-    /// For each row the mean over the rows of its example, where these are normalized together.
+    /// If the rows of an example are normalized together: their mean, repeated for each row.
     fn pooled<const D: usize>(&self, current: Tensor<D>) -> Tensor<D> {
         let shape = current.dims();
         if self.over == NormalizedOver::Features || shape.contains(&0) {

@@ -2,8 +2,7 @@
 
 use burn::tensor::Tensor;
 
-/// Rows of so many examples, those of an example joined:
-/// `[..., examples, rows of an example · features]`.
+/// Joins the rows of each example: `[..., examples, rows of an example · features]`.
 pub(super) fn joined<const D: usize>(rows: Tensor<D>, examples: usize) -> Tensor<D> {
     let (count, features) = (rows.dims()[D - 2], rows.dims()[D - 1]);
     match count == examples {
@@ -52,7 +51,6 @@ pub(super) fn shared<const D: usize>(rows: Tensor<D>, positions: usize) -> Tenso
     }
 }
 
-/// With these last two axes.
 fn resized<const D: usize>(x: Tensor<D>, last: [usize; 2]) -> Tensor<D> {
     let shape = with_last(&x, last);
     x.reshape(shape)

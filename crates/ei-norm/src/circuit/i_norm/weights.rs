@@ -1,4 +1,4 @@
-//! What an I-Norm circuit is made of: given weights, or options.
+//! The weights of an I-Norm circuit, and the options for new circuits.
 
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
@@ -10,50 +10,49 @@ use crate::error::check_shape;
 use crate::init::{EiInitializer, Inhibitory, check_elements, or_panic};
 use crate::{Error, GradNorm, GradNormConfig, GradNormMode, context};
 
-/// What is normalized together, where an example has more than one row: the positions of an image, or
-/// other axes between the first and the last.
+/// The values that are normalized together where an example has more than one row: the positions of an image,
+/// or other axes between the first and the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum NormalizedOver {
-    /// The features of each row by themselves: of an image the channels of each position.
+    /// The features of each row alone: for an image, the channels of each position.
     #[default]
     Features,
-    /// All rows of an example together, as LayerNorm over `[channels, height, width]`: of an image the
-    /// whole map. The inhibitory units then pool: s is that of the mean h = x W_ix over the positions,
-    /// and q is made of the mean of (x U_ix)² U_ei over them. The steps of a recurrent layer are always
-    /// normalized one by one. At the start q lacks the variance between the positions; the local loss
-    /// teaches it.
+    /// All rows of an example together, as LayerNorm over `[channels, height, width]`: for an image, the
+    /// whole map. The inhibitory units then pool: s is computed from the mean of h = x W_ix over the
+    /// positions, and q from the mean of (x U_ix)² U_ei. The steps of a recurrent layer are always normalized
+    /// one by one. Initially q lacks the variance between the positions; the local loss teaches it.
     Example,
 }
 
-/// Given weights of an [`INorm`] circuit.
+/// The weights of an [`INorm`] circuit.
 #[derive(Debug, Clone)]
 pub struct INormWeights {
     /// Excitatory weights, `[d_input, d_output]`.
     pub w_ex: Tensor<2>,
     /// From the inputs to the subtractive inhibitory units, `[d_input, n_i]`.
     pub w_ix: Tensor<2>,
-    /// From those to the outputs, `[n_i, d_output]`.
+    /// From the subtractive inhibitory units to the outputs, `[n_i, d_output]`.
     pub w_ei: Tensor<2>,
-    /// U_ix `[d_input, n_d]`, from the inputs to the divisive inhibitory units, and U_ei
-    /// `[n_d, d_output]`, from those to the outputs; none where inhibition only subtracts.
+    /// U_ix `[d_input, n_d]`, from the inputs to the divisive inhibitory units, and U_ei `[n_d, d_output]`,
+    /// from the divisive units to the outputs; none where inhibition only subtracts.
     pub divisive: Option<(Tensor<2>, Tensor<2>)>,
     /// `[d_output]`.
     pub bias: Option<Tensor<1>>,
-    /// What happens to the error at the output.
+    /// How the error at the output is normalized.
     pub grad_norm: GradNorm,
     /// Which inhibitory matrices learn.
     pub plasticity: InhibitoryPlasticity,
     /// ε in q.
     pub epsilon: f64,
-    /// What is normalized together.
+    /// The values that are normalized together.
     pub over: NormalizedOver,
 }
 
 impl INormWeights {
-    /// Weights of a circuit whose inhibition only subtracts. Errors pass as they are, inhibition learns as
-    /// in the paper, and ε is 1e-5: change the fields where something else is wanted.
+    /// Weights of a circuit whose inhibition only subtracts. Errors are not normalized, inhibition learns as
+    /// in the paper, and ε is 1e-5; change the fields for other settings.
     pub fn subtractive(
         w_ex: Tensor<2>,
         w_ix: Tensor<2>,
@@ -74,13 +73,13 @@ impl INormWeights {
         }
     }
 
-    /// The same with divisive inhibition that starts out normalizing exactly: U_ix = W_ex − W_ix W_ei and
-    /// U_ei = 1/d_output, which make (x U_ix)² U_ei = ‖x (W_ex − W_ix W_ei)‖²/d_output. So where
-    /// subtraction balances x W_ex and the bias is constant, the output is LayerNorm(x W_ex) up to ε.
+    /// Weights with divisive inhibition that initially normalizes exactly: U_ix = W_ex − W_ix W_ei and U_ei =
+    /// 1/d_output, which make (x U_ix)² U_ei = ‖x (W_ex − W_ix W_ei)‖²/d_output. If subtraction balances x
+    /// W_ex and the bias is constant, the output is therefore LayerNorm(x W_ex) up to ε.
     ///
-    /// The paper takes the factor V S of the singular value decomposition V S Uᵀ of that matrix for U_ix.
-    /// It is this U_ix in other coordinates of the inhibitory units; as long as U_ei is uniform, plain
-    /// gradient descent learns the same in both.
+    /// The paper decomposes the matrix W_ex − W_ix W_ei into V S Uᵀ (singular value decomposition) and takes
+    /// V S for U_ix. This is the same U_ix in other coordinates of the inhibitory units; as long as U_ei is
+    /// uniform, plain gradient descent learns the same in both.
     ///
     /// # Shapes
     ///
@@ -116,16 +115,16 @@ impl INormWeights {
 pub struct InhibitoryPlasticity {
     /// W_ix, from the inputs to the subtractive inhibitory units.
     pub w_ix: bool,
-    /// W_ei, from those to the outputs.
+    /// W_ei, from the subtractive inhibitory units to the outputs.
     pub w_ei: bool,
     /// U_ix, from the inputs to the divisive inhibitory units.
     pub u_ix: bool,
-    /// U_ei, from those to the outputs.
+    /// U_ei, from the divisive inhibitory units to the outputs.
     pub u_ei: bool,
 }
 
 impl InhibitoryPlasticity {
-    /// What the paper does: W_ix and U_ix learn; W_ix and W_ei where inhibition only subtracts.
+    /// The choice of the paper: W_ix and U_ix learn; where inhibition only subtracts, W_ix and W_ei learn.
     pub fn of_paper(divisive: bool) -> Self {
         Self {
             w_ix: true,
@@ -140,22 +139,22 @@ impl InhibitoryPlasticity {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct INormOptions {
-    /// The subtractive inhibitory units: a count, or a fraction of the outputs. At least 1.
+    /// The number of subtractive inhibitory units: a count, or a fraction of the outputs. At least 1.
     pub inhibitory: Inhibitory,
-    /// Whether there is a bias; it is free of sign and starts at 0.
+    /// Whether there is a bias; it may have any sign and starts at 0.
     pub bias: bool,
     /// The distribution of the initial weights; in a recurrent layer lognormal or exponential.
     pub initializer: EiInitializer,
     /// Whether inhibition also divides; if not, it only subtracts (q = 1).
     pub divisive: bool,
-    /// How the error that arrives at the output is normalized; in full if nothing else is said.
+    /// How the error that arrives at the output is normalized; by default in full.
     pub grad_norm: GradNormMode,
     /// Which inhibitory matrices learn; none given = as in the paper
     /// ([`InhibitoryPlasticity::of_paper`]).
     pub plasticity: Option<InhibitoryPlasticity>,
     /// ε in q and in the normalization of errors.
     pub epsilon: f64,
-    /// What is normalized together, activity and errors.
+    /// The values (activities and errors) that are normalized together.
     pub over: NormalizedOver,
 }
 
@@ -179,7 +178,7 @@ impl Options for INormOptions {
 
     fn build(&self, wiring: &Wiring, device: &Device, rng: &mut impl Rng) -> Result<INorm, Error> {
         let n_i = self.inhibitory.units_of(wiring)?;
-        // U_ei.
+        // U_ei is a square matrix.
         check_elements(&[wiring.outputs; 2])?;
         let draw = self.initializer.draw(wiring, n_i, rng)?;
         let (w_ex, inhibition) = tensors(draw.with_shared_inhibition(), device);

@@ -6,7 +6,7 @@ use super::{Exponentiated, Memory, Rule, Unconstrained, check_decay, check_rate,
 use crate::optim::state::{put, take};
 use crate::{Error, init};
 
-/// Configuration of exponentiated gradient descent in the manner of Adam:
+/// Configuration of exponentiated gradient descent with the moments of Adam:
 ///
 /// ```text
 /// m ← β₁ m + (1 − β₁) g    v ← β₂ v + (1 − β₂) g²    bc₁ = 1 − β₁ᵗ    bc₂ = 1 − β₂ᵗ
@@ -14,9 +14,9 @@ use crate::{Error, init};
 /// w ← w · exp(−(η/bc₁) sgn(w) m/(√v/√bc₂ + ε))
 /// ```
 ///
-/// with η the learning rate, λ the weight decay and t the number of the step, from 1. So a step changes
-/// every weight by about the same ratio, and none changes its sign (η λ above 1 counts as 1). A weight that is exactly 0 never
-/// moves. Parameters without a constraint are split ([`Unconstrained`]).
+/// with η the learning rate, λ the weight decay and t the number of the step, from 1. A step changes every
+/// weight by about the same ratio and never changes its sign (η λ above 1 counts as 1). A weight that is
+/// exactly 0 never moves. Parameters that may have any sign are split ([`Unconstrained`]).
 ///
 /// ```
 /// use burn::optim::GradientsParams;
@@ -46,7 +46,7 @@ pub struct ExponentiatedAdamConfig {
     /// λ, decoupled from the gradient.
     #[config(default = 0.0)]
     pub weight_decay: f64,
-    /// What becomes of parameters that may have any sign.
+    /// The treatment of parameters that may have any sign.
     #[config(default = "Unconstrained::default()")]
     pub unconstrained: Unconstrained,
 }
@@ -63,7 +63,7 @@ pub struct ExponentiatedAdam {
 /// The running moments of [`ExponentiatedAdam`].
 #[derive(Debug, Clone)]
 pub struct Moments<const D: usize> {
-    /// Steps made.
+    /// The number of steps made.
     time: usize,
     first: Tensor<D>,
     second: Tensor<D>,
@@ -92,8 +92,8 @@ impl ExponentiatedAdamConfig {
     ///
     /// # Errors
     ///
-    /// If β₁ or β₂ is not in 0..1, ε or the weight decay is negative or not finite, or the scale of a
-    /// split is not above 0.
+    /// If β₁ or β₂ is not in 0..1, ε or the weight decay is negative or not finite, or the scale of a split
+    /// is not above 0.
     pub fn try_build(&self) -> Result<Exponentiated<ExponentiatedAdam>, Error> {
         check_rate("beta_1", self.beta_1)?;
         check_rate("beta_2", self.beta_2)?;

@@ -13,25 +13,22 @@ use super::state::{nested, put, take};
 use crate::dale::{Sign, announced_sign};
 use crate::{Error, init};
 
-/// What becomes of a parameter that may have any sign: everything that is not a
-/// [`Weight`](crate::dale::Weight) ≥ 0, biases above all. A multiplicative step alone would never
-/// change its sign.
+/// The treatment of a parameter that may have any sign, such as a bias: every parameter that is not a
+/// [`Weight`](crate::dale::Weight) ≥ 0. A multiplicative step alone would never change its sign.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum Unconstrained {
-    /// EG±: w = w₊ − w₋ with two parts > 0, each of which makes multiplicative steps, w₊ with the
-    /// gradient of w and w₋ with its negative. So w changes its sign where it needs to. At the start
-    /// w₊ w₋ = `scale`². Near 0 a step is `2 scale` times that of plain descent; far from 0 it is
-    /// proportional to |w|.
+    /// EG±: w = w₊ − w₋ with two parts > 0, both with multiplicative steps, w₊ with the gradient of w and w₋
+    /// with its negative. This lets w change its sign. Initially w₊ w₋ = `scale`². Near 0 a step is `2 scale`
+    /// times a step of plain gradient descent; far from 0 it is proportional to |w|.
     ///
-    /// The parts are part of the optimizer's state. A value that is changed from outside between two
-    /// steps does not reach them: load the optimizer's record together with the model's.
+    /// The parts belong to the optimizer's state. A value that is changed outside of the optimizer does not
+    /// change them: load the optimizer's record together with the model's.
     Split {
-        /// The geometric mean of the parts at the start, > 0.
+        /// The initial geometric mean of the parts, > 0.
         scale: f64,
     },
-    /// Each value keeps the sign that it has, as in a network of a random sign for each weight. A
-    /// value of 0 stays 0.
+    /// Each value keeps its sign, as in a network with a random sign for each weight. A value of 0 stays 0.
     KeepSign,
 }
 
@@ -56,10 +53,10 @@ impl Unconstrained {
 
 /// A multiplicative step of values that keep their signs.
 pub trait Rule: Clone + Send + Sync + 'static {
-    /// What the rule remembers of earlier gradients.
+    /// The rule's memory of earlier gradients.
     type Memory<const D: usize>: Memory<D>;
 
-    /// The values after a step, and what to remember.
+    /// The values after a step, and the new memory.
     fn step<const D: usize>(
         &self,
         lr: LearningRate,
@@ -69,9 +66,9 @@ pub trait Rule: Clone + Send + Sync + 'static {
     ) -> (Tensor<D>, Self::Memory<D>);
 }
 
-/// What a [`Rule`] remembers.
+/// The memory of a [`Rule`].
 pub trait Memory<const D: usize>: Clone + RecordState {
-    /// The same on a device.
+    /// The same memory on another device.
     fn to_device(self, device: &Device) -> Self;
 }
 
@@ -85,9 +82,9 @@ pub struct Exponentiated<R> {
 /// The state of one parameter.
 #[derive(Debug, Clone)]
 pub struct ExponentiatedState<const D: usize, M> {
-    /// Of the parameter, or of its positive part.
+    /// The memory for the parameter, or for its positive part.
     memory: M,
-    /// Where the parameter is split: its parts w₊ and w₋, and the memory of the second.
+    /// If the parameter is split: its parts w₊ and w₋, and the memory for w₋.
     split: Option<(Tensor<D>, Tensor<D>, M)>,
 }
 
@@ -143,8 +140,8 @@ impl<R: Rule> Optimizer for Exponentiated<R> {
     }
 }
 
-/// w₊ and w₋ > 0 with w₊ − w₋ = w and w₊ w₋ = `scale`²: (√(w² + 4 scale²) ± w)/2, the smaller one by way
-/// of the product, because the difference would cancel.
+/// w₊ and w₋ > 0 with w₊ − w₋ = w and w₊ w₋ = `scale`²: (√(w² + 4 scale²) ± w)/2. The smaller part is
+/// computed from the product, because the difference would cancel.
 fn parts<const D: usize>(w: Tensor<D>, scale: f64) -> (Tensor<D>, Tensor<D>) {
     let size = (w.clone().square() + 4.0 * scale * scale).sqrt();
     let large = (size + w.clone().abs()) / 2.0;
@@ -162,7 +159,7 @@ fn multiply<const D: usize>(values: Tensor<D>, exponent: Tensor<D>) -> Tensor<D>
     values * factor
 }
 
-/// A decay rate of a running mean.
+/// Checks the decay rate of a running mean.
 fn check_rate(name: &'static str, rate: f64) -> Result<(), Error> {
     match (0.0..1.0).contains(&rate) {
         true => Ok(()),
@@ -194,7 +191,7 @@ impl<const D: usize, M: Memory<D>> RecordState for ExponentiatedState<D, M> {
     }
 }
 
-// Of a decay that shrinks weights, the same in both rules.
+// Checks a weight decay.
 fn check_decay(decay: f64) -> Result<(), Error> {
     init::check_not_negative("weight_decay", decay)
 }

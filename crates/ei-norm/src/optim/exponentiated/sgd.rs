@@ -15,15 +15,14 @@ use crate::{Error, init};
 /// w ← w · exp(−η sgn(w) v)
 /// ```
 ///
-/// with η the learning rate, λ the weight decay, μ the momentum and τ its dampening; v = g at the first
-/// step, and always without momentum. So every weight keeps its sign, and Dale's law needs no
-/// projection. A weight that is exactly 0 never moves: start with positive weights, as the
-/// initializations of this crate do, and without projection. Steps are relative to the size of a
-/// weight, so learning rates are larger than those of plain descent. Weights that shrink below the
-/// smallest number of their dtype become 0 and stay so; one that grows beyond the largest becomes infinite,
-/// which [`dale::check`](crate::dale::check) finds.
+/// with η the learning rate, λ the weight decay, μ the momentum and τ its dampening. Every weight keeps its
+/// sign, so Dale's law needs no projection. A weight that is exactly 0 never moves: start with positive
+/// weights, as the initializations of this crate do, and do not project. Steps are relative to the size of a
+/// weight, so learning rates are larger than for plain gradient descent. Weights that shrink below the
+/// smallest number of their dtype become 0 and stay 0; weights that grow beyond the largest number become
+/// infinite, which [`dale::check`](crate::dale::check) finds.
 ///
-/// Parameters without a constraint are split ([`Unconstrained`]).
+/// Parameters that may have any sign are split ([`Unconstrained`]).
 ///
 /// ```
 /// use burn::optim::GradientsParams;
@@ -47,7 +46,7 @@ pub struct ExponentiatedSgdConfig {
     /// λ.
     #[config(default = 0.0)]
     pub weight_decay: f64,
-    /// What becomes of parameters that may have any sign.
+    /// The treatment of parameters that may have any sign.
     #[config(default = "Unconstrained::default()")]
     pub unconstrained: Unconstrained,
 }
@@ -119,7 +118,7 @@ impl Rule for ExponentiatedSgd {
             0.0 => grad,
             decay => grad + values.clone().sign() * decay,
         };
-        // Burn's own `Momentum` rounds μ to f32.
+        // Burn's `Momentum` rounds μ to f32.
         let Some(config) = &self.momentum else {
             return (multiply(values, grad * lr), Velocity(None));
         };
