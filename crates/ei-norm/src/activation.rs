@@ -1,6 +1,6 @@
 use burn::tensor::{Tensor, activation};
 
-use crate::Error;
+use crate::named::named;
 
 /// An activation function φ ≥ 0, for neurons in recurrent networks: with a negative activity an excitatory
 /// synapse would inhibit, against Dale's law.
@@ -21,25 +21,12 @@ pub enum NonNegativeActivation {
     RectifiedTanh,
 }
 
+named! {
+    NonNegativeActivation, "activation", 4:
+    Relu "relu", Sigmoid "sigmoid", Softplus "softplus", RectifiedTanh "rectified_tanh"
+}
+
 impl NonNegativeActivation {
-    /// All activation functions.
-    pub const ALL: [Self; 4] = [
-        Self::Relu,
-        Self::Sigmoid,
-        Self::Softplus,
-        Self::RectifiedTanh,
-    ];
-
-    /// The name in configurations and on command lines.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Relu => "relu",
-            Self::Sigmoid => "sigmoid",
-            Self::Softplus => "softplus",
-            Self::RectifiedTanh => "rectified_tanh",
-        }
-    }
-
     /// φ(x), element by element.
     #[must_use]
     pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
@@ -63,28 +50,5 @@ impl NonNegativeActivation {
             Self::Softplus => (h.clone() * 0.5).tanh() * ((-h).exp() + 1.0),
             Self::RectifiedTanh => h.clone().sign() - h.square(),
         }
-    }
-}
-
-impl std::fmt::Display for NonNegativeActivation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl std::str::FromStr for NonNegativeActivation {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        Self::ALL
-            .into_iter()
-            .find(|activation| activation.name() == name)
-            .ok_or_else(|| {
-                Error::config(
-                    "activation",
-                    name,
-                    "relu, sigmoid, softplus, rectified_tanh",
-                )
-            })
     }
 }

@@ -78,6 +78,7 @@ mod error;
 mod error_norm;
 mod map_grad;
 mod matmul;
+mod named;
 mod read;
 mod row_function;
 mod statistics;

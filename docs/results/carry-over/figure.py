@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
-"""Draws docs/figures/carry-over.{png,svg} from search.csv and best.csv beside this file."""
+"""Draws docs/figures/carry-over.{png,svg} and prints the tables of docs/carry-over.md from the packed stores
+conv.jsonl.gz and rnn.jsonl.gz beside this file."""
 
-import csv
+import gzip
+import itertools
+import json
 import statistics
 from pathlib import Path
 
@@ -9,15 +12,54 @@ HERE = Path(__file__).parent
 FIGURE = HERE.parent.parent / "figures" / "carry-over"
 CONDITIONS = {
     "none": ("#999999", "no normalization"),
+    "ln+": ("#009E73", "LayerNorm"),
     "inorm": ("#0072B2", "forward only"),
     "inorm+full": ("#D55E00", "forward + error"),
 }
 NETWORKS = {"conv": "Convolutional", "rnn": "Recurrent"}
 
 
-def rows(path):
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
+def records(network):
+    """The records of a network's sweep: by condition, by setting."""
+    found = {condition: {} for condition in CONDITIONS}
+    with gzip.open(HERE / f"{network}.jsonl.gz", "rt") as lines:
+        next(lines)  # The request.
+        for line in lines:
+            record = json.loads(line)
+            found[record["condition"]][record["setting"]] = record
+    return found
+
+
+def percent(record):
+    return 100 * record["test_accuracy"]
+
+
+def signed_rank(differences):
+    """The exact two-sided p of Wilcoxon's signed-rank test, zeros left out, ties with mean ranks."""
+    sizes = sorted(abs(d) for d in differences if d)
+    doubled = {s: 2 * sizes.index(s) + sizes.count(s) + 1 for s in sizes}
+    ranks = [doubled[s] for s in sizes]
+    positive = sum(doubled[abs(d)] for d in differences if d > 0)
+    least = min(positive, sum(ranks) - positive)
+    ways = [1] + [0] * sum(ranks)
+    for rank in ranks:
+        for total in range(len(ways) - 1, rank - 1, -1):
+            ways[total] += ways[total - rank]
+    return min(1.0, 2 * sum(ways[: least + 1]) / 2 ** len(ranks))
+
+
+def tables():
+    for network in NETWORKS:
+        found = records(network)
+        print(f"\n{network}: median, best, diverged")
+        for condition, runs in found.items():
+            values = [percent(record) for record in runs.values()]
+            diverged = sum(record["outcome"] == "diverged" for record in runs.values())
+            print(f"| `{condition}` | {statistics.median(values):.1f} | {max(values):.1f} | {diverged} |")
+        for of, over in itertools.combinations(reversed(CONDITIONS), 2):
+            pairs = [round(percent(r) - percent(found[over][s]), 6) for s, r in found[of].items() if s in found[over]]
+            higher = sum(d > 0 for d in pairs)
+            print(f"{of} over {over}: {statistics.median(pairs):+.1f}, {higher} of {len(pairs)}, p = {signed_rank(pairs):.2g}")
 
 
 def draw():
@@ -27,40 +69,37 @@ def draw():
     matplotlib.rcParams["svg.hashsalt"] = "ei-norm"
     import matplotlib.pyplot as plt
 
-    search, best = rows(HERE / "search.csv"), rows(HERE / "best.csv")
     figure, axes = plt.subplots(2, 2, figsize=(8.6, 6.4), layout="constrained")
     for (network, title), (left, right) in zip(NETWORKS.items(), axes):
-        for place, (condition, (colour, label)) in enumerate(CONDITIONS.items()):
-            values = sorted(
-                100 * float(row["test_accuracy"]) for row in search
-                if (row["network"], row["condition"]) == (network, condition)
-            )
+        for place, (condition, runs) in enumerate(records(network).items()):
+            colour, label = CONDITIONS[condition]
+            values = sorted(percent(record) for record in runs.values())
             spread = [place + 0.5 * (i / max(len(values) - 1, 1) - 0.5) for i in range(len(values))]
             left.scatter(spread, values, s=12, color=colour, alpha=0.8, linewidths=0)
             left.hlines(statistics.median(values), place - 0.35, place + 0.35, color=colour, lw=2)
             epochs = {}
-            for row in best:
-                if (row["network"], row["condition"]) == (network, condition):
-                    epochs.setdefault(int(row["epoch"]), []).append(100 * float(row["test_accuracy"]))
+            for record in runs.values():
+                for epoch in record["history"]:
+                    epochs.setdefault(epoch["epoch"], []).append(100 * epoch["test_accuracy"])
             x = sorted(epochs)
-            mean = [statistics.mean(epochs[e]) for e in x]
-            sd = [statistics.stdev(epochs[e]) for e in x]
-            low, high = ([m + s * d for m, d in zip(mean, sd)] for s in (-1, 1))
-            right.plot(x, mean, color=colour, label=f"{condition}: {label}")
-            right.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+            quartiles = [statistics.quantiles(epochs[e], n=4, method="inclusive") for e in x]
+            low, middle, high = zip(*quartiles)
+            right.plot(x, middle, color=colour, label=f"{condition}: {label}")
+            right.fill_between(x, low, high, color=colour, alpha=0.12, linewidth=0)
         left.set_xticks(range(len(CONDITIONS)), CONDITIONS)
-        left.set_title(f"{title}: 60 settings of the rates, one seed", fontsize=10, loc="left")
-        right.set_title("At each condition's best setting, 5 other seeds", fontsize=10, loc="left")
+        left.set_title(f"{title}: {len(runs)} settings of the rates", fontsize=10, loc="left")
+        right.set_title("Median and quartiles over the settings", fontsize=10, loc="left")
         right.set_xlabel("epoch")
         for axis in (left, right):
             axis.set_ylim(0, 90)
             axis.set_ylabel("test accuracy (%)")
             axis.axhline(10, color="#9ca3af", lw=0.8, ls=":")
             axis.spines[["top", "right"]].set_visible(False)
-    axes[0][1].legend(frameon=False, fontsize=8, loc="lower right")
-    figure.savefig(FIGURE.with_suffix(".png"), dpi=150)
+    axes[1][1].legend(frameon=False, fontsize=8, loc="upper left")
     figure.savefig(FIGURE.with_suffix(".svg"), metadata={"Date": None})
+    figure.savefig(FIGURE.with_suffix(".png"), dpi=150)
 
 
 if __name__ == "__main__":
+    tables()
     draw()

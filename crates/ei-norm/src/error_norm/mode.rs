@@ -1,4 +1,4 @@
-use crate::Error;
+use crate::named::named;
 
 /// How [`GradNorm`](crate::GradNorm) changes the error δ that arrives at a layer's output z (Eyono et al.
 /// 2026).
@@ -52,35 +52,14 @@ pub enum Offset {
     Weighted,
 }
 
+named! {
+    GradNormMode, "mode", 9:
+    Identity "identity", Full "full", Center "center", Scale "scale", Decorrelate "decorrelate",
+    Lateral "lateral", CenterScale "center_scale", CenterDecorrelate "center_decorrelate",
+    DecorrelateScale "decorrelate_scale"
+}
+
 impl GradNormMode {
-    /// All modes.
-    pub const ALL: [Self; 9] = [
-        Self::Identity,
-        Self::Full,
-        Self::Center,
-        Self::Scale,
-        Self::Decorrelate,
-        Self::Lateral,
-        Self::CenterScale,
-        Self::CenterDecorrelate,
-        Self::DecorrelateScale,
-    ];
-
-    /// The name in configurations, records and on command lines.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Identity => "identity",
-            Self::Full => "full",
-            Self::Center => "center",
-            Self::Scale => "scale",
-            Self::Decorrelate => "decorrelate",
-            Self::Lateral => "lateral",
-            Self::CenterScale => "center_scale",
-            Self::CenterDecorrelate => "center_decorrelate",
-            Self::DecorrelateScale => "decorrelate_scale",
-        }
-    }
-
     pub(crate) fn offset(self) -> Offset {
         match self {
             Self::Lateral => Offset::Weighted,
@@ -108,29 +87,5 @@ impl GradNormMode {
     /// Whether δ' depends on z.
     pub(crate) fn looks_at_activity(self) -> bool {
         self.decorrelates() || self.scales()
-    }
-}
-
-impl std::fmt::Display for GradNormMode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl std::str::FromStr for GradNormMode {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        Self::ALL
-            .into_iter()
-            .find(|mode| mode.name() == name)
-            .ok_or_else(|| {
-                Error::config(
-                    "mode",
-                    name,
-                    "identity, full, center, scale, decorrelate, lateral, center_scale, \
-                     center_decorrelate, decorrelate_scale",
-                )
-            })
     }
 }
