@@ -1,12 +1,11 @@
-//! GradNorm in f32: on Flex forward, backward, and both in one step, with one thread and with all; on a
-//! GPU, if this was built for one that is there, backward.
+//! GradNorm in f32: on Flex forward, backward, and both in one step, with one thread and with all; on a GPU,
+//! if one is compiled in and available, backward only.
 //!
-//! `forward/*` is the hook alone, against a copy of its bytes, which it does not make. `backward/*` is
-//! the normalization of an error as the hook runs it, in the memory of an error that nobody else
-//! holds or in memory of its own; the baselines are the same in plain tensor operations and copies
-//! that move as many bytes as there is no way around: z and δ are read and δ' is written, so copies of
-//! one and a half such tensors, into memory that is kept or fresh. `modes/*` compares the modes,
-//! `step/*` a forward and a backward pass with and without the hook.
+//! `forward/*` is the hook alone, compared with a copy of its bytes, which it does not make. `backward/*` is
+//! the normalization of an error as in the hook, in the memory of an error with a single owner or in new
+//! memory. The baselines are the same in plain tensor operations, and copies that move the minimum number of
+//! bytes: z and δ are read and δ' is written, so copies of one and a half such tensors, into kept or new
+//! memory. `modes/*` compares the modes, `step/*` a forward and a backward pass with and without the hook.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -59,13 +58,13 @@ impl Case {
         self.delta.to_data().iter::<f32>().collect()
     }
 
-    /// δ in memory that nobody else holds.
+    /// δ in memory with a single owner.
     fn unshared(&self) -> Tensor<2> {
         self.delta.clone() * 1.0
     }
 }
 
-/// Times `f` on an error of its own.
+/// Times `f` on an unshared error.
 fn in_place(
     group: &mut BenchmarkGroup<'_, WallTime>,
     name: &str,
@@ -172,7 +171,7 @@ fn step(criterion: &mut Criterion, case: &Case) {
     group.finish();
 }
 
-/// The kernel and the same in plain tensor operations, many at a time, since a launch does not wait for its
+/// Times the kernel and plain tensor operations, many calls at a time, because a launch does not wait for its
 /// end.
 fn on_gpu(criterion: &mut Criterion, device: &Device, case: &Case) {
     const LAUNCHES: u32 = 100;

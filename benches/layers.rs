@@ -1,7 +1,7 @@
 //! The layers, forward and backward, against Burn's `Linear` and `LayerNorm` of the same size.
 //!
-//! Each measurement is a forward pass and a backward pass that yields the gradients of the input and
-//! of all parameters. All on Flex in f32, one thread.
+//! Each measurement is a forward pass and a backward pass with the gradients of the input and of all
+//! parameters. All on Flex in f32, one thread.
 
 use burn::nn::{LayerNormConfig, LinearConfig};
 use burn::tensor::{Device, Tensor};

@@ -1,8 +1,8 @@
-//! The recurrent layers over a sequence, forward and backward, against Burn's `Rnn` of the same size
-//! and against their own cells in plain autodiff, one step after the other.
+//! The recurrent layers over a sequence, forward and backward, against Burn's `Rnn` of the same size and
+//! against their cells in plain autodiff, step by step.
 //!
-//! Each measurement is a forward pass and a backward pass that yields the gradients of the inputs and
-//! of all parameters. All on Flex in f32, one thread.
+//! Each measurement is a forward pass and a backward pass with the gradients of the inputs and of all
+//! parameters. All on Flex in f32, one thread.
 
 use burn::nn::RnnConfig;
 use burn::nn::activation::ActivationConfig;

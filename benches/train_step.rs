@@ -1,6 +1,6 @@
 //! A whole training step of the experiment: batch 32, 784-500-500-10, losses, gradients, update and
-//! projection, on Flex in f32, one thread. The baseline is the same network of Burn's own `Linear`
-//! layers with plain SGD.
+//! projection, on Flex in f32, one thread. The baseline is the same network of Burn's `Linear` layers with
+//! plain SGD.
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};

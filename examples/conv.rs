@@ -1,5 +1,5 @@
-//! A convolutional network of one's own in the experiment: every command, condition, stimulus, table and
-//! figure of the program, with a network that it does not know.
+//! A custom convolutional network in the experiment, with every command, condition, stimulus, table and
+//! figure of the program.
 //!
 //! ```sh
 //! cargo run --release --example conv -- --network pooled --conditions none,inorm,inorm+full

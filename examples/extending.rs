@@ -1,5 +1,5 @@
-//! A program that adds one of each to the experiment: a condition, a stimulus, a measure, a data set and
-//! a network. Everything else (commands, store, report, figures) is that of the `luminosity` program.
+//! A program that adds a condition, a stimulus, a measure, a data set and a network to the experiment. All
+//! other parts (commands, store, report, figures) are from the `luminosity` program.
 //!
 //! ```sh
 //! cargo run --release --example extending -- --data stripes --conditions none,inorm,inorm+sign \
@@ -19,7 +19,7 @@ use luminosity::stimulus::{Stimulus, StimulusSpec};
 use luminosity::{Error, RunConfig, cli};
 use rand_chacha::ChaCha8Rng;
 
-/// Errors of which only the sign is left, scaled to their mean size.
+/// Only the sign of each error, scaled to the mean size of the errors.
 const SIGN: ConditionSpec = ConditionSpec {
     name: "inorm+sign",
     description: "forward + sign of the error",
@@ -29,14 +29,14 @@ const SIGN: ConditionSpec = ConditionSpec {
     },
 };
 
-/// Light that flickers between full and less.
+/// Light that flickers between full and reduced brightness.
 const FLICKER: StimulusSpec = StimulusSpec {
     name: "flicker",
     description: "half of the images are darker by ε",
     of: |image| (1.0, if image.u < 0.0 { -image.epsilon } else { 0.0 }),
 };
 
-/// The share of neurons that are silent.
+/// The share of silent neurons.
 const SILENT: MeasureSpec = MeasureSpec {
     name: "silent",
     of: |layer| {

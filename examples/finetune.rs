@@ -1,12 +1,12 @@
 //! `GradNorm` in an ordinary Burn model: `cargo run --release --example finetune`.
 //!
-//! An MLP learns to tell clusters apart, all examples equally bright. Then every example gets a gain
-//! of its own and the network is fine-tuned, from the same weights and on the same examples, once
-//! with plain back-propagation and once with `GradNorm` behind each hidden layer. Both losses are
-//! printed as they are measured, on examples that neither has seen.
+//! An MLP learns to classify clusters whose examples are all equally bright. Then every example gets a random
+//! gain and the network is fine-tuned, from the same weights and on the same examples, once with plain
+//! back-propagation and once with `GradNorm` after each hidden layer. Both losses are measured and printed on
+//! examples that neither network has seen.
 //!
-//! `GradNorm` changes the size of the errors too, so at one learning rate the two differ in more than
-//! direction. Try several (`--lr`, `--seed`, `--mode`) before you conclude anything.
+//! `GradNorm` also changes the size of the errors, so at the same learning rate the two differ in more than
+//! direction. Try several (`--lr`, `--seed`, `--mode`) before you draw conclusions.
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
@@ -98,7 +98,7 @@ impl Task {
     }
 }
 
-/// Trains for so many steps; `report` sees the network before each and at the end.
+/// Trains for this many steps; `report` is called with the network before each step and at the end.
 fn train(
     mut model: Mlp,
     task: &Task,

@@ -1,9 +1,9 @@
 //! Reading, clipping and checking errors in an ordinary Burn model:
 //! `cargo run --release --example gradient_hook`.
 //!
-//! Nothing here needs a layer of this library. A network learns a linear map from examples of which
-//! a few have a wrong target, far off. Their errors are read, and limited, between its two layers.
-//! Then a loss whose value is finite and whose gradient is not: a sentinel says where it goes wrong.
+//! This example needs no layer of the library. A network learns a linear map from examples; a few of them
+//! have wrong targets, far from the correct ones. Their errors are read and limited between the two layers.
+//! Then a loss with a finite value has a gradient that is not finite, and a sentinel finds the place.
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
@@ -25,10 +25,10 @@ struct Args {
 struct Model {
     hidden: Linear,
     readout: Linear,
-    /// The error at the hidden layer as it comes from the readout.
+    /// The error at the hidden layer, from the readout.
     #[module(skip)]
     arriving: GradProbe<2>,
-    /// What the clip lets through to the weights below.
+    /// The error after clipping, which reaches the weights below.
     #[module(skip)]
     leaving: GradProbe<2>,
 }
@@ -89,11 +89,11 @@ fn read_and_clip(steps: usize, device: &Device) {
     }
 }
 
-/// A backward pass of a loss that wants the outputs z of a layer to have length √(Σ z² + ε) = 1, and
-/// what a sentinel finds in it.
+/// The result of a sentinel in the backward pass of a loss for which the outputs z of a layer should have
+/// length √(Σ z² + ε) = 1.
 fn lengths(epsilon: f64, device: &Device) -> Result<(), ei_norm::Error> {
     let layer = LinearConfig::new(8, 4).with_bias(false).init(device);
-    // Inputs with an example that is padding: all zero.
+    // The last input is padding: all zeros.
     let x = Tensor::<2>::ones([3, 8], device).slice_fill(2..3, 0.0);
 
     let sentinel = GradSentinel::new();

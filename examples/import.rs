@@ -1,11 +1,10 @@
 //! Published weights in a Burn model:
 //! `cargo run --release --example import -- FILE [KEY] [--prefix PREFIX] [--save OUT.safetensors]`.
 //!
-//! Reads a 3-layer network under the published names (`fc0`, `fc1`, `fc_output`), prints its sizes and
-//! its outputs for a constant input, and writes it back as safetensors if asked. FILE ends in
-//! `.safetensors`, or in `.json` if it is an index of such files, or is one of PyTorch; KEY is the entry
-//! of a PyTorch checkpoint that holds the `state_dict`; PREFIX is what stands before the names.
-//! `--smoke` takes the file of the tests.
+//! Reads a 3-layer network under the published names (`fc0`, `fc1`, `fc_output`), prints its sizes and its
+//! outputs for a constant input, and optionally writes it as safetensors. FILE ends in `.safetensors`, or in
+//! `.json` if it is an index of such files; otherwise it is a PyTorch file. KEY is the entry of a PyTorch
+//! checkpoint with the `state_dict`; PREFIX is the prefix of the names. `--smoke` reads a file of the tests.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,10 +23,10 @@ struct Net {
 }
 
 impl Net {
-    /// A network of the sizes of the file.
+    /// A network with the sizes of the file.
     fn like(weights: &Weights, device: &Device) -> Result<Self, ei_norm::Error> {
-        // Of the published matrices [outputs, inputs]; for one that is missing any size will do, as the
-        // import says so.
+        // From the published matrices [outputs, inputs]. For a missing matrix any size will do, because the
+        // import reports the matrix.
         let size = |key: &str, axis: usize| {
             let shape = weights.shape(key).unwrap_or_default();
             shape.get(axis).copied().unwrap_or(2)

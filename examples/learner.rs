@@ -1,13 +1,13 @@
 //! The layers under burn-train: `cargo run --release --features learner --example learner`.
 //!
-//! burn-train's `Learner` owns the training loop, so the projection goes where it leaves room:
+//! The training loop belongs to burn-train's `Learner`, so there are two places for the projection:
 //!
-//! - `TrainStep::optimize` is the step as a method of the model. The projection belongs there, and so
-//!   does whatever else follows a step (`LearnedLateral::adapt`).
-//! - If only the sign is wanted, `ei_norm::optim::Projected` around the optimizer is enough.
+//! - `TrainStep::optimize` is the step as a method of the model. It can contain the projection and any other
+//!   operation after a step (`LearnedLateral::adapt`).
+//! - If only the projection is needed, `ei_norm::optim::Projected` around the optimizer is enough.
 //!
-//! This example does the first with `adapt`, and takes the second for the projection; with
-//! `--reparameterize` there is nothing to project.
+//! This example calls `adapt` in the first place and projects in the second; with `--reparameterize` there is
+//! nothing to project.
 
 use std::path::PathBuf;
 
@@ -84,7 +84,7 @@ impl Classifier {
         })
     }
 
-    /// What the metrics look at, and the local loss.
+    /// The input of the metrics, and the local loss.
     fn classify(&self, batch: Batch) -> (ClassificationOutput, Tensor<1>) {
         let (z, local) = self.hidden.forward_with_local_loss(batch.x);
         let logits = self.readout.forward(relu(self.lateral.forward(z)));
@@ -126,7 +126,7 @@ impl InferenceStep for Classifier {
 
 type Example = (Vec<f32>, i64);
 
-/// Two classes, each example with a brightness of its own.
+/// Two classes; each example has a random brightness.
 fn examples(count: usize, seed: u64) -> InMemDataset<Example> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut example = |index: usize| {

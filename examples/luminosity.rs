@@ -1,9 +1,9 @@
-//! The experiment: forward-only against forward + error normalization on Fashion-MNIST under
-//! variable luminosity. `cargo run --release --example luminosity -- --help` says what it can do.
+//! The experiment: forward-only against forward + error normalization on Fashion-MNIST under variable
+//! luminosity. `cargo run --release --example luminosity -- --help` lists its commands and options.
 
 use std::process::ExitCode;
 
-// Burn allocates every result afresh; this allocator makes that several times cheaper.
+// Burn allocates memory for every result; this allocator makes that several times cheaper.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

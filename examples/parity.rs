@@ -1,5 +1,5 @@
-//! Holds the library against golden cases: results computed in float64 by an independent
-//! implementation. `cargo run --release --example parity -- tests/golden`
+//! Compares the library with golden cases: results computed in float64 by an independent implementation.
+//! `cargo run --release --example parity -- tests/golden`
 
 use std::path::PathBuf;
 use std::process::ExitCode;

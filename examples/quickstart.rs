@@ -1,7 +1,7 @@
-//! Dale's law in a Burn model of one's own: `cargo run --release --example quickstart`.
+//! Dale's law in a custom Burn model: `cargo run --release --example quickstart`.
 //!
 //! A small classifier learns two noisy clusters whose brightness varies from example to example.
-//! What an ordinary Burn model needs: EI layers instead of `Linear`, the local loss of the layers
+//! An ordinary Burn model needs three changes: EI layers instead of `Linear`, the local loss of the layers
 //! that learn to normalize, and a projection after each step.
 
 use burn::module::Module;
@@ -36,7 +36,7 @@ impl Classifier {
     }
 }
 
-/// Non-negative inputs `[batch, 20]` of two classes, each example with a brightness of its own.
+/// Non-negative inputs `[batch, 20]` of two classes; each example has a random brightness.
 fn examples(batch: usize, device: &Device) -> (Tensor<2>, Tensor<1, Int>) {
     let class = Tensor::<1, Int>::arange(0..batch as i64, device) % 2;
     let feature = Tensor::<1, Int>::arange(0..20, device) % 2;

@@ -1,4 +1,4 @@
-//! A recurrent network of one's own in the experiment, of the library's recurrent layers, which take a
+//! A custom recurrent network in the experiment, built from the library's recurrent layers, which process a
 //! whole sequence in one node of the graph.
 //!
 //! ```sh

@@ -1,4 +1,4 @@
-//! What the benchmarks share.
+//! Code shared by the benchmarks.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
@@ -12,12 +12,12 @@ pub fn random(shape: [usize; 2], seed: u64, device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
-/// Makes this thread the only one of a thread pool, as a run of the experiment is, for as long as
-/// the pool is kept.
+/// Makes this thread the only thread of a thread pool, as in a run of the experiment, until the pool is
+/// dropped.
 ///
 /// # Panics
 ///
-/// If that was done before in this thread.
+/// If this thread is already in such a pool.
 pub fn one_thread() -> rayon::ThreadPool {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1);
     match pool.use_current_thread().build() {

@@ -1,9 +1,9 @@
-//! What the examples, benchmarks and tests of ei-norm share.
+//! Code shared by the examples, benchmarks and tests of ei-norm.
 
 pub mod bench;
 pub mod golden;
 
-/// The pages for readers, so that their examples are tested.
+/// The documentation pages, so that their examples are tested.
 #[cfg(doctest)]
 mod pages {
     #[doc = include_str!("../README.md")]

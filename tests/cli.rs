@@ -1,4 +1,4 @@
-//! The command line as a person uses it: the real program, its output, exit codes and files.
+//! Tests of the command line with the real program: output, exit codes and files.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -29,7 +29,7 @@ fn record(output: &Output) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// A record without what depends on the clock.
+/// A record without the fields that depend on the clock.
 fn timeless(mut record: Value) -> Value {
     record.as_object_mut().unwrap().remove("timing").unwrap();
     record
@@ -44,8 +44,8 @@ fn train(condition: &str, more: &[&str], folder: &Path) -> Output {
     luminosity(&arguments, folder)
 }
 
-/// One line on standard error (beside the one that names the data), the given exit code, and all
-/// of the words.
+/// Checks that there is one line on standard error (besides the line about the data) with all of the words,
+/// and the given exit code.
 fn assert_refused(arguments: &[&str], folder: &Path, code: i32, words: &[&str]) {
     let output = luminosity(arguments, folder);
     let text = stderr(&output);
@@ -79,7 +79,7 @@ fn the_same_command_gives_the_same_record() {
         let accuracy = one["test_accuracy"].as_f64().unwrap();
         assert!((0.0..=1.0).contains(&accuracy));
         assert!(one["timing"]["ms_per_step"].as_f64().unwrap() > 0.0);
-        // A network without normalization may be silent by now.
+        // By now a network without normalization may be silent.
         let alignment = one["alignment"]["gradient"].as_f64();
         assert!(condition == "none" || alignment.unwrap().abs() <= 1.0 + 1e-6);
         assert_eq!(timeless(one), timeless(two));
@@ -177,7 +177,7 @@ fn lateral_weights_learn_and_how_far_is_recorded() {
     let found = cosines(&learned);
     assert_eq!(found.as_array().unwrap().len(), 2);
     for cosine in found.as_array().unwrap() {
-        // Uniform draws have about sqrt(3)/2.
+        // The cosine of uniform draws is about sqrt(3)/2.
         assert!((0.75..=1.0).contains(&cosine.as_f64().unwrap()), "{found}");
     }
 }
@@ -232,7 +232,7 @@ fn weights_that_are_not_those_of_the_record_are_refused() {
         );
     }
 
-    // A record of an earlier version has no digest; its accuracy speaks then.
+    // A record of an earlier version has no digest; then its accuracy is compared.
     let mut old = record.clone();
     old.as_object_mut().unwrap().remove("weights_sha256");
     std::fs::write(path("old.bpk"), &good).unwrap();
@@ -256,7 +256,7 @@ fn weights_that_are_not_those_of_the_record_are_refused() {
     assert!(other.status.success());
 }
 
-/// What the program does at a signal, once it has made an epoch.
+/// Sends each signal after the first epoch.
 #[cfg(unix)]
 #[test]
 fn every_signal_ends_a_run_with_its_record_and_no_file_is_lost() {
@@ -281,7 +281,7 @@ fn every_signal_ends_a_run_with_its_record_and_no_file_is_lost() {
             .stderr(std::process::Stdio::piped())
             .spawn()
             .unwrap();
-        // The data are named just before the handlers are there.
+        // The data are named just before the handlers are installed.
         let mut said = std::io::BufReader::new(child.stderr.take().unwrap());
         std::io::BufRead::read_line(&mut said, &mut String::new()).unwrap();
         std::thread::sleep(std::time::Duration::from_secs(2));
@@ -392,7 +392,7 @@ fn divergence_is_an_outcome() {
     assert!(stderr(&output).contains("diverged"));
 }
 
-/// The weights are finite; the variance of what they make of an image is not.
+/// The weights are finite, but the variance of the pre-activations is not.
 #[test]
 fn measures_beyond_all_numbers_are_divergence_too() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The program of docs/extending.md: what it adds goes through comparison, sweep and report.
+//! The program of docs/extending.md: its definitions work in the comparison, the sweep and the report.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -93,8 +93,7 @@ fn examples() -> Vec<Example> {
     (0..5 * BATCH).map(example).collect()
 }
 
-/// After training by the `Learner` the model is the one that a loop of one's own makes, and Dale's
-/// law holds.
+/// Compares the model trained by the `Learner` with the model of an ordinary loop, and checks Dale's law.
 #[track_caller]
 fn as_in_a_loop_of_ones_own(
     prepare: impl Fn(EiLinear) -> EiLinear,

@@ -1,5 +1,5 @@
-//! A training step of every layer on a device of a server, against the same step on this process's
-//! Flex. The server is a thread of the test and serves Flex on a port of the loopback interface.
+//! A training step of every layer on the device of a server, compared with the same step on Flex in this
+//! process. The server is a thread of the test and serves Flex on a port of the loopback interface.
 
 #[path = "library/common/mod.rs"]
 #[allow(dead_code)] // Of what the tests share this one uses little.
@@ -16,10 +16,10 @@ use common::Setup;
 use common::table::{largest_error, layers};
 use ei_norm::grad::is_listed;
 
-/// More than all steps take; a server that does not answer would keep a client waiting for ever.
+/// Longer than all steps take; otherwise a server that does not answer would block a client for ever.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A device of a server in a thread that ends with the process.
+/// The device of a server in a thread that ends with the process.
 fn remote_device() -> Device {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("the address of the port");
@@ -36,7 +36,7 @@ fn remote_device() -> Device {
 fn in_time<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
     let (sender, receiver) = mpsc::channel();
     let worker = std::thread::spawn(move || {
-        // Nobody receives after the time is up.
+        // After the timeout nothing receives the result.
         let _ = sender.send(f());
     });
     match receiver.recv_timeout(PATIENCE) {

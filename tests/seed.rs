@@ -1,5 +1,5 @@
-//! The seed of a device determines the weights that are drawn from it. A test in a process of its own,
-//! because all threads of a process share the device's generator.
+//! The seed of a device determines the weights that are drawn from it. The test has its own process, because
+//! all threads of a process share the generator of the device.
 
 use burn::tensor::{Device, Tensor};
 use ei_norm::EiLinearConfig;

@@ -1,4 +1,4 @@
-//! Sweeps by the real program: stores that fill up, are interrupted, shared and reported on.
+//! Sweeps with the real program: stores are filled, interrupted, shared and reported.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_luminosity");
 
-/// Twelve runs, each of some tenths of a second.
+/// Twelve runs of some tenths of a second each.
 const SWEEP: &str = "sweep --conditions none,inorm+full --epsilons 0,0.75 --settings 3 --epochs 1";
 
 fn start(arguments: &str, folder: &Path) -> Child {
@@ -34,7 +34,7 @@ fn complete(arguments: &str, folder: &Path) {
     assert_eq!(text, "complete: 12 of 12 done\n");
 }
 
-/// The records of a store, without what depends on the clock.
+/// The records of a store, without the fields that depend on the clock.
 fn records(store: &Path) -> BTreeMap<String, Value> {
     let files = std::fs::read_dir(store.join("runs")).unwrap();
     let files = files.map(|file| file.unwrap().path());
@@ -90,7 +90,7 @@ fn small(settings: usize) -> String {
     )
 }
 
-/// The only line on standard error that is not about data or the plan.
+/// The only line on standard error that is not about the data or the plan.
 fn line(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     let plan = |l: &&str| !l.starts_with("Data: ") && !l.contains(" at a time, on ");
@@ -114,7 +114,7 @@ fn a_store_is_continued_by_the_same_request_or_extended_on_the_same_data() {
     };
     refused(&small(2), ["settings = 1", "settings = 2"]);
 
-    // The subset with other labels.
+    // The embedded subset with other labels.
     let data = path.join("data");
     std::fs::create_dir(&data).unwrap();
     let embedded = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/luminosity/data");
@@ -239,7 +239,7 @@ fn a_signal_ends_a_sweep_within_a_run_and_leaves_no_claims() {
     assert_eq!(std::fs::read_dir(&runs).unwrap().count(), 0);
 }
 
-/// No file may grow past a limit, as on a disk that is full.
+/// Limits the size of files, as on a full disk.
 #[cfg(unix)]
 #[test]
 fn a_disk_that_fills_up_is_named_and_nothing_complete_is_lost() {
@@ -349,7 +349,7 @@ fn a_report_is_made_of_a_store_finished_or_not() {
         assert!(path.join("whole").join(file).exists(), "{file}");
     }
 
-    // A packed store gives the same, and one that is cut off says how much of it is whole.
+    // A packed store gives the same report; a truncated packed store tells how many records are complete.
     assert!(run("pack store store.jsonl.gz", path).status.success());
     let packed = run("report store.jsonl.gz --out packed", path);
     assert_eq!(packed.stdout, whole.stdout);
@@ -372,7 +372,7 @@ fn a_report_is_made_of_a_store_finished_or_not() {
         );
     }
 
-    // A record that is damaged is named, and the rest is used.
+    // A damaged record is named, and the other records are used.
     let record = records(&path.join("store")).into_keys().next().unwrap();
     std::fs::write(path.join("store/runs").join(&record), "{\"format\": 1").unwrap();
     let partial = run("report store --out partial", path);

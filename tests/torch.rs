@@ -1,4 +1,4 @@
-//! A training step of every layer on LibTorch, against the same step on Flex.
+//! A training step of every layer on LibTorch, compared with the same step on Flex.
 
 #![allow(deprecated)] // Burn advises against LibTorch.
 

@@ -1,5 +1,5 @@
-//! A backend that is compiled into Burn but not enabled in ei-norm: here NdArray, by the feature
-//! `unlisted` of this package.
+//! A backend that is compiled into Burn but not enabled in ei-norm: here NdArray, with the feature `unlisted`
+//! of this package.
 
 #![cfg(not(feature = "ndarray"))]
 #![allow(deprecated)] // NdArray goes with Burn 0.23.
@@ -54,19 +54,19 @@ fn gradients_cannot_be_changed_and_the_message_names_the_feature() {
 #[test]
 fn what_changes_no_gradient_works() {
     let plain = numbers(&Device::ndarray());
-    // No graph: nothing to change.
+    // Without a graph there is no error to change.
     for x in [plain.clone(), plain.clone().autodiff()] {
         assert_same(&map_grad(x.clone(), |error| error * 2.0), &x, "map_grad");
         let normalized = normalize_grad(x.clone(), GradNormMode::Full, None, 1e-5);
         assert_same(&normalized, &x, "normalize_grad");
     }
-    // A graph, but a mode that leaves errors alone.
+    // With a graph, but a mode that does not change errors.
     let x = leaf(&plain);
     let same = normalize_grad(x.clone(), GradNormMode::Identity, None, 1e-5);
     let gradients = (same * 3.0).sum().backward();
     let of_x = x.grad(&gradients).expect("a gradient");
     assert_eq!(values(&of_x), [3.0; 6]);
-    // The rules themselves are plain operations.
+    // The rules alone are plain tensor operations.
     let found = GradNormMode::Full.apply(plain.clone(), plain, None, 1e-5);
     let z = numbers(&Device::flex());
     let expected = GradNormMode::Full.apply(z.clone(), z, None, 1e-5);

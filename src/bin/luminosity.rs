@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-// Burn allocates every result afresh; this allocator makes that several times cheaper.
+// Burn allocates memory for every result; this allocator makes that several times cheaper.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,4 +1,4 @@
-//! Layers and networks from the parameters of a case, and back.
+//! Conversion between the parameters of a case and layers and networks.
 
 use std::collections::BTreeMap;
 
@@ -115,7 +115,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// The parameters of a layer, by name, as the layer stores them.
+/// The parameters of a layer, by name, in the layout of the layer.
 pub(super) struct LayerParameters {
     pub weights: Vec<(&'static str, Tensor<2>)>,
     pub bias: Option<Tensor<1>>,

@@ -1,4 +1,4 @@
-//! How each kind of case is computed with the library.
+//! The computation of each kind of case with the library.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -20,7 +20,7 @@ use super::format::{Array, Case, CaseError, Value};
 
 type Outcome = Result<(f64, String), CaseError>;
 
-/// A case with the device and the dtype to compute it in.
+/// A case with its device and dtype.
 pub(super) struct Scope<'a> {
     pub(super) case: &'a Case,
     plain: &'a Device,
@@ -143,8 +143,8 @@ impl<'a> Scope<'a> {
             &[expected_loss],
         )?;
 
-        // Task and local gradients come from one backward pass of the sum: they never meet in a
-        // parameter, which is part of what is tested.
+        // Task and local gradients come from one backward pass of the sum. That no parameter gets both is
+        // part of the test.
         let upstream = self.tensor::<D>(self.require_input("upstream")?, &self.autodiff);
         let grads = ((out * upstream).sum() + local).backward();
         compare.tensor("grad_x", gradient(&x, &grads)?, self.expected("grad_x")?)?;
@@ -161,7 +161,7 @@ impl<'a> Scope<'a> {
         compare.worst()
     }
 
-    /// The initial divisive weights from the given excitatory and subtractive ones.
+    /// The initial divisive weights for the given excitatory and subtractive weights.
     fn i_norm_init(&self) -> Outcome {
         let w_ex = self.matrix(self.require_input("w_ex")?);
         let w_ix = self.matrix(self.require_input("w_ix")?);
@@ -183,8 +183,8 @@ impl<'a> Scope<'a> {
         compare.tensor("gram", gram, self.expected("gram")?)?;
         compare.tensor("out", out, self.expected("out")?)?;
         let expected_loss = self.expected_number("local_loss")?;
-        // The loss is the square of what ε leaves of a variance of 1, some 1e-5: the rounding of the
-        // 1 is amplified a hundred thousand times. So it is compared next to the 1.
+        // The loss is the squared deviation of the variance from 1 due to ε, some 1e-5: it amplifies the
+        // rounding of the 1 a hundred thousand times. So 1 is added before the comparison.
         let found: f64 = local.into_scalar();
         compare.numbers("local_loss", &[1.0 + found], &[1.0 + expected_loss])?;
         compare.worst()
@@ -283,7 +283,7 @@ impl<'a> Scope<'a> {
         Tensor::from_data(data, (device, self.dtype))
     }
 
-    /// A weight, from post × pre to pre × post.
+    /// A weight, converted from post × pre to pre × post.
     pub(super) fn matrix(&self, array: &Array) -> Tensor<2> {
         self.tensor::<2>(array, &self.autodiff).transpose()
     }
@@ -293,7 +293,7 @@ impl<'a> Scope<'a> {
         Ok(self.tensor(array, &self.autodiff).require_grad())
     }
 
-    /// The backward pass from the case's upstream error.
+    /// The backward pass with the case's upstream error.
     fn backward<const D: usize>(&self, out: Tensor<D>) -> Result<Gradients, CaseError> {
         let upstream = self.tensor::<D>(self.require_input("upstream")?, &self.autodiff);
         Ok((out * upstream).sum().backward())

@@ -4,14 +4,14 @@ use burn::tensor::Tensor;
 
 use super::format::{Array, CaseError};
 
-/// Collects errors; the worst counts.
+/// Collects relative errors and keeps the largest.
 #[derive(Debug, Default)]
 pub(super) struct Comparison {
     worst: Option<(f64, String)>,
 }
 
 impl Comparison {
-    /// Compares a tensor: max|a − b| / max|b|, or max|a − b| where b is zero throughout.
+    /// Compares a tensor: max|a − b| / max|b|, or max|a − b| if b is all zeros.
     pub(super) fn tensor<const D: usize>(
         &mut self,
         name: &str,
@@ -43,7 +43,7 @@ impl Comparison {
                 expected.len()
             )));
         }
-        // `f64::max` would drop a NaN.
+        // `f64::max` would ignore a NaN.
         let largest = |values: &mut dyn Iterator<Item = f64>| {
             values.fold(0.0, |a: f64, b| if b.is_nan() || b > a { b } else { a })
         };
@@ -64,7 +64,7 @@ impl Comparison {
         Ok(())
     }
 
-    /// The largest error and the value that has it.
+    /// The largest error and the name of its value.
     pub(super) fn worst(self) -> Result<(f64, String), CaseError> {
         self.worst
             .ok_or_else(|| CaseError::Form("nothing was compared".to_owned()))

@@ -1,4 +1,4 @@
-//! Reading case files.
+//! Reads case files.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,7 +26,7 @@ pub enum Value {
     Numbers(Vec<f64>),
     /// A list of layers, each a map of parameters.
     Layers(Vec<BTreeMap<String, Array>>),
-    /// A part that the case does not have.
+    /// A part that the case lacks.
     Absent(()),
 }
 
@@ -48,10 +48,10 @@ pub struct Spec {
 /// One golden case.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Case {
-    /// The name of the file, without its ending.
+    /// The name of the file, without its extension.
     #[serde(skip)]
     pub name: String,
-    /// What is computed.
+    /// The operation.
     pub op: String,
     /// The mode of `error_norm`.
     pub mode: Option<String>,
@@ -61,22 +61,22 @@ pub struct Case {
     pub backward: Option<String>,
     /// The GradNorm mode of a layer.
     pub error_norm: Option<String>,
-    /// ε; 1e-5 unless given.
+    /// ε; 1e-5 by default.
     pub epsilon: Option<f64>,
     /// The network of `train`.
     pub spec: Option<Spec>,
     /// Learning rates of `train`, by kind of parameter.
     #[serde(default)]
     pub learning_rates: BTreeMap<String, f64>,
-    /// How many steps `train` makes.
+    /// The number of steps of `train`.
     pub steps: Option<usize>,
-    /// What goes in.
+    /// The inputs.
     pub inputs: BTreeMap<String, Value>,
-    /// What must come out.
+    /// The expected results.
     pub expected: BTreeMap<String, Value>,
 }
 
-/// Why a case could not be read or run.
+/// An error in reading or running a case.
 #[derive(Debug, thiserror::Error)]
 pub enum CaseError {
     /// The folder or a file could not be read.
@@ -84,10 +84,10 @@ pub enum CaseError {
     Read {
         /// The file or folder.
         path: String,
-        /// Why.
+        /// The reason.
         problem: String,
     },
-    /// Something is missing from the case or is not of the right form.
+    /// A part of the case is missing or has the wrong form.
     #[error("{0}")]
     Form(String),
     /// The library refused the weights.
@@ -108,7 +108,7 @@ impl CaseError {
 ///
 /// # Errors
 ///
-/// If the folder or a file cannot be read, or there is none.
+/// If the folder or a file cannot be read, or there are no files.
 pub fn read_folder(folder: &Path) -> Result<Vec<Case>, CaseError> {
     let fail = |path: &Path, problem: String| CaseError::Read {
         path: path.display().to_string(),

@@ -1,5 +1,5 @@
-//! What docs/backends.md lists, on every backend that is built: losses, gradients and steps against
-//! Flex in f64, from the same weights and inputs.
+//! The rows of docs/backends.md on every backend that is built: losses, gradients and steps against Flex in
+//! f64, from the same weights and inputs.
 
 use crate::common::{ChaCha8Rng, Setup, assert_close, leaf, rng, setups, uniform, values};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
@@ -63,7 +63,7 @@ impl ModuleVisitor for Collect<'_> {
     }
 }
 
-/// Fails unless `of` finds about the same numbers everywhere.
+/// Fails unless `of` gives nearly the same numbers on every backend.
 #[track_caller]
 fn same_everywhere(what: &str, of: impl Fn(&Setup) -> Vec<Vec<f64>>) {
     let all = everywhere();
@@ -83,14 +83,14 @@ fn same_everywhere(what: &str, of: impl Fn(&Setup) -> Vec<Vec<f64>>) {
     }
 }
 
-/// A module with weights that are the same everywhere, rounded to f32.
+/// A module with the same weights on every backend, rounded to f32.
 fn make<M: Module>(setup: &Setup, create: impl Fn(&Device, &mut ChaCha8Rng) -> M) -> M {
     let module = create(&setup.device, &mut rng(1));
     module.map(&mut Scatter(setup, rng(5))).train()
 }
 
-/// Output, error of the input and gradient of every parameter, under a random upstream error and the
-/// local loss.
+/// The output, the error of the input and the gradient of every parameter, for a random upstream error and
+/// the local loss.
 #[track_caller]
 fn layer<M: Module, const D: usize, const O: usize>(
     what: &str,

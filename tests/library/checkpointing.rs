@@ -30,7 +30,7 @@ fn model(mode: GradNormMode, device: &Device) -> Model {
     }
 }
 
-/// The gradients of a module, in the order of its parameters; none where nothing is learned.
+/// The gradients of a module, in the order of its parameters; none for a parameter that does not learn.
 struct Collect<'a>(&'a GradientsParams, Vec<Option<Vec<f64>>>);
 
 impl ModuleVisitor for Collect<'_> {

@@ -1,5 +1,5 @@
-//! `ColumnEiLinear` against a scalar reference in f64, its initial weights, Dale's law in training,
-//! records, and what it refuses.
+//! `ColumnEiLinear` against a scalar reference in f64, its initial weights, Dale's law in training, records,
+//! and errors.
 
 use crate::common::{
     Setup, assert_close, assert_same, leaf, panic_of, rng, setups, uniform, values,

@@ -1,5 +1,5 @@
-//! Shapes that do not fit and sizes that no machine holds: refused where they come in, with the number that is
-//! wrong.
+//! Invalid shapes and sizes too large for any machine: refused at the public interface, with the wrong
+//! number.
 
 use burn::tensor::Device;
 use ei_norm::circuit::{
@@ -79,7 +79,7 @@ fn tensors_that_would_broadcast_are_refused_with_both_shapes() {
         ("`z` has shape [2, 3, 1], expected [2, 3, 4]", &|| {
             drop(population.normalize(of_networks(2, 1), layer, exact, 0.0));
         }),
-        // As the caller sees it, a batch of 3 sequences of 2 steps.
+        // In the caller's layout, a batch of 3 sequences of 2 steps.
         ("axis 2 expected 5, got 1", &|| {
             drop(rnn.forward(setup.positive(&mut rng(1), [3, 2, 1]), None));
         }),

@@ -1,6 +1,6 @@
-//! Convolutions of every circuit: output, local loss and gradients against the circuit at patches cut by
-//! hand, in plain autodiff and in scalar arithmetic, and against Burn's convolution; initial weights,
-//! empty batches, and what is refused.
+//! Convolutions of every circuit: output, local loss and gradients against the circuit on reference patches,
+//! in plain autodiff and in scalar arithmetic, and against Burn's convolution; initial weights, empty
+//! batches, and errors.
 
 use crate::common::circuits::{
     Pass, Row, Scalars, Tried, assert_same_pass, assert_teaches_nothing, dot_rows, gradients,
@@ -30,7 +30,7 @@ fn sizes(case: &Case) -> [usize; 2] {
     [case.features(), case.channels[1]]
 }
 
-/// The layer with everything that the circuit has.
+/// The layer with all parts of the circuit.
 fn one<C: Tried>(setup: &Setup, rng: &mut ChaCha8Rng, case: &Case) -> Conv<C> {
     let circuit = C::one(setup, rng, sizes(case));
     Layer::new(circuit, case.geometry.clone()).unwrap()
@@ -62,7 +62,7 @@ for_every_circuit! {
     other_images_are_refused;
 }
 
-/// An image, and the error that arrives at the output.
+/// An image, and the upstream error at the output.
 struct Images {
     x: Tensor<4>,
     upstream: Tensor<4>,
@@ -76,7 +76,7 @@ impl Images {
         }
     }
 
-    /// The patches and the error, a row a position.
+    /// The patches and the error, with one row for each position.
     fn rows(&self, case: &Case) -> [Tensor<2>; 2] {
         let options = (&self.x.device(), self.x.dtype());
         let rows = |values: Vec<f64>, columns: usize| {
@@ -92,7 +92,7 @@ impl Images {
     }
 }
 
-/// Output, a row a position, local loss, and the gradients of x and of all parameters.
+/// The output with one row for each position, the local loss, and the gradients of x and of all parameters.
 fn of_layer<C: Tried>(layer: &Conv<C>, case: &Case, images: &Images) -> Pass {
     let x = leaf(&images.x);
     let (out, local) = C::convolve(layer, x.clone());
@@ -113,7 +113,7 @@ fn of_layer<C: Tried>(layer: &Conv<C>, case: &Case, images: &Images) -> Pass {
     pass
 }
 
-/// The same of the circuit at patches cut by hand.
+/// The same for the circuit on reference patches.
 fn of_patches<C: Tried>(
     circuit: &C,
     case: &Case,
@@ -215,11 +215,11 @@ mod every {
                 let tolerance = C::ROUNDING * setup.tolerance;
                 let out = |pass: &Pass| pass[..1].to_vec();
                 assert_same_pass(&out(&found), &out(&expected), tolerance, &at);
-                // What does not learn has derivatives too, and no gradient.
+                // Parameters that do not learn have derivatives too, but no gradient.
                 let mut has_gradient = found.iter().map(|(_, grad)| grad.is_some());
                 expected.retain(|_| has_gradient.next().unwrap());
                 found.retain(|(_, grad)| grad.is_some());
-                // Differences round more than f64 does.
+                // Finite differences round more than f64.
                 assert_same_pass(&found, &expected, tolerance.max(1e-8), &at);
             }
         }
@@ -314,7 +314,7 @@ mod every {
         let checked = layer.with_input_check("conv0");
         let message = panic_of(|| drop(checked.forward(-ones([1, 3, 5, 5]))));
         assert!(message.contains("`conv0`"), "{message}");
-        // Circuits of other sizes, and sizes that no image can have.
+        // Circuits of other sizes, and impossible sizes of images.
         for wrong in [[4, 4], [3, 5]] {
             let geometry = Conv2d::new(wrong, case.kernel);
             let expected = Error::Shape {
@@ -373,7 +373,7 @@ fn kernels_and_matrices_are_each_others_inverse_and_burns_kernels() {
             let x = setup.random(rng, case.input());
             let found = layer.valid().forward(x.clone());
             assert_tensor_close(&found, &conv.forward(x.clone()), setup.tolerance, &at);
-            // So are the drives of the patches, which the circuit itself reads.
+            // So is the excitatory current, which the circuit computes from the patches.
             let drive = layer.valid().currents(x.clone()).excitatory;
             assert_tensor_close(&drive, &conv.forward(x), setup.tolerance, &at);
 
@@ -405,7 +405,7 @@ fn an_image_of_zeros_gives_the_bias_of_a_shunting_convolution() {
             let bias = values(&layer.bias.as_ref().unwrap().val());
             let expected = bias.repeat(found.len() / bias.len());
             assert_close(&found, &expected, setup.tolerance, &at);
-            // Nothing is active, so nothing but the bias learns; the error at x is large but finite.
+            // Without activity only the bias learns; the error at x is large but finite.
             let grads = (out * images.upstream).sum().backward();
             for matrix in [&layer.w_ex, &layer.w_ix] {
                 let grad = values(&matrix.grad(&grads).unwrap());
@@ -467,7 +467,7 @@ fn the_last_channels_of_a_column_convolution_inhibit_at_every_place() {
         let of_channel = values(&kernels.clone().narrow(1, channel, 1));
         assert!(of_channel.iter().all(|w| w * sign > 0.0));
     }
-    // Of fan-in 30, as in the dense layer.
+    // With fan-in 30, as in the dense layer.
     let dense = ColumnEiLinearConfig::new(30, 300).with_ratio(1.5);
     let dense = dense.try_init_with(&device, &mut rng(2)).unwrap();
     assert_eq!(dense.inhibitory_inputs(), 12);
@@ -499,7 +499,7 @@ fn inhibition_starts_out_in_balance() {
         assert_tensor_close(&w_ix, &mean.clone().repeat_dim(1, 2), 1e-5, "w_ix");
         let expected = layer.w_ex.val() - mean;
         assert_tensor_close(&layer.effective_weights(), &expected, 1e-5, "effective");
-        // Of fan-in 30: mean and standard deviation σ*.
+        // With fan-in 30: mean and standard deviation σ*.
         let sigma = (2.0 * 20.0 / (30.0 * 19.0_f64)).sqrt();
         let w_ex = values(&layer.w_ex.val());
         let found = w_ex.iter().sum::<f64>() / w_ex.len() as f64;

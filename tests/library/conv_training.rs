@@ -1,4 +1,4 @@
-//! Convolutions in training: Dale's law in every way of keeping it, what must not learn, corrected
+//! Training of convolutions: Dale's law with every method, parameters that must not learn, corrected gradient
 //! descent, and records.
 
 use crate::common::circuits::{Divisive, Tried, gradients, i_norm};
@@ -28,7 +28,7 @@ fn layer<C: Tried>(setup: &Setup, rng: &mut ChaCha8Rng, case: &Case) -> Conv<C> 
     Layer::new(circuit, case.geometry.clone()).unwrap()
 }
 
-/// With the plasticity of the paper.
+/// A layer with the plasticity of the paper.
 fn i_norm_layer(
     setup: &Setup,
     rng: &mut ChaCha8Rng,
@@ -42,14 +42,14 @@ fn i_norm_layer(
     weights.epsilon = 1e-5;
     let grad_norm = GradNormConfig::new(sizes[1]).with_mode(mode);
     weights.grad_norm = grad_norm.init(&weights.w_ex.device());
-    // Weak division, so that errors are strong enough to make weights negative.
+    // Weak division makes errors strong enough to make weights negative.
     let weaker = |u_ix: Tensor<2>| (u_ix.inner() * 0.3).autodiff();
     weights.divisive = weights.divisive.map(|(u_ix, u_ei)| (weaker(u_ix), u_ei));
     INormConv2d::from_weights(weights, case.geometry.clone()).unwrap()
 }
 
-/// Trains a layer in every way; `fixed` must not change, and where `falls` is given so little of the
-/// loss must be left.
+/// Trains a layer with every method. `fixed` must not change; if `falls` is given, at most this fraction of
+/// the loss may remain.
 fn trains<C: Tried>(
     setup: &Setup,
     before: &Conv<C>,
@@ -101,12 +101,12 @@ fn dales_law_holds_and_only_what_learns_changes() {
             (Divisive::None, GradNormMode::Identity, 0.3),
         ] {
             let before = i_norm_layer(&setup, rng, &case, divisive, mode);
-            // As in the paper: of what only subtracts, W_ei learns too.
+            // As in the paper, W_ei learns too if inhibition only subtracts.
             let fixed: &[&str] = match divisive {
                 Divisive::None => &[],
                 _ => &["w_ei", "u_ei"],
             };
-            // A normalized error is no gradient, so nothing says that its loss falls.
+            // A normalized error is not a gradient, so its loss need not fall.
             let falls = (mode != GradNormMode::Full).then_some(0.9);
             let at = format!("{divisive:?} {mode:?}");
             trains(&setup, &before, rate, fixed, falls, &at);
@@ -114,11 +114,11 @@ fn dales_law_holds_and_only_what_learns_changes() {
     }
 }
 
-/// A record of `saved` makes `other` compute the same, whether it holds weights or bases.
+/// Checks that with a record of `saved`, `other` computes the same, whether it holds weights or bases.
 fn record_carries<C: Tried>(saved: Conv<C>, other: Conv<C>, x: Tensor<4>, at: &str) {
     let pairs = parameters(&saved).into_iter().zip(parameters(&other));
     for ((name, saved), (_, other)) in pairs {
-        // Signs may be the same by chance, and one number in U_ei is.
+        // Signs may be equal by chance, and U_ei may have a single number.
         let may_be_same = matches!(name.as_str(), "signs" | "u_ei");
         assert!(may_be_same || saved != other, "{at} {name}");
     }
@@ -172,7 +172,7 @@ fn a_record_replaces_what_was_known_of_the_divisive_weights() {
         u_ei.set(u_ei.val().full_like(0.3)).unwrap();
         let x = setup.positive(rng, case.input()).autodiff();
         let forward = |layer: &INormConv2d| layer.forward(x.clone()).inner();
-        // Both have been looked at before the record comes.
+        // Both layers have computed before the record is loaded.
         let (of_uniform, of_mixed) = (forward(&uniform), forward(&mixed));
         let loaded = uniform.clone().load_record(mixed.clone().into_record());
         assert_same(&forward(&loaded), &of_mixed, &setup.at("mixed"));

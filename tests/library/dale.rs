@@ -1,4 +1,4 @@
-//! Dale's law: what `project` changes and what it leaves alone.
+//! Dale's law: the parameters that `project` changes and those that it does not change.
 
 use crate::common::{Setup, assert_same, rng, setups, values};
 use burn::module::{Module, ModuleMapper, Param};
@@ -41,7 +41,7 @@ fn signed_i_norm(setup: &Setup, seed: u64) -> INormLinear {
     crate::common::i_norm(weights, grad_norm, None, 1e-5).unwrap()
 }
 
-/// Negative values became zero, and nothing else happened.
+/// Checks that negative values became zero and other values did not change.
 #[track_caller]
 fn assert_projected<const D: usize>(
     after: &Param<Tensor<D>>,
@@ -212,7 +212,7 @@ fn layers_are_found_wherever_they_are() {
     }
 }
 
-/// A user's own layer that happens to have the names of one of ours.
+/// A user's layer with the same names as a layer of this library.
 mod user {
     use super::*;
 
@@ -304,7 +304,7 @@ fn weights_in_a_module_of_ones_own_are_projected() {
     }
 }
 
-/// Projects a module of its own at each parameter that it meets.
+/// Projects another module at each parameter that it visits.
 struct Nested(Param<Tensor<1>>);
 
 impl ModuleMapper for Nested {

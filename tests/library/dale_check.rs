@@ -1,11 +1,11 @@
-//! Dale's law: what `check` reports.
+//! Dale's law: the reports of `check`.
 
 use crate::common::{Setup, rng, setups};
 use burn::tensor::Device;
 use ei_norm::dale::{self, Plasticity, Sign, Weight};
 use ei_norm::{EiLinear, EiWeights, Error, INormLinearConfig};
 
-/// A layer whose weights are positive.
+/// A layer with positive weights.
 fn layer(setup: &Setup, seed: u64) -> EiLinear {
     let rng = &mut rng(seed);
     EiLinear::from_weights(EiWeights {

@@ -1,4 +1,4 @@
-//! Dale's law and reparameterized weights, which keep their sign in a way of their own.
+//! Dale's law and reparameterized weights, whose form keeps the sign.
 
 use crate::common::{assert_close, assert_same, rng, setups, values};
 use burn::module::{Module, Param, Reparameterization, Reparameterizer};
@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, activation::softplus};
 use ei_norm::dale::{self, Plasticity, Sign, Weight};
 use ei_norm::{EiLinear, EiWeights};
 
-/// W = softplus(base + shift): positive whatever the base is.
+/// W = softplus(base + shift), which is positive for any base.
 #[derive(Module, Debug)]
 struct Softplus {
     shift: Param<Tensor<1>>,
@@ -79,7 +79,7 @@ fn a_reparameterized_weight_is_left_alone() {
             &setup.at("value"),
         );
 
-        // The layer computes with the effective weight, and the base learns.
+        // The layer computes with the effective weight; the base learns.
         let x = setup.positive(&mut rng(10), [2, 6]);
         let upstream = setup.random(&mut rng(11), [2, 4]);
         let grads = (layer.forward(x) * upstream).sum().backward();
@@ -141,7 +141,7 @@ fn a_change_of_plasticity_keeps_the_reparameterization() {
     }
 }
 
-/// Adapted towards outputs that only negative weights could give.
+/// Adapts a layer to targets that only negative weights could reach.
 #[test]
 fn adapters_make_no_weight_in_use_negative() {
     use burn::module::Lora;

@@ -1,4 +1,4 @@
-//! Dale's law in training: a projected parameter goes on learning, with its optimizer state.
+//! Dale's law in training: a projected parameter continues to learn, with its optimizer state.
 
 use crate::common::{Setup, assert_close, rng, setups, uniform, values};
 use burn::module::Module;
@@ -20,7 +20,7 @@ fn layer(setup: &Setup, d_input: usize, d_output: usize) -> EiLinear {
     .unwrap()
 }
 
-/// Trains a layer on one batch; every step projects. Returns the losses.
+/// Trains a layer on one batch, with a projection after every step. Returns the losses.
 fn train(
     setup: &Setup,
     mut layer: EiLinear,
@@ -104,7 +104,7 @@ fn the_state_of_adam_survives_projection() {
         }
         let expected = adam(values(&start), &gradients, 0.1);
         assert!(expected.contains(&0.0) && expected.iter().any(|w| *w > 0.0));
-        // Burn keeps Adam's constants in f32.
+        // Burn stores Adam's constants in f32.
         assert_close(&values(&weight.val()), &expected, 1e-3, &setup.at("adam"));
     }
 }

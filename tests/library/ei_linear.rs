@@ -1,5 +1,5 @@
-//! `EiLinear`: the layer and its gradients against the single-matrix formula, its initial weights,
-//! and what it refuses.
+//! `EiLinear`: the layer and its gradients against the single-matrix formula, its initial weights, and
+//! errors.
 
 use crate::common::{
     ChaCha8Rng, Setup, assert_close, assert_same, assert_tensor_close, leaf, panic_of, rng, setups,
@@ -26,7 +26,7 @@ fn weights(
     }
 }
 
-/// Output and gradients (of x, the weights that there are, and the bias) for Σ f(x)·upstream.
+/// The output and the gradients (of x, the existing weights, and the bias) for Σ f(x)·upstream.
 type Pass = Vec<(&'static str, Vec<f64>)>;
 
 fn pass_of_layer<const D: usize>(layer: &EiLinear, x: &Tensor<D>, upstream: &Tensor<D>) -> Pass {
@@ -48,7 +48,7 @@ fn pass_of_layer<const D: usize>(layer: &EiLinear, x: &Tensor<D>, upstream: &Ten
     pass
 }
 
-/// The same from z = x (W_ex − W_ix W_ei) + b by plain autodiff, rows flattened.
+/// The same from z = x (W_ex − W_ix W_ei) + b in plain autodiff, with flattened rows.
 fn pass_of_formula<const D: usize>(layer: &EiLinear, x: &Tensor<D>, upstream: &Tensor<D>) -> Pass {
     let [d_input, d_output] = layer.w_ex.dims();
     let rows = x.shape().num_elements() / d_input;
@@ -147,7 +147,7 @@ fn a_large_batch_takes_the_matrix_and_changes_nothing() {
             &setup.at("formula"),
         );
 
-        // The same rows four at a time, where the factors are cheaper.
+        // The same rows four at a time, for which the factors are cheaper.
         let mut sum = Pass::new();
         for start in (0..ROWS).step_by(4) {
             let x = x.clone().narrow(0, start, 4);

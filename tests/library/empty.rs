@@ -1,4 +1,4 @@
-//! Batches of no example and sequences of no step, in every layer and every function on errors.
+//! Batches without examples and sequences without steps, in every layer and every function on errors.
 
 use crate::common::{Setup, rng, setups, values};
 use burn::module::{Module, ModuleVisitor, Param};
@@ -16,7 +16,7 @@ fn empty<const D: usize>(setup: &Setup, shape: [usize; D]) -> Tensor<D> {
     setup.tensor(Vec::new(), shape).autodiff().require_grad()
 }
 
-/// The float parameters of a module, all of them in the dtype of the setup.
+/// A module with all float parameters in the dtype of the setup.
 fn in_dtype<M: Module>(module: M, setup: &Setup) -> M {
     struct Cast(burn::tensor::DType);
     impl burn::module::ModuleMapper for Cast {
@@ -46,7 +46,7 @@ fn all_values<M: Module>(module: &M) -> Vec<f64> {
     collect.0
 }
 
-/// An output without values, a loss of 0, and a step that changes nothing.
+/// Checks that the output has no values, the loss is 0, and a step changes nothing.
 fn check<M: Module, const I: usize, const O: usize>(
     layer: M,
     x: Tensor<I>,
@@ -149,7 +149,7 @@ fn convolutions() {
 fn recurrent_layers() {
     for setup in setups() {
         let device = &setup.device.clone().autodiff();
-        // No example; no step; neither.
+        // No examples; no steps; neither.
         for (steps, batch) in [(3, 0), (0, 2), (0, 0)] {
             for batch_first in [false, true] {
                 let of = |features| match batch_first {
@@ -219,7 +219,7 @@ fn recurrent_layers() {
     }
 }
 
-/// A function on a tensor: its result and the error that leaves it have the shape of the input.
+/// Checks a function on a tensor: its result and the error at its input have the shape of the input.
 fn check_function<const D: usize>(
     setup: &Setup,
     shape: [usize; D],

@@ -31,7 +31,7 @@ impl Parts {
         }
     }
 
-    /// A step on these gradients of the three.
+    /// A step with these gradients of the three parameters.
     fn step(self, optimizer: &mut ModuleOptimizer, lr: f64, setup: &Setup, seed: u64) -> Self {
         let [a, b, c] = gradients(seed).map(|g| setup.tensor(g, [COUNT]).autodiff());
         let loss = self.positive.val() * a + self.free.val() * b + self.ordinary.val() * c;
@@ -48,7 +48,7 @@ impl Parts {
     }
 }
 
-/// Both signs and zeros where they are allowed; sizes over several decades.
+/// Values of both signs and zeros if allowed, with sizes over several decades.
 fn initial() -> [Vec<f64>; 3] {
     [
         vec![0.0, 1e-6, 0.003, 0.5, 1.0, 2.0, 30.0],
@@ -67,7 +67,8 @@ fn sgn(w: f64) -> f64 {
     if w == 0.0 { 0.0 } else { w.signum() }
 }
 
-/// A scalar rule: value, gradient, number of the step from 1 to the new value.
+/// A scalar rule: computes the new value from the value, the gradient and the number of the step, starting at
+/// 1.
 type Scalar = Box<dyn FnMut(f64, f64, i32) -> f64>;
 
 /// w ← w exp(−η sgn(w) v), v ← μ v + (1 − τ)(g + λ sgn(w)).
@@ -104,7 +105,8 @@ fn adam(lr: f64, decay: f64, beta_1: f64, beta_2: f64, epsilon: f64) -> Scalar {
     })
 }
 
-/// What `steps` steps make of the initial values; free ones split at `scale`, if it is given.
+/// The values after `steps` steps from the initial values; parameters of any sign are split at `scale`, if
+/// given.
 fn reference(steps: u64, scale: Option<f64>, rule: impl Fn() -> Scalar) -> [Vec<f64>; 3] {
     let mut result = initial();
     for (kind, parameter) in result.iter_mut().enumerate() {
@@ -129,7 +131,7 @@ fn reference(steps: u64, scale: Option<f64>, rule: impl Fn() -> Scalar) -> [Vec<
     result
 }
 
-/// Several steps of an optimizer against the reference, the last ones after its record.
+/// Compares several steps of an optimizer with the reference; the last steps follow after loading its record.
 fn check(
     name: &str,
     scale: Option<f64>,
@@ -145,8 +147,8 @@ fn check(
             let at = setup.at((name, steps));
             let expected = reference(steps, scale, &rule);
             for (found, expected) in parts.values().iter().zip(&expected) {
-                // Relative to each value, because they differ by decades; the difference of parts is
-                // rounded as the parts are.
+                // Relative to each value, because they differ by decades; the rounding of a difference is
+                // relative to its parts.
                 for (found, expected) in found.iter().zip(expected) {
                     let floor = if scale.is_some() { 0.1 } else { 1e-12 };
                     let error = (found - expected).abs() / expected.abs().max(floor);
@@ -156,13 +158,13 @@ fn check(
             assert_eq!(parts.values()[0][0], 0.0, "{at}: 0 never moves");
             dale::check(&parts).unwrap();
         }
-        // Signs of the free ones: kept, or changed where the parts allow.
+        // Signs of parameters of any sign are kept, or may change if the parts allow it.
         let (before, after) = (initial(), parts.values());
         let signs = |v: &[f64]| v.iter().map(|w| sgn(*w)).collect::<Vec<_>>();
         let kept = (1..3).all(|kind| signs(&before[kind]) == signs(&after[kind]));
         assert_eq!(kept, scale.is_none(), "{}", setup.at(name));
 
-        // The record: the same bits go on.
+        // Training continues from the record with the same bits.
         let bytes = trained.into_bytes().unwrap();
         let mut resumed = optimizer().from_bytes(bytes).unwrap();
         let mut again = parts.clone();
@@ -347,7 +349,7 @@ fn a_weight_that_leaves_the_range_of_its_dtype_is_found() {
         let mut net = Net {
             w: Weight::new(value, Sign::NonNegative, Plasticity::Plastic),
         };
-        // w · e^200 is beyond f32.
+        // w · e^200 exceeds the range of f32.
         for slope in [-2000.0, 1.0, 1.0] {
             let slope = setup.tensor(vec![slope, 1.0], [2]).autodiff();
             let grads = (net.w.val() * slope).sum().backward();

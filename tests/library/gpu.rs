@@ -1,4 +1,4 @@
-//! The library on a GPU, or on the software Vulkan that stands in for one: with `--features wgpu`.
+//! The library on a GPU, or on software Vulkan in place of a GPU: with `--features wgpu`.
 #![cfg(feature = "wgpu")]
 
 use std::ops::ControlFlow;
@@ -95,7 +95,7 @@ fn half_precision_is_computed_in_single() {
         let expected = formula(mode, single(&z), single(&delta), wide);
         let found = apply(mode, z.clone(), delta.clone(), weights.clone());
         assert_eq!(found.dtype(), DType::F16);
-        // Half a unit in the last place of F16's 11 bits, and little on top.
+        // Half a unit in the last place of F16's 11 bits, and a small margin.
         let tolerance = 1.1 * 2.0_f64.powi(-11);
         assert_close(&values(&found), &values(&expected), tolerance, mode.name());
     }
@@ -104,8 +104,8 @@ fn half_precision_is_computed_in_single() {
 #[test]
 fn losses_follow_those_of_the_cpu() {
     let data = Dataset::load(&Selection::Default).unwrap();
-    // Training amplifies every rounding, forward-only normalization most of all: there two CPU
-    // backends part as early and as far as these two.
+    // Training amplifies rounding, most of all with forward-only normalization: there two CPU backends
+    // diverge as early and as far as these two.
     for (condition, steps) in [
         (condition::E_ONLY_LN_PLUS, 60),
         (condition::INORM_FULL, 60),

@@ -1,4 +1,4 @@
-//! `GradNorm` against the formulas of the paper, written out for one row on the host.
+//! `GradNorm` against the formulas of the paper, for one row on the host.
 
 use crate::common::{
     Setup, assert_close, assert_same, gradient, leaf, panic_of, rng, setups, values,
@@ -10,7 +10,7 @@ use ei_norm::{Error, GradNorm, GradNormConfig, GradNormMode};
 
 const EPSILON: f64 = 0.05;
 
-/// The error that leaves a row with output `z`, from the table of the paper.
+/// The error at the input of the normalization for a row with output `z`, from the table of the paper.
 fn reference_row(mode: GradNormMode, z: &[f64], delta: &[f64], w: &[f64], eps: f64) -> Vec<f64> {
     let d = z.len() as f64;
     let mean = |v: &[f64]| v.iter().sum::<f64>() / d;
@@ -190,7 +190,7 @@ fn half_precision_is_computed_in_single() {
     assert_eq!(found.dtype(), DType::BF16);
     let none = setup.tensor(vec![0.0; 64], [64]);
     let expected = reference(GradNormMode::Full, &z, &upstream, &none, EPSILON);
-    // Half a unit in the last place of BF16's 8 bits, and nothing on top.
+    // Half a unit in the last place of BF16's 8 bits, without a margin.
     assert_close(&values(&found), &expected, 2.0_f64.powi(-8), "full in BF16");
 }
 

@@ -1,5 +1,5 @@
-//! f16 and bf16 on Flex: a training step of every layer against the same step in f32, from weights,
-//! inputs and errors that all three types hold exactly.
+//! f16 and bf16 on Flex: a training step of every layer against the same step in f32, from weights, inputs
+//! and errors that all three types represent exactly.
 
 use crate::common::Setup;
 use crate::common::table::{largest_error, layers};
@@ -14,10 +14,10 @@ fn flex(dtype: DType, tolerance: f64) -> Setup {
     }
 }
 
-/// `unit` is the distance of 1 to the next number of the type.
+/// `unit` is the distance from 1 to the next number of the type.
 fn near_f32(dtype: DType, unit: f64) {
-    // Some roundings in a row, each of half a unit; and of a sum over examples, such as the gradient of
-    // the one α of a shunting convolution, little is left beside its terms.
+    // Several consecutive roundings, each of half a unit. A sum over examples, such as the gradient of the
+    // one α of a shunting convolution, may be small compared with its terms.
     const ROUNDINGS: f64 = 32.0;
     let (half, single) = (flex(dtype, ROUNDINGS * unit), flex(DType::F32, 0.0));
     let mut failures = Vec::new();
@@ -28,7 +28,7 @@ fn near_f32(dtype: DType, unit: f64) {
         if error > half.tolerance {
             failures.push(format!("{}, {place}: {units} units", layer.name));
         }
-        // In f32 the numbers would be the same.
+        // A computation in f32 would give the same numbers.
         assert!(error > 0.0, "{} was not computed in {dtype:?}", layer.name);
     }
     assert!(failures.is_empty(), "{failures:#?}");

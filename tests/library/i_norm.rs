@@ -15,7 +15,7 @@ const EVERYTHING: InhibitoryPlasticity = InhibitoryPlasticity {
 /// d_input, d_output, n_i, n_d.
 const SIZES: [[usize; 4]; 4] = [[6, 5, 2, 3], [1, 4, 1, 1], [4, 2, 3, 7], [3, 1, 1, 2]];
 
-/// How the divisive inhibition of random weights looks.
+/// The form of the divisive inhibition with random weights.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Divisive {
     None,
@@ -61,13 +61,13 @@ fn layer(
     crate::common::i_norm(weights.clone(), grad_norm, plasticity, EPSILON).unwrap()
 }
 
-/// What a layer makes of a batch, and who learns what from it.
+/// The results of a layer for a batch, and the gradients of both losses.
 struct Pass {
     out: Vec<f64>,
     local: Vec<f64>,
     /// The task's gradients: x, W_ex, b.
     task: [Vec<f64>; 3],
-    /// The local loss's gradients: W_ix, W_ei, U_ix, U_ei; none where nothing is learned.
+    /// The gradients of the local loss: W_ix, W_ei, U_ix, U_ei; none for a matrix that does not learn.
     inhibitory: [Option<Vec<f64>>; 4],
 }
 
@@ -80,7 +80,7 @@ fn pass_of_layer<const D: usize>(layer: &INormLinear, x: &Tensor<D>, upstream: &
     );
     assert_eq!((local.dims(), local.dtype()), ([1], upstream.dtype()));
     let (out_values, local_values) = (values(&out), values(&local));
-    // One backward pass of the sum: the two kinds of gradient never meet in a parameter.
+    // One backward pass of the sum: no parameter gets both kinds of gradient.
     let grads = ((out * upstream.clone()).sum() + local).backward();
     let of = |w: Tensor<2>| w.grad(&grads).map(|g| values(&g));
     let bias = layer.bias.as_ref().unwrap().val();
@@ -101,7 +101,7 @@ fn pass_of_layer<const D: usize>(layer: &INormLinear, x: &Tensor<D>, upstream: &
     }
 }
 
-/// The same by plain autodiff, what the equations stop being without autodiff.
+/// The same in plain autodiff; values with stopped gradients are detached.
 fn pass_of_equations(
     w: &INormWeights,
     mode: GradNormMode,
@@ -165,7 +165,7 @@ fn pass_of_equations(
     }
 }
 
-/// Compares everything; of the inhibitory gradients those that `learns` says are there.
+/// Compares everything; `learns` tells which inhibitory gradients exist.
 #[track_caller]
 fn assert_same_pass(found: &Pass, expected: &Pass, learns: [bool; 4], tolerance: f64, at: &str) {
     assert_close(&found.out, &expected.out, tolerance, &format!("{at} out"));
@@ -208,7 +208,7 @@ fn matches_the_equations(divisive: Divisive, plasticity: InhibitoryPlasticity) {
             let found = pass_of_layer(&layer, &x, &upstream);
             let expected = pass_of_equations(&weights, mode, lateral, &x, &upstream);
             let at = setup.at((sizes, mode, divisive));
-            // Sums of products of a few factors, divided twice.
+            // Sums of products of a few factors, with two divisions.
             assert_same_pass(&found, &expected, learns, 20.0 * setup.tolerance, &at);
             assert_same(
                 &layer.forward(x.clone()).inner(),

@@ -1,4 +1,4 @@
-//! How an `INormLinear` starts: as LayerNorm, and what its configuration refuses.
+//! The initial state of `INormLinear`, which is a LayerNorm, and errors of its configuration.
 
 use crate::common::{Setup, assert_close, assert_tensor_close, panic_of, rng, setups, values};
 use burn::module::Module;
@@ -8,7 +8,7 @@ use ei_norm::{Error, GradNorm, GradNormMode, INormLinearConfig, INormWeights, In
 
 const EPSILON: f64 = 0.03;
 
-/// Weights with a balanced start, as a fresh layer has them, in any dtype.
+/// Weights with a balanced start, like those of a new layer, in any dtype.
 fn balanced(setup: &Setup, [d_input, d_output, n_i]: [usize; 3]) -> INormWeights {
     let mut rng = rng(d_input as u64);
     let w_ex = setup.positive(&mut rng, [d_input, d_output]).autodiff();
@@ -42,7 +42,7 @@ fn balanced_weights_start_out_as_layer_norm() {
             let grad_norm = GradNorm::identity(d_output);
             let layer = crate::common::i_norm(weights, grad_norm, None, EPSILON).unwrap();
             let found = layer.forward(drive).inner();
-            // Where the variance is near ε, rounding counts for more.
+            // If the variance is near ε, rounding has a larger effect.
             assert_tensor_close(&found, &expected, 50.0 * setup.tolerance, &setup.at(sizes));
         }
     }

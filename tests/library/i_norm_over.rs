@@ -13,7 +13,7 @@ use crate::common::{ChaCha8Rng, Setup, assert_tensor_close, leaf, rng, setups};
 
 const EPSILON: f64 = 0.03;
 
-/// What divides: nothing, equal weights, or different ones.
+/// The divisive weights: none, equal, or different.
 const DIVISIVE: [Option<bool>; 3] = [None, Some(true), Some(false)];
 
 fn weights(
@@ -52,7 +52,7 @@ fn weights(
     }
 }
 
-/// The gradients of the input and of everything that learns.
+/// The gradients of the input and of all learning parameters.
 fn gradients<const D: usize>(
     layer: &ei_norm::circuit::INorm,
     x: &Tensor<D>,
@@ -67,7 +67,7 @@ fn gradients<const D: usize>(
         .collect()
 }
 
-/// z whose error is normalized over all that belongs to an example.
+/// z with an error that is normalized over the whole example.
 fn normalized<const D: usize>(z: Tensor<D>, norm: &GradNorm) -> Tensor<D> {
     let (shape, examples) = (z.dims(), z.dims()[0]);
     let joined: Tensor<2> = z.reshape([examples as i32, -1]);
@@ -117,7 +117,7 @@ fn rows_of_an_example_are_normalized_together() {
     }
 }
 
-/// The currents by the equations, with inhibitory units that pool over the positions.
+/// The currents from the equations, with inhibitory units that pool over the positions.
 #[test]
 fn inhibition_pools_over_the_positions() {
     for setup in setups() {

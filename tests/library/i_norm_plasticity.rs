@@ -1,5 +1,4 @@
-//! Which inhibitory matrices of an `INormLinear` learn, and that nothing that happens to a module
-//! changes it.
+//! The inhibitory matrices of an `INormLinear` that learn; no operation on a module changes this choice.
 
 use crate::common::{rng, setups, values};
 use burn::module::Module;
@@ -35,7 +34,7 @@ fn plasticity([w_ix, w_ei, u_ix, u_ei]: [bool; 4]) -> InhibitoryPlasticity {
     }
 }
 
-/// The gradients of task and local loss that an optimizer would see.
+/// The gradients of task and local loss, as an optimizer receives them.
 fn gradients(layer: &INormLinear, seed: u64) -> GradientsParams {
     let device = layer.w_ex.device().inner();
     let setup = setups()
@@ -104,7 +103,7 @@ fn any_choice_of_matrices_can_learn() {
     }
 }
 
-/// What can happen to a module.
+/// An operation on a module.
 type Event = (&'static str, fn(INormLinear, &Device) -> INormLinear);
 
 const EVENTS: [Event; 11] = [

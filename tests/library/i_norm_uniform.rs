@@ -1,5 +1,5 @@
-//! Equal divisive weights let `INormLinear` compute one q an example; when they are no longer
-//! equal, the result is that of the new weights.
+//! With equal divisive weights `INormLinear` computes one q for each example; after a change to unequal
+//! weights, the result follows the new weights.
 
 use crate::common::{ChaCha8Rng, Setup, assert_tensor_close, rng, setups, values};
 use burn::module::{Module, ModuleMapper, Param};
@@ -8,7 +8,7 @@ use ei_norm::{GradNorm, INormLinear, INormWeights};
 
 const EPSILON: f64 = 0.03;
 
-/// A layer whose U_ei, which does not learn, is 0.4 everywhere; `seed` chooses the other weights.
+/// A layer with a fixed U_ei of 0.4 everywhere; `seed` determines the other weights.
 fn uniform_layer(setup: &Setup, seed: u64) -> INormLinear {
     let rng = &mut rng(seed);
     let matrix = |rng: &mut ChaCha8Rng, shape| setup.positive(rng, shape).autodiff();
@@ -29,7 +29,7 @@ fn uniform_layer(setup: &Setup, seed: u64) -> INormLinear {
     crate::common::i_norm(weights, GradNorm::identity(5), None, EPSILON).unwrap()
 }
 
-/// The output from the equations and the values that the layer holds now.
+/// The output from the equations and the current values of the layer.
 fn by_the_equations(layer: &INormLinear, x: Tensor<2>) -> Tensor<2> {
     let u_ix = layer.u_ix.as_ref().unwrap().val().inner();
     let u_ei = layer.u_ei.as_ref().unwrap().val().inner();
@@ -89,7 +89,7 @@ impl ModuleMapper for Replace {
     }
 }
 
-/// Multiplies every parameter, in place where the backend can.
+/// Multiplies every parameter, in place if the backend can.
 struct Multiply(f64);
 
 impl ModuleMapper for Multiply {
@@ -114,7 +114,7 @@ fn equal_weights_give_one_q_an_example() {
 fn mapped_values_are_seen() {
     for setup in setups() {
         let fresh = uniform_layer(&setup, 1);
-        // Before anything was computed, and after.
+        // Before the first computation, and after it.
         let mapped = replace(fresh.clone(), |i| 0.1 * i as f64);
         assert_current(&setup, &mapped, None, "mixed at once");
         assert_current(&setup, &fresh, Some(0.4), "fresh");
@@ -124,7 +124,7 @@ fn mapped_values_are_seen() {
         assert_current(&setup, &again, Some(0.7), "uniform again");
         let last = replace(fresh.clone(), |i| if i == 14 { 0.8 } else { 0.4 });
         assert_current(&setup, &last, None, "the last differs");
-        // The clones share what is known; none may see another's.
+        // Clones share the cached knowledge of uniformity; no clone may see the value of another.
         assert_current(&setup, &fresh, Some(0.4), "fresh");
         assert_current(&setup, &mixed, None, "mixed");
         assert_current(&setup, &again, Some(0.7), "uniform again");
@@ -150,7 +150,7 @@ fn values_of_a_record_are_seen() {
     for setup in setups() {
         let layer = uniform_layer(&setup, 1);
         assert_current(&setup, &layer, Some(0.4), "fresh");
-        // The same identities, other values.
+        // The same identities with other values.
         let mixed = replace(layer.clone(), |i| 0.1 * i as f64);
         assert_eq!(
             mixed.u_ei.as_ref().unwrap().id,
@@ -162,7 +162,7 @@ fn values_of_a_record_are_seen() {
         assert_eq!(found, values(&mixed.u_ei.as_ref().unwrap().val()));
         let back = loaded.load_record(layer.clone().into_record());
         assert_current(&setup, &back, Some(0.4), "back");
-        // Another layer's.
+        // The values of another layer.
         let other = replace(uniform_layer(&setup, 2), |_| 1.5);
         let loaded = layer.load_record(other.into_record());
         assert_current(&setup, &loaded, Some(1.5), "another layer");

@@ -1,5 +1,5 @@
-//! Weights of files: PyTorch's outputs from PyTorch's weights, files both ways, and files that must
-//! change nothing.
+//! Import and export of weights: PyTorch's outputs from PyTorch's weights, files in both directions, and
+//! files that are refused without changing the model.
 
 use crate::common::published::{Net, expected, fixture, published, torch_file};
 use crate::common::{Setup, assert_close, setups, values};
@@ -26,7 +26,7 @@ fn refused<M: Module>(import: &Import, weights: &Weights, model: &mut M, message
     assert!(after == before, "the model changed: {message}");
 }
 
-/// The fixture with the tensor of one key replaced, or taken away.
+/// The fixture with the tensor of one key replaced or removed.
 fn altered(key: &str, change: Option<(SafeTensor, &str)>) -> Weights {
     let weights = Weights::from_pytorch(torch_file(DType::F32), None).unwrap();
     let bytes = weights.to_safetensors().unwrap();
@@ -63,7 +63,7 @@ fn row_by_row(shape: &[usize], values: &[f32]) -> SafeTensor {
     (safetensors::Dtype::F32, shape.to_vec(), data)
 }
 
-/// 2 inputs, 3 outputs, without inhibition; every weight 1, every bias 0.
+/// A layer with 2 inputs, 3 outputs and no inhibition; every weight is 1, every bias 0.
 fn plain(setup: &Setup) -> EiLinear {
     EiLinear::from_weights(EiWeights {
         w_ex: setup.tensor(vec![1.0; 6], [2, 3]),
@@ -91,7 +91,7 @@ fn pytorch_weights_give_the_outputs_of_pytorch() {
             tolerance,
             &setup.at("outputs"),
         );
-        // Back under the published names, exactly.
+        // Written under the published names, the values are exactly the same.
         assert_eq!(Weights::of(&net, &published()).unwrap(), weights);
     }
 }
@@ -130,7 +130,7 @@ fn safetensors_restore_every_bit_and_learning_state() {
         assert_eq!(Weights::of(&target, &map).unwrap(), weights);
         assert!(target.w_ex.val().is_require_grad());
         assert!(!target.w_ei.val().is_require_grad());
-        // The published names leave the lateral weights alone.
+        // The published names do not include the lateral weights.
         let published = KeyMap::published([("fc0", "")]);
         let weights = Weights::of(&source, &published).unwrap();
         assert_eq!(weights.shape("fc0.bias"), Some(&[4, 1][..]));
@@ -246,7 +246,7 @@ fn what_wrappers_put_before_keys_is_named_and_dropped() {
         );
         refused(&import, &wrapped, &mut net, &message);
         assert_eq!(wrapped.clone().without_prefix(prefix).unwrap(), plain);
-        // Also where the file has something else besides, or lacks a key.
+        // Also if the file has additional keys, or lacks a key.
         tensors.push(("loss.weight".to_owned(), f32s(&[2], 1.0)));
         refused(&import, &file_of(tensors.clone()), &mut net, &message);
         tensors.retain(|(key, _)| !key.ends_with("fc1.bias"));
@@ -274,7 +274,7 @@ fn what_wrappers_put_before_keys_is_named_and_dropped() {
     );
 }
 
-/// A key of one parameter behind another name is no prefix of a file.
+/// A single key with the same ending is not a sign of a prefix.
 #[test]
 fn one_key_that_ends_alike_is_no_prefix() {
     let map = KeyMap::of(&plain(&flex()));
@@ -349,7 +349,7 @@ fn a_parameter_that_is_the_difference_of_two_keys() {
     import.apply(&weights, &mut layer).unwrap();
     let bias = |layer: &EiLinear| values(&layer.bias.as_ref().unwrap().val());
     assert_eq!(bias(&layer), [0.5, -3.75, 0.0]);
-    // Written as two parts that are not negative, of which the difference is the same.
+    // It is written as two non-negative parts with the same difference.
     let written = Weights::of(&layer, &map).unwrap();
     let parts = [[0.5, 0.0, 0.0], [0.0, 3.75, 0.0]].map(|part| row_by_row(&[3, 1], &part));
     let [above, below] = parts;
@@ -382,7 +382,7 @@ fn a_parameter_that_is_the_difference_of_two_keys() {
         error.to_string(),
         "`fc.neg`: found no such key; expected F32 [3, 1]"
     );
-    // Dale's law holds for the difference.
+    // Dale's law applies to the difference.
     let map = KeyMap::new()
         .with_difference("p", "n", "w_ex", Axes::Same)
         .keeping("bias");
@@ -432,7 +432,7 @@ fn one_key_for_tied_parameters_where_the_table_says_so() {
     );
 }
 
-/// Damaged files: an error or other weights, never a panic.
+/// Damaged files give an error or other weights, never a panic.
 #[test]
 fn damaged_files_are_errors() {
     let whole = std::fs::read(torch_file(DType::F32)).unwrap();

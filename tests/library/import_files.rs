@@ -1,4 +1,4 @@
-//! Files that are not what they should be: an error that names the file, never a panic.
+//! Invalid files: the error names the file, and there is no panic.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ fn fails(read: Result<Weights, Error>, path: &Path, part: &str) {
     assert!(message.contains(part), "{message}");
 }
 
-/// The same, of bytes in a file with this ending, read as both formats.
+/// The same for bytes in a file with this extension, read as both formats.
 #[track_caller]
 fn both_fail(bytes: &[u8], ending: &str, part: &str) {
     let directory = tempfile::tempdir().unwrap();
@@ -33,7 +33,7 @@ fn both_fail(bytes: &[u8], ending: &str, part: &str) {
     fails(Weights::from_safetensors_file(&path), &path, part);
 }
 
-/// A safetensors file of this header, the length of which is `length` if that is given.
+/// A safetensors file with this header; its stated length is `length` if given.
 fn with_header(header: &str, length: Option<u64>, data: &[u8]) -> Vec<u8> {
     let length = length.unwrap_or(header.len() as u64);
     [&length.to_le_bytes()[..], header.as_bytes(), data].concat()
@@ -91,7 +91,7 @@ fn the_other_format_is_recognized() {
         &path,
         "(it looks like safetensors: `Weights::from_safetensors_file`)",
     );
-    // Whatever the ending, the file itself is good.
+    // The extension is wrong, but the file is valid.
     let weights = Weights::from_safetensors_file(&path).unwrap();
     assert_eq!(
         weights,
@@ -150,7 +150,7 @@ fn headers_of_safetensors_that_lie() {
     }
 }
 
-/// Types that Burn does not have: only a parameter that asks for one is an error.
+/// Types that Burn lacks: an error only if a parameter asks for such a tensor.
 #[test]
 fn types_that_no_parameter_can_be_of_are_kept() {
     let setup = &setups()[0];
@@ -237,7 +237,7 @@ fn an_index_of_several_files() {
     let whole = Weights::from_pytorch(torch_file(DType::F32), None).unwrap();
     let (_directory, path) = sharded(|_| {});
     assert_eq!(Weights::from_safetensors_file(&path).unwrap(), whole);
-    // Only what the index has.
+    // Only the keys of the index.
     let (_directory, path) = sharded(|map| {
         map.remove("fc1.bias").unwrap();
     });
@@ -262,7 +262,7 @@ fn an_index_of_several_files() {
         &missing,
         "No such file",
     );
-    // A good file, outside of the folder.
+    // A valid file outside the folder.
     let (outside, _) = sharded(|_| {});
     let good = outside.path().join("model-1.safetensors");
     let folder = outside.path().file_name().unwrap().to_str().unwrap();
@@ -280,7 +280,7 @@ fn an_index_of_several_files() {
             format!("`{name}`, the file of `fc0.Wex`, is not a file in the folder of the index");
         fails(Weights::from_safetensors_file(&path), &path, &part);
     }
-    // An index is no file of an index, not even its own.
+    // An index must not list an index as a file, not even itself.
     let own = "model.safetensors.index.json".to_owned();
     let (_directory, path) = put("fc0.Wex", own);
     fails(Weights::from_safetensors_file(&path), &path, "header");
@@ -329,13 +329,13 @@ fn every_truncation_is_an_error_and_nothing_is_loaded() {
 
 #[test]
 fn pickles_that_are_no_state_dict() {
-    // A module that was saved whole has its parameters in it.
+    // A module that was saved as a whole contains its parameters.
     let module = Weights::from_pytorch(fixture("module.pt"), None).unwrap();
     assert_eq!(module.keys().collect::<Vec<_>>(), ["bias", "weight"]);
     assert_eq!(module.shape("weight"), Some(&[1, 2][..]));
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("weights.pt");
-    // As code that can be pasted.
+    // Contains code that can be pasted.
     let instead = "; from Python, `safetensors.torch.save_file(model.state_dict(), \
                    \"model.safetensors\")` writes a file that can be read";
     let cases: [(&[u8], &str); 10] = [
@@ -351,14 +351,14 @@ fn pickles_that_are_no_state_dict() {
         // {(1, 2): 3} and {None: 3}
         (b"\x80\x02}K\x01K\x02\x86K\x03s.", "dict key must be"),
         (b"\x80\x02}NK\x03s.", "dict key must be"),
-        // os.system("true"): it is not called.
+        // os.system("true"): it must not be called.
         (
             b"\x80\x02cos\nsystem\nq\x00X\x04\x00\x00\x00trueq\x01\x85q\x02Rq\x03.",
             "os.system",
         ),
-        // The length of a string that is not there.
+        // A string that is shorter than its stated length.
         (b"\x80\x02X\xff\xff\xff\x7f", ""),
-        // A class whose name has a line break in it,.
+        // A class with a line break in its name.
         (
             b"\x80\x04\x8c\x03a\nb\x8c\x01C\x93)R.",
             "Expected a dictionary",
@@ -380,7 +380,7 @@ fn pickles_that_are_no_state_dict() {
     ] {
         fails(Weights::from_pytorch(&path, Some(key)), &path, part);
     }
-    // What is wrong here is not the format.
+    // Here the error is not the format.
     for (path, key) in [
         (&path, Some("model")),
         (&directory.path().join("none.pt"), None),
@@ -390,7 +390,7 @@ fn pickles_that_are_no_state_dict() {
     }
 }
 
-/// Parameters, views of larger storages and PyTorch's older format are the same values.
+/// Parameters, views of larger storages and PyTorch's older format give the same values.
 #[test]
 fn the_layout_of_a_tensor_in_the_file_does_not_matter() {
     let views = Weights::from_pytorch(fixture("views.pt"), None).unwrap();
@@ -457,7 +457,7 @@ fn bias_only(setup: &crate::common::Setup, bias: [f64; 2]) -> ei_norm::EiLinear 
     .unwrap()
 }
 
-/// A value too large for the model's type is named, and so are infinities.
+/// A value that is too large for the model's type is named; so are infinities.
 #[test]
 fn what_becomes_infinite_is_an_error() {
     let setup = &setups()[0];

@@ -1,5 +1,5 @@
-//! Weights of files in models that learn: gradients of PyTorch, reparameterized and masked weights,
-//! and values of every precision.
+//! Imported weights in models that learn: gradients of PyTorch, reparameterized and masked weights, and
+//! values of every precision.
 
 use crate::common::published::{Net, expected, published, torch_file};
 use crate::common::{assert_close, assert_same, rng, setups, values};
@@ -115,12 +115,12 @@ fn a_reparameterized_weight_is_written_and_set_as_what_it_makes() {
             let at = setup.at(form);
             let source = dale::reparameterize(layer(&setup, 1), form);
             let weights = Weights::of(&source, &map()).unwrap();
-            // Into a plain layer: what the source computes with.
+            // A plain layer gets the effective weights of the source.
             let mut plain = layer(&setup, 2);
             Import::new(map()).apply(&weights, &mut plain).unwrap();
             assert_same(&plain.w_ex.val().inner(), &source.w_ex.val().inner(), &at);
 
-            // Into one with bases: the values again, and it still learns and is checked.
+            // A layer with bases gets the same values, still learns, and passes the check.
             for other in FORMS {
                 let mut target = dale::reparameterize(layer(&setup, 3), other);
                 let id = target.w_ex.id;
@@ -138,7 +138,7 @@ fn a_reparameterized_weight_is_written_and_set_as_what_it_makes() {
                 }
                 dale::check(&target).unwrap();
             }
-            // The keys of the model itself, and no others.
+            // The keys are the paths of the model, and there are no others.
             let keys = Weights::of(&source, &KeyMap::of(&source)).unwrap();
             let keys: Vec<&str> = keys.keys().collect();
             assert_eq!(keys, ["bias", "w_ei", "w_ex", "w_ix"], "{at}");
@@ -280,11 +280,11 @@ fn a_mask_is_kept_and_values_outside_of_it_are_named() {
             let found = values(&target.w_ex.val());
             assert_close(&found, &expected, 2.0 * setup.tolerance, &at);
             assert_eq!([found[1], found[9]], [0.0; 2], "{at}");
-            // Without the mask they would be what the file says they are: nothing.
+            // Without the mask these weights would have the values of the file: 0.
             let below = values(&target.w_ex.clone().without_mask().val());
             assert!(below[1] <= 2.0 * NonNegative::ZERO, "{at}: {}", below[1]);
 
-            // What is written has zeros there, and comes back without ado.
+            // Written weights have zeros there, and are accepted again.
             let weights = Weights::of(&target, &map()).unwrap();
             let mut again = masked();
             Import::new(map()).apply(&weights, &mut again).unwrap();
@@ -309,7 +309,7 @@ fn a_mask_is_kept_and_values_outside_of_it_are_named() {
     }
 }
 
-/// The order of a mask is that of the parameter, whatever that of the file.
+/// The mask has the order of axes of the parameter, whatever the order in the file.
 #[test]
 fn a_mask_is_compared_in_the_order_of_the_parameter() {
     let setup = &setups()[0];

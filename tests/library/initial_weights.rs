@@ -1,4 +1,4 @@
-//! Initial weights: their distributions, the balance of inhibition, seeds, sizes, refusals.
+//! Initial weights: distributions, balance of inhibition, seeds, sizes, errors.
 
 use crate::common::{assert_close, rng, setups, values};
 use burn::tensor::{Device, Tensor};
@@ -48,8 +48,8 @@ fn sigma_star(d_input: usize, d_output: usize) -> f64 {
     (2.0 * n_e / (n_in * (n_e - 1.0))).sqrt()
 }
 
-/// Shares of values below a tenth of the mean: of a lognormal whose mean is its standard deviation,
-/// and of an exponential distribution.
+/// The shares of values below a tenth of the mean: for a lognormal distribution whose mean is its standard
+/// deviation, and for an exponential distribution.
 const SMALL_LOGNORMAL: f64 = 0.0094;
 const SMALL_EXPONENTIAL: f64 = 0.0952;
 
@@ -59,7 +59,7 @@ fn excitatory_weights_have_the_mean_and_deviation_of_the_paper() {
         (EiInitializer::Lognormal, SMALL_LOGNORMAL),
         (EiInitializer::Exponential, SMALL_EXPONENTIAL),
     ] {
-        // Few outputs, so that n_e − 1 is not n_e.
+        // With few outputs, n_e − 1 differs visibly from n_e.
         let layer = layer([40_000, 4], 1, initializer, 1);
         let found = sample(&values(&layer.w_ex.val()));
         let sigma = sigma_star(40_000, 4);
@@ -72,8 +72,8 @@ fn excitatory_weights_have_the_mean_and_deviation_of_the_paper() {
 
 #[test]
 fn weights_onto_the_outputs_are_drawn_before_they_are_normalized() {
-    // With two units, u/(u + v) of exponential draws is uniform in 0..1; of lognormal draws its
-    // logit is normal with variance 2 ln 2.
+    // With two units, u/(u + v) of exponential draws is uniform in 0..1; the logit of the ratio of lognormal
+    // draws is normal with variance 2 ln 2.
     let shares = |initializer| {
         let layer = layer([3, 40_000], 2, initializer, 2);
         let w_ei = values(&layer.w_ei.as_ref().unwrap().val());

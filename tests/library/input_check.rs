@@ -1,11 +1,11 @@
-//! The check for negative inputs, of every layer that has it.
+//! The check for negative inputs, in every layer that has it.
 
 use crate::common::panic_of;
 use burn::tensor::{Device, Tensor};
 use ei_norm::prelude::*;
 use ei_norm::{Error, InputCheck};
 
-/// Two values negative, one NaN.
+/// An input with two negative values and one NaN.
 fn bad<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
     let count = shape.iter().product::<usize>();
     let mut values = vec![0.5_f32; count];
@@ -86,7 +86,7 @@ fn off_it_says_nothing_and_on_it_tells_the_worst() {
         panic!("not refused");
     };
     assert_eq!((place.as_str(), count, values, worst), ("fc0", 2, 6, -2.0));
-    // Zero of either sign is no activity, and an empty batch none either.
+    // Zeros of either sign are valid, and so is an empty batch.
     assert_eq!(check.check(&x.slice([0..1, 0..3])), Ok(()));
     assert_eq!(check.check(&Tensor::<2>::zeros([0, 3], &device)), Ok(()));
 }

@@ -53,7 +53,7 @@ fn rounds_no_more_than_the_formulas() {
     }
 }
 
-/// Where Flex keeps the values of a tensor.
+/// The address of the values of a tensor on Flex.
 fn address<const D: usize>(tensor: &Tensor<D>) -> *const u8 {
     match tensor.clone().into_dispatch().kind {
         DispatchTensorKind::Flex(BackendTensor::Float(tensor)) => tensor.bytes().as_ptr(),
@@ -100,7 +100,7 @@ fn threads_do_not_change_a_bit() {
         pool.build().unwrap()
     };
     for setup in setups() {
-        // Large enough for several threads, with a last block that is not full.
+        // Large enough for several threads, with an incomplete last block.
         let [z, delta] = pair(&setup, &mut rng(5), [1111, 301]);
         let weights = weights(&setup, 301);
         for mode in GradNormMode::ALL {
@@ -126,7 +126,7 @@ fn two_readers_of_one_error_both_get_it() {
         let [z, upstream] = pair(&setup, &mut rng(6), [4, 12]);
         for mode in GradNormMode::ALL {
             let weights = weights(&setup, 12);
-            // The same error goes to both terms of the sum.
+            // Both terms of the sum get the same error.
             let (left, right) = (leaf(&z), leaf(&z));
             let normalized =
                 normalize_grad(left.clone() * 1.0, mode, Some(weights.clone()), EPSILON);

@@ -1,4 +1,4 @@
-//! The lateral weights of `GradNorm`: their distribution, their record, and that they never learn.
+//! The lateral weights of `GradNorm`: their distribution and their record; they never learn.
 
 use crate::common::{assert_close, assert_same, gradient, rng, setups, values};
 use burn::module::{Module, Param};
@@ -22,7 +22,7 @@ fn lateral_weights_are_uniform_draws_that_sum_to_1() {
         let n = 4000;
         let w = values(&weights_of(&lateral(n, &setup.device, 1)));
         assert_close(&[w.iter().sum()], &[1.0], 1e-5, &setup.at("sum"));
-        // Times n they are uniform in 0..2: variance 1/3.
+        // Multiplied by n, they are uniform in 0..2: variance 1/3.
         let w: Vec<f64> = w.iter().map(|w| w * n as f64).collect();
         let variance = w.iter().map(|w| (w - 1.0).powi(2)).sum::<f64>() / n as f64;
         assert_close(&[variance], &[1.0 / 3.0], 0.05, &setup.at("variance"));

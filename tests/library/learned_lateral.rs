@@ -1,4 +1,4 @@
-//! Lateral inhibition that learns: the rule against scalars, its convergence, and the module around it.
+//! Lateral inhibition that learns: the rule against scalar arithmetic, its convergence, and its module.
 
 use crate::common::{
     Setup, assert_close, assert_same, gradient, leaf, panic_of, rng, setups, uniform, values,
@@ -10,7 +10,7 @@ use burn::tensor::{DType, Device, Tensor};
 use ei_norm::functional::lateral_update;
 use ei_norm::{GradNormConfig, GradNormMode, LearnedLateral, LearnedLateralConfig, dale};
 
-/// The rule, written out for rows on the host.
+/// The rule in scalar arithmetic.
 fn reference(w: &[f64], delta: &[f64], rate: f64) -> Vec<f64> {
     let d = w.len();
     let (mut change, mut power) = (vec![0.0; d], 0.0);
@@ -80,7 +80,7 @@ fn the_step_descends_the_squared_mean_of_what_is_left() {
     for setup in setups() {
         let (mut rng, rate, d) = (rng(3), 0.7, 6);
         let delta = setup.random(&mut rng, [4, d]);
-        // Far enough from 0 that the projection does nothing.
+        // Far enough from 0 that the projection has no effect.
         let w = setup.positive(&mut rng, [d]) + 1.0;
         let leaf = leaf(&w);
         let inhibition = (delta.clone().autodiff() * leaf.clone().unsqueeze()).sum_dim(1);
@@ -101,7 +101,7 @@ fn the_size_of_the_errors_does_not_matter() {
         let w = setup.positive(&mut rng, [9]);
         let delta = setup.random(&mut rng, [5, 9]);
         let expected = values(&lateral_update(w.clone(), delta.clone(), 0.8));
-        // 2^±90: squares of these leave the range of f32.
+        // 2^±90: the squares are outside the range of f32.
         for exponent in [-90, -20, 90] {
             let scaled = delta.clone() * 2f64.powi(exponent);
             let found = lateral_update(w.clone(), scaled, 0.8);
@@ -179,7 +179,7 @@ fn weights_never_become_negative_and_nan_stays() {
     for setup in setups() {
         let w = setup.tensor(vec![0.0, 1.0], [2]);
         let delta = setup.tensor(vec![1.0, 1.5], [1, 2]);
-        // m = 1.25 − 1.5 < 0: both shrink, the first stops at 0.
+        // m = 1.25 − 1.5 < 0: both weights shrink, and the first stops at 0.
         let found = values(&lateral_update(w.clone(), delta, 1.0));
         assert_eq!(found[0], 0.0);
         assert!(found[1] < 1.0 && found[1] > 0.0);
@@ -358,7 +358,7 @@ fn what_does_not_fit_is_named() {
 #[test]
 fn errors_that_nobody_collects_are_bounded() {
     let setup = &setups()[0];
-    // Two uses of 2²³ values are as many as wait; the third drops the first.
+    // At most two uses of 2²³ values wait; the third drops the first.
     let (rows, features) = (1 << 21, 4);
     let error = |of: usize| {
         let row: Vec<f64> = (0..features).map(|j| f64::from(j == of)).collect();
@@ -380,7 +380,7 @@ fn errors_that_nobody_collects_are_bounded() {
     assert_ne!(values(&collected(&[1, 2])), values(&collected(&[2])));
 }
 
-/// Data-parallel training: each worker has a replica, and a part of the batch of its own.
+/// Data-parallel training: each worker has a replica and a separate part of the batch.
 #[test]
 fn a_fork_learns_from_its_own_errors() {
     for setup in setups() {

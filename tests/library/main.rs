@@ -1,4 +1,4 @@
-//! The library `ei-norm`, in one binary: each test binary links all of Burn.
+//! The tests of the library `ei-norm`, in one binary, because each test binary links all of Burn.
 
 #![cfg(feature = "flex")]
 

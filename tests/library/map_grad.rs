@@ -1,4 +1,5 @@
-//! `map_grad`: the identity forward, a map of the error backward, and nothing kept without a graph.
+//! `map_grad`: the identity in the forward pass, a function of the error in the backward pass, and nothing
+//! kept without a graph.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,7 +10,7 @@ use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{DType, Device, Tensor};
 use ei_norm::map_grad;
 
-/// Where Flex keeps the values of a tensor.
+/// The address of the values of a tensor on Flex.
 fn address<const D: usize>(tensor: &Tensor<D>) -> *const u8 {
     match tensor.clone().inner().into_dispatch().kind {
         DispatchTensorKind::Flex(BackendTensor::Float(tensor)) => tensor.bytes().as_ptr(),
@@ -28,7 +29,7 @@ fn counting<const D: usize>(
     }
 }
 
-/// Not linear, so that mapping a sum differs from summing what was mapped.
+/// Nonlinear, so that mapping a sum differs from summing mapped values.
 fn bend<const D: usize>(error: Tensor<D>) -> Tensor<D> {
     error.clone() * error.abs() + 0.5
 }
@@ -205,8 +206,8 @@ fn f_is_not_called_without_a_path_to_the_loss() {
     }
 }
 
-/// The gradients of a small network with a hook before, between and behind operations that
-/// checkpointing recomputes.
+/// The gradients of a small network with a hook before, between and after operations that checkpointing
+/// recomputes.
 fn gradients_of_a_network(setup: &Setup, device: &Device) -> Vec<Vec<f64>> {
     let mut rng = rng(7);
     let options = (device, setup.dtype);

@@ -1,4 +1,4 @@
-//! Connectivity masks: what is not connected is 0, gets no error, and stays so whatever happens.
+//! Connectivity masks: a weight without a connection is 0, gets no error, and stays so under every operation.
 
 use crate::common::{
     ChaCha8Rng, Setup, assert_close, assert_same, leaf, rng, setups, uniform, values,
@@ -26,7 +26,7 @@ fn tensor<const D: usize>(exists: &[bool], shape: [usize; D], device: &Device) -
     Tensor::from_data(TensorData::new(exists.to_vec(), shape), device)
 }
 
-/// Half of the connections, in no order.
+/// Half of the connections, in irregular order.
 fn pattern(seed: u64, count: usize) -> Vec<bool> {
     let draws = uniform(&mut rng(seed), [count], 0.0, 1.0);
     draws.iter().map(|u| *u < 0.5).collect()
@@ -57,7 +57,7 @@ fn cut(values: &[f64], mask: &[bool]) -> Vec<f64> {
     pairs.map(|(v, m)| if *m { *v } else { 0.0 }).collect()
 }
 
-/// The parameter and the value to compute with are both 0 where there is no connection, and not
+/// Checks that the parameter and its effective value are both 0 where there is no connection, and not 0
 /// everywhere else.
 #[track_caller]
 fn assert_cut<const D: usize>(weight: &Weight<D>, mask: &[bool], at: &str) {
@@ -83,14 +83,14 @@ fn values_are_cut_and_the_rest_keeps_its_bits() {
         assert_eq!(weight.val().dtype(), setup.dtype);
         assert!(weight.is_require_grad() && weight.val().is_tracked());
 
-        // Not a number times 0 would be not a number.
+        // NaN times 0 would be NaN.
         let mut odd = values(&value);
         odd[..3].copy_from_slice(&[f64::NAN, f64::INFINITY, f64::NEG_INFINITY]);
         let none = [vec![false; 3], vec![true; 21]].concat();
         let weight = masked(&setup, &none, &setup.tensor(odd.clone(), SHAPE));
         assert_eq!(values(&weight.val()), cut(&odd, &none));
 
-        // The new mask is the only one; what was cut is lost.
+        // Only the new mask counts; the weights cut by the old mask are lost.
         let mut weight = masked(&setup, &mask, &value);
         let id = weight.id;
         let other = pattern(3, 24);
@@ -129,7 +129,7 @@ fn a_mask_of_another_shape_is_an_error() {
     assert_same(&weight.val(), &value, "the weight after an error");
 }
 
-/// A layer in which W_ex, W_ix and W_ei are masked.
+/// A layer with masks on W_ex, W_ix and W_ei.
 fn layer(setup: &Setup, rng: &mut ChaCha8Rng, masks: &[Vec<bool>; 3]) -> EiLinear {
     let [d_in, n_i, d_out] = SIZES;
     let mut layer = EiLinear::from_weights(EiWeights {
@@ -165,7 +165,7 @@ fn masks() -> [Vec<bool>; 3] {
     [pattern(11, 35), pattern(12, 15), pattern(13, 21)]
 }
 
-/// Row-major matrices of f64.
+/// The product of row-major f64 matrices.
 fn product(a: &[f64], b: &[f64], [rows, inner, columns]: [usize; 3]) -> Vec<f64> {
     let mut c = vec![0.0; rows * columns];
     for i in 0..rows {
@@ -188,7 +188,7 @@ fn transposed(a: &[f64], [rows, columns]: [usize; 2]) -> Vec<f64> {
 #[test]
 fn a_masked_layer_and_its_gradients_match_the_equations() {
     let [d_in, n_i, d_out] = SIZES;
-    // Few rows take the factors, many the single matrix.
+    // Few rows use the factors, many rows use the single matrix.
     for (setup, rows) in setups().iter().flat_map(|s| [(s, 3), (s, 200)]) {
         let rng = &mut rng(5);
         let masks = masks();
@@ -317,7 +317,7 @@ fn no_optimizer_revives_a_connection() {
         for (name, optimizer, rate) in OPTIMIZERS {
             let rng = &mut rng(6);
             let masks = masks();
-            // The optimizer has state of every connection when the masks come.
+            // The optimizer already has state for every connection before the masks are set.
             let all = [35, 15, 21].map(|count| vec![true; count]);
             let mut layer = layer(&setup, rng, &all);
             let mut optimizer = optimizer(&layer);
@@ -338,7 +338,7 @@ fn no_optimizer_revives_a_connection() {
                 let grads = GradientsParams::from_grads(loss.backward(), &layer);
                 layer = optimizer.step(rate, layer, grads);
                 if step >= 4 {
-                    // Also before the projection.
+                    // Checked before the projection too.
                     for (i, weight) in weights(&mut layer).into_iter().enumerate() {
                         assert_cut(weight, &masks[i], &at);
                     }
@@ -377,7 +377,7 @@ fn projected_sgd_is_descent_and_projection() {
     }
 }
 
-/// What can happen to a weight.
+/// An operation on a weight.
 type Event = (&'static str, fn(Weight<2>, &Device) -> Weight<2>);
 
 /// Fills every float parameter with ones, as a mapper could.
@@ -564,7 +564,7 @@ fn masked_and_unmasked_records_do_not_mix_unasked() {
             "{message}"
         );
 
-        // Asked to, the weights of the one are cut to the mask of the other.
+        // With the option, unmasked weights are cut to the mask of the other layer.
         let record = without.clone().into_record().allow_partial(true);
         let loaded = with.clone().try_load_record(record).unwrap();
         assert_cut(&loaded.kernel, &pattern(40, 12), &setup.at("partial"));
@@ -577,7 +577,7 @@ fn masked_and_unmasked_records_do_not_mix_unasked() {
     }
 }
 
-/// W = softplus(base), without parameters of its own but one.
+/// W = softplus(base + shift).
 #[derive(Module, Debug)]
 struct Softplus {
     shift: Param<Tensor<1>>,
@@ -639,7 +639,7 @@ fn a_reparameterized_weight_is_cut_in_its_value() {
         let merged = before.clone().materialize();
         assert_cut(&merged, &mask, &setup.at("materialized"));
 
-        // Zeros here, the same positive number there: not uniform.
+        // Zeros here and the same positive number elsewhere are not uniform.
         let uniform: Tensor<2> = setup.tensor(vec![0.5; 24], SHAPE);
         let fixed = masked(&setup, &mask, &uniform).with_plasticity(Plasticity::Fixed);
         assert_eq!(fixed.uniform_value(), None);
@@ -718,7 +718,7 @@ fn i_norm_divides_by_what_is_connected() {
             &setup.at("z"),
         );
 
-        // Learning by the local loss leaves it at that.
+        // Learning from the local loss does not change it.
         let mut layer = i_norm(&setup, Some(&mask));
         let learns = InhibitoryPlasticity::of_paper(true);
         assert!(learns.u_ix && !learns.u_ei);

@@ -1,4 +1,4 @@
-//! Moments, cosine and alignment against their definitions, the gradients by real autodiff.
+//! Moments, cosine and alignment against their definitions; gradients from autodiff.
 
 use crate::common::{ChaCha8Rng, Setup, assert_close, leaf, rng, setups, values};
 use burn::module::Module;
@@ -51,7 +51,7 @@ fn cosine_of_known_tensors() {
             (tensor([1.0, 0.0, 0.0, 0.0]), 1.0 / 3.0),
         ] {
             let found = cosine(a.clone(), leaf(&other));
-            // Of 0 the tolerance is absolute.
+            // The tolerance is absolute if the expected value is 0.
             assert_close(&[found], &[expected], 10.0 * setup.tolerance, &at);
         }
         assert!(cosine(a.clone(), tensor([0.0; 4])).is_nan());
@@ -64,8 +64,7 @@ fn cosine_of(a: &[f64], b: &[f64]) -> f64 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
-/// Output and gradient alignment from the two outputs behind their ReLU, each with what its
-/// gradient is taken by.
+/// Output and gradient alignment from the two outputs after their ReLU; gradients may use another reference.
 fn by_definition(
     reference: impl Fn() -> Tensor<2>,
     actual: impl Fn() -> Tensor<2>,
@@ -254,8 +253,8 @@ fn measuring_leaves_the_graph_alone() {
     assert!(x.grad(&grads).is_some());
 }
 
-/// Rows whose columns are orthogonal, of mean 0 and of these sizes: the covariance is diagonal, with
-/// size² batch/(batch − 1).
+/// Rows with orthogonal columns of mean 0 and of these sizes: the covariance is diagonal, with entries size²
+/// batch/(batch − 1).
 fn orthogonal_columns(setup: &Setup, batch: usize, sizes: &[f64]) -> Tensor<2> {
     // Walsh functions: the sign of column k in row i is the parity of i & k.
     let sign = |row: usize, column: usize| match (row & column).count_ones() % 2 {
@@ -290,7 +289,7 @@ fn lambda_max_of_known_covariances() {
     ];
     for setup in setups() {
         for sizes in &spectra {
-            // Errors of a network are small.
+            // The errors of a network are small.
             for scale in [1.0, 1e-7, 1e-18] {
                 let sizes: Vec<f64> = sizes.iter().map(|s| s * scale).collect();
                 let delta = orthogonal_columns(&setup, 32, &sizes);
@@ -330,7 +329,7 @@ fn lambda_max_of_a_few_or_equal_or_infinite_errors() {
 #[test]
 fn the_cosine_of_a_step_and_its_projection() {
     for setup in setups() {
-        // A layer with these W_ex and this bias, which is free.
+        // A layer with these W_ex and this bias, which may have any sign.
         let layer = |w_ex: Vec<f64>, bias: f64| {
             EiLinear::from_weights(EiWeights {
                 w_ex: setup.tensor(w_ex, [2, 2]).autodiff(),
@@ -342,10 +341,10 @@ fn the_cosine_of_a_step_and_its_projection() {
         let before = layer(vec![1.0, 2.0, 0.5, 0.0], 0.0);
         let at = |what: &str| setup.at(what);
         let cosine = |after: Vec<f64>| metric::projection_cosine(&before, &layer(after, -9.0));
-        // Nothing to project, the bias apart.
+        // There is nothing to project except the bias.
         let found = cosine(vec![0.5, 3.0, 0.0, 0.25]);
         assert_close(&[found], &[1.0], setup.tolerance, &at("kept"));
-        // Steps (-2, 1, 0, -1), of which (-1, 1, 0, 0) is left: cosine 3/sqrt(6 · 2).
+        // Steps (-2, 1, 0, -1), of which (-1, 1, 0, 0) remain: cosine 3/sqrt(6 · 2).
         let found = cosine(vec![-1.0, 3.0, 0.5, -1.0]);
         assert_close(
             &[found],

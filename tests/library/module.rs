@@ -1,4 +1,4 @@
-//! The layers as modules of a user's model: records, files, display, parameters, threads, configs.
+//! The layers as modules in a user's model: records, files, display, parameters, threads, configurations.
 
 use crate::common::{assert_same, leaf, rng, setups, values};
 use burn::config::Config;
@@ -48,7 +48,7 @@ impl Model {
     }
 }
 
-/// The output of a model and the error that reaches its input.
+/// The output of a model and the error at its input.
 fn pass(model: &Model, d_input: usize) -> [Tensor<2>; 2] {
     let device = model.readout.w_ex.device().inner();
     let setup = setups().into_iter().find(|setup| setup.device == device);
@@ -92,7 +92,7 @@ fn a_file_restores_a_model_to_the_bit() {
         source.clone().save_file(&file).unwrap();
         let loaded = Model::new(4, &device, 2).try_load_file(&file).unwrap();
         assert_same_model(&loaded, &source);
-        // Into a model for inference, and back to training.
+        // Loaded into a model for inference, then converted back for training.
         let loaded = Model::new(4, &device, 3).valid().load_file(&file);
         assert_same_model(&loaded.train(), &source);
     }
@@ -111,7 +111,7 @@ fn a_record_of_another_shape_is_an_error() {
     let record = EiLinearConfig::new(4, 3).init(&device).into_record();
     let wider = EiLinearConfig::new(4, 5).init(&device);
     assert!(wider.try_load_record(record.clone()).is_err());
-    // Without inhibition the weights of the inhibitory units would go nowhere.
+    // Without inhibition there is no place for the weights of the inhibitory units.
     let excitatory = EiLinearConfig::new(4, 3).with_inhibitory(Inhibitory::Count(0));
     assert!(excitatory.init(&device).try_load_record(record).is_err());
     let record = INormLinearConfig::new(4, 3)

@@ -1,5 +1,5 @@
-//! What a Burn user does with a module, done with every layer and with Burn's own `Linear` beside it: the
-//! same output, gradients, and a step that changes the same parameters.
+//! Burn's operations on modules, with every layer and with Burn's `Linear`: the same output and gradients,
+//! and a step that changes the same parameters.
 
 use std::collections::BTreeMap;
 
@@ -19,17 +19,17 @@ fn device() -> Device {
     Device::flex().autodiff()
 }
 
-/// A layer with something to train it on.
+/// A layer and the means to train it.
 struct Subject<M> {
     name: &'static str,
-    /// Whether it goes on learning after `to_device`, once it is initialized. Burn's parameters do not.
+    /// Whether an initialized layer continues to learn after `to_device`. Burn's parameters do not.
     learns_after_a_move: bool,
     make: fn(u64) -> M,
     /// The loss of a fixed batch.
     loss: fn(&M, DType) -> Tensor<1>,
 }
 
-/// A batch without a sign that would be the same everywhere.
+/// A batch of positive values.
 fn batch<const D: usize>(shape: [usize; D], dtype: DType) -> Tensor<D> {
     let values = uniform(&mut rng(7), shape, 0.1, 1.0);
     Tensor::from_data(TensorData::new(values, shape), (&device(), dtype))
@@ -72,7 +72,7 @@ fn parameters<M: Module>(module: &M) -> BTreeMap<String, (ParamId, Vec<f64>)> {
     collect.found
 }
 
-/// What a training step does.
+/// The result of a training step.
 #[derive(Debug, PartialEq)]
 struct Step {
     loss: f64,
@@ -106,7 +106,7 @@ impl<M: Module + ModuleDisplay> Subject<M> {
         (step, after)
     }
 
-    /// A module that something happened to is as a fresh one.
+    /// Checks that a changed module behaves like a new one.
     #[track_caller]
     fn assert_as_fresh(&self, what: &str, changed: impl FnOnce(M) -> M) {
         let (expected, _) = self.step((self.make)(1));
@@ -158,7 +158,7 @@ impl<M: Module + ModuleDisplay> Subject<M> {
             Either::Linear(_) => unreachable!(),
         });
 
-        // Frozen, in whole or in part.
+        // Frozen, completely or in part.
         for (what, frozen) in [
             ("freeze", (self.make)(1).freeze()),
             ("no_grad", (self.make)(1).no_grad()),
@@ -186,7 +186,7 @@ impl<M: Module + ModuleDisplay> Subject<M> {
         let valid = (self.loss)(&fresh.valid(), DType::F32);
         assert_eq!(valid.into_scalar::<f64>(), expected.loss, "{name}, valid");
 
-        // What is counted.
+        // The number of parameters.
         let sizes = parameters(&fresh);
         let count: usize = sizes.values().map(|(_, values)| values.len()).sum();
         assert_eq!(Module::num_params(&fresh), count, "{name}");
@@ -207,7 +207,7 @@ impl<M: Module + ModuleDisplay> Subject<M> {
             "{name}: {again} {loss}"
         );
 
-        // Quantized weights are for use, not for training.
+        // Quantized weights are for inference, not for training.
         let scheme = device()
             .settings()
             .quantization
@@ -223,7 +223,7 @@ impl<M: Module + ModuleDisplay> Subject<M> {
             expected.loss
         );
 
-        // Adapters: nothing changes at the start, and they alone learn.
+        // Adapters: the output does not change at first, and only they learn.
         let adapted = fresh.clone().apply_lora(Lora::new(2, 4.0));
         let (step, after) = self.step(adapted);
         assert!(
@@ -289,17 +289,17 @@ macro_rules! subjects {
     };
 }
 
-/// The rows of a dense layer.
+/// The input of a dense layer.
 fn rows(dtype: DType) -> Tensor<2> {
     batch([5, 6], dtype)
 }
 
-/// The images of a convolution.
+/// The input of a convolution.
 fn images(dtype: DType) -> Tensor<4> {
     batch([2, 3, 5, 4], dtype)
 }
 
-/// The sequences of a recurrent layer.
+/// The input of a recurrent layer.
 fn sequences(dtype: DType) -> Tensor<3> {
     batch([2, 3, 4], dtype)
 }
@@ -332,7 +332,7 @@ subjects! {
     };
 }
 
-/// The measure of the rest: Burn's own layer, initialized, as a trained one is.
+/// The reference: Burn's layer, initialized, like a trained layer.
 #[test]
 fn linear() {
     Subject::<Linear> {

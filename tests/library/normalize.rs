@@ -1,4 +1,4 @@
-//! The hard-coded normalizations and the losses against scalar references and finite differences.
+//! The fixed normalizations and the losses against scalar references and finite differences.
 
 use crate::common::{
     Setup, assert_close, assert_tensor_close, leaf, panic_of, rng, setups, uniform, values,
@@ -29,7 +29,7 @@ fn variance(row: &[f64]) -> f64 {
     row.iter().map(|x| (x - mean(row)).powi(2)).sum::<f64>() / row.len() as f64
 }
 
-/// What is subtracted and what is divided by.
+/// The subtracted and the dividing statistic.
 fn statistics(kind: Normalization, row: &[f64]) -> (f64, f64) {
     let sigma = (variance(row) + EPSILON).sqrt();
     match kind {
@@ -45,7 +45,7 @@ fn normalize_row(kind: Normalization, row: &[f64]) -> Vec<f64> {
     row.iter().map(|x| (x - offset) / scale).collect()
 }
 
-/// d(Σ f(x)·delta)/dx, the exact rule by central differences.
+/// d(Σ f(x)·delta)/dx; the exact rule by central differences.
 fn error_row(kind: Normalization, rule: BackwardRule, row: &[f64], delta: &[f64]) -> Vec<f64> {
     const STEP: f64 = 1e-5;
     match rule {
@@ -95,7 +95,7 @@ fn matches_the_reference<const D: usize>(setup: &Setup, shape: [usize; D]) {
             .zip(errors.chunks(features))
             .flat_map(|(row, delta)| error_row(kind, rule, row, delta))
             .collect();
-        // Finite differences are good to about 1e-9.
+        // Finite differences are accurate to about 1e-9.
         assert_close(&values(&found), &expected, setup.tolerance.max(1e-8), &at);
 
         let plain = normalize_backward(x.inner(), upstream, kind, rule, EPSILON);
@@ -203,7 +203,7 @@ fn the_inhibitory_loss_matches_its_formula() {
     }
 }
 
-/// Loss and its gradient, from the definition: targets (1 − s)·onehot + s/C.
+/// The loss and its gradient from the definition: targets (1 − s)·onehot + s/C.
 fn cross_entropy(logits: &[f64], targets: &[usize], smoothing: f64) -> (f64, Vec<f64>) {
     let batch = targets.len() as f64;
     let classes = logits.len() / targets.len();

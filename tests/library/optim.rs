@@ -1,4 +1,4 @@
-//! Descent with projection against Burn's own descent and the projection after it.
+//! Gradient descent with projection against Burn's gradient descent followed by the projection.
 
 use crate::common::{Setup, assert_same, rng, setups};
 use burn::module::{Module, ModuleVisitor, Param};

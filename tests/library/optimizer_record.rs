@@ -1,4 +1,4 @@
-//! Records of optimizers that are loaded beside the right model only.
+//! Records of optimizers are loaded only with the right model.
 
 use crate::common::{Setup, assert_same, rng, setups};
 use burn::module::{Module, Param};
@@ -58,7 +58,7 @@ fn assert_same_models(found: &Model, expected: &Model, at: &str) {
     assert_same(&bias(found), &bias(expected), at);
 }
 
-/// A name, and what makes such an optimizer.
+/// A name, and the function that makes the optimizer.
 type Make = (&'static str, fn() -> ModuleOptimizer);
 
 #[test]
@@ -154,7 +154,7 @@ fn another_model_is_refused_and_nothing_is_loaded() {
         "{}",
         load(&fresh)
     );
-    // As it should be: the model itself.
+    // The correct case: the same model.
     let mut loaded = new();
     CheckedRecord::of(&optimizer, &original)
         .load_into(&mut loaded, &original)
@@ -192,7 +192,7 @@ fn the_state_of_another_optimizer_is_refused() {
             assert!(reader.to_record().is_empty());
         }
     }
-    // One without state takes nothing.
+    // A record without state can be loaded into another optimizer without state.
     let mut writer = CorrectedSgdConfig::new()
         .try_init(&model(setup, 1))
         .unwrap();

@@ -1,5 +1,5 @@
-//! Padded sequences: states, gradients and local loss are those of the sequences run one by one,
-//! whatever stands in the padding.
+//! Padded sequences: states, gradients and local loss are the same as for the sequences run one by one,
+//! whatever the padding.
 
 use crate::common::circuits::{Divisive, EVERYTHING, Pass, Tried, assert_same_pass, i_norm};
 use crate::common::recurrent::{Batch, batch, pass};
@@ -19,8 +19,8 @@ fn layer<C: Tried>(setup: &Setup, geometry: Recurrent) -> Rnn<C> {
     Layer::new(circuit, geometry).unwrap()
 }
 
-/// Every example by itself, without padding. Beyond its end the state stays, and with it what errors
-/// arrive there; the local loss is the mean over all steps that exist.
+/// Runs every example separately, without padding. Beyond its end the state stays, and the errors there reach
+/// it; the local loss is the mean over all existing steps.
 fn one_by_one<C: Tried>(rnn: &Rnn<C>, batch: &Batch, lengths: &[usize]) -> Pass {
     let [_, steps, _] = batch.x.dims();
     let total = lengths.iter().sum::<usize>() as f64;
@@ -45,7 +45,7 @@ fn one_by_one<C: Tried>(rnn: &Rnn<C>, batch: &Batch, lengths: &[usize]) -> Pass 
     })
 }
 
-/// The same batch with this value in the padding.
+/// The batch with this value in the padding.
 fn padded_with(batch: &Batch, lengths: &[usize], value: f64) -> Tensor<3> {
     let [_, steps, features] = batch.x.dims();
     let x = batch.x.clone();
@@ -105,14 +105,14 @@ fn padding_changes_nothing_for<C: Tried>(setup: &Setup, circuit: C) {
 fn padding_changes_nothing_whatever_stands_there() {
     for setup in setups() {
         padding_changes_nothing::<Ei>(&setup);
-        // Errors are normalized in full.
+        // With fully normalized errors.
         padding_changes_nothing::<INorm>(&setup);
         padding_changes_nothing::<Shunting>(&setup);
         padding_changes_nothing::<ColumnEi>(&setup);
     }
 }
 
-/// An example without steps keeps a state of 0, which drives nothing that a circuit could divide by.
+/// An example without steps keeps a state of 0, with which no circuit has anything to divide by.
 #[test]
 fn padding_is_not_divided_by_without_epsilon() {
     for setup in setups() {

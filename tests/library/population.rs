@@ -1,4 +1,4 @@
-//! A population of circuits of mixed sizes computes and learns as its circuits do alone.
+//! A population of circuits of mixed sizes computes and learns like its circuits alone.
 
 use crate::common::circuits::EVERYTHING;
 use crate::common::{ChaCha8Rng, Setup, assert_close, assert_same, leaf, rng, setups, values};
@@ -23,7 +23,7 @@ fn precise() -> Vec<Setup> {
     setups.filter(|setup| setup.dtype == DType::F64).collect()
 }
 
-/// The same and, if it is built, a GPU, whose kernels serve populations too.
+/// The same, and a GPU if it is built, whose kernels also support populations.
 fn precise_and_gpu() -> Vec<Setup> {
     #[allow(unused_mut)] // Without a GPU.
     let mut setups = precise();
@@ -62,7 +62,7 @@ fn gradients(module: &impl Module, grads: &Gradients, rank: usize) -> Vec<Gradie
 
 type Gradient = (Vec<usize>, Option<Vec<f64>>);
 
-/// Fails unless a network's part of `all` is `own`, and exactly 0 around it.
+/// Fails unless a network's part of `all` is `own`, and the values around it are exactly 0.
 #[track_caller]
 fn assert_corner(
     all: &[f64],
@@ -92,7 +92,7 @@ fn assert_corner(
     assert_close(&inside, own, tolerance, at);
 }
 
-/// Compares outputs, local losses, and the gradients of everything.
+/// Compares outputs, local losses, and all gradients.
 fn check<C: Circuit>(
     setup: &Setup,
     circuits: Vec<C>,
@@ -104,7 +104,7 @@ fn check<C: Circuit>(
     let count = circuits.len();
     let population = Population::stack(circuits.clone()).unwrap();
     let [d_input, d_output] = population.sizes();
-    // What arrives from beyond the outputs of a network must not matter.
+    // Errors at places beyond the outputs of a network must have no effect.
     let upstream = setup.random(&mut rng, [count, ROWS, d_output]).autodiff();
     let lambda = setup.random(&mut rng, [count]).autodiff();
     let inputs: Vec<Tensor<2>> = circuits

@@ -4,7 +4,7 @@ use crate::common::{Setup, assert_tensor_close, leaf, rng, setups};
 use burn::tensor::{Device, Tensor};
 use ei_norm::functional::{ei_linear, excite, inhibit};
 
-/// The operands of a layer; each learns or is a constant.
+/// The operands of a layer; each may learn or be a constant.
 struct Operands<const D: usize> {
     x: Tensor<D>,
     w_ex: Tensor<2>,
@@ -49,7 +49,7 @@ fn role<const D: usize>(tensor: &Tensor<D>, learns: bool) -> Tensor<D> {
     }
 }
 
-/// x W over the last axis, by Burn's own product.
+/// x W over the last axis, with Burn's product.
 fn times<const D: usize>(x: Tensor<D>, w: Tensor<2>) -> Tensor<D> {
     let mut shape = x.dims();
     let d_in = shape[D - 1];
@@ -154,7 +154,7 @@ fn every_rank_and_odd_sizes() {
     at_rank([0], [4, 2, 3]);
     at_rank([1, 0], [1, 1, 1]);
     at_rank([17, 0], [33, 3, 70]);
-    // Many more outputs than rows, and inputs than rows.
+    // Many more outputs than rows, and many more inputs than rows.
     at_rank([2, 0], [65, 1, 67]);
     at_rank([2, 5, 0], [7, 3, 4]);
     at_rank([2, 1, 3, 0], [5, 2, 9]);

@@ -1,4 +1,4 @@
-//! Any optimizer with the projection inside, against the same optimizer and the projection after it.
+//! Any optimizer with the projection inside, against the same optimizer followed by the projection.
 
 use crate::common::{Setup, assert_same, rng, setups, values};
 use burn::module::{Module, Param};

@@ -1,5 +1,5 @@
-//! What the files of properties share: a runner, and the table of circuits with their equations in plain
-//! tensor operations, of any shape, with any masks and any parameters learning.
+//! Code shared by the property tests: a runner, and the table of circuits with their equations in plain
+//! tensor operations, for any shapes, masks and learning parameters.
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::nn::PaddingConfig2d;
@@ -16,8 +16,8 @@ use crate::common::circuits::{Pass, Tried, gradients};
 use crate::common::convolution::{Case, case};
 use crate::common::{ChaCha8Rng, Setup, leaf, rng, values};
 
-/// Runs a property on so many random cases, always the same ones. `PROPTEST_CASES`, which is 256 by
-/// default, scales the number, and `PROPTEST_RNG_SEED` draws others.
+/// Runs a property on `cases` random cases, always the same ones. `PROPTEST_CASES`, 256 by default, scales
+/// the number, and `PROPTEST_RNG_SEED` changes the cases.
 pub fn holds<S: Strategy>(cases: u32, strategy: S, property: impl Fn(S::Value)) {
     let usual = Config::default();
     let config = Config {
@@ -36,7 +36,7 @@ pub fn holds<S: Strategy>(cases: u32, strategy: S, property: impl Fn(S::Value)) 
     outcome.unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// A test of each property on so many cases of a strategy, for every circuit in every dtype.
+/// Makes a test of each property on this number of cases of a strategy, for every circuit in every dtype.
 macro_rules! for_every_circuit {
     ($($name:ident: $cases:expr, $strategy:expr;)*) => {
         $(
@@ -57,12 +57,12 @@ macro_rules! for_every_circuit {
 }
 pub(crate) use for_every_circuit;
 
-/// What a layer returns: its output, and the local loss if there is one.
+/// The result of a layer: its output, and the local loss if there is one.
 pub type Output<const D: usize> = (Tensor<D>, Option<Tensor<1>>);
 
-/// A circuit of the table: random ones, their matrices, and their equations.
+/// A circuit of the table: random instances, their matrices, and their equations.
 pub trait Tabled: Tried {
-    /// One of all variants of these sizes.
+    /// A random variant with these sizes.
     fn any(setup: &Setup, rng: &mut ChaCha8Rng, sizes: [usize; 2]) -> Self {
         let mut all = Self::all(setup, rng, sizes);
         let index = rng.random_range(0..all.len());
@@ -168,7 +168,7 @@ impl Tabled for ColumnEi {
     }
 }
 
-/// Another mask on some matrices: on those for which it is wanted.
+/// Adds masks to some matrices: those for which a mask is requested.
 pub fn masked<C: Tabled>(
     mut circuit: C,
     rng: &mut ChaCha8Rng,
@@ -184,7 +184,7 @@ pub fn masked<C: Tabled>(
     circuit
 }
 
-/// Any circuit with any masks and any parameters learning.
+/// A circuit with random masks and random learning parameters.
 pub fn any_circuit<C: Tabled>(setup: &Setup, seed: u64, sizes: [usize; 2]) -> C {
     struct Freeze<'a>(&'a mut ChaCha8Rng);
     impl ModuleMapper for Freeze<'_> {
@@ -206,14 +206,14 @@ pub fn dense<C: Tabled>(circuit: &C) -> Layer<C, Dense> {
     Layer::new(circuit.clone(), Dense { d_input, d_output }).unwrap()
 }
 
-/// A recurrent layer from the state behind the sequence in each row, `[batch, steps · d + n]`.
+/// A recurrent layer; each row of x has the sequence and then the initial state, `[batch, steps · d + n]`.
 pub fn run<C: Tabled>(layer: &Layer<C, Recurrent>, x: Tensor<2>) -> Output<3> {
     let (x, state) = sequences(x, layer.geometry());
     let (states, _, local) = C::run(layer, x, Some(RnnState::new(state)), None);
     (states, local)
 }
 
-/// The sequence of each row, and the state behind it.
+/// The sequence of each row, and the state after it in the row.
 pub fn sequences(x: Tensor<2>, geometry: &Recurrent) -> (Tensor<3>, Tensor<2>) {
     let ([batch, width], d) = (x.dims(), geometry.d_input);
     let steps = (width - geometry.d_hidden) / d;
@@ -222,7 +222,7 @@ pub fn sequences(x: Tensor<2>, geometry: &Recurrent) -> (Tensor<3>, Tensor<2>) {
     (x.reshape([batch, steps, d]), state)
 }
 
-/// A convolution of anything that fits together.
+/// A convolution with random sizes that fit together.
 pub fn any_convolution(rng: &mut ChaCha8Rng) -> Case {
     let mut pair = |low: usize, high: usize| [0; 2].map(|_| rng.random_range(low..=high));
     let [channels, kernel, stride, dilation] = [pair(1, 3), pair(1, 2), pair(1, 2), pair(1, 2)];
@@ -237,7 +237,7 @@ pub fn any_convolution(rng: &mut ChaCha8Rng) -> Case {
     )
 }
 
-/// The patches of images that are a row each, `[positions, features]`, in plain autodiff.
+/// The patches of images, each in one row, `[positions, features]`, in plain autodiff.
 pub fn patches(case: &Case, images: Tensor<2>) -> Tensor<2> {
     let count = images.shape().num_elements();
     let numbers: Vec<f64> = (1..=count).map(|number| number as f64).collect();
@@ -249,7 +249,7 @@ pub fn patches(case: &Case, images: Tensor<2>) -> Tensor<2> {
     all.select(0, index).reshape([positions, case.features()])
 }
 
-/// Output, local loss, and the gradients of the input, where it learns, and of all parameters, for
+/// The output, the local loss, and the gradients of the input, if it learns, and of all parameters, for
 /// random errors at the output.
 pub fn pass<const D: usize>(
     setup: &Setup,
@@ -264,7 +264,7 @@ pub fn pass<const D: usize>(
     };
     let (out, local) = forward(x.clone());
     let upstream = setup.random(&mut rng(5), out.dims());
-    // Something learns, even where no parameter does.
+    // A learning value, in case no parameter learns.
     let anchor = leaf(&setup.tensor(vec![0.0], [1]));
     let loss = (out.clone() * upstream).sum() + anchor;
     let loss = local.iter().fold(loss, |sum, l| sum + l.clone() * 0.7);
@@ -278,8 +278,8 @@ pub fn pass<const D: usize>(
     pass
 }
 
-/// Fails unless two ways forward have the same values but for rounding, relative to the largest of a
-/// tensor and to 1, and gradients for the same tensors; without rows none is as good as zeros.
+/// Fails unless two computations have the same values up to rounding, relative to the largest value of a
+/// tensor and to 1, and gradients for the same tensors; without rows, no gradient is equivalent to zeros.
 #[track_caller]
 pub fn assert_equal<C: Tabled, const D: usize>(
     setup: &Setup,
@@ -289,15 +289,15 @@ pub fn assert_equal<C: Tabled, const D: usize>(
     at: impl std::fmt::Debug,
 ) {
     let is_empty = x.dims()[0] == 0;
-    // The equations are in plain products, and NdArray's panics where an axis is empty.
+    // The equations use plain products, and NdArray's product panics for empty axes.
     if is_empty && setup.name == "ndarray" {
         return;
     }
     let found = pass(setup, circuit, x, learns, found);
     let expected = pass(setup, circuit, x, learns, expected);
     assert_eq!(found.len(), expected.len());
-    // Of what explodes rounding makes anything: a shunting circuit without anything to divide by, and in
-    // time errors along an activity that nothing divides.
+    // Exploding values cannot be compared because of rounding: in a shunting circuit with nothing to divide
+    // by, and in errors through time along an activity without division.
     let mut all = expected.iter().flat_map(|(_, values)| values).flatten();
     if all.any(|value| value.is_nan() || value.abs() > 1e8) {
         return;
@@ -316,7 +316,7 @@ pub fn assert_equal<C: Tabled, const D: usize>(
     }
 }
 
-/// Fails unless the values differ by no more than this, relative to the largest and to 1.
+/// Fails unless the values differ by at most `tolerance`, relative to the largest and to 1.
 #[track_caller]
 pub fn assert_near(found: &[f64], expected: &[f64], tolerance: f64, at: &str) {
     let size = expected.iter().fold(1.0_f64, |size, e| size.max(e.abs()));

@@ -1,4 +1,4 @@
-//! Dale's law and masks hold whatever happens to a layer, and records lose no bit of it.
+//! Dale's law and masks hold under every operation on a layer, and records preserve every bit.
 
 use crate::common::training::parameters;
 use crate::common::{ChaCha8Rng, Setup, leaf, rng, values};
@@ -20,7 +20,7 @@ for_every_circuit! {
     a_record_keeps_every_bit_of_every_layer: 24, any::<u64>().no_shrink();
 }
 
-/// A seed of all values, and events: steps of the optimizers, at a rate, and others.
+/// The seed of all values, and events: optimizer steps at a rate, and others.
 type Events = (u64, Vec<(usize, f64)>);
 
 fn events() -> impl Strategy<Value = Events> {
@@ -28,7 +28,7 @@ fn events() -> impl Strategy<Value = Events> {
     (any::<u64>().no_shrink(), events)
 }
 
-/// With clipped gradients, so that no weight leaves the range of its dtype.
+/// The optimizers, with clipped gradients, so that no weight leaves the range of its dtype.
 fn optimizers() -> [ModuleOptimizer; 5] {
     let momentum = SgdConfig::new().with_momentum(Some(MomentumConfig::new()));
     let all = [
@@ -41,7 +41,7 @@ fn optimizers() -> [ModuleOptimizer; 5] {
     all.map(|optimizer| optimizer.with_grad_clipping(GradientClippingConfig::Value(1.0).init()))
 }
 
-/// Any bits in every value, those of infinities and NaN too.
+/// Replaces every value by random bits, including infinities and NaN.
 struct Scramble<'a>(&'a mut ChaCha8Rng);
 
 impl ModuleMapper for Scramble<'_> {
@@ -61,13 +61,13 @@ fn other<C: Tabled>(circuit: &C, rng: &mut ChaCha8Rng) -> C {
     masked(circuit.clone(), rng, |weight, _| weight.mask().is_some()).map(&mut Scramble(rng))
 }
 
-/// What the record of a module makes of another, by way of bytes.
+/// Loads the record of `module`, converted to bytes, into `other`.
 fn loaded<M: Module>(module: &M, other: M) -> M {
     let bytes = module.clone().into_record().into_bytes().unwrap();
     other.load_record(ModuleRecord::from_bytes(bytes).unwrap())
 }
 
-/// The bits of all parameters by path; where there is no connection they are those of 0.
+/// The bits of all parameters by path; without a connection, the bits of 0.
 fn bits(module: &impl Module) -> Vec<(String, Vec<u64>)> {
     let all = parameters(module).into_iter();
     all.map(|(name, values)| (name, values.into_iter().map(f64::to_bits).collect()))

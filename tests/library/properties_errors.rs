@@ -1,4 +1,4 @@
-//! The algebra of normalized errors, and what becomes of extreme rows.
+//! The algebra of normalized errors, and extreme rows.
 
 use crate::common::{ChaCha8Rng, Setup, assert_same, formulas, gradient, rng, setups, values};
 use crate::properties::{Tabled, assert_near, dense, for_every_circuit, holds, pass, run};
@@ -10,13 +10,13 @@ use proptest::prelude::{Strategy, any};
 use rand::RngExt;
 use rand::seq::SliceRandom;
 
-/// A seed of all values; rows and features.
+/// The seed of all values; rows and features.
 fn shapes() -> impl Strategy<Value = (u64, [usize; 2])> {
     let shape = (1..=6_usize, 1..=70_usize).prop_map(|(rows, features)| [rows, features]);
     (any::<u64>().no_shrink(), shape)
 }
 
-/// A mode to try, in a dtype and on a shape.
+/// A mode with a dtype and a shape.
 struct Trial<'a> {
     setup: &'a Setup,
     mode: GradNormMode,
@@ -86,7 +86,7 @@ fn permuted_examples_have_permuted_errors() {
 fn full_is_the_jacobian_of_layer_norm_where_the_activity_is_normalized() {
     for setup in &setups() {
         holds(120, shapes(), |(seed, [rows, features])| {
-            // The Jacobian of fewer features is 0, and their variance may be.
+            // The Jacobian of fewer features is 0, and their variance may be 0.
             let shape = [rows, features + 2];
             let layer_norm = |x: Tensor<2>| {
                 let x = x.clone() - x.mean_dim(1);
@@ -102,7 +102,7 @@ fn full_is_the_jacobian_of_layer_norm_where_the_activity_is_normalized() {
     }
 }
 
-/// The rows of x, some all the same or 0, each of a size from denormal numbers up to 10^`largest`.
+/// The rows of x, some constant or 0, with sizes from denormal numbers up to 10^`largest`.
 fn extreme(setup: &Setup, rng: &mut ChaCha8Rng, x: Tensor<2>, largest: f64) -> Tensor<2> {
     let smallest = if setup.dtype == DType::F32 {
         -45.0
@@ -120,8 +120,8 @@ fn extreme(setup: &Setup, rng: &mut ChaCha8Rng, x: Tensor<2>, largest: f64) -> T
     }
 }
 
-/// Of rows of any size, as long as no sum of δ overflows, nor one of z, nor z²δ where the part along z
-/// is taken out: before it is divided by σ, δ' is that large.
+/// Tests rows of any size for which no sum of δ overflows, no sum of z, and, if the component along z is
+/// removed, not z²δ, the size of δ' before the division by σ.
 #[test]
 fn no_mode_makes_nan_of_finite_rows_that_do_not_overflow() {
     Trial::all(150, |trial, rng| {
@@ -168,8 +168,8 @@ for_every_circuit! {
 mod every {
     use super::*;
 
-    /// Of rows up to 1e30. I-Norm squares its activity, and where nothing divides, the way back of an
-    /// error multiplies with it twice at every step: in f32 its rows go up to 1e6, for two steps.
+    /// Tests rows up to 1e30. I-Norm squares its activity, and without division the backward pass of an error
+    /// multiplies by the activity twice at every step: in f32 its rows go up to 1e6, for two steps.
     pub fn no_layer_makes_nan_of_finite_rows<C: Tabled>(setup: &Setup, seed: u64) {
         let rng = &mut rng(seed);
         let [d, n] = [(); 2].map(|_| rng.random_range(1..6));

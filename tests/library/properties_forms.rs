@@ -1,5 +1,5 @@
-//! Random layers equal their equations in plain autodiff, and forms of them that are equal compute the
-//! same: values, local losses and gradients, for any shapes, masks and parameters that learn.
+//! Random layers are equal to their equations in plain autodiff, and equivalent forms compute the same
+//! values, local losses and gradients, for any shapes, masks and learning parameters.
 
 use crate::common::{Setup, rng, setups};
 use crate::properties::{
@@ -13,7 +13,7 @@ use ei_norm::layer::{Layer, Recurrent};
 use proptest::prelude::{Strategy, any};
 use rand::RngExt;
 
-/// A seed of all values; rows, inputs and outputs; whether the input learns.
+/// The seed of all values; rows, inputs and outputs; whether the input learns.
 type Case = (u64, [usize; 3], bool);
 
 fn cases() -> impl Strategy<Value = Case> {
@@ -32,7 +32,7 @@ for_every_circuit! {
 fn an_ei_layer_is_a_single_matrix_by_whichever_route() {
     for setup in &setups() {
         holds(80, cases(), |(seed, [rows, d, n], learns)| {
-            // Few rows take the factors, many the matrix.
+            // Few rows use the factors, many rows use the matrix.
             let x = setup.random(&mut rng(seed), [rows * rows, d]);
             let circuit: Ei = any_circuit(setup, seed, [d, n]);
             let single = |x: Tensor<2>| {
@@ -95,11 +95,11 @@ mod every {
         (seed, [batch, d, n], learns): Case,
     ) {
         let rng = &mut rng(seed);
-        // Burn on Flex has no way back through slices of what is empty.
+        // Burn on Flex has no backward pass through slices of empty tensors.
         let steps = rng.random_range(1..=if batch > 0 { 5 } else { 1 });
         let circuit: C = any_circuit(setup, seed, [d + n, n]);
         let mut geometry = Recurrent::new(d, n);
-        // Slopes without a step, near which rounding would decide.
+        // Activations with a continuous slope; otherwise rounding would matter near the step.
         geometry.activation = [Softplus, Sigmoid][(seed % 2) as usize];
         let layer = Layer::new(circuit.clone(), geometry).unwrap();
         let (x, dense) = (

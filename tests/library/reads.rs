@@ -1,5 +1,5 @@
-//! Reads from the device, each of which waits for it: none in the two passes, an optimizer's step and the
-//! projection.
+//! Reads from the device, each of which waits for it: there are none in the two passes, an optimizer's step
+//! and the projection.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -36,7 +36,7 @@ fn no_layer_reads_in_its_passes_or_its_projection_nor_what_learns_in_a_step() {
     }
 }
 
-/// One in which a fixed matrix has a mask.
+/// A layer with a mask on a fixed matrix.
 fn masked() -> INormLinear {
     let device = setups()[0].device.clone().autodiff();
     let mut layer = INormLinearConfig::new(5, 4).init(&device);
@@ -78,7 +78,7 @@ fn each_optimizer_steps_without_a_read(setup: &Setup) {
             .autodiff();
         let mut layer = layer.clone();
         let (found, _) = reads(|| {
-            // The second step has a state.
+            // At the second step the optimizer has state.
             for _ in 0..2 {
                 let grads = layer.forward(x.clone()).square().sum().backward();
                 let grads = GradientsParams::from_grads(grads, &layer);
@@ -113,11 +113,11 @@ fn what_reads_is_counted_in_both_passes() {
     let z: Tensor<2> = sentinel.watch(layer.forward(x()), "z");
     let (found, _) = reads(|| z.sum().backward());
     assert_eq!(found, 1);
-    // A fixed matrix that changes is looked at again.
+    // A fixed matrix is read again after a change.
     assert!(count(&|| drop(layer.clone().load_record(layer.clone().into_record()))) > 0);
 }
 
-/// The counter sees every read because no other line of the library reads.
+/// The counter sees every read because no other code of the library reads.
 #[test]
 fn every_read_goes_through_one_file() {
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/ei-norm/src")];

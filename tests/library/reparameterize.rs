@@ -1,4 +1,4 @@
-//! Weights that are kept non-negative by what they are made of.
+//! Reparameterized weights, which are always non-negative.
 
 use crate::common::{
     Setup, assert_close, assert_same, assert_tensor_close, rng, setups, uniform, values,
@@ -31,7 +31,7 @@ fn layer(setup: &Setup, seed: u64) -> EiLinear {
     EiLinear::from_weights(weights).unwrap()
 }
 
-/// dw/db, from the weight for softplus and by hand for the others.
+/// dw/db, from the weight for softplus and from formulas for the others.
 fn derivative(form: NonNegative, base: f64) -> f64 {
     match form {
         NonNegative::Softplus => 1.0 / (1.0 + (-base).exp()),
@@ -49,7 +49,7 @@ fn derivative(form: NonNegative, base: f64) -> f64 {
 
 #[test]
 fn weights_keep_their_values() {
-    // Tiny, around ln 2 where softplus has its base 0, and beyond where e^w overflows.
+    // Tiny values, values around ln 2 where the base of softplus is 0, and values for which e^w overflows.
     let before = [
         1e-30,
         1e-12,
@@ -72,7 +72,7 @@ fn weights_keep_their_values() {
                 _ => f64::EPSILON,
             };
             for (found, expected) in values(&after.val()).iter().zip(values(&plain.val())) {
-                // A base of softplus is as large as ln w, and is rounded.
+                // The base of a small softplus weight is about ln w, and is rounded.
                 let tolerance = epsilon * (4.0 + expected.ln().abs());
                 let error = (found - expected).abs() / expected;
                 assert!(error <= tolerance, "{at}: {found}, not {expected}");
@@ -107,7 +107,7 @@ fn zeros_and_what_breaks_the_law() {
                 );
             }
             dale::check(&after).unwrap();
-            // Each of them can learn: the error reaches the base.
+            // Every weight can learn: the error reaches the base.
             let grads = after.val().sum().backward();
             let reached = values(&after.base().grad(&grads).unwrap());
             assert!(reached.iter().all(|g| *g > 0.0), "{at}: {reached:?}");
@@ -128,7 +128,7 @@ fn gradients_of_bases_are_those_of_weights_times_the_derivative() {
         for form in FORMS {
             let at = setup.at(form);
             let made = dale::reparameterize(weight(&setup, &[1.0; 10]), form);
-            // Steps of SGD with rate 1 on Σ b·(−target) put the bases where they shall be.
+            // A step of SGD with rate 1 on Σ b·(−target) sets the bases to the targets.
             let grad = made.base().inner() - setup.tensor(bases.to_vec(), [10]);
             let mut grads = GradientsParams::new();
             grads.register(made.id, grad);
@@ -166,7 +166,7 @@ fn gradients_of_bases_are_those_of_weights_times_the_derivative() {
     }
 }
 
-/// Training by an optimizer, without projection; the signs hold at every step.
+/// Trains with an optimizer without projection; the signs hold at every step.
 fn train(setup: &Setup, layer: EiLinear, optimizer: &mut ModuleOptimizer, lr: f64) -> EiLinear {
     (0..8).fold(layer, |layer, step| {
         let x = setup.positive(&mut rng(20 + step), [5, 6]).autodiff();
@@ -183,7 +183,8 @@ fn train(setup: &Setup, layer: EiLinear, optimizer: &mut ModuleOptimizer, lr: f6
 fn training_keeps_the_law_and_projection_changes_nothing() {
     for setup in setups() {
         for form in FORMS {
-            // The loss has no minimum: the steps of plain descent stay small, so that none diverges.
+            // The loss has no minimum: the steps of plain gradient descent must be small so that none
+            // diverges.
             for (name, optimizer, lr) in [
                 ("sgd", SgdConfig::new().init(), 0.02),
                 ("adam", AdamConfig::new().init(), 0.5),
@@ -210,7 +211,7 @@ fn training_keeps_the_law_and_projection_changes_nothing() {
                 assert!(trained.w_ex.val().is_tracked(), "{at}");
             }
         }
-        // Without it the law breaks.
+        // Without reparameterization the law breaks.
         let message = crate::common::panic_of(|| {
             train(&setup, layer(&setup, 1), &mut SgdConfig::new().init(), 0.5);
         });
@@ -281,13 +282,13 @@ fn only_constrained_weights_that_learn() {
     );
     assert_same(&made.ordinary.val(), &parts.ordinary.val(), "ordinary");
 
-    // Again, in any form: nothing more happens.
+    // A second call, in any form, has no effect.
     for form in FORMS {
         let twice = dale::reparameterize(made.clone(), form);
         assert!(has(&twice.layer.w_ex));
         assert_same(&twice.layer.w_ex.base(), &made.layer.w_ex.base(), "twice");
     }
-    // The layer computes what it did.
+    // The layer computes the same as before.
     let x = setup.positive(&mut rng(2), [3, 6]).autodiff();
     let (found, expected) = (made.layer.forward(x.clone()), parts.layer.forward(x));
     assert_tensor_close(&found, &expected, 1e-4, "forward");
@@ -315,7 +316,7 @@ fn records_hold_bases_and_say_so() {
                 NonNegative::Abs => "w_ex.abs.marker",
                 other => panic!("no marker of {other:?}"),
             };
-            // Neither weights for bases nor bases for weights, nor those of another form.
+            // Refuses weights for bases, bases for weights, and bases of another form.
             let error = layer(&setup, 4).try_load_record(record()).unwrap_err();
             assert!(error.to_string().contains(name), "{at}: {error}");
             let plain = layer(&setup, 4).into_record();
@@ -335,7 +336,7 @@ fn records_hold_bases_and_say_so() {
 
 #[test]
 fn check_looks_at_what_the_layer_computes_with() {
-    /// Breaks the law whatever the base.
+    /// Breaks the law for any base.
     #[derive(Module, Debug)]
     struct Minus {
         one: Param<Tensor<1>>,
@@ -361,7 +362,7 @@ fn check_looks_at_what_the_layer_computes_with() {
     let setup = &setups()[0];
     let one = setup.tensor(vec![1.0], [1]).autodiff();
     let layer = layer(setup, 5).apply_reparameterization(Attach(one));
-    // What would be negative is 0 in use, and after it is made a weight again.
+    // A weight that would be negative is 0 in use, and after materialization.
     let used = values(&layer.w_ei.as_ref().unwrap().val());
     assert_eq!(used.iter().filter(|w| **w == 0.0).count(), 8, "{used:?}");
     dale::check(&layer).unwrap();
@@ -403,7 +404,7 @@ fn a_mask_goes_with_a_base() {
                     "{at}: it learned"
                 );
             }
-            // The other way round: a mask on what is reparameterized.
+            // In the other order: a mask on a reparameterized weight.
             let mut later = dale::reparameterize(layer(&setup, 6), form);
             later.w_ex.set_mask(mask).unwrap();
             assert_close(&values(&later.w_ex.val()), &before, setup.tolerance, &at);

@@ -1,6 +1,6 @@
-//! Recurrent layers of every circuit: states, local loss and gradients against the circuit step by step
-//! in plain autodiff, the equations in scalar arithmetic, and single steps; initial states, layouts,
-//! currents and empty sequences.
+//! Recurrent layers of every circuit: states, local loss and gradients against the circuit step by step in
+//! plain autodiff, the equations in scalar arithmetic, and single steps; initial states, layouts, currents
+//! and empty sequences.
 
 use crate::common::circuits::{
     self, Divisive, EVERYTHING, Pass, Row, Scalars, Tried, assert_same_pass,
@@ -36,7 +36,7 @@ fn geometry([d_input, d_hidden]: [usize; 2], activation: NonNegativeActivation) 
     }
 }
 
-/// The layer of sizes 3 and 4 with everything that the circuit has.
+/// The layer of sizes 3 and 4 with all parts of the circuit.
 fn one<C: Tried>(setup: &Setup, seed: u64, activation: NonNegativeActivation) -> Rnn<C> {
     let circuit = C::one(setup, &mut rng(seed), [7, 4]);
     Layer::new(circuit, geometry([3, 4], activation)).unwrap()
@@ -93,7 +93,7 @@ mod every {
                 for activation in NonNegativeActivation::ALL {
                     let rnn =
                         Layer::new(trial.circuit.clone(), geometry(sizes, activation)).unwrap();
-                    // Without a second step and an initial state nothing recurs.
+                    // Without a second step and an initial state there is no recurrence.
                     for (shape, initial) in [([3, 4], true), ([1, 5], false), ([2, 1], true)] {
                         let batch = batch::<C>(setup, rng, shape, sizes, initial);
                         let found = of_layer(&rnn, &batch);
@@ -128,7 +128,7 @@ mod every {
                 continue;
             };
             let at = setup.at((name, activation));
-            // What does not learn has derivatives too, and no gradient.
+            // Parameters that do not learn have derivatives too, but no gradient.
             let learns = |(_, grad): &(String, Option<Vec<f64>>)| grad.is_some();
             let expected: Pass = expected
                 .into_iter()
@@ -138,7 +138,7 @@ mod every {
                 .collect();
             found.retain(learns);
             let tolerance = 5.0 * C::ROUNDING * setup.tolerance;
-            // Differences round more than f64 does.
+            // Finite differences round more than f64.
             assert_same_pass(&found, &expected, tolerance.max(1e-8), &at);
             assert_same_pass(
                 &found[..1].to_vec(),
@@ -260,7 +260,7 @@ mod every {
             let z = exchanged(rnn.circuit.output(&found));
             let h = NonNegativeActivation::Softplus.forward(z.clone());
             assert_tensor_close(&h, &states, 10.0 * setup.tolerance, &at);
-            // They belong to the graph of the weights.
+            // The currents belong to the graph of the weights.
             let loss = |z: Tensor<3>| (z * batch.upstream.clone()).sum().backward();
             let found = circuits::gradients(&rnn.circuit, &loss(z));
             let z = rnn.circuit.output(&expected);
@@ -317,7 +317,7 @@ mod every {
                     if let Some(local) = &local {
                         assert_eq!((values(local), local.dtype()), (vec![0.0], setup.dtype));
                     }
-                    // It can stand in the loss of a training loop.
+                    // The local loss can be part of the loss of a training loop.
                     let loss = local
                         .into_iter()
                         .fold(states.sum(), |sum, local| sum + local);
@@ -373,7 +373,7 @@ mod every {
     }
 }
 
-/// The equations of all steps of all examples; s and q are taken from `constants` where they are given.
+/// The equations of all steps of all examples; s and q are taken from `constants` if given.
 fn scalar_rows(
     weights: &Scalars,
     [batch, steps, d_input]: [usize; 3],
@@ -396,8 +396,8 @@ fn scalar_rows(
     (rows, states)
 }
 
-/// Everything in scalar arithmetic; none if a pre-activation is so near 0, the corner of a rectifier,
-/// that differences would cross it.
+/// Everything in scalar arithmetic; none if a pre-activation is so near 0, the corner of a rectifier, that
+/// finite differences would cross it.
 fn of_scalars<C: Tried>(rnn: &Rnn<C>, batch: &Batch) -> Option<Pass> {
     let shape @ [_, steps, _] = batch.x.dims();
     let is_local = C::NAME == INorm::NAME;
@@ -620,12 +620,12 @@ fn the_config_makes_the_layer_that_it_describes() {
     let shunting: ShuntingRnn = ShuntingRnnConfig::new(3, 25).init(&device);
     assert_eq!(shunting.w_ex.dims(), [28, 25]);
     assert_eq!(shunting.inhibitory_units(), 2);
-    // A third of the neurons inhibits, and no input.
+    // A third of the neurons inhibits; no input inhibits.
     let column: ColumnEiRnn = ColumnEiRnnConfig::new(3, 24).with_ratio(2.0).init(&device);
     assert_eq!(column.w_ex.dims(), [27, 24]);
     let signs = [[1.0; 19].to_vec(), [-1.0; 8].to_vec()].concat();
     assert_eq!(values(&column.signs.val()), signs);
-    // One generator, one network.
+    // The same generator gives the same network.
     let draw = || {
         let config = EiRnnConfig::new(3, 5);
         config.try_init_with(&device, &mut rng(1)).unwrap()
@@ -633,7 +633,7 @@ fn the_config_makes_the_layer_that_it_describes() {
     assert_same(&draw().w_ex.val(), &draw().w_ex.val(), "one seed");
 }
 
-/// φ' of softplus far below 0, where 1 − e^−h would be the difference of two numbers near 1.
+/// φ' of softplus far below 0, where 1 − e^−h would be a difference of two numbers near 1.
 #[test]
 fn the_slope_of_softplus_is_exact_where_it_is_small() {
     use ei_norm::layer::Recurrent;

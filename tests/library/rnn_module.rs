@@ -31,7 +31,7 @@ fn row_means(values: &[f64], columns: usize) -> Vec<f64> {
         .collect()
 }
 
-/// What every path has at first: inhibition subtracts the mean excitatory current.
+/// Checks the initial balance of a path: inhibition subtracts the mean excitatory current.
 #[track_caller]
 fn assert_balanced(w_ex: &[f64], w_ix: &[f64], w_ei: &[f64], n_i: usize, at: &str) {
     let d_output = w_ei.len() / n_i;
@@ -47,8 +47,8 @@ fn assert_balanced(w_ex: &[f64], w_ix: &[f64], w_ei: &[f64], n_i: usize, at: &st
     assert_close(&sums, &vec![1.0; d_output], 1e-6, at);
 }
 
-/// The mean is the standard deviation, and the variance that of the equations, within what chance
-/// explains for so many values of a heavy tail.
+/// Checks that the mean is the standard deviation and that the variance follows the equations, within the
+/// random error of this number of values with a heavy tail.
 #[track_caller]
 fn assert_moments(values: &[f64], variance: f64, at: &str) {
     let [mean, found] = moments(values);
@@ -57,8 +57,8 @@ fn assert_moments(values: &[f64], variance: f64, at: &str) {
     assert!((found - 1.0).abs() < 0.12, "{at}: variance {found}");
 }
 
-/// W_ex, W_ix and W_ei of the inputs and of the neurons, which have inhibitory units of their own: each
-/// of these reads one of the two, and has a mask that keeps it so.
+/// W_ex, W_ix and W_ei of the inputs and of the neurons, which have separate inhibitory units: each unit
+/// reads one of the two, and a mask ensures this.
 fn paths(rnn: &EiRnn) -> [[Vec<f64>; 3]; 2] {
     let Recurrent {
         d_input, d_hidden, ..
@@ -135,7 +135,7 @@ fn in_a_column_network_neurons_excite_or_inhibit_and_inputs_excite() {
     let rnn = config.try_init_with(&Device::flex(), &mut rng(1)).unwrap();
     let signs = [[1.0; 200].to_vec(), [-1.0; 50].to_vec()].concat();
     assert_eq!(values(&rnn.signs.val()), signs);
-    // σ_e and σ_i with n_e = 200 inputs that excite and n_i = 50.
+    // σ_e and σ_i with n_e = 200 excitatory inputs and n_i = 50.
     let tau = std::f64::consts::TAU;
     let scale = ((tau - 1.0) / tau * (200.0 + 200.0 * 200.0 / 50.0)).powf(-0.5);
     let w_ex = values(&rnn.w_ex.val());
@@ -162,7 +162,7 @@ fn assert_autapses(weights: &Tensor<2>, exist: bool) {
     }
 }
 
-/// Of trained weights, of which others may be 0 too.
+/// Checks the diagonal of trained weights, of which others may be 0 too.
 #[track_caller]
 fn assert_no_autapses(weights: &Tensor<2>) {
     for (pre, row) in recurrent_ex(weights).iter().enumerate() {
@@ -181,7 +181,7 @@ fn without_autapses_no_neuron_excites_itself() {
         for [ex, ix, ei] in paths(&rnn) {
             assert_balanced(&ex, &ix, &ei, 1, "without autapses");
         }
-        // Inhibition reaches the neuron that drives it all the same.
+        // Inhibition still reaches the neuron that drives it.
         let inhibition = rnn.w_ix.as_ref().unwrap().val();
         let inhibition = inhibition.matmul(rnn.w_ei.as_ref().unwrap().val());
         let all = recurrent_ex(&inhibition);
@@ -204,7 +204,7 @@ fn without_autapses_no_neuron_excites_itself() {
     assert!(EiRnnConfig::new(3, 8).geometry.autapses);
 }
 
-/// A readout of the last state, trained to tell which of two inputs came first.
+/// A network with a readout of the last state, trained to tell which of two inputs came first.
 #[derive(Module, Debug)]
 struct Model {
     ei: EiRnn,
@@ -253,8 +253,8 @@ impl Others {
     }
 }
 
-/// Trains towards random states and fails unless Dale's law holds after every step, a projection was
-/// needed, the loss falls, and exactly the `fixed` parameters stay as they are.
+/// Trains towards random states and fails unless Dale's law holds after every step, a projection was needed,
+/// the loss falls, and exactly the `fixed` parameters do not change.
 fn trains<M: Module>(
     setup: &crate::common::Setup,
     model: M,
@@ -288,7 +288,7 @@ fn trains<M: Module>(
             model = dale::project(model);
             dale::check(&model).unwrap();
         }
-        // Not the last: a small q makes single steps jump.
+        // Not the last loss: a small q makes single steps jump.
         let best = losses.iter().copied().fold(f64::INFINITY, f64::min);
         let at = setup.at((name, losses[0], best));
         assert!(was_negative, "{at}: nothing was ever projected");
@@ -325,9 +325,9 @@ fn training_keeps_dales_law_and_the_missing_connections() {
             |model, x| {
                 assert_no_autapses(&model.ei.w_ex.val());
                 assert_no_autapses(&model.i_norm.w_ex.val());
-                // Each inhibitory unit still reads the inputs or the neurons.
+                // Each inhibitory unit still reads either the inputs or the neurons.
                 paths(&model.ei);
-                // States stay excitatory.
+                // States stay non-negative.
                 let (states, last) = model.ei.forward(x, None);
                 assert!(values(&states).iter().all(|h| *h >= 0.0));
                 assert!(RnnState::try_new(last.into_hidden()).is_ok());

@@ -1,4 +1,4 @@
-//! Roles of parameters, and what is built on them: groups, learning rates, corrected descent.
+//! Roles of parameters, and the tools built on them: groups, learning rates, corrected gradient descent.
 
 use crate::common::{Setup, assert_close, rng, setups, values};
 use burn::module::{Module, Param, ParamGroup};
@@ -9,7 +9,7 @@ use ei_norm::dale::{self, NonNegative, Plasticity, Role, Roles, Sign, Weight};
 use ei_norm::optim::{CorrectedSgdConfig, RoleLrSchedulerConfig};
 use ei_norm::{EiLinear, EiLinearConfig, EiWeights, Error, INormLinear, INormLinearConfig};
 
-/// Everything in it has a name that a pattern could take for one of ours.
+/// All its names could match a pattern for a parameter of this library.
 #[derive(Module, Debug)]
 struct Namesakes {
     weight: Param<Tensor<2>>,
@@ -19,7 +19,7 @@ struct Namesakes {
     bias: Param<Tensor<1>>,
 }
 
-/// As [`EiLinear`](ei_norm::EiLinear) is called.
+/// A layer with the name of [`EiLinear`](ei_norm::EiLinear).
 mod user {
     use super::*;
 
@@ -95,7 +95,7 @@ fn roles_are_those_of_the_layers_and_of_nothing_else() {
     assert_eq!(paths(&model, Role::DivisiveIn), ["norm.u_ix"]);
     assert_eq!(paths(&model, Role::DivisiveOut), ["norm.u_ei"]);
     assert!(paths(&model, Role::Shunting).is_empty());
-    // Burn's own way does match by accident, or the names above would prove nothing.
+    // Burn's predicates match by accident; otherwise the names above would prove nothing.
     let accident = ParamGroup::from_predicate("w_ei");
     assert!(accident.matches(&model.namesakes.weight.id, Some("namesakes.w_ei_like")));
 
@@ -139,7 +139,7 @@ fn a_role_survives_what_happens_to_a_module() {
     assert_eq!(weight.role(), Some(Role::Excitatory));
     weight.set(setup.positive(&mut rng(2), [4, 4])).unwrap();
     assert_eq!(weight.role(), Some(Role::Excitatory));
-    // Loading gives identities, not roles.
+    // Loading a record gives identities, not roles.
     let other = Model::new(setup).load_record(model.clone().into_record());
     assert_eq!(Roles::of(&other), expected);
     assert_ne!(Roles::of(&Model::new(setup)), expected);
@@ -188,7 +188,7 @@ fn each_population_has_its_rate() {
     assert!(matches!(refused, Err(Error::Schedule(_))));
 }
 
-/// An EI layer with the parameters that a shunting layer adds.
+/// An EI layer with the additional parameters of a shunting layer.
 #[derive(Module, Debug)]
 struct Circuit {
     layer: EiLinear,
@@ -265,7 +265,7 @@ fn parameters(module: &impl Module) -> Vec<(String, Vec<f64>)> {
     collect.1
 }
 
-/// Random gradients for every parameter, and the same in f64.
+/// Random gradients for every parameter, and their values in f64.
 fn random_gradients(
     setup: &Setup,
     module: &impl Module,
@@ -289,7 +289,7 @@ fn random_gradients(
     (draw.2, draw.3)
 }
 
-/// What the gradient is multiplied with, and whether the parameter is constrained.
+/// The factor of the gradient, and whether the parameter is constrained.
 fn expected_factor(path: &str) -> (f64, bool) {
     match path {
         "layer.w_ex" | "shunting.w" | "shunting.gain" | "convolution.kernel" => (1.0, true),
@@ -378,7 +378,7 @@ fn corrections_without_a_layer_are_an_error() {
         .unwrap()
         .to_string();
     assert!(error.starts_with("max_projection is 1"), "{error}");
-    // A module without inhibition is fine.
+    // A module without inhibition is valid.
     CorrectedSgdConfig::new().try_init(&layer.w_ex).unwrap();
 }
 

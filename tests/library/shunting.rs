@@ -1,5 +1,5 @@
-//! `ShuntingLinear` against a scalar reference in f64 and plain autodiff, its initial weights, Dale's
-//! law in training, records, and what it refuses.
+//! `ShuntingLinear` against a scalar reference in f64 and plain autodiff, its initial weights, Dale's law in
+//! training, records, and errors.
 
 use crate::common::shunting::{Case, EPSILON, assert_same_pass};
 use crate::common::{assert_close, assert_same, panic_of, rng, setups, values};
@@ -12,7 +12,7 @@ use ei_norm::{Error, Inhibitory, ShuntingLinear, ShuntingLinearConfig, ShuntingW
 #[test]
 fn output_and_gradients_match_the_reference_and_plain_autodiff() {
     for setup in setups() {
-        // With a single input z does not depend on it: there is no gradient to compare.
+        // With a single input z does not depend on the input: there is no gradient to compare.
         for sizes in [[1, 2, 2, 1], [5, 7, 3, 2], [4, 3, 11, 5], [32, 20, 17, 1]] {
             let case = Case::random(&mut rng(sizes[1] as u64), sizes);
             let found = case.of_layer(&setup);
@@ -76,7 +76,7 @@ fn initial_weights_are_those_of_the_paper() {
                 .all(|b| *b == 0.0)
         );
 
-        // One unit: the mean weights and 1.
+        // With one unit: the mean weights and 1.
         let one = config.clone().with_inhibitory(Inhibitory::Count(1));
         let layer = one.try_init_with(&device, &mut rng(1)).unwrap();
         let rows = values(&layer.w_ex.val());

@@ -50,9 +50,9 @@ fn signed_lognormal_weights_have_the_moments_that_are_stated() {
 fn the_spectrum_of_known_matrices() {
     for setup in setups() {
         let at = |what: &str| setup.at(what);
-        // Rounding adds up over the squares, and a scalar divisor counts as single precision.
+        // Rounding accumulates over the squares, and a scalar divisor has single precision.
         let tolerance = setup.tolerance.max(1e-6);
-        // A rotation times 2 (complex eigenvalues of size 2), triangular, nilpotent.
+        // A rotation times 2 (complex eigenvalues of absolute value 2), triangular, nilpotent.
         for (w, radius, norm) in [
             (vec![0.0, -2.0, 2.0, 0.0], 2.0, 2.0),
             (vec![3.0, 0.0, 4.0, -0.5], 3.0, 5.016_031_736_197_814),

@@ -40,14 +40,15 @@ fn scaled(error: &[f64], factor: f64) -> Vec<f64> {
     error.iter().map(|e| e * factor).collect()
 }
 
-/// A tool, and what it must make of the error of examples of `length` values.
+/// A tool, and its expected effect on the error of examples of `length` values.
 struct Case<const D: usize> {
     name: &'static str,
     tool: fn(Tensor<D>) -> Tensor<D>,
     formula: fn(&[f64], usize) -> Vec<f64>,
 }
 
-/// The limits lie among the norms of random errors, so that some are clipped and some are not.
+/// The limits are within the range of norms of random errors, so that some errors are clipped and some are
+/// not.
 fn cases<const D: usize>() -> Vec<Case<D>> {
     fn case<const D: usize>(
         name: &'static str,
@@ -228,7 +229,7 @@ fn without_a_graph_nothing_is_kept() {
     }
 }
 
-/// Errors of zero with noise, one pass after another.
+/// Noise added to errors of zero, in consecutive passes.
 fn noise(setup: &Setup, source: &GradNoise, passes: usize) -> Vec<Vec<f64>> {
     let x = setup.tensor(vec![0.0; 60], [4, 15]);
     let pass = |_| values(&gradient(&x, &x, |x| noise_grad(x, 0.5, source)));
@@ -247,7 +248,7 @@ fn noise_repeats_with_its_seed_and_is_new_in_each_pass() {
         let at = setup.at("dtype");
         assert_close(&found.concat(), &reference, setup.tolerance, &at);
 
-        // Clones go on with the same source, and evaluation takes nothing from it.
+        // Clones continue the same source, and evaluation does not advance it.
         let source = GradNoise::new(4);
         let first = noise(&setup, &source.clone(), 1);
         let untracked = setup.random(&mut rng(5), [4, 15]).autodiff();
@@ -358,7 +359,7 @@ fn a_probe_hands_out_the_last_error_once() {
 
         pass(&u);
         pass(&v);
-        // What never gets an error leaves the last one in place.
+        // A tensor that gets no error does not replace the last error.
         let _ = probe.attach(x.clone().autodiff());
         let _ = probe.attach(leaf(&x));
         assert_same(&probe.clone().take().unwrap(), &v, &at);
@@ -391,7 +392,7 @@ fn a_kept_error_is_not_changed_by_what_comes_after() {
     }
 }
 
-/// Which value of the error is bad at which place of a chain, and what the sentinel says.
+/// Watches a chain of operations; `bad` are the first values of the upstream error.
 fn watched(setup: &Setup, sentinel: &GradSentinel, bad: &[f64]) -> Tensor<1> {
     let mut upstream = vec![1.0; 5];
     upstream[..bad.len()].copy_from_slice(bad);
@@ -428,7 +429,7 @@ fn a_sentinel_names_the_first_place() {
         );
         assert_eq!(sentinel.check(), Ok(()));
 
-        // The first is kept until it is taken.
+        // The first fault is kept until it is taken.
         watched(&setup, &sentinel, &bad[..1]);
         watched(&setup, &sentinel, &bad);
         assert!(matches!(
@@ -580,7 +581,7 @@ fn tools_in_a_module_outlive_training_steps() {
 #[test]
 fn half_precision_errors_are_clipped_in_f32() {
     let device = Device::flex();
-    // The number of values, and so the sum of the squares, is beyond the range of f16.
+    // The number of values, and so the sum of the squares, exceeds the range of f16.
     let n = 70_000;
     let data = Tensor::<1>::full([n], 300.0, (&device, DType::F16));
     let max_norm = (n as f64).sqrt();

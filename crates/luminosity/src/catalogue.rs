@@ -1,4 +1,4 @@
-//! Things that are known by name: conditions, networks, stimuli, measures. A program may add its own.
+//! Values with names: conditions, networks, stimuli, measures and data sets. A program may add its own.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -10,19 +10,19 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Error;
 
-/// Something with a name on the command line and in records.
+/// A value with a name on the command line and in records.
 pub trait Entry: Send + Sync + Sized + 'static {
     /// The word for its kind, such as `condition`.
     const KIND: &'static str;
 
-    /// Its name.
+    /// The name.
     fn name(&self) -> &'static str;
 
-    /// All of its kind.
+    /// All values of this kind.
     fn catalogue() -> &'static Catalogue<Self>;
 }
 
-/// All entries of a kind: those of this crate, then those that a program has added.
+/// All entries of a kind: first the built-in entries, then the entries that a program has added.
 #[derive(Debug)]
 pub struct Catalogue<E: 'static> {
     built_in: &'static [E],
@@ -30,7 +30,7 @@ pub struct Catalogue<E: 'static> {
 }
 
 impl<E: Entry> Catalogue<E> {
-    /// The catalogue of what the crate has.
+    /// The catalogue with the built-in entries.
     pub const fn new(built_in: &'static [E]) -> Self {
         Self {
             built_in,
@@ -44,23 +44,22 @@ impl<E: Entry> Catalogue<E> {
     }
 }
 
-/// An entry, as configurations and records hold it: by its name.
+/// An entry as configurations and records hold it: by its name.
 #[derive(Debug)]
 pub struct Named<E: 'static>(&'static E);
 
 impl<E: Entry> Named<E> {
-    /// One of the crate's own.
+    /// A built-in entry.
     pub(crate) const fn built_in(entry: &'static E) -> Self {
         Self(entry)
     }
 
-    /// Adds an entry of a program's own, before the command line is read. It lives as long as the
-    /// program.
+    /// Adds an entry of the program, before the command line is read. It is never freed.
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] if the name is taken, or is not made of lower-case letters, digits, `+`, `-` and
-    /// `_`.
+    /// [`Error::Usage`] if the name is taken, or has characters other than lower-case letters, digits, `+`,
+    /// `-` and `_`.
     pub fn define(entry: E) -> Result<Self, Error> {
         let name = entry.name();
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-_".contains(c);
@@ -81,12 +80,12 @@ impl<E: Entry> Named<E> {
         Ok(Self(entry))
     }
 
-    /// All of them, in the order in which they are listed and drawn.
+    /// All entries, in the order of lists and figures.
     pub fn all() -> Vec<Self> {
         E::catalogue().all().into_iter().map(Self).collect()
     }
 
-    /// The place in that order.
+    /// The position in that order.
     pub fn index(self) -> usize {
         let all = Self::all();
         all.iter()

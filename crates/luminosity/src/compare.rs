@@ -16,16 +16,16 @@ use crate::{Condition, Error, condition, files};
 pub struct Comparison {
     /// Every run, by condition, then by seed.
     pub runs: Vec<RunRecord>,
-    /// Every condition.
+    /// The summary of every condition.
     pub summary: Vec<ConditionSummary>,
-    /// Forward + error against forward only, then against the controls, as far as they were run.
+    /// The gain of forward + error over forward only, then over the controls that were run.
     pub gains: Vec<Gain>,
     #[serde(skip)]
     data: String,
 }
 
 impl Comparison {
-    /// The comparison of these runs, on data of this name.
+    /// The comparison of these runs on the data with this name.
     pub fn new(conditions: &[Condition], runs: Vec<RunRecord>, data: &str) -> Self {
         let summary: Vec<ConditionSummary> = conditions
             .iter()
@@ -76,7 +76,7 @@ impl Comparison {
         table
     }
 
-    /// What it shows, in words.
+    /// The result in words.
     pub fn verdict(&self) -> String {
         if self.runs.iter().all(|run| run.outcome == Outcome::Diverged) {
             return "Every run diverged, so there is nothing to draw.".to_owned();
@@ -102,8 +102,8 @@ impl Comparison {
         sentences.collect::<Vec<_>>().join("\n")
     }
 
-    /// Writes `comparison.svg`, `.png`, `.csv` and `.json` into `folder`, and returns their paths. If
-    /// every run diverged there is no figure, nor one of an earlier comparison.
+    /// Writes `comparison.svg`, `.png`, `.csv` and `.json` into `folder`, and returns their paths. If every
+    /// run diverged, it draws no figure and removes the figure of an earlier comparison.
     ///
     /// # Errors
     ///
@@ -111,7 +111,7 @@ impl Comparison {
     pub fn write(&self, folder: &Path) -> Result<Vec<PathBuf>, Error> {
         let path = |ending: &str| folder.join(format!("comparison.{ending}"));
         let [json, csv, svg, png] = ["json", "csv", "svg", "png"].map(path);
-        // The numbers before the drawing, should the one fit on the disk and not the other.
+        // The numbers first, in case the disk has space for only one of the two.
         files::write(&json, &self.json(&json)?)?;
         files::write(&csv, &self.csv()?)?;
         let figure = match figure::comparison(&self.figure()) {
@@ -131,14 +131,14 @@ impl Comparison {
     ///
     /// # Errors
     ///
-    /// If it cannot be encoded, which names `path`.
+    /// If it cannot be encoded; the error names `path`.
     pub fn json(&self, path: &Path) -> Result<Vec<u8>, Error> {
         let mut json = serde_json::to_vec_pretty(self).map_err(|e| Error::file(path, e))?;
         json.push(b'\n');
         Ok(json)
     }
 
-    /// One row an epoch and run.
+    /// One row for each epoch of each run.
     fn csv(&self) -> Result<Vec<u8>, Error> {
         let mut csv = csv::Writer::from_writer(Vec::new());
         let fail = |e: &dyn std::fmt::Display| Error::file(Path::new("comparison.csv"), e);

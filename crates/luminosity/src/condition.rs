@@ -1,4 +1,4 @@
-//! The conditions that are compared: what the hidden layers of a network are.
+//! The conditions that are compared: the kinds of hidden layers in a network.
 
 use burn::tensor::Tensor;
 use ei_norm::GradNormMode;
@@ -9,37 +9,37 @@ use crate::catalogue::{Catalogue, Entry, Named};
 /// A condition of the experiment, by its name on the command line and in records.
 pub type Condition = Named<ConditionSpec>;
 
-/// What a condition is.
+/// The definition of a condition.
 #[derive(Debug)]
 pub struct ConditionSpec {
     /// The name.
     pub name: &'static str,
-    /// What it is, in a few words.
+    /// A description in a few words.
     pub description: &'static str,
-    /// What it makes of a hidden layer.
+    /// The hidden layers of this condition.
     pub hidden: HiddenSpec,
 }
 
 /// A hidden layer.
 #[derive(Debug, Clone, Copy)]
 pub enum HiddenSpec {
-    /// An EI layer, with or without inhibition, perhaps with a hard-coded normalization behind it.
+    /// An EI layer, with or without inhibition, optionally followed by a fixed normalization.
     Ei {
         /// Whether there are inhibitory units.
         inhibition: bool,
         /// The normalization and its backward pass.
         normalization: Option<(Normalization, BackwardRule)>,
     },
-    /// A layer that inhibition normalizes.
+    /// A layer whose activity inhibition normalizes.
     INorm {
         /// Whether inhibition divides as well as subtracts.
         divisive: bool,
-        /// What becomes of the errors behind it.
+        /// The rule for the errors at its output.
         errors: ErrorRule,
     },
 }
 
-/// What becomes of the error dL/dz that reaches a layer with output z.
+/// The rule for the error dL/dz at a layer with output z.
 #[derive(Debug, Clone, Copy)]
 pub enum ErrorRule {
     /// A normalization of the library.
@@ -71,7 +71,7 @@ const fn mode(mode: GradNormMode) -> HiddenSpec {
     i_norm(ErrorRule::GradNorm(mode))
 }
 
-/// A constant for each row, and the rows.
+/// Defines a constant and a row of the table for each condition.
 macro_rules! conditions {
     ($($(#[$doc:meta])* $constant:ident: $name:literal, $description:literal, $hidden:expr;)*) => {
         static BUILT_IN: &[ConditionSpec] = &[
@@ -91,28 +91,28 @@ conditions! {
     LN_PLUS: "ln+", "EI, LayerNorm", ei(true, true);
     /// Purely excitatory hidden layers with LayerNorm.
     E_ONLY_LN_PLUS: "e-only-ln+", "E only, LayerNorm", ei(false, true);
-    /// Inhibition normalizes the activity; errors pass as they are.
+    /// Inhibition normalizes the activity; errors pass unchanged.
     INORM: "inorm", "forward only", mode(GradNormMode::Identity);
-    /// The same, with inhibition that only subtracts.
+    /// Like `inorm`, with inhibition that only subtracts.
     INORM_SUB: "inorm-sub", "forward only, subtractive", HiddenSpec::INorm {
         divisive: false,
         errors: ErrorRule::GradNorm(GradNormMode::Identity),
     };
     /// Inhibition normalizes the activity, and errors are normalized in full.
     INORM_FULL: "inorm+full", "forward + error", mode(GradNormMode::Full);
-    /// ... and errors are centered.
+    /// Like `inorm`, with centered errors.
     INORM_CENTER: "inorm+center", "forward + centered error", mode(GradNormMode::Center);
-    /// ... and errors are scaled.
+    /// Like `inorm`, with scaled errors.
     INORM_SCALE: "inorm+scale", "forward + scaled error", mode(GradNormMode::Scale);
-    /// ... and errors are decorrelated from the activity.
+    /// Like `inorm`, with errors decorrelated from the activity.
     INORM_DECORRELATE: "inorm+decorrelate", "forward + decorrelated error", mode(GradNormMode::Decorrelate);
-    /// ... and errors inhibit each other laterally, by fixed random weights.
+    /// Like `inorm`, with errors that inhibit each other laterally by fixed random weights.
     INORM_LATERAL: "inorm+lateral", "forward + lateral error inhibition", mode(GradNormMode::Lateral);
-    /// ... by weights that learn to center the error; not one of the paper's.
+    /// Like `inorm+lateral`, with weights that learn to center the error; not a condition of the paper.
     INORM_LEARNED_LATERAL: "inorm+learned-lateral", "forward + learned lateral", i_norm(ErrorRule::LearnedLateral);
 }
 
-/// Those of the paper: what a sweep runs unless told otherwise.
+/// The paper's conditions: the default of a sweep.
 pub const PAPER: [Condition; 10] = [
     NONE,
     LN_PLUS,

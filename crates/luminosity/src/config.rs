@@ -1,4 +1,4 @@
-//! What one run is asked to do.
+//! The configuration of one run.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,8 @@ use crate::optimizer::{LearningRates, OptimizerName};
 use crate::stimulus::{Batch, Stimulus};
 use crate::{Condition, Error};
 
-/// The configuration of a run. With the data and the library's version it determines the result, to
-/// the bit on a CPU.
+/// The configuration of a run. Together with the data and the program's version it determines the result, on
+/// a CPU to the bit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunConfig {
     /// The condition.
@@ -25,7 +25,7 @@ pub struct RunConfig {
     pub seed: u64,
     /// Passes over the training data.
     pub epochs: usize,
-    /// Stop after this many steps, if given.
+    /// The maximum number of steps, if given.
     pub max_steps: Option<usize>,
     /// Neurons in each hidden layer.
     pub width: usize,
@@ -41,40 +41,40 @@ pub struct RunConfig {
     pub lr_ix: f64,
     /// The weight of the local losses.
     pub lambda: f64,
-    /// The largest norm of an example's error at the output of a hidden layer, and at every step of a
-    /// recurrent one; none: errors are not clipped.
+    /// The largest norm of an example's error at the output of a hidden layer, in a recurrent layer at every
+    /// step; if there is none, errors are not clipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip_errors: Option<f64>,
-    /// Whether every epoch has an order of its own.
+    /// Whether every epoch has a different order.
     pub shuffle: bool,
     /// The distribution of the initial weights.
     pub init: EiInitializer,
     /// The network.
     #[serde(default, skip_serializing_if = "is_default")]
     pub network: Network,
-    /// The network's own options, where they differ from its defaults.
+    /// The options of this kind of network that differ from their defaults.
     #[serde(default, skip_serializing_if = "is_default")]
     pub options: BTreeMap<String, usize>,
-    /// How brightness varies.
+    /// The variation of brightness.
     #[serde(default, skip_serializing_if = "is_default")]
     pub stimulus: Stimulus,
-    /// How gradients become steps.
+    /// The optimizer.
     #[serde(default, skip_serializing_if = "is_default")]
     pub optimizer: OptimizerName,
-    /// Early stopping: the last tenth of the training images is held out, and training ends after so many
-    /// epochs without a better accuracy on it.
+    /// Early stopping: the last tenth of the training images is held out, and training ends after this many
+    /// epochs without a better accuracy on them.
     #[serde(default, skip_serializing_if = "is_default")]
     pub patience: Option<usize>,
 }
 
-/// What has its default is left out of records, so that a new setting leaves the names of old runs as they
-/// are.
+/// Whether a value is the default. Defaults are left out of records, so that a new setting does not change
+/// the names of old runs.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
 impl RunConfig {
-    /// The good setting that the paper's protocol yields, at its strongest variation of luminosity.
+    /// A good setting under the paper's protocol, at its strongest variation of luminosity.
     pub fn new(condition: Condition, seed: u64) -> Self {
         Self {
             condition,
@@ -100,7 +100,7 @@ impl RunConfig {
         }
     }
 
-    /// The same for a network of another kind, with its defaults.
+    /// The same for another kind of network, with its defaults.
     pub fn of(network: Network, condition: Condition, seed: u64) -> Self {
         let mut config = Self {
             network,
@@ -114,7 +114,7 @@ impl RunConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] that names the first value that is not allowed.
+    /// [`Error::Usage`] that names the first invalid value.
     pub fn validate(&self) -> Result<(), Error> {
         if !(0.0..=1.0).contains(&self.epsilon) {
             return Err(Error::usage("epsilon", self.epsilon, "0 to 1"));
@@ -129,7 +129,7 @@ impl RunConfig {
                 return Err(Error::usage(name, value, "a finite number of at least 0"));
             }
         }
-        // Both stand in the names of files, as decimals.
+        // Both are in the names of files, as decimals.
         for (name, value) in [("epsilon", self.epsilon), ("lambda", self.lambda)] {
             if value != 0.0 && !(1e-30..=1e30).contains(&value) {
                 return Err(Error::usage(
@@ -173,12 +173,12 @@ impl RunConfig {
         Ok(())
     }
 
-    /// Steps in an epoch over `images` images; the last may be a smaller batch.
+    /// The number of steps in an epoch over `images` images; the last batch may be smaller.
     pub fn steps_per_epoch(&self, images: usize) -> usize {
         images.div_ceil(self.batch_size)
     }
 
-    /// How many of so many training images are trained on; the rest is held out.
+    /// The number of training images that are trained on; the rest is held out.
     pub fn images_to_train_on(&self, images: usize) -> usize {
         match self.patience {
             Some(_) => images - (images / 10).max(1).min(images.saturating_sub(1)),
@@ -196,7 +196,7 @@ impl RunConfig {
     ///
     /// # Panics
     ///
-    /// If an index lies outside of the split.
+    /// If an index is outside the split.
     pub fn batch(
         &self,
         split: &Split,
@@ -209,7 +209,7 @@ impl RunConfig {
             .batch(split, indices, self.epsilon, time, rng, device)
     }
 
-    /// Whether both can be in one population: they differ only in what each network has for itself.
+    /// Whether both runs can be in one population: they may differ only in the settings of single networks.
     pub(crate) fn joins(&self, other: &Self) -> bool {
         let alike = Self {
             epsilon: self.epsilon,
@@ -224,7 +224,7 @@ impl RunConfig {
         self.network.in_population(self) && *self == alike
     }
 
-    /// The learning rate of each population of synapses.
+    /// The learning rate for each role of weights.
     pub fn learning_rates(&self) -> LearningRates {
         LearningRates {
             excitatory: self.lr,

@@ -26,7 +26,7 @@ pub enum DeviceName {
 }
 
 impl DeviceName {
-    /// All of them.
+    /// All backends.
     pub const ALL: [Self; 8] = [
         Self::Flex,
         Self::NdArray,
@@ -38,7 +38,7 @@ impl DeviceName {
         Self::Cpu,
     ];
 
-    /// The name on the command line, which is also the Cargo feature.
+    /// The name on the command line and of the Cargo feature.
     pub fn name(self) -> &'static str {
         match self {
             Self::Flex => "flex",
@@ -52,7 +52,7 @@ impl DeviceName {
         }
     }
 
-    /// Whether its numbers are those of a GPU: f32 only, and rounded differently.
+    /// Whether it computes like a GPU: in f32 only, and with different rounding.
     pub fn is_gpu(self) -> bool {
         !matches!(self, Self::Flex | Self::NdArray)
     }
@@ -61,7 +61,7 @@ impl DeviceName {
     ///
     /// # Errors
     ///
-    /// If the backend was not compiled in, or the machine has no such device.
+    /// If the backend is not compiled in, or the machine has no such device.
     pub fn open(self) -> Result<Device, Error> {
         let device = match self {
             #[cfg(feature = "flex")]
@@ -100,7 +100,7 @@ impl DeviceName {
     }
 }
 
-/// Makes one small computation: a GPU that is not there shows itself only then, by a panic.
+/// Makes one small computation: only then does a missing GPU cause a panic.
 fn probe(name: DeviceName, device: &Device) -> Result<(), Error> {
     let result = crate::panics::caught(|| {
         let one = burn::tensor::Tensor::<1>::ones([1], device);

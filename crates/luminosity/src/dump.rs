@@ -1,4 +1,4 @@
-//! Weights and activities as `.npy` files, for NumPy and whatever reads its format.
+//! Weights and activities as `.npy` files, for NumPy and other readers of the format.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::network::TrainedNetwork;
 use crate::random::{Purpose, generator};
 use crate::{Error, RunConfig, files};
 
-/// Images in the dumped batch.
+/// The number of images in the dumped batch.
 const BATCH: usize = 32;
 
 /// Writes into `folder`:

@@ -1,59 +1,59 @@
 use std::path::{Path, PathBuf};
 
-/// What can go wrong in an experiment, one line each.
+/// The errors of an experiment, each in one line.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A value that a user gave and that is not allowed.
+    /// A value from the user that is not allowed.
     #[error("{name} is {value}; allowed: {allowed}")]
     Usage {
         /// The option.
         name: String,
         /// The value.
         value: String,
-        /// What would have been accepted.
+        /// The allowed values.
         allowed: String,
     },
     /// The library refused a configuration.
     #[error(transparent)]
     Layer(#[from] ei_norm::Error),
-    /// The data.
+    /// An error of the data.
     #[error(transparent)]
     Data(#[from] crate::data::DataError),
     /// A figure could not be drawn.
     #[error(transparent)]
     Figure(#[from] crate::figure::FigureError),
-    /// Somebody asked to stop.
+    /// A stop was requested.
     #[error("interrupted")]
     Interrupted,
     /// A file or folder could not be written or read.
     #[error("cannot {action} {path}: {source}")]
     Io {
-        /// What was tried.
+        /// The failed action.
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why it failed.
+        /// The reason.
         source: std::io::Error,
     },
-    /// A file that is there but is not what it should be.
+    /// A file exists but its content is wrong.
     #[error("{path}: {problem}")]
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         problem: String,
     },
-    /// A report was asked for before the first run had ended.
+    /// A report was requested before the first run had ended.
     #[error("no run of {expected} has ended that could be used; a report needs one")]
     NoRuns {
-        /// How many were asked for.
+        /// The number of requested runs.
         expected: usize,
     },
-    /// A run ended by a mistake of the program.
+    /// A fault of the program ended a run.
     #[error("the run panicked: {problem}")]
     Run {
-        /// Which.
+        /// The fault.
         problem: String,
     },
     /// The system refused a thread.
@@ -62,7 +62,7 @@ pub enum Error {
          (ulimit -u) leaves, which fewer jobs at once need fewer of"
     )]
     Thread {
-        /// Why.
+        /// The reason.
         problem: String,
     },
     /// The system's limit of memory is too low.
@@ -71,21 +71,21 @@ pub enum Error {
          {limit} MB, enough for {enough_for} at a time"
     )]
     Memory {
-        /// How many runs were to be trained at a time.
+        /// The number of runs to be trained at a time.
         at_once: usize,
-        /// About how many megabytes they need.
+        /// The memory that they need, in about so many megabytes.
         needed: u64,
-        /// How many there are.
+        /// The available memory in megabytes.
         limit: u64,
-        /// How many runs at a time these are enough for.
+        /// The number of runs at a time for which the memory suffices.
         enough_for: usize,
     },
-    /// A device that is not there.
+    /// The device is not available.
     #[error("device {name} is not available: {problem}")]
     Device {
         /// The device.
         name: String,
-        /// Why.
+        /// The reason.
         problem: String,
     },
 }
@@ -115,7 +115,7 @@ impl Error {
         }
     }
 
-    /// 2 if the command line is to blame, 1 for the rest.
+    /// 2 for errors of the command line, 1 for all others.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage { .. } | Self::Layer(_) => 2,

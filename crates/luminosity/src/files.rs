@@ -1,4 +1,4 @@
-//! Files are written whole or not at all, and read up to a limit.
+//! Files are written completely or not at all, and read up to a limit.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 
-/// What stands between the name of a file and the random end of its temporary file's name.
+/// The text between the name of a file and the random suffix of its temporary file's name.
 const MARK: &str = ".writing-";
-/// The most links that are followed from one name.
+/// The maximum number of symbolic links to follow from one name.
 const MOST_LINKS: usize = 40;
 
-/// Creates a folder and makes sure that files can be written to it, before hours of work depend on
-/// it.
+/// Creates a folder and checks that files can be written to it, before long work.
 ///
 /// # Errors
 ///
@@ -23,7 +22,7 @@ pub fn prepare_folder(folder: &Path) -> Result<(), Error> {
     probe.map_err(|e| Error::io("write to", folder, e))
 }
 
-/// Makes sure that [`write()`] can write a file, without changing what is there.
+/// Checks that [`write()`] can write a file, without changing the file.
 ///
 /// # Errors
 ///
@@ -31,20 +30,20 @@ pub fn prepare_folder(folder: &Path) -> Result<(), Error> {
 pub fn prepare_file(path: &Path) -> Result<(), Error> {
     let probe = match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(ErrorKind::IsADirectory.into()),
-        // To open a FIFO would wait for its reader.
+        // Opening a FIFO would wait for a reader.
         Ok(found) if !found.is_file() => Ok(()),
         _ => followed(path).and_then(|path| temporary(&path).map(drop)),
     };
     probe.map_err(|e| Error::io("write", path, e))
 }
 
-/// Writes files under temporary names beside them and renames them when all are complete: a disk that
-/// fills up leaves every one as it was. A symbolic link stays one, and leads to the new content. What is
-/// no regular file, such as `/dev/null` or a FIFO, is written to as it is; a FIFO must have a reader.
+/// Writes files under temporary names in their folders and renames them when all are complete: if the disk
+/// fills up, no file changes. A symbolic link is kept, and its target gets the new content. Anything but a
+/// regular file, such as `/dev/null` or a FIFO, is written to directly; a FIFO must have a reader.
 ///
 /// # Errors
 ///
-/// [`Error::Io`] that names the file; what was there is there still.
+/// [`Error::Io`] that names the file; the old content remains.
 pub fn write_all(files: &[(&Path, &[u8])]) -> Result<(), Error> {
     let fail = |path: &Path, e| Error::io("write", path, e);
     let special = |found: Metadata| !found.is_file() && !found.is_dir();
@@ -65,16 +64,16 @@ pub fn write_all(files: &[(&Path, &[u8])]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes one file, as [`write_all()`].
+/// Writes one file like [`write_all()`].
 ///
 /// # Errors
 ///
-/// [`Error::Io`] that names the file; what was there is there still.
+/// [`Error::Io`] that names the file; the old content remains.
 pub fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
     write_all(&[(path, content)])
 }
 
-/// Opens what is no regular file; a FIFO that nobody reads is refused, and not waited for.
+/// Opens a file that is not a regular file; a FIFO without a reader is an error.
 fn open_special(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true);
@@ -85,7 +84,7 @@ fn open_special(path: &Path) -> io::Result<File> {
             let mut at_once = options.clone();
             at_once.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
             let probe = at_once.open(path);
-            // While it is open there is a reader, and to open it once more does not wait.
+            // While this is open, the FIFO has a reader, so opening it again does not wait.
             let _reader = probe.map_err(|e| match e.raw_os_error() {
                 Some(code) if code == rustix::io::Errno::NXIO.raw_os_error() => {
                     io::Error::other("a FIFO that nobody reads")
@@ -98,7 +97,7 @@ fn open_special(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// As [`write()`], but keeps whatever has that name already, a link too; false if something had.
+/// Like [`write()`], but keeps an existing file or link of this name; returns false if there was one.
 ///
 /// # Errors
 ///
@@ -119,13 +118,13 @@ pub fn create(path: &Path, content: &[u8]) -> Result<bool, Error> {
 ///
 /// # Errors
 ///
-/// [`Error::Io`] if it cannot be read; [`Error::File`] if it is longer, or no regular file: that might
-/// have no end, or make the program wait.
+/// [`Error::Io`] if it cannot be read; [`Error::File`] if it is longer, or not a regular file, which might
+/// have no end or make the program wait.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     let file = open(path).map_err(|e| Error::io("read", path, e))?;
     let file = file.ok_or_else(|| Error::file(path, "not a regular file"))?;
     let too_long = || Error::file(path, format!("longer than {limit} bytes"));
-    // Before any of it is in memory; it may grow, and some files do not know their length.
+    // Checked before reading; the file may still grow, and some files report no length.
     if file.metadata().is_ok_and(|found| found.len() > limit) {
         return Err(too_long());
     }
@@ -138,16 +137,16 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// Opens a regular file, the only kind that is read; none if it is something else.
+/// Opens a regular file; none if it is not a regular file.
 pub(crate) fn open(path: &Path) -> io::Result<Option<File>> {
-    // Before it is opened: opening a FIFO waits for who writes to it.
+    // Checked before opening: opening a FIFO waits for a writer.
     match std::fs::metadata(path)?.is_file() {
         true => File::open(path).map(Some),
         false => Ok(None),
     }
 }
 
-/// Removes a file, if it is there.
+/// Removes a file if it exists.
 ///
 /// # Errors
 ///
@@ -159,13 +158,13 @@ pub fn remove(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// The name of the file that `path` is a temporary file of, if it is one.
+/// The name of the file for which `path` is a temporary file, if it is a temporary file.
 pub(crate) fn temporary_of(path: &Path) -> Option<&str> {
     let name = path.file_name()?.to_str()?.strip_prefix('.')?;
     name.rsplit_once(MARK).map(|(name, _)| name)
 }
 
-/// Where the links of a name lead, there or not.
+/// The target of a chain of links, whether it exists or not.
 fn followed(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
@@ -185,11 +184,11 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// A temporary file for `path` with all of the content, on the disk.
+/// A temporary file for `path` with the complete content, synced to the disk.
 fn filled(path: &Path, content: &[u8]) -> io::Result<tempfile::NamedTempFile> {
     let mut file = temporary(path)?;
     file.write_all(content)?;
-    // Before the rename, lest a power cut leave the name on an empty file.
+    // Before the rename, so that after a power failure the name is not on an empty file.
     file.as_file().sync_all()?;
     Ok(file)
 }
@@ -199,20 +198,20 @@ fn temporary(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     let prefix = format!(".{name}{MARK}");
     let mut builder = tempfile::Builder::new();
     builder.prefix(&prefix);
-    // As a plain file would be created: the default of temporary files, readable by the owner
-    // alone, would outlive the rename.
+    // With the permissions of a normally created file: temporary files are readable only by their owner by
+    // default, and the rename would keep that.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let file = builder.tempfile_in(folder_of(path))?;
-    // Whoever may read the old content may read the new, and nobody else.
+    // The new file has the same permissions as the old one.
     if let Ok(found) = std::fs::metadata(path) {
         file.as_file().set_permissions(found.permissions())?;
     }
     Ok(file)
 }
 
-/// Makes a rename last through a power cut where the system can. Where it cannot, the file is still
-/// whole or absent.
+/// Makes a rename survive a power failure where the system supports it. Elsewhere the file is still complete
+/// or absent.
 fn sync_folder(path: &Path) {
     if let Ok(folder) = File::open(folder_of(path)) {
         let _ = folder.sync_all();
@@ -282,7 +281,7 @@ mod tests {
         assert!(message.contains("nobody reads"), "{message}");
         let reading = path.clone();
         let reader = std::thread::spawn(move || std::fs::read(reading).unwrap());
-        // Until the reader is there.
+        // Until the reader exists.
         while write(&path, b"two").is_err() {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
@@ -307,7 +306,7 @@ mod tests {
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
         std::fs::create_dir(path("below")).unwrap();
         symlink("below/target", path("link")).unwrap();
-        // Once dangling, once not.
+        // First with a dangling link, then with its target.
         for content in [b"one", b"two"] {
             write(&path("link"), content).unwrap();
             assert_eq!(read(&path("below/target"), LIMIT).unwrap(), content);

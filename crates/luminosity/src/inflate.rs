@@ -1,16 +1,16 @@
-//! Unpacks what comes from outside, as far as its packed length makes that plausible.
+//! Unpacks untrusted data, limited by the packed length.
 
 use std::io::{self, Read};
 
 use flate2::read::MultiGzDecoder;
 
-/// How many bytes may be unpacked whatever their packed length.
+/// The number of bytes that may be unpacked for any packed length.
 const FREE: u64 = 64 << 20;
-/// How many times as long as the packed bytes the unpacked ones may be beyond that. Images, tables and
-/// records of real runs unpack to 2 to 30 times their length; zeros to 1000 times theirs.
+/// The largest ratio of unpacked to packed bytes beyond that. Images, tables and records of real runs unpack
+/// to 2 to 30 times their length; zeros to 1000 times their length.
 const MOST: u64 = 100;
 
-/// Unpacks gzip of one or several members; whatever follows them is an error.
+/// Unpacks gzip of one or several members; further data after them are an error.
 pub(crate) fn gunzip<R: Read>(packed: R) -> Inflated<MultiGzDecoder<Counted<R>>> {
     let packed = Counted {
         bytes: packed,
@@ -19,7 +19,7 @@ pub(crate) fn gunzip<R: Read>(packed: R) -> Inflated<MultiGzDecoder<Counted<R>>>
     Inflated::new(MultiGzDecoder::new(packed), |gzip| gzip.get_ref().count)
 }
 
-/// Unpacked bytes, which end with an error where they become far more than the packed ones.
+/// A reader of unpacked bytes that returns an error when they exceed the limit.
 pub(crate) struct Inflated<R> {
     unpacked: R,
     packed: fn(&R) -> u64,
@@ -27,7 +27,7 @@ pub(crate) struct Inflated<R> {
 }
 
 impl<R> Inflated<R> {
-    /// Of a reader that tells how many packed bytes it has read, or will at most.
+    /// Wraps `unpacked`; `packed` tells the number of packed bytes that it has read, or an upper bound.
     pub(crate) fn new(unpacked: R, packed: fn(&R) -> u64) -> Self {
         Self {
             unpacked,

@@ -1,10 +1,9 @@
-//! The experiment of "Inhibitory normalization of error signals improves learning in neural
-//! circuits" (Eyono et al. 2026): Fashion-MNIST under variable luminosity, learned by networks of
-//! excitatory and inhibitory units.
+//! The experiment of "Inhibitory normalization of error signals improves learning in neural circuits" (Eyono
+//! et al. 2026): networks of excitatory and inhibitory units learn Fashion-MNIST under variable luminosity.
 //!
-//! Data flows one way: [`data`] → [`stimulus`] → [`network`], [`condition`] → [`mod@run`] →
-//! [`record`] → `report`. A [`sweep`] says which runs, `schedule` makes them, a [`store`] keeps
-//! them; `compare` draws the smallest sweep. The layers and their maths are in [`ei_norm`].
+//! Data flows one way: [`data`] → [`stimulus`] → [`network`], [`condition`] → [`mod@run`] → [`record`] →
+//! `report`. A [`sweep`] lists the runs, `schedule` makes them, a [`store`] keeps their records; `compare`
+//! draws the smallest sweep. The layers and their equations are in [`ei_norm`].
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(unused_crate_dependencies))]

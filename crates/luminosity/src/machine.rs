@@ -1,8 +1,8 @@
-//! The machine that a run was made on, in words.
+//! A description of the machine on which a run was made.
 
 use crate::parallel;
 
-/// The system, the processor as the system names it where it does, and the cores that may be used.
+/// The system, the name of the processor if the system tells it, and the number of available cores.
 pub fn description() -> String {
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
     let cores = match parallel::cores() {

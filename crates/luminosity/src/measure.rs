@@ -1,4 +1,4 @@
-//! What is measured of the hidden layers beside accuracy.
+//! Measures of the hidden layers besides accuracy.
 
 use std::collections::BTreeMap;
 
@@ -14,20 +14,20 @@ use crate::optimizer::LABEL_SMOOTHING;
 use crate::random::{Purpose, generator};
 use crate::record::{Alignment, Alignments, Measures};
 
-/// Batches that are measured.
+/// The number of measured batches.
 const BATCHES: usize = 8;
-/// Images in each.
+/// The number of images in each.
 const BATCH: usize = 32;
 
-/// A measure that a program adds, by its name under `measures` in records.
+/// A measure added by a program, by its name under `measures` in records.
 pub type Measure = Named<MeasureSpec>;
 
-/// What a measure is.
+/// The definition of a measure.
 #[derive(Debug)]
 pub struct MeasureSpec {
     /// The name.
     pub name: &'static str,
-    /// What it says of a hidden layer and a batch.
+    /// Its value for a hidden layer and a batch.
     pub of: fn(&Probe) -> f64,
 }
 
@@ -44,8 +44,8 @@ impl Entry for MeasureSpec {
     }
 }
 
-/// The measures of a network without autodiff: the mean over fixed batches of test images, under the
-/// stimulus that the seed fixes.
+/// The measures of a network without autodiff: the mean over fixed batches of test images, under the stimulus
+/// determined by the seed.
 pub fn measure(
     network: &impl Learner,
     config: &RunConfig,
@@ -112,7 +112,7 @@ pub fn measure(
     }
 }
 
-/// JSON has no NaN.
+/// The value if it is finite; JSON has no NaN.
 fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }

@@ -1,28 +1,28 @@
-//! How much memory training needs, and how much of it the system allows.
+//! The memory that training needs, and the memory that the system allows.
 
 use crate::{Error, RunConfig};
 
 const MB: u64 = 1 << 20;
-/// What the program takes before it trains.
+/// The memory of the program before training.
 const PROGRAM: u64 = 128 * MB;
-/// What a run takes beside its weights: its thread, its batches, its tests.
+/// The memory of a run besides its weights: thread, batches, tests.
 const RUN: u64 = 24 * MB;
-/// What a weight of a hidden layer takes in the widest form, that of I-Norm: two further matrices as
-/// large, gradients, and what a step allocates.
+/// The memory for each weight of a hidden layer in the largest form, I-Norm: two further matrices of the same
+/// size, gradients, and allocations of a step.
 const EACH_WEIGHT: u64 = 24;
-/// What the allocator of the program reserves at once for more than a few threads.
+/// The memory that the program's allocator reserves at once for more than a few threads.
 const ARENA: u64 = 1152 * MB;
 const FEW: usize = 4;
 
-/// The memory of a run of images of so many pixels, in bytes: an estimate for a dense network, from
-/// measurements of one to 16 at a time.
+/// The memory of a run on images with `pixels` pixels, in bytes: an estimate for a dense network, from
+/// measurements of 1 to 16 runs at a time.
 fn of_a_run(config: &RunConfig, pixels: usize) -> u64 {
     let (width, depth) = (config.width as u64, config.depth as u64);
     let rows = (pixels as u64).saturating_add(width.saturating_mul(depth.saturating_sub(1)));
     RUN.saturating_add(width.saturating_mul(rows).saturating_mul(EACH_WEIGHT))
 }
 
-/// The memory of the largest of these runs, of which so many go at a time.
+/// The memory of the largest of these runs, with `at_once` of them at a time.
 pub(crate) fn of_runs<'a>(
     configs: impl Iterator<Item = &'a RunConfig>,
     pixels: usize,
@@ -41,12 +41,12 @@ fn with(each: u64, at_once: usize) -> u64 {
     (PROGRAM + arena).saturating_add(each.saturating_mul(at_once as u64))
 }
 
-/// Checks, before anything is trained, that the system's limit leaves enough memory: a program that
-/// reaches it ends without a record.
+/// Checks before training that the system's limit leaves enough memory: a program that reaches the limit ends
+/// without a record.
 ///
 /// # Errors
 ///
-/// [`Error::Memory`] with how many runs at a time there is enough for.
+/// [`Error::Memory`] with the number of runs at a time for which the memory suffices.
 pub(crate) fn check<'a>(
     configs: impl Iterator<Item = &'a RunConfig>,
     pixels: usize,
@@ -77,8 +77,8 @@ fn within<'a>(
     }
 }
 
-/// The most memory that the system lets this process address (`ulimit -v`), if it has a limit and says
-/// so, as Linux does.
+/// The largest address space that the system allows this process (`ulimit -v`), if there is a limit and the
+/// system tells it, as Linux does.
 fn limit() -> Option<u64> {
     named(&std::fs::read_to_string("/proc/self/limits").ok()?)
 }

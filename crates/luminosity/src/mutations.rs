@@ -1,5 +1,5 @@
-//! Everything that is read from outside, changed at random: nothing panics, and what is accepted is
-//! within its bounds. `LUMINOSITY_MUTATIONS` says how many inputs of each kind are tried.
+//! Random mutations of all input formats: no reader panics, and accepted inputs are within their bounds.
+//! `LUMINOSITY_MUTATIONS` sets the number of inputs of each kind.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -21,7 +21,7 @@ use crate::store::{self, Manifest, record};
 use crate::sweep::{Preset, Request};
 use crate::{DeviceName, RunConfig, condition};
 
-/// What breaks readers where a number is expected.
+/// Texts in place of a number that tend to break readers.
 const HOSTILE: [&str; 12] = [
     "-1",
     "0",
@@ -37,7 +37,7 @@ const HOSTILE: [&str; 12] = [
     "\"junk\"",
 ];
 
-/// One to three changes of a text or of bytes.
+/// Makes one to three changes to a text or to bytes.
 fn mutate(original: &[u8], rng: &mut impl Rng) -> Vec<u8> {
     let mut bytes = original.to_vec();
     for _ in 0..rng.random_range(1..=3) {
@@ -70,7 +70,7 @@ fn mutate(original: &[u8], rng: &mut impl Rng) -> Vec<u8> {
     bytes
 }
 
-/// Gives `read` the original, which it must accept, and mutations of it; says how many it accepted.
+/// Calls `read` with each original, which it must accept, and with mutations; prints how many it accepted.
 fn attack(kind: &str, originals: &[Vec<u8>], share: usize, read: impl Fn(&[u8]) -> bool) {
     let asked = std::env::var("LUMINOSITY_MUTATIONS").ok();
     let inputs = asked.map_or(3000, |n| n.parse().unwrap()) / share;
@@ -142,7 +142,7 @@ fn configurations() {
     });
 }
 
-/// A configuration as a user would write it.
+/// A request as a user's configuration file.
 fn toml_of(request: &Request) -> String {
     format!(
         "conditions = [\"inorm\", \"inorm+full\"]\nepsilons = [0.0, 0.75]\nsettings = {}\nseeds = 2\n\
@@ -200,7 +200,7 @@ fn tables() {
     });
 }
 
-/// What the library imports: files of PyTorch, safetensors and an index of these.
+/// The formats of imported weights: PyTorch files, safetensors and an index of safetensors files.
 #[test]
 fn foreign_weights() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/import");
@@ -231,7 +231,7 @@ fn foreign_weights() {
     });
 }
 
-/// A file of NumPy's with this shape, whose bytes are all below 2.
+/// A NumPy file of this shape; all its bytes are below 2.
 fn npy(shape: &str, length: usize) -> Vec<u8> {
     let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}");
     let header = format!("{header:117}\n");
@@ -295,7 +295,7 @@ fn models() {
             write(&files.record, input);
             load()
         });
-        // Without a digest, which would catch them all.
+        // Without a digest, which would detect every mutation.
         write(&files.record, &serde_json::to_vec(&trained.record).unwrap());
         attack(ending, &[weights], 10, |input| {
             write(&files.weights, input);

@@ -1,4 +1,4 @@
-//! Descent with one learning rate per population of synapses, and Dale's law after each step.
+//! Gradient descent with a learning rate for each role of weights, and Dale's law after each step.
 
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::optim::momentum::MomentumConfig;
@@ -14,9 +14,9 @@ use crate::RunConfig;
 use crate::network::{Learner, NetworkPopulation};
 use crate::sweep::Ranges;
 
-/// Label smoothing of the paper.
+/// The paper's label smoothing.
 pub const LABEL_SMOOTHING: f64 = 0.1;
-/// The factor of [`OptimizerName::Momentum`].
+/// The momentum of [`OptimizerName::Momentum`].
 const MOMENTUM: f64 = 0.9;
 
 /// How gradients become steps.
@@ -35,17 +35,17 @@ pub enum OptimizerName {
 /// The learning rates.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LearningRates {
-    /// Of W_ex.
+    /// For W_ex.
     pub excitatory: f64,
-    /// Of the biases.
+    /// For the biases.
     pub bias: f64,
-    /// Of W_ix and U_ix, into the inhibitory units.
+    /// For W_ix and U_ix, into the inhibitory units.
     pub inhibitory_in: f64,
-    /// Of W_ei and U_ei, out of them.
+    /// For W_ei and U_ei, out of the inhibitory units.
     pub inhibitory_out: f64,
 }
 
-/// An optimizer with projection on a network.
+/// An optimizer and the projection for a network.
 pub struct Optimizer {
     optimizer: ModuleOptimizer,
     rates: ModuleLearningRate,
@@ -60,8 +60,8 @@ pub struct StepLoss {
 }
 
 impl OptimizerName {
-    /// Sets the learning rates of a network that suit it, where those of plain descent do not: Adam's steps
-    /// are as long as the rate, whatever the gradient.
+    /// Sets the learning rates that suit this optimizer if the network's defaults do not: the size of Adam's
+    /// steps is the rate, whatever the gradient.
     pub(crate) fn set_rates(self, config: &mut RunConfig) {
         if self == Self::Adam {
             config.lr = 3e-4;
@@ -70,7 +70,8 @@ impl OptimizerName {
         }
     }
 
-    /// Where a sweep draws rates from, where the ranges of plain descent do not suit it.
+    /// The ranges of the rates in a sweep, if the ranges for plain gradient descent do not suit this
+    /// optimizer.
     pub(crate) fn ranges(self) -> Ranges {
         let rate = (self == Self::Adam).then_some([1e-4, 1e-2]);
         Ranges {
@@ -104,7 +105,7 @@ fn momentum() -> Sgd {
 }
 
 impl Optimizer {
-    /// An optimizer for `network`; the local losses weigh `lambda` against the task's.
+    /// An optimizer for `network`; `lambda` weights the local losses against the task's loss.
     pub fn new<N: Learner>(
         name: OptimizerName,
         network: &N,
@@ -148,7 +149,7 @@ impl Optimizer {
     }
 }
 
-/// The optimizer of a population, each network with learning rates and a λ of its own.
+/// The optimizer of a population; each network has its own learning rates and λ.
 pub struct PopulationOptimizer {
     optimizer: ModuleOptimizer,
     /// `[networks]`
@@ -156,7 +157,7 @@ pub struct PopulationOptimizer {
 }
 
 impl PopulationOptimizer {
-    /// An optimizer for networks of these configurations, of which the first names it.
+    /// An optimizer for networks of these configurations; the first configuration determines its kind.
     pub fn new(configs: &[&RunConfig], device: &Device) -> Self {
         let each = |of: &dyn Fn(&RunConfig) -> f64| -> Vec<f64> {
             configs.iter().map(|config| of(config)).collect()
@@ -178,8 +179,8 @@ impl PopulationOptimizer {
         }
     }
 
-    /// One step on a batch of each network, and the loss of the task of each before it, outside of any
-    /// graph.
+    /// One step on a batch of each network; returns the population and each network's loss of the task before
+    /// the step, without a graph.
     ///
     /// # Shapes
     ///

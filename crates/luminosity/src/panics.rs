@@ -1,4 +1,4 @@
-//! Panics of what is called here, caught in silence.
+//! Catches panics without printing them.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -12,8 +12,8 @@ thread_local! {
 /// Calls `f`; a panic in it, on this thread, prints nothing and is returned.
 pub(crate) fn caught<T>(f: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
     static HOOK: Once = Once::new();
-    // Once for the process and never taken back: two threads that exchange hooks could leave the wrong
-    // one behind.
+    // Installed once for the process and never removed: two threads that exchange hooks could leave the wrong
+    // hook installed.
     HOOK.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {

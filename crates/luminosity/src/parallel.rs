@@ -3,9 +3,9 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Applies `f` to each job, at most `threads` at a time, and returns the results in the order of the
-/// jobs. Jobs are started in that order. The calling thread does its part: where the system refuses
-/// further threads, fewer jobs go at once.
+/// Applies `f` to each job, at most `threads` at a time, and returns the results in the order of the jobs.
+/// Jobs start in that order. The calling thread works too: if the system refuses further threads, fewer jobs
+/// run at once.
 pub fn map<J: Sync, T: Send>(jobs: &[J], threads: usize, f: impl Fn(&J) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::with_capacity(jobs.len()));
@@ -36,7 +36,7 @@ pub fn map<J: Sync, T: Send>(jobs: &[J], threads: usize, f: impl Fn(&J) -> T + S
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// How many jobs the machine can do at once.
+/// The number of jobs that the machine can run at once.
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -1,17 +1,17 @@
-//! The randomness of a run: generators of its own, one for each purpose, so that what one draws does
-//! not depend on how much another has drawn.
+//! The random generators of a run, a separate one for each purpose, so that the draws for one purpose do not
+//! depend on the number of draws for another.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// What is drawn. The numbers are part of what a seed means: never reuse one.
+/// The purpose of a generator. The numbers determine the meaning of a seed: never reuse a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// Initial weights.
     Weights = 0,
     /// The order of training images.
     Order = 1,
-    /// Shifts in luminosity while training.
+    /// Shifts in luminosity during training.
     TrainShifts = 2,
     /// Shifts in luminosity of the test images, the same at each test.
     TestShifts = 3,
@@ -24,7 +24,7 @@ pub fn generator(seed: u64, purpose: Purpose) -> ChaCha8Rng {
     rng
 }
 
-/// The generator of the settings of a sweep, apart from those of any run.
+/// The generator of the settings of a sweep, independent of the generators of runs.
 pub fn settings_generator(seed: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(u64::MAX);

@@ -1,4 +1,4 @@
-//! What is written down of a run: one JSON object.
+//! The record of a run: one JSON object.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{DeviceName, RunConfig};
 
-/// The version of the numbers that runs yield: raised with every change that alters a bit of them. Runs
-/// of different versions are not mixed in a store.
+/// The version of the numerical results: raised with every change that alters a bit of them. A store does not
+/// mix runs of different versions.
 pub const NUMERICS: u32 = 2;
 
-/// That of records which do not say.
+/// The version of records without this field.
 fn first_numerics() -> u32 {
     1
 }
@@ -25,17 +25,16 @@ fn is_ten(classes: &usize) -> bool {
     *classes == ten()
 }
 
-/// How a run ended.
+/// The end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It made all its steps.
+    /// All steps were made.
     Completed,
-    /// Its loss, its weights or what is measured of its layers stopped being numbers; its accuracy is that of
-    /// chance.
+    /// The loss, the weights or the measures of the layers became NaN or infinite; the accuracy is chance.
     Diverged,
-    /// It was asked to stop before its end. Its numbers are those of its last whole epoch, and its
-    /// accuracy is that of chance if there is none. No store takes it for a finished run.
+    /// The run was stopped before its end. Its results are from its last complete epoch, and its accuracy is
+    /// chance if there is none. A store does not accept it as a finished run.
     Interrupted,
 }
 
@@ -44,45 +43,43 @@ pub enum Outcome {
 pub struct Epoch {
     /// Counted from 1.
     pub epoch: usize,
-    /// The mean loss of the task over the epoch's batches.
+    /// The mean loss of the task over the batches of the epoch.
     pub train_loss: f64,
     /// 0 to 1.
     pub test_accuracy: f64,
-    /// The accuracy on what early stopping holds out, 0 to 1.
+    /// The accuracy on the images held out for early stopping, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_accuracy: Option<f64>,
-    /// What is measured of the hidden layers at its end.
+    /// The measures of the hidden layers at its end.
     #[serde(flatten)]
     pub measures: Measures,
 }
 
-/// What is measured of the hidden layers of a network, each the mean over 8 fixed batches of 32 test
-/// images.
+/// The measures of the hidden layers of a network, each the mean over 8 fixed batches of 32 test images.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measures {
     /// The alignment with LayerNorm.
     pub alignment: Alignments,
     /// The moments of each hidden layer's pre-activations.
     pub moments: Vec<Moments>,
-    /// The largest eigenvalue of the covariance of the error that reaches each hidden layer; none
-    /// where it is not a number.
+    /// The largest eigenvalue of the covariance of the error at each hidden layer; none if it is not finite.
     pub lambda_max: Vec<Option<f64>>,
-    /// The cosine between the lateral weights of each hidden layer that has some that learn and equal
-    /// ones.
+    /// For each hidden layer with lateral weights that learn, the cosine between these weights and equal
+    /// weights.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lateral_cosine: Vec<f64>,
-    /// What the program's own measures say of each hidden layer, by their names.
+    /// The program's additional measures of each hidden layer, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub measures: BTreeMap<String, Vec<Option<f64>>>,
 }
 
-/// How a hidden layer, or the mean of all, compares with LayerNorm. A cosine is missing where a layer
-/// was silent for a whole batch.
+/// The similarity of a hidden layer, or of the mean over all hidden layers, to LayerNorm. A cosine is missing
+/// if a layer was silent for a whole batch.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Alignment {
-    /// Of the output.
+    /// The cosine of the outputs.
     pub output: Option<f64>,
-    /// Of the gradient.
+    /// The cosine of the gradients.
     pub gradient: Option<f64>,
 }
 
@@ -92,25 +89,25 @@ pub struct Alignments {
     /// The mean over the hidden layers.
     #[serde(flatten)]
     pub mean: Alignment,
-    /// Each hidden layer, from the input on.
+    /// Each hidden layer, starting at the input.
     pub layers: Vec<Alignment>,
 }
 
 /// Everything that depends on the clock or the machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Timing {
-    /// Milliseconds a training step, data pipeline included; loading, initialization, the first 20
-    /// steps (100 on a GPU) and tests are left out. None if there were no more steps.
+    /// Milliseconds for each training step, including the data pipeline, without loading, initialization, the
+    /// first 20 steps (100 on a GPU) and tests. None if there were no more steps.
     pub ms_per_step: Option<f64>,
-    /// Training images a second, in the same way.
+    /// Training images per second, measured in the same way.
     pub images_per_second: Option<f64>,
     /// Seconds from start to end.
     pub seconds: f64,
-    /// How many networks were trained at once; the times are those of all of them. None if the run was by
-    /// itself.
+    /// The number of networks that were trained together; the times are for all of them. None if the network
+    /// was trained alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub population: Option<usize>,
-    /// When it ended, in seconds since 1970.
+    /// When the run ended, in seconds since 1970.
     #[serde(default)]
     pub ended: Option<u64>,
     /// The machine.
@@ -121,7 +118,7 @@ pub struct Timing {
 /// The record of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
-    /// What was asked.
+    /// The configuration.
     #[serde(flatten)]
     pub config: RunConfig,
     /// The version of this program.
@@ -131,43 +128,42 @@ pub struct RunRecord {
     pub numerics: u32,
     /// The backend.
     pub device: String,
-    /// Which data, in words.
+    /// A description of the data.
     pub data: String,
-    /// Which data, by content.
+    /// The digest of the data.
     pub data_sha256: String,
-    /// The number of classes; 10 where a record does not say.
+    /// The number of classes; 10 if a record does not say.
     #[serde(default = "ten", skip_serializing_if = "is_ten")]
     pub classes: usize,
-    /// The SHA-256 of the file of the weights, where the record is that of a saved model.
+    /// The SHA-256 of the file of weights, if this is the record of a saved model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights_sha256: Option<String>,
-    /// How many steps were made.
+    /// The number of steps made.
     pub steps: usize,
-    /// Test accuracy after the last step, or after the last whole epoch of a run that was interrupted; 0
-    /// to 1.
+    /// Test accuracy after the last step, or after the last complete epoch of an interrupted run; 0 to 1.
     pub test_accuracy: f64,
     /// The mean loss of the task over the last epoch; none if the run diverged.
     pub train_loss: Option<f64>,
     /// [`Measures::alignment`] at the end; none if the run diverged.
     pub alignment: Option<Alignments>,
-    /// [`Measures::moments`], in the same way.
+    /// [`Measures::moments`] at the end; none if the run diverged.
     pub moments: Option<Vec<Moments>>,
-    /// [`Measures::lambda_max`], in the same way.
+    /// [`Measures::lambda_max`] at the end; none if the run diverged.
     pub lambda_max: Option<Vec<Option<f64>>>,
-    /// How it ended.
+    /// How the run ended.
     pub outcome: Outcome,
     /// Each epoch.
     pub history: Vec<Epoch>,
-    /// The clock and the machine.
+    /// The times and the machine.
     pub timing: Timing,
 }
 
 impl RunRecord {
-    /// Checks what a record that was read claims: each number for itself, and whether they fit together.
+    /// Checks the values of a record that was read: each number, and their consistency.
     ///
     /// # Errors
     ///
-    /// The first value that cannot be, and what is allowed.
+    /// The first invalid value, and the allowed values.
     pub fn validate(&self) -> Result<(), String> {
         let config = &self.config;
         config.validate().map_err(|e| e.to_string())?;
@@ -207,7 +203,7 @@ impl RunRecord {
         self.validate_outcome()
     }
 
-    /// Whether the results at the end are those of the last epoch, as the outcome has it.
+    /// Checks that the results at the end agree with the outcome and the last epoch.
     fn validate_outcome(&self) -> Result<(), String> {
         let config = &self.config;
         let made = self.history.len();
@@ -252,7 +248,7 @@ impl Epoch {
 }
 
 impl Measures {
-    /// Whether every layer has each measure, within its range.
+    /// Checks that every layer has each measure, within its range.
     pub(crate) fn validate(&self) -> Result<(), String> {
         let layers = self.alignment.layers.len();
         let further = self.measures.values().map(Vec::len);
@@ -272,7 +268,7 @@ impl Measures {
         let alignments = self.alignment.layers.iter().chain([&self.alignment.mean]);
         let cosines = alignments.flat_map(of).flatten();
         for cosine in cosines.chain(self.lateral_cosine.iter().copied()) {
-            // With what rounding adds.
+            // With a tolerance for rounding.
             if !(-1.001..=1.001).contains(&cosine) {
                 return refuse("a cosine", &cosine, "-1 to 1");
             }
@@ -308,7 +304,7 @@ fn at_least_zero(name: &str, value: f64) -> Result<(), String> {
     }
 }
 
-/// Whether this is the SHA-256 of something.
+/// Checks that this is a SHA-256 digest.
 pub(crate) fn check_digest(name: &str, digest: &str) -> Result<(), String> {
     let hex = |c: char| matches!(c, '0'..='9' | 'a'..='f');
     match digest.len() == 64 && digest.chars().all(hex) {

@@ -1,5 +1,5 @@
-//! Runs: train a network, or a population of them, test it, measure it. A pure function of configuration
-//! and data.
+//! Runs: train, test and measure a network or a population of networks. The result is a pure function of
+//! configuration and data.
 
 mod accuracy;
 mod member;
@@ -20,28 +20,29 @@ use member::{Member, look};
 
 pub(crate) use accuracy::accuracy;
 
-/// Steps that are not timed: allocators and caches settle in them.
+/// The number of first steps that are not timed: allocators and caches settle during these steps.
 const WARM_UP: usize = 20;
-/// The same on a GPU, where kernels are compiled and chosen in them, those of the first looks included.
+/// The same on a GPU, where kernels are compiled and selected during these steps, including the kernels for
+/// reading losses.
 const WARM_UP_ON_GPU: usize = 100;
-/// Steps between two looks at the losses: each look waits for the device.
+/// The number of steps between two reads of the losses: each read waits for the device.
 const LOOK_EVERY: usize = 32;
 
-/// What a run reports while it goes.
+/// The progress of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress<'a> {
     /// Steps made.
     pub step: usize,
     /// Steps to make.
     pub steps: usize,
-    /// The epoch that has just ended, if one has; that of the first network of a population.
+    /// The epoch that has just ended, if any; in a population, the epoch of the first network.
     pub epoch: Option<&'a Epoch>,
 }
 
-/// Hears of the progress of a run, and says whether it shall go on.
+/// A callback for the progress of a run; it returns whether to go on.
 pub type Observer<'a> = dyn FnMut(Progress<'_>) -> ControlFlow<()> + Send + 'a;
 
-/// What a run yields.
+/// The result of a run.
 pub struct Trained {
     /// The record.
     pub record: RunRecord,
@@ -53,15 +54,15 @@ pub struct Trained {
 
 /// Trains and tests one network on one thread.
 ///
-/// On a CPU the result is the same bits whatever else the machine does: every operation runs in a
-/// thread pool of one thread, so no sum depends on how work was divided.
+/// On a CPU the result is bit-identical whatever else the machine does: every operation runs in a thread pool
+/// of one thread, so no sum depends on the division of the work.
 ///
-/// `progress` may break off the run, before its next step.
+/// `progress` may stop the run before its next step.
 ///
 /// # Errors
 ///
-/// If the configuration is not valid. A run that diverges, or is broken off, is not an error but has that
-/// outcome.
+/// If the configuration is not valid. A run that diverges or is stopped is not an error; its outcome tells
+/// this.
 pub fn run(
     config: &RunConfig,
     data: &Dataset,
@@ -72,14 +73,14 @@ pub fn run(
     config.network.train(config, data, device, progress)
 }
 
-/// [`run`] for networks that are trained at once; the records are in the order of the configurations. A
-/// network does what it would do alone, up to the order of sums, whatever becomes of the others. The times
-/// in a record are those of all.
+/// [`run`] for networks that are trained together; the records are in the order of the configurations. Each
+/// network computes the same as alone, up to the order of sums, and does not depend on the others. The times
+/// in a record are for all networks.
 ///
 /// # Errors
 ///
-/// If a configuration is not valid, cannot be in a population, or differs from the first in more than what
-/// each network of a population has for itself: ε, λ, seed, width and learning rates.
+/// If a configuration is not valid, cannot be in a population, or differs from the first in more than the
+/// settings of single networks: ε, λ, seed, width and learning rates.
 pub fn run_population(
     configs: &[&RunConfig],
     data: &Dataset,
@@ -131,7 +132,7 @@ pub(crate) fn train_population<P: NetworkPopulation>(
     Ok(ended.into_iter().map(|(record, _)| record).collect())
 }
 
-/// The networks that were trained; of each, the record and the losses.
+/// The trained networks, and the record and the losses of each.
 type TrainedAll<N> = (Vec<N>, Vec<(RunRecord, Vec<f32>)>);
 
 fn train_all<T: Trainee>(
@@ -144,7 +145,8 @@ fn train_all<T: Trainee>(
     on_one_thread(|| Run::new(configs, data, device_name, device).train::<T>(progress))?
 }
 
-/// Tests a network as at the end of a run with this configuration: the same stimuli, the same accuracy.
+/// Tests a network as at the end of a run with this configuration: with the same stimuli, so with the same
+/// accuracy.
 ///
 /// # Errors
 ///
@@ -166,25 +168,25 @@ fn on_one_thread<T: Send>(f: impl FnOnce() -> T + Send) -> Result<T, Error> {
     Ok(pool.install(f))
 }
 
-/// The training of one network or several, which have the number of steps in common.
+/// The training of one network or several networks with the same number of steps.
 struct Run<'a> {
     configs: &'a [&'a RunConfig],
     data: &'a Dataset,
     device_name: DeviceName,
     device: Device,
     members: Vec<Member<'a>>,
-    /// How many images are trained on.
+    /// The number of images that are trained on.
     used: usize,
-    /// Steps to make, and made.
+    /// The total number of steps; `made` counts the steps so far.
     steps: usize,
     made: usize,
-    /// The losses of steps, `[networks]` each, that were not read yet.
+    /// The losses of steps, `[networks]` each, that have not been read yet.
     pending: Vec<Tensor<1>>,
     started: Instant,
     timed: Timed,
 }
 
-/// The steps after the first, and how long they took.
+/// The steps after the warm-up and their duration.
 #[derive(Default)]
 struct Timed {
     steps: usize,
@@ -226,7 +228,7 @@ impl<'a> Run<'a> {
         let mut trainee = T::create(self.configs, Task::of(self.data), &autodiff)?;
         for epoch in 1..=self.configs[0].epochs {
             trainee = self.steps_of_epoch(trainee, &train, progress);
-            // The last update may have gone wrong without a loss to show it.
+            // The last update may have made weights non-finite without a loss that shows it.
             let finite = are_finite(trainee.module(), self.members.len());
             for (member, finite) in self.members.iter_mut().zip(finite) {
                 if !finite {
@@ -243,7 +245,7 @@ impl<'a> Run<'a> {
                 if !member.learns() {
                     continue;
                 }
-                // Finite weights may still make sums that are not.
+                // Sums of finite weights may still be infinite.
                 if ended.measures.validate().is_err() {
                     member.end(Outcome::Diverged);
                     continue;
@@ -268,7 +270,7 @@ impl<'a> Run<'a> {
         Ok((trainee.networks(), ended.collect()))
     }
 
-    /// Until the epoch ends, no network learns any more, or the run is broken off.
+    /// Makes steps until the epoch ends, no network learns any more, or the run is stopped.
     fn steps_of_epoch<T: Trainee>(
         &mut self,
         mut trainee: T,
@@ -345,7 +347,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// A GPU makes its batches itself.
+    /// The images of a split; a GPU makes its batches itself.
     fn images(&self, split: &'a Split) -> Images<'a> {
         match self.device_name.is_gpu() {
             true => Images::on_device(split, &self.device),
@@ -353,7 +355,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Tests and measures of each network at the end of an epoch, its loss not yet known.
+    /// Tests and measures each network at the end of an epoch; its loss is filled in later.
     fn end_epoch<T: Trainee>(
         &self,
         epoch: usize,
@@ -392,7 +394,7 @@ impl<'a> Run<'a> {
             .collect())
     }
 
-    /// How many networks are measured at a time.
+    /// The number of networks that are measured at a time.
     fn threads(&self) -> usize {
         match self.device_name.is_gpu() {
             true => parallel::cores(),
@@ -400,7 +402,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Measures are many small numbers of a few images: for a GPU, the CPU makes them.
+    /// The measures of a network. They are many small numbers of a few images, so the CPU computes them even
+    /// if a GPU trains.
     fn measure<N: Learner>(&self, network: &N, config: &RunConfig) -> Result<Measures, Error> {
         let test = self.data.test();
         match DeviceName::Flex.open() {
@@ -412,7 +415,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The record of a network and its losses.
+    /// The record and the losses of a network.
     fn ended(&self, member: Member<'_>) -> (RunRecord, Vec<f32>) {
         let outcome = member.outcome.unwrap_or(Outcome::Completed);
         let last = member

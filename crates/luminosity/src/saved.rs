@@ -1,5 +1,5 @@
 //! A trained network on disk: its weights, as a Burn record (`NAME.bpk`) or as safetensors
-//! (`NAME.safetensors`), and `NAME.json`, the record of the run, which says what the weights are for.
+//! (`NAME.safetensors`), and `NAME.json`, the record of the run, which describes the network.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,14 +12,14 @@ use crate::network::{Task, TrainedNetwork};
 use crate::record::RunRecord;
 use crate::{Error, files};
 
-/// The endings of weights.
+/// The extensions of files of weights.
 const ENDINGS: [&str; 2] = ["bpk", "safetensors"];
-/// What a file of weights holds beside them: names and shapes.
+/// The most bytes of names and shapes in a file of weights.
 const MOST_OF_NAMES: u64 = 1 << 20;
 /// The longest record that is read.
 const MOST_OF_A_RECORD: u64 = 1 << 28;
 
-/// The two files of a saved model, from the name of either or of both without an ending.
+/// The two files of a saved model, from the name of either file or from their name without an extension.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelFiles {
     /// The weights.
@@ -28,15 +28,15 @@ pub struct ModelFiles {
     pub record: PathBuf,
 }
 
-/// A file of weights that was not read yet.
+/// A file of weights that has not been read yet.
 #[derive(Debug)]
 pub(crate) struct Weights<'a> {
     files: &'a ModelFiles,
-    /// The digest that its record has; records of earlier versions have none.
+    /// The digest in its record; records of earlier versions have none.
     sha256: Option<&'a str>,
 }
 
-/// Weights as a file holds them.
+/// The content of a file of weights.
 #[derive(Debug)]
 pub(crate) enum Content {
     /// A Burn record.
@@ -51,7 +51,7 @@ impl Weights<'_> {
         &self.files.weights
     }
 
-    /// How long the file is.
+    /// The length of the file.
     pub(crate) fn length(&self) -> Result<u64, Error> {
         let found = std::fs::metadata(self.path());
         found
@@ -59,10 +59,10 @@ impl Weights<'_> {
             .map_err(|e| Error::io("read", self.path(), e))
     }
 
-    /// The weights of a network with so many parameters, which are those of its record.
+    /// Reads the weights of a network with this number of parameters, which must be the record's network.
     pub(crate) fn read(&self, parameters: usize) -> Result<Content, Error> {
         let path = self.path();
-        // Four bytes each, and their names.
+        // Four bytes for each parameter, and the names.
         let most = 4 * parameters as u64 + MOST_OF_NAMES;
         let bytes = files::read(path, most)?;
         if let Some(recorded) = self.sha256 {
@@ -85,7 +85,7 @@ impl Weights<'_> {
 }
 
 impl ModelFiles {
-    /// The files that belong to `name`; without an ending, the one of the weights that is there, or `.bpk`.
+    /// The files that belong to `name`; without an extension, the existing file of weights, or `.bpk`.
     pub fn named(name: &Path) -> Self {
         let ending = name.extension().and_then(|e| e.to_str()).unwrap_or("");
         let bare = match ENDINGS.contains(&ending) || ending == "json" {
@@ -109,7 +109,7 @@ impl ModelFiles {
         }
     }
 
-    /// Makes sure, before training, that the files can be written.
+    /// Checks, before training, that the files can be written.
     ///
     /// # Errors
     ///
@@ -123,8 +123,8 @@ impl ModelFiles {
         files::prepare_file(&self.weights)
     }
 
-    /// Writes both files or none, the record with the digest of the weights: whatever ends the program
-    /// between the two names, weights of another run are not taken for those of the record.
+    /// Writes both files or none. The record has the digest of the weights: even if the program ends between
+    /// the two renames, weights of another run are not accepted for the record.
     ///
     /// # Errors
     ///
@@ -148,8 +148,8 @@ impl ModelFiles {
     ///
     /// # Errors
     ///
-    /// If a file is missing or damaged, the weights have another digest than the record says, are not
-    /// those of its network, or break Dale's law.
+    /// If a file is missing or damaged, or the weights do not have the record's digest, do not fit its
+    /// network, or break Dale's law.
     pub fn load(
         &self,
         task: Task,
@@ -161,7 +161,7 @@ impl ModelFiles {
             sha256: record.weights_sha256.as_deref(),
         };
         let config = &record.config;
-        // A damaged file must not end the program, wherever Burn's reader stumbles.
+        // A damaged file must not end the program, even if Burn's reader panics.
         let loaded = crate::panics::caught(|| config.network.load(config, task, &weights, device));
         let network = loaded.unwrap_or_else(|_| {
             let problem = "not a whole model (its structure is broken)";

@@ -1,5 +1,5 @@
-//! Makes the runs of a store: longest first, several at a time or in populations, beside any number of
-//! other processes that do the same.
+//! Makes the runs of a store: longest first, several at a time or in populations. Any number of other
+//! processes may work on the same store.
 
 mod shard;
 mod summary;
@@ -19,40 +19,40 @@ use crate::{Error, panics};
 pub use shard::Shard;
 pub use summary::{Ending, Failure, Summary};
 
-/// How often the observer hears of the sweep.
+/// The interval between calls of the observer.
 const TICK: Duration = Duration::from_millis(100);
-/// How often to look after the runs of other processes.
+/// The interval between checks of the runs of other processes.
 const POLL: Duration = Duration::from_millis(250);
 
-/// How far a sweep is.
+/// The progress of a sweep.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Progress {
-    /// How many runs there are.
+    /// The number of runs.
     pub total: usize,
-    /// How many have a record, those of earlier sweeps and of other processes included.
+    /// The number of runs with a record, including those of earlier sweeps and other processes.
     pub done: usize,
-    /// The share of all work that is done, runs that are being made included: 0 to 1.
+    /// The share of the total cost that is done, including runs in progress: 0 to 1.
     pub share: f64,
-    /// About how long the rest will take; none before anything is done.
+    /// The estimated remaining time; none before anything is done.
     pub left: Option<Duration>,
     /// The run that ended last, in words.
     pub latest: Option<String>,
 }
 
-/// Hears which share of a run is done, 0 to 1, and says whether to go on.
+/// A callback for the share of a run that is done, 0 to 1; it returns whether to go on.
 pub type Hear<'a> = dyn FnMut(f64) -> ControlFlow<()> + Send + 'a;
 
-/// The books of a sweep.
+/// The state of a sweep.
 #[derive(Default)]
 struct Books {
-    /// The runs to be made, the longest first; those that are made at once together.
+    /// The runs to be made, the longest first; the runs of a population are grouped.
     pending: VecDeque<Vec<usize>>,
-    /// The runs that other processes are at.
+    /// The runs that other processes are making.
     elsewhere: Vec<usize>,
-    /// How many threads work.
+    /// The number of working threads.
     workers: usize,
     done: usize,
-    /// Of what was done before, was done since, or failed.
+    /// The cost of the runs that are done or failed.
     cost: f64,
     failed: Vec<Failure>,
     latest: Option<String>,
@@ -74,18 +74,18 @@ struct Sweep<'a, F> {
     population: usize,
     execute: F,
     books: Mutex<Books>,
-    /// The cost of what each thread has done of the run that it is at, as bits.
+    /// For each thread, the finished part of the cost of its current run, as bits.
     at_work: Vec<AtomicU64>,
-    /// Set when no run makes sense any more.
+    /// Set when no further run can succeed.
     broken: AtomicBool,
 }
 
-/// How much is done at once.
+/// The number of simultaneous runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AtOnce {
-    /// How many populations, or runs by themselves.
+    /// The number of simultaneous populations, or of single runs.
     pub threads: usize,
-    /// How many runs in a population.
+    /// The number of runs in a population.
     pub population: usize,
 }
 
@@ -103,19 +103,19 @@ impl fmt::Display for AtOnce {
     }
 }
 
-/// Makes every run of `jobs` that has no record yet. `execute` makes one, or several that can be in one
-/// population, and returns a record of each: it tells the share that is done, 0 to 1, and gives up where
-/// that breaks: with [`Error::Interrupted`], or records that say so and are not stored.
-/// `observer` hears ten times a second, in the calling thread, how far the sweep is.
+/// Makes every run of `jobs` that has no record yet. `execute` makes one run, or several that can be in one
+/// population, and returns a record of each. It reports the share that is done, 0 to 1, to its callback. If
+/// the callback breaks, it returns [`Error::Interrupted`], or records with the outcome interrupted, which are
+/// not stored. `observer` receives the progress of the sweep ten times a second, in the calling thread.
 ///
-/// A run that fails, or panics, does not stop the others; a population that does is made again in two
-/// halves. Where the system refuses threads, fewer go at once. After `stop` is set no run starts any more, and the sweep ends as soon as the running ones
-/// return.
+/// A run that fails or panics does not stop the others; a population that fails is made again in two halves.
+/// If the system refuses threads, fewer runs go at once. After `stop` is set, no run starts any more, and the
+/// sweep ends when the current runs return.
 ///
 /// # Errors
 ///
-/// A file of the store cannot be written or read. The sweep stops then as above, and all records written
-/// so far remain.
+/// A file of the store cannot be written or read. The sweep then stops in the same way, and all records
+/// written so far remain.
 pub fn run<F>(
     store: &Store,
     jobs: &[SweepRun],
@@ -162,7 +162,7 @@ where
             };
             match std::thread::Builder::new().spawn_scoped(scope, work) {
                 Ok(thread) => working.push(thread),
-                // Those that there are do the work.
+                // The existing threads do the work.
                 Err(_) => {
                     sweep.books().workers -= threads - working.len();
                     break;
@@ -173,7 +173,7 @@ where
             observer(&sweep.progress(began.elapsed(), cost_before));
             std::thread::park_timeout(TICK);
         }
-        // What is left where there are no threads to be had, or each left it to the others.
+        // Does the remaining work if no thread could be started, or if each thread left it to the others.
         sweep.books().workers = 1;
         sweep.work(&sweep.at_work[0]);
     });
@@ -198,7 +198,7 @@ where
     })
 }
 
-/// Runs as populations of at most so many, in the order of their first.
+/// Groups runs into populations of at most `most` runs, in the order of their first runs.
 fn populations(jobs: &[SweepRun], runs: Vec<usize>, most: usize) -> VecDeque<Vec<usize>> {
     let mut populations: VecDeque<Vec<usize>> = VecDeque::new();
     for run in runs {
@@ -214,15 +214,15 @@ fn populations(jobs: &[SweepRun], runs: Vec<usize>, most: usize) -> VecDeque<Vec
     populations
 }
 
-/// What became of a run that was to be made.
+/// The result of a run that was to be made.
 enum Made {
     /// It was done before.
     Before,
-    /// It is done now: its result in words.
+    /// It is done now; its result in words.
     Now(String),
-    /// Another process is at it.
+    /// Another process is making it.
     Elsewhere,
-    /// It was broken off.
+    /// It was interrupted.
     Unfinished,
 }
 
@@ -243,7 +243,7 @@ where
         self.broken.store(true, Ordering::Relaxed);
     }
 
-    /// What one thread does.
+    /// The work of one thread.
     fn work(&self, own: &AtomicU64) {
         while let Some(runs) = self.next() {
             let made = self.make(&runs, own);
@@ -268,18 +268,18 @@ where
                     }
                 }
                 Err(Error::Interrupted) if self.over() => {}
-                // The system has no further threads: the others go on, and one job fewer at once.
+                // The system has no further threads: the other threads go on, with one job fewer at once.
                 Err(Error::Thread { .. }) if books.workers > 1 => {
                     books.workers -= 1;
                     books.pending.push_front(runs);
                     return;
                 }
-                // What concerns the disk concerns all runs.
+                // A disk error concerns all runs.
                 Err(error @ Error::Io { .. }) => {
                     drop(books);
                     self.break_off(error);
                 }
-                // There may be too little memory for all of them, or one of them may be at fault.
+                // There may be too little memory for all of them, or one of them may be faulty.
                 Err(_) if runs.len() > 1 => {
                     let (first, second) = runs.split_at(runs.len() / 2);
                     books.pending.push_front(second.to_vec());
@@ -290,7 +290,7 @@ where
         }
     }
 
-    /// The next runs to look at; none when there is nothing left to do or to wait for.
+    /// The next runs; none if there is nothing left to do or to wait for.
     fn next(&self) -> Option<Vec<usize>> {
         loop {
             let mut books = self.books();
@@ -313,7 +313,7 @@ where
         }
     }
 
-    /// Runs, from their claims to their records.
+    /// Makes runs: claims them, executes them and writes their records.
     fn make(&self, runs: &[usize], own: &AtomicU64) -> Result<Vec<Made>, Error> {
         let jobs: Vec<&SweepRun> = runs.iter().map(|run| &self.jobs[*run]).collect();
         let mut made = Vec::with_capacity(jobs.len());
@@ -373,7 +373,7 @@ where
         let at_work = at_work.map(|bits| f64::from_bits(bits.load(Ordering::Relaxed)));
         let done = (books.cost + at_work.sum::<f64>()).min(all);
         let now = done - cost_before;
-        // Of nothing done in no time there is no estimate: that is no number, or endless.
+        // If no time has passed or nothing is done, the estimate is infinite or NaN and becomes none.
         Progress {
             total: self.jobs.len(),
             done: books.done,

@@ -1,4 +1,4 @@
-//! The signals that ask a program to stop: Ctrl-C, SIGTERM, and what schedulers send.
+//! The signals that ask a program to stop: Ctrl-C, SIGTERM, and the warnings of schedulers.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -6,10 +6,10 @@ use std::sync::atomic::AtomicBool;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-/// The exit code of a program that a signal ended.
+/// The exit code of a program that was ended by a signal.
 pub const INTERRUPTED: i32 = 130;
 
-/// What schedulers send, some of it again and again, before they end a program.
+/// The signals that schedulers send, some of them repeatedly, before they end a program.
 #[cfg(unix)]
 const WARNINGS: [i32; 3] = [
     signal_hook::consts::SIGUSR1,
@@ -19,9 +19,9 @@ const WARNINGS: [i32; 3] = [
 #[cfg(not(unix))]
 const WARNINGS: [i32; 0] = [];
 
-/// From now on SIGINT (Ctrl-C), SIGTERM, SIGUSR1, SIGUSR2 and SIGXCPU set the flag that is returned. A
-/// second SIGINT or a second SIGTERM ends the process at once with [`INTERRUPTED`]. SIGHUP stays as it
-/// was, so that `nohup` works.
+/// From now on SIGINT (Ctrl-C), SIGTERM, SIGUSR1, SIGUSR2 and SIGXCPU set the returned flag. A second SIGINT
+/// or a second SIGTERM ends the process at once with [`INTERRUPTED`]. SIGHUP is not changed, so that `nohup`
+/// works.
 ///
 /// # Errors
 ///
@@ -29,8 +29,8 @@ const WARNINGS: [i32; 0] = [];
 pub fn install_signal_handlers() -> std::io::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        // One flag for each signal: a SIGTERM after a warning is no second request. In this order: the
-        // first signal finds its flag unset.
+        // One flag for each signal, so that a SIGTERM after a warning does not count as a second request. The
+        // order matters: the first signal must find its flag unset.
         let seen = Arc::new(AtomicBool::new(false));
         flag::register_conditional_shutdown(signal, INTERRUPTED, seen.clone())?;
         flag::register(signal, seen)?;

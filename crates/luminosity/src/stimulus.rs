@@ -1,4 +1,4 @@
-//! Stimuli: how the brightness of an image varies from one presentation to the next.
+//! Stimuli: the variation of the brightness of an image between presentations.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::{Rng, RngExt};
@@ -9,12 +9,12 @@ use crate::data::Split;
 /// A stimulus of the experiment, by its name on the command line and in records.
 pub type Stimulus = Named<StimulusSpec>;
 
-/// What a stimulus is: the brightness of an image at its presentation.
+/// The definition of a stimulus: the brightness of an image at each presentation.
 #[derive(Debug)]
 pub struct StimulusSpec {
     /// The name.
     pub name: &'static str,
-    /// What it is, in a few words.
+    /// A description in a few words.
     pub description: &'static str,
     /// The gain g and the shift s of an image: its pixels p in 0..=1 become clamp(g p + s, 0, 1).
     pub of: fn(Presentation) -> (f64, f64),
@@ -25,9 +25,9 @@ pub struct StimulusSpec {
 pub struct Presentation {
     /// The strength ε of the variation, 0 to 1.
     pub epsilon: f64,
-    /// A number of the image's own, drawn from U(−ε, ε).
+    /// A number drawn from U(−ε, ε) for each image.
     pub u: f64,
-    /// The part of training that is over, 0 to 1; none in a test.
+    /// The elapsed fraction of training, 0 to 1; none in a test.
     pub time: Option<f64>,
 }
 
@@ -54,11 +54,11 @@ static BUILT_IN: [StimulusSpec; 3] = [
     },
 ];
 
-/// The paper's: x ← clamp(x + u, 0, 1), u ~ U(−ε, ε) for every image.
+/// The paper's stimulus: x ← clamp(x + u, 0, 1), u ~ U(−ε, ε) for every image.
 pub const LUMINOSITY: Stimulus = Named::built_in(&BUILT_IN[0]);
 /// x ← clamp((1 + u) x, 0, 1).
 pub const CONTRAST: Stimulus = Named::built_in(&BUILT_IN[1]);
-/// Luminosity that drifts from dark to bright while the network learns.
+/// Luminosity that drifts from dark to bright during training.
 pub const DRIFT: Stimulus = Named::built_in(&BUILT_IN[2]);
 
 impl Default for Stimulus {
@@ -89,7 +89,7 @@ pub struct Batch {
     pub labels: Tensor<1, Int>,
 }
 
-/// An image as it is presented: its pixels p in 0..=1 become clamp(gain p + shift, 0, 1).
+/// An image in a presentation: its pixels p in 0..=1 become clamp(gain p + shift, 0, 1).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Presented {
     /// Its index in the split.
@@ -99,7 +99,7 @@ pub(crate) struct Presented {
 }
 
 impl Stimulus {
-    /// How the images at `indices` are presented, one after the other.
+    /// The presentations of the images at `indices`, in order.
     pub(crate) fn present(
         self,
         indices: &[usize],
@@ -118,12 +118,12 @@ impl Stimulus {
         })
     }
 
-    /// The images at `indices`, each as the stimulus presents it; `time` is the part of training that is
-    /// over, none in a test.
+    /// The images at `indices` as the stimulus presents them; `time` is the elapsed fraction of training,
+    /// none in a test.
     ///
     /// # Panics
     ///
-    /// If an index lies outside of the split.
+    /// If an index is outside the split.
     pub fn batch(
         self,
         split: &Split,
@@ -138,7 +138,7 @@ impl Stimulus {
     }
 }
 
-/// The images of a split, there where batches of them are made.
+/// The images of a split in the memory where batches are made.
 pub(crate) struct Images<'a> {
     split: &'a Split,
     device: Device,
@@ -147,7 +147,7 @@ pub(crate) struct Images<'a> {
 }
 
 impl<'a> Images<'a> {
-    /// Batches are made by the host, for `device`.
+    /// Batches are made on the host, for `device`.
     pub fn on_host(split: &'a Split, device: &Device) -> Self {
         Self {
             split,
@@ -156,7 +156,7 @@ impl<'a> Images<'a> {
         }
     }
 
-    /// Batches are made by `device`, to which all images are moved.
+    /// Batches are made on `device`; all images are moved there.
     pub fn on_device(split: &'a Split, device: &Device) -> Self {
         let pixels = split.images().iter().map(|p| f32::from(*p) / 255.0);
         let pixels = TensorData::new(pixels.collect(), [split.len(), split.pixels()]);
@@ -171,11 +171,11 @@ impl<'a> Images<'a> {
         self.split
     }
 
-    /// A batch, image by image.
+    /// Makes a batch of these presentations.
     ///
     /// # Panics
     ///
-    /// If an index lies outside of the split.
+    /// If an index is outside the split.
     pub fn batch(&self, presented: &[Presented]) -> Batch {
         match &self.on_device {
             None => self.batch_on_host(presented),

@@ -1,16 +1,16 @@
-//! A folder of run records that any number of processes fill, one run at a time, and that survives
-//! whatever ends them.
+//! A folder of run records. Any number of processes fill it, one run at a time, and it survives any end of a
+//! process.
 //!
 //! ```text
-//! manifest.json                what was asked for
+//! manifest.json                the request
 //! runs/<id>.json               one finished run; appears complete, is never replaced
-//! runs/<id>.claim              somebody is at it (a lock that dies with its process)
-//! runs/<id>.json.damaged-<n>   a record that could not be used, kept to be looked at
+//! runs/<id>.claim              a process is making the run (a lock that ends with its process)
+//! runs/<id>.json.damaged-<n>   a record that could not be used, kept for inspection
 //! .lock                        held while the manifest is written
 //! ```
 //!
-//! Runs are deterministic and a record stays once it is there, so that it does not matter if two
-//! processes make the same one.
+//! Runs are deterministic and an existing record is never replaced, so it does no harm if two processes make
+//! the same run.
 
 mod claim;
 mod manifest;
@@ -28,7 +28,7 @@ pub use record::{Contents, Problem};
 use crate::record::SweepRecord;
 use crate::{Error, files};
 
-/// The version of the layout above and of what the store itself writes into its files.
+/// The version of the layout above and of the store's part of the file formats.
 pub const FORMAT: u32 = 1;
 /// The longest file of a store that is read.
 const MOST_BYTES: u64 = 1 << 28;
@@ -40,12 +40,12 @@ pub struct Store {
     manifest: Manifest,
 }
 
-/// What there is to do about a run.
+/// The state of a run, as seen by a process that may make it.
 #[derive(Debug)]
 pub enum Turn {
-    /// Nothing: it has its record.
+    /// It has a record; nothing to do.
     Done,
-    /// Nothing yet: somebody else is at it.
+    /// Another process is making it.
     Busy,
     /// Make it, and hold the claim until its record is published.
     Mine(Claim),
@@ -56,7 +56,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// There is no manifest, or it is not readable, or of another format.
+    /// There is no manifest, it is not readable, or it has another format.
     pub fn open(folder: &Path) -> Result<Self, Error> {
         let path = manifest_path(folder);
         match read_manifest(&path)? {
@@ -71,12 +71,12 @@ impl Store {
         }
     }
 
-    /// Opens the store in `folder` for what `asked` says, or makes it. What killed processes left is
-    /// cleared away.
+    /// Opens the store in `folder` for the request `asked`, or creates it. Files left by killed processes are
+    /// removed.
     ///
     /// # Errors
     ///
-    /// The store there was made for something else, or the folder cannot be written to.
+    /// The store was made for another request, or the folder cannot be written to.
     pub fn prepare(folder: &Path, asked: &Manifest, open: Open) -> Result<Self, Error> {
         let runs = folder.join("runs");
         std::fs::create_dir_all(&runs).map_err(|e| Error::io("create", &runs, e))?;
@@ -93,12 +93,12 @@ impl Store {
         &self.folder
     }
 
-    /// What the store was made for.
+    /// The manifest of the store.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// Reads all records. One that cannot be used is named and does not stop the rest; nothing is
+    /// Reads all records. A record that cannot be used is named and does not stop the others; nothing is
     /// changed.
     ///
     /// # Errors
@@ -119,7 +119,7 @@ impl Store {
         Ok(contents)
     }
 
-    /// Claims a run if it needs to be made. A damaged record is put aside. Never waits.
+    /// Claims a run if it needs to be made. A damaged record is put aside. This never waits.
     ///
     /// # Errors
     ///
@@ -131,7 +131,7 @@ impl Store {
         let Some(claim) = claim::attempt(&self.claim_path(id))? else {
             return Ok(Turn::Busy);
         };
-        // Its last holder may have published between the look and the claim.
+        // The last holder of the claim may have published the record before this claim.
         match self.find(id)? {
             Ok(true) => return Ok(Turn::Done),
             Ok(false) => {}
@@ -140,12 +140,11 @@ impl Store {
         Ok(Turn::Mine(claim))
     }
 
-    /// Writes the record of a run. One that is there already stays.
+    /// Writes the record of a run. An existing record is kept.
     ///
     /// # Errors
     ///
-    /// [`Error::File`] if it would not be understood when read again, [`Error::Io`] if it cannot be
-    /// written.
+    /// [`Error::File`] if it could not be read again, [`Error::Io`] if it cannot be written.
     pub fn publish(&self, _claim: &Claim, id: &str, record: &SweepRecord) -> Result<(), Error> {
         let path = self.record_path(id);
         let content = record::encode(&self.manifest, id, record);
@@ -157,7 +156,8 @@ impl Store {
         Ok(())
     }
 
-    /// Whether a run has its record, or what is wrong with that. The outer error says nothing of it.
+    /// Whether a run has its record. The inner error is the fault of the record; the outer error is a failure
+    /// to read it.
     fn find(&self, id: &str) -> Result<Result<bool, String>, Error> {
         let path = self.record_path(id);
         match files::read(&path, MOST_BYTES) {
@@ -168,7 +168,7 @@ impl Store {
                     false => Ok(Ok(false)),
                 }
             }
-            // Such as a file of somebody else: its own run fails, and no other.
+            // For example a file of another user: this run fails, but no other.
             Err(Error::Io { source, .. }) => Err(Error::file(&path, source)),
             Err(Error::File { problem, .. }) => Ok(Err(problem)),
             Err(other) => Err(other),
@@ -197,15 +197,15 @@ impl Store {
         self.runs().join(format!("{id}.claim"))
     }
 
-    /// Removes what killed processes left: claims and temporary files of runs that nobody is at. What
-    /// cannot be removed does no harm.
+    /// Removes files left by killed processes: claims and temporary files of runs that no process is making.
+    /// It does no harm if a file cannot be removed.
     fn clear_leftovers(&self) -> Result<(), Error> {
         for path in list(&self.runs())? {
             let temporary = files::temporary_of(&path).and_then(|name| name.strip_suffix(".json"));
             let Some(id) = temporary.or_else(|| named(&path, ".claim")) else {
                 continue;
             };
-            // A claim that is ours goes when it is dropped.
+            // A claim of this process is removed when it is dropped.
             if let Ok(Some(_claim)) = claim::attempt(&self.claim_path(id))
                 && temporary.is_some()
             {
@@ -232,7 +232,7 @@ fn read_manifest(path: &Path) -> Result<Option<Manifest>, Error> {
     }
 }
 
-/// Makes sure that the folder has a manifest that fits, and returns it.
+/// Makes sure that the folder has a matching manifest, and returns it.
 fn settle(folder: &Path, asked: &Manifest, open: Open) -> Result<Manifest, Error> {
     let path = manifest_path(folder);
     let united = || match read_manifest(&path)? {
@@ -242,12 +242,12 @@ fn settle(folder: &Path, asked: &Manifest, open: Open) -> Result<Manifest, Error
         }
         None => Ok((false, asked.clone())),
     };
-    // A store that nobody has to change may be one that nobody can write to.
+    // A store that needs no change may be read-only.
     if let (true, manifest) = united()? {
         return Ok(manifest);
     }
     let lock = folder.join(".lock");
-    // Without locks in this folder the last one that writes wins. Held until the end.
+    // Held until the end. In a folder without locks, the last writer wins.
     let locked = lock_file(&lock)?;
     let _ = locked.lock();
     let (settled, manifest) = united()?;
@@ -259,7 +259,7 @@ fn settle(folder: &Path, asked: &Manifest, open: Open) -> Result<Manifest, Error
             .iter()
             .find(|p| named(p, ".json").is_some())
     {
-        // Records whose request nobody knows must not be taken for those of this one.
+        // Records without a manifest must not be assigned to this request.
         let record = record.display();
         let problem = format!("missing beside {record}; allowed: an empty folder");
         return Err(Error::file(&path, problem));
@@ -274,9 +274,9 @@ fn settle(folder: &Path, asked: &Manifest, open: Open) -> Result<Manifest, Error
     Ok(manifest)
 }
 
-/// Opens a file to be locked.
+/// Opens a file in order to lock it.
 fn lock_file(path: &Path) -> Result<File, Error> {
-    // To open a FIFO would wait for its reader.
+    // Opening a FIFO would wait for a reader.
     if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
         return Err(Error::file(path, "not a regular file"));
     }
@@ -296,7 +296,7 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(paths)
 }
 
-/// The name of a file, less this ending.
+/// The name of a file without this ending.
 fn named<'a>(path: &'a Path, ending: &str) -> Option<&'a str> {
     path.file_name()?.to_str()?.strip_suffix(ending)
 }

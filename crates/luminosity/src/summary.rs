@@ -1,4 +1,4 @@
-//! Means over seeds, and how far one condition is above another.
+//! Means over seeds, and the gain of one condition over another.
 
 use serde::Serialize;
 
@@ -12,32 +12,32 @@ use crate::stats::{mean, sample_sd, wilcoxon_signed_rank};
 pub struct ConditionSummary {
     /// The condition.
     pub condition: Condition,
-    /// One accuracy a seed, in the order of the seeds. A diverged run has that of chance.
+    /// One accuracy for each seed, in the order of the seeds. A diverged run has the accuracy of chance.
     pub accuracies: Vec<f64>,
     /// Their mean.
     pub mean: f64,
     /// Their sample standard deviation (divisor n − 1); none with one seed.
     pub sd: Option<f64>,
-    /// How many runs diverged.
+    /// The number of diverged runs.
     pub diverged: usize,
 }
 
-/// How much better one condition is than another, from their mean accuracies.
+/// The gain of one condition over another, from their mean accuracies.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Gain {
-    /// The better one, it is claimed.
+    /// The condition that is claimed to be better.
     pub of: Condition,
-    /// The one it is compared with.
+    /// The condition with which it is compared.
     pub over: Condition,
     /// Percentage points of accuracy.
     pub points: f64,
-    /// Those points as percent of the other's accuracy.
+    /// The points as percent of the other condition's accuracy.
     pub relative: f64,
-    /// Those points as percent of the other's error.
+    /// The points as percent of the other condition's error.
     pub share_of_error: f64,
-    /// In how many seeds the accuracy is higher.
+    /// The number of seeds with a higher accuracy.
     pub seeds_higher: usize,
-    /// Of how many seeds.
+    /// The number of seeds.
     pub seeds: usize,
     /// The two-sided p of Wilcoxon's signed-rank test over the seeds, as in reports.
     pub p: Option<f64>,
@@ -59,7 +59,7 @@ impl ConditionSummary {
 }
 
 impl Gain {
-    /// The gain of `of` over `over`, whose seeds are the same.
+    /// The gain of `of` over `over`; both must have the same seeds.
     pub fn new(of: &ConditionSummary, over: &ConditionSummary) -> Self {
         let points = of.mean - over.mean;
         let pairs = of.accuracies.iter().zip(&over.accuracies);
@@ -75,7 +75,7 @@ impl Gain {
         }
     }
 
-    /// The gain in a sentence, and on a line below it the same in other units.
+    /// The gain in a sentence, and on the next line the gain in other units.
     pub fn sentence(&self) -> String {
         let direction = if self.points < 0.0 { "below" } else { "above" };
         format!(
@@ -118,7 +118,8 @@ mod tests {
         assert!((gain.relative - 100.0 * 5.0 / 75.0).abs() < 1e-12);
         assert_eq!(gain.share_of_error, 20.0);
         assert_eq!((gain.seeds_higher, gain.seeds), (2, 3));
-        // The ranks of +7, −1 and +9 are 2, 1 and 3: two of eight choices of signs are as far.
+        // The ranks of +7, −1 and +9 are 2, 1 and 3: two of the eight choices of signs are at least as
+        // extreme.
         assert_eq!(gain.p, Some(0.5));
         assert!(gain.sentence().contains("5.0 points above inorm"));
         let loss = Gain::new(&forward, &full);

@@ -1,5 +1,5 @@
-//! A sweep: conditions × luminosities × settings × λ × seeds, all with the same settings. The comparison is
-//! the smallest one, with one setting that is given and not drawn.
+//! A sweep: conditions × luminosities × settings × λ × seeds; every condition has the same settings. The
+//! comparison is the smallest sweep, with one setting that is given and not drawn.
 
 use std::collections::BTreeMap;
 
@@ -17,13 +17,13 @@ use crate::{Condition, Error, RunConfig};
 
 /// The λ of the paper's main figures.
 const MAIN_LAMBDA: f64 = 0.01;
-/// The most runs of a sweep.
+/// The largest number of runs in a sweep.
 const MOST_RUNS: usize = 200_000;
 
-/// What a sweep runs. Unknown keys in a configuration file are errors.
+/// The request of a sweep. Unknown keys in a configuration file are errors.
 ///
-/// Of the numbers of a run, one that is given here holds for all runs; one that is not is drawn with each
-/// setting if the ranges have it, or has the network's default.
+/// A setting of a run that is given here holds for all runs. A setting that is not given is drawn if the
+/// ranges have it; otherwise it has the network's default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Request {
@@ -31,17 +31,18 @@ pub struct Request {
     pub conditions: Vec<Condition>,
     /// The strengths of the stimulus, each 0 to 1.
     pub epsilons: Vec<f64>,
-    /// How many settings of the hyper-parameters are drawn; 0: one, of the network's defaults.
+    /// The number of settings of the hyper-parameters to be drawn; 0 means one setting, the network's
+    /// defaults.
     pub settings: usize,
-    /// How many seeds each setting gets.
+    /// The number of seeds for each setting.
     pub seeds: u64,
     /// Passes over the training data.
     pub epochs: usize,
     /// λ of every condition that has local losses.
     pub lambda: f64,
-    /// Further λ, for forward-only I-Norm alone: the λ figure.
+    /// Further λ, for forward-only I-Norm alone: the figure of λ.
     pub lambdas: Vec<f64>,
-    /// Whether every epoch has an order of its own.
+    /// Whether every epoch has a different order.
     pub shuffle: bool,
     /// The seed from which the settings are drawn.
     pub settings_seed: u64,
@@ -51,16 +52,16 @@ pub struct Request {
     /// The network.
     #[serde(skip_serializing_if = "is_default")]
     pub network: Network,
-    /// The network's own options.
+    /// The options of this kind of network.
     #[serde(skip_serializing_if = "is_default")]
     pub options: BTreeMap<String, usize>,
-    /// How brightness varies.
+    /// The variation of brightness.
     #[serde(skip_serializing_if = "is_default")]
     pub stimulus: Stimulus,
-    /// How gradients become steps.
+    /// The optimizer.
     #[serde(skip_serializing_if = "is_default")]
     pub optimizer: OptimizerName,
-    /// Where the hyper-parameters are drawn from.
+    /// The ranges of the hyper-parameters.
     #[serde(skip_serializing_if = "is_default")]
     pub ranges: Ranges,
     /// [`RunConfig::width`].
@@ -145,7 +146,7 @@ pub enum Preset {
 }
 
 impl Preset {
-    /// What it runs.
+    /// The request of the preset.
     pub fn request(self) -> Request {
         match self {
             Self::Comparison => Request {
@@ -157,7 +158,7 @@ impl Preset {
                 ],
                 epsilons: vec![0.75],
                 settings: 0,
-                // The fewest that can give a paired test a p below 0.05.
+                // The smallest number for which p of a paired test can be below 0.05.
                 seeds: 6,
                 epochs: 25,
                 ..Request::default()
@@ -185,23 +186,23 @@ impl Preset {
     }
 }
 
-/// The hyper-parameters that are drawn with each setting: rates log-uniformly, the width uniformly, ends
-/// included. Those without a range are not drawn.
+/// The ranges of the hyper-parameters that are drawn with each setting: rates log-uniformly, the width
+/// uniformly, including the ends. Hyper-parameters without a range are not drawn.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ranges {
-    /// Of [`RunConfig::lr`].
+    /// The range of [`RunConfig::lr`].
     pub lr: Option<[f64; 2]>,
-    /// Of [`RunConfig::lr_ei`].
+    /// The range of [`RunConfig::lr_ei`].
     pub lr_ei: Option<[f64; 2]>,
-    /// Of [`RunConfig::lr_ix`].
+    /// The range of [`RunConfig::lr_ix`].
     pub lr_ix: Option<[f64; 2]>,
-    /// Of [`RunConfig::width`].
+    /// The range of [`RunConfig::width`].
     pub width: Option<[usize; 2]>,
 }
 
 impl Ranges {
-    /// Those of the paper.
+    /// The paper's ranges.
     pub const PAPER: Self = Self {
         lr: Some([1e-3, 1e-2]),
         lr_ei: Some([1e-5, 1e-2]),
@@ -209,7 +210,7 @@ impl Ranges {
         width: Some([100, 500]),
     };
 
-    /// These, and of another where there is none.
+    /// These ranges; where there is none, the range of `other`.
     fn or(self, other: Self) -> Self {
         Self {
             lr: self.lr.or(other.lr),
@@ -247,14 +248,14 @@ impl Ranges {
     }
 }
 
-/// Hyper-parameters that were drawn.
+/// The drawn hyper-parameters of a setting.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Setting {
     /// The learning rate of W_ex and the biases.
     pub lr: Option<f64>,
-    /// That of W_ei and U_ei.
+    /// The learning rate of W_ei and U_ei.
     pub lr_ei: Option<f64>,
-    /// That of W_ix and U_ix.
+    /// The learning rate of W_ix and U_ix.
     pub lr_ix: Option<f64>,
     /// The width.
     pub width: Option<usize>,
@@ -270,11 +271,10 @@ pub struct SweepRun {
     pub config: RunConfig,
 }
 
-/// The first `n` settings of a seed. They do not depend on `n`: more settings are the same ones and
-/// some after them.
+/// The first `n` settings of a seed. They do not depend on `n`: a larger `n` adds settings at the end.
 pub fn settings(n: usize, seed: u64, ranges: Ranges) -> Vec<Setting> {
     let mut rng = settings_generator(seed);
-    // The exponent of a power of ten is whole, whatever the logarithm makes of it.
+    // The exponent of a power of ten is an integer, whatever the rounding of the logarithm.
     let exponent = |value: f64| (1e12 * value.log10()).round() / 1e12;
     let draw = |_| {
         let mut rate = |range: Option<[f64; 2]>| {
@@ -297,7 +297,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] that names the first that is not allowed.
+    /// [`Error::Usage`] that names the first invalid value.
     pub fn validate(&self) -> Result<(), Error> {
         for (name, is_empty) in [
             ("conditions", self.conditions.is_empty()),
@@ -314,7 +314,7 @@ impl Request {
             return Err(Error::usage("seeds", self.seeds, "1 to 1000"));
         }
         self.ranges.validate()?;
-        // Before a list of them takes the memory.
+        // Checked before a list of the runs takes the memory.
         let factors = [
             self.conditions.len(),
             self.epsilons.len(),
@@ -359,8 +359,7 @@ impl Request {
                 for lambda in self.lambdas_of(condition) {
                     for (setting, drawn) in drawn.iter().enumerate() {
                         for repeat in 0..self.seeds {
-                            // A seed of its own for every setting and repeat, the same for every
-                            // condition.
+                            // A separate seed for every setting and repeat, the same for every condition.
                             let seed = match self.settings {
                                 0 => repeat,
                                 _ => repeat * 10_000 + setting as u64,
@@ -417,15 +416,15 @@ impl Request {
 }
 
 impl SweepRun {
-    /// Multiply-adds of the excitatory products of the hidden layers for one image: what the time of
-    /// a step is in proportion to.
+    /// Multiply-adds of the excitatory products for one image of 784 pixels in two hidden layers of this
+    /// width; the time of a step is about proportional to them.
     pub fn products(config: &RunConfig) -> f64 {
         let width = config.width as f64;
         784.0 * width + width * width
     }
 
-    /// What one looks for in a folder, then a digest of all that changes the result. It is the name of
-    /// the record's file.
+    /// The name of the record's file: first the main settings, for readers, then a digest of everything that
+    /// changes the result.
     pub fn id(&self) -> String {
         let c = &self.config;
         // A configuration of plain numbers and names can always be encoded.
@@ -442,7 +441,7 @@ impl SweepRun {
         )
     }
 
-    /// How long it takes, compared with the others.
+    /// The cost of a run, relative to other runs.
     pub fn cost(&self) -> f64 {
         let products = Self::products(&self.config);
         let per_condition = match self.config.condition.hidden {

@@ -1,5 +1,5 @@
-//! Every circuit with random weights, what it computes in plain autodiff, and its equations in plain
-//! f64 arithmetic.
+//! Every circuit with random weights, its output in plain autodiff, and its equations in plain f64
+//! arithmetic.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
@@ -14,7 +14,7 @@ use ei_norm::{
 use super::recurrent::{dot, times};
 use super::{ChaCha8Rng, Setup, assert_close, uniform, values};
 
-/// ε of the I-Norm circuits: large, so that it is seen.
+/// ε of the I-Norm circuits; it is large so that its effect is visible.
 pub const EPSILON: f64 = 0.03;
 
 /// All inhibitory matrices of an I-Norm circuit learn.
@@ -25,10 +25,10 @@ pub const EVERYTHING: InhibitoryPlasticity = InhibitoryPlasticity {
     u_ei: true,
 };
 
-/// Values and gradients by name; no gradient where none arrives.
+/// Values and gradients by name; no gradient if a parameter gets none.
 pub type Pass = Vec<(String, Option<Vec<f64>>)>;
 
-/// Fails unless the two have the same names and, but for rounding, the same values.
+/// Fails unless both have the same names and, up to rounding, the same values.
 #[track_caller]
 pub fn assert_same_pass(found: &Pass, expected: &Pass, tolerance: f64, at: &str) {
     let names =
@@ -74,28 +74,28 @@ pub fn assert_teaches_nothing(module: &impl Module, grads: &Gradients, at: &str)
 
 /// A circuit with random weights.
 pub struct Trial<C> {
-    /// For messages.
+    /// The name for messages.
     pub name: String,
     pub circuit: C,
-    /// Whether the scalar equations describe its gradients: no mask, and errors pass as they are.
+    /// Whether the scalar equations describe its gradients: no mask, and errors are not changed.
     pub in_scalars: bool,
 }
 
-/// A circuit that can be tried in every geometry.
+/// A circuit that is tested in every geometry.
 pub trait Tried: Circuit {
-    /// The tolerance of a pass over rows, in those of a setup: sums of products of a few factors, which
-    /// two circuits divide.
+    /// The tolerance of a pass over rows, in units of the setup's tolerance: a pass has sums of products of a
+    /// few factors, and two circuits divide.
     const ROUNDING: f64;
 
-    /// Every variant of the circuit, of random weights that are tracked.
+    /// Every variant of the circuit, with random tracked weights.
     fn all(setup: &Setup, rng: &mut ChaCha8Rng, sizes: [usize; 2]) -> Vec<Trial<Self>>;
 
-    /// The variant that has everything: inhibition, a bias, and normalized errors where they can be.
+    /// The variant with all parts: inhibition, a bias, and normalized errors if possible.
     fn one(setup: &Setup, rng: &mut ChaCha8Rng, sizes: [usize; 2]) -> Self {
         Self::all(setup, rng, sizes).swap_remove(0).circuit
     }
 
-    /// A random input: not negative where it must not be.
+    /// A random input, non-negative if necessary.
     fn input<const D: usize>(setup: &Setup, rng: &mut ChaCha8Rng, shape: [usize; D]) -> Tensor<D> {
         setup.random(rng, shape)
     }
@@ -134,7 +134,7 @@ pub trait Tried: Circuit {
     }
 }
 
-/// Random weights: positive ones, and of any sign.
+/// Draws random weights: positive ones, or of any sign.
 struct Draw<'a>(&'a Setup, &'a mut ChaCha8Rng);
 
 impl Draw<'_> {
@@ -156,7 +156,7 @@ impl Draw<'_> {
     }
 }
 
-/// A few units, 1 to 3.
+/// A small number of units, 1 to 3.
 fn units(size: usize) -> usize {
     1 + size % 3
 }
@@ -195,11 +195,11 @@ impl Tried for Ei {
     }
 }
 
-/// What divides.
+/// The divisive inhibition.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Divisive {
     None,
-    /// One number in U_ei: q is one number a row where that does not learn.
+    /// A single value in U_ei: if U_ei does not learn, q is one number for each row.
     Uniform,
     Mixed,
 }
@@ -359,11 +359,11 @@ impl Tried for ColumnEi {
     }
 }
 
-/// The value of a layer at a row, in plain f64 arithmetic.
+/// The values of a layer for one row, in plain f64 arithmetic.
 pub struct Row {
-    /// What the circuit sees.
+    /// The input of the circuit.
     pub v: Vec<f64>,
-    /// The excitatory current with the bias, what is subtracted, and what divides.
+    /// The excitatory current with the bias, the subtractive inhibition, and the divisive inhibition.
     pub a: Vec<f64>,
     pub s: Vec<f64>,
     pub q: Vec<f64>,
@@ -377,7 +377,7 @@ pub struct Scalars<'a> {
 }
 
 impl<'a> Scalars<'a> {
-    /// A parameter, if there is one of this name.
+    /// The parameter with this name, if there is one.
     pub fn get(&self, name: &str) -> Option<&'a [f64]> {
         let index = self.names.iter().position(|n| n == name)?;
         Some(&self.all[index])
@@ -408,7 +408,7 @@ impl<'a> Scalars<'a> {
         [times(&h, w_ei), q]
     }
 
-    /// A row; s and q are those of `constant` where it is given.
+    /// Computes a row; if `constant` is given, s and q are taken from it.
     pub fn row(&self, v: Vec<f64>, constant: Option<&Row>) -> Row {
         let signed: Vec<f64> = match self.get("signs") {
             Some(signs) => v.iter().zip(signs).map(|(v, sign)| v * sign).collect(),
@@ -434,7 +434,7 @@ impl<'a> Scalars<'a> {
         Row { v, a, s, q, z }
     }
 
-    /// The local loss of an I-Norm circuit, with the inputs and the excitatory currents as constants.
+    /// The local loss of an I-Norm circuit; the inputs and the excitatory currents are constants.
     pub fn local_loss(&self, rows: &[Row]) -> f64 {
         let of_row = |row: &Row| {
             let [s, q] = self.inhibition(&row.v, row.a.len());

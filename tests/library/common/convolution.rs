@@ -1,22 +1,23 @@
-//! Convolutions by hand: patches cut out one number at a time, and put together again.
+//! Reference convolutions: patches are extracted and put together again one number at a time.
 
 use burn::nn::PaddingConfig2d;
 use ei_norm::layer::Conv2d;
 
-/// A convolution and an image to apply it to.
+/// A convolution and an image.
 #[derive(Debug, Clone)]
 pub struct Case {
     pub batch: usize,
-    /// In and out.
+    /// Input and output channels.
     pub channels: [usize; 2],
     pub image: [usize; 2],
     pub kernel: [usize; 2],
     pub geometry: Conv2d,
-    /// Zeros before and after: top, bottom; left, right.
+    /// The number of zeros before and after: top, bottom; left, right.
     pub pads: [[usize; 2]; 2],
 }
 
-/// A case: batch, channels, image and kernel; stride, dilation and padding; and what the padding means.
+/// A case: batch, channels, image and kernel; stride, dilation and padding; and the padding's numbers of
+/// zeros.
 pub fn case(
     (batch, channels, image, kernel): (usize, [usize; 2], [usize; 2], [usize; 2]),
     (stride, dilation, padding): ([usize; 2], [usize; 2], PaddingConfig2d),
@@ -63,13 +64,13 @@ pub fn cases() -> Vec<Case> {
             [[1, 2], [1, 1]],
         ),
         case((4, [2, 6], [3, 2], [3, 2]), ([5, 1], ones, Valid), none),
-        // Pixels that no window sees.
+        // Some pixels are in no window.
         case((2, [1, 3], [6, 8], [2, 2]), ([3, 3], ones, Valid), none),
     ]
 }
 
 impl Case {
-    /// d, what a patch has of features.
+    /// d, the number of features of a patch.
     pub fn features(&self) -> usize {
         self.channels[0] * self.kernel[0] * self.kernel[1]
     }
@@ -79,7 +80,7 @@ impl Case {
         [self.batch, self.channels[0], self.image[0], self.image[1]]
     }
 
-    /// How many windows, down and across.
+    /// The number of windows, vertically and horizontally.
     pub fn count(&self) -> [usize; 2] {
         [0, 1].map(|axis| {
             let padded = self.image[axis] + self.pads[axis][0] + self.pads[axis][1];
@@ -94,8 +95,8 @@ impl Case {
         [self.batch, self.channels[1], rows, columns]
     }
 
-    /// For each patch, in the order example, row, column, and each of its features, in the order row,
-    /// column, channel: where it lies in the image, or none in the padding.
+    /// The index in the image, or none in the padding, of each feature (in the order row, column, channel) of
+    /// each patch (in the order example, row, column).
     fn patches(&self) -> Vec<Option<usize>> {
         let ([rows, columns], [height, width]) = (self.count(), self.image);
         let pairs = |[n, m]: [usize; 2]| (0..n).flat_map(move |i| (0..m).map(move |j| (i, j)));
@@ -119,7 +120,7 @@ impl Case {
         all
     }
 
-    /// The patches of an image, a row each.
+    /// The patches of an image, one for each row.
     pub fn unfold(&self, x: &[f64]) -> Vec<f64> {
         let patches = self.patches().into_iter();
         patches.map(|at| at.map_or(0.0, |at| x[at])).collect()
@@ -136,7 +137,7 @@ impl Case {
         x
     }
 
-    /// `[batch, channels, rows, columns]` as a row a position.
+    /// Converts `[batch, channels, rows, columns]` to one row for each position.
     pub fn to_rows(&self, maps: &[f64]) -> Vec<f64> {
         let [batch, channels, rows, columns] = self.output();
         let positions = rows * columns;

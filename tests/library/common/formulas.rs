@@ -1,5 +1,5 @@
-//! `GradNormMode::apply`, by a kernel where the backend has one, against the formulas in plain
-//! tensor operations.
+//! `GradNormMode::apply`, which uses a kernel if the backend has one, against the formulas in plain tensor
+//! operations.
 
 use burn::tensor::Tensor;
 use ei_norm::GradNormMode;
@@ -41,7 +41,7 @@ pub fn formula<const D: usize>(
     sigma.map_or(delta.clone(), |sigma| delta / sigma)
 }
 
-/// δ' by the library.
+/// δ' from the library.
 pub fn apply<const D: usize>(
     mode: GradNormMode,
     z: Tensor<D>,
@@ -57,8 +57,8 @@ pub fn weights(setup: &Setup, features: usize) -> Tensor<1> {
     u.clone() / u.sum()
 }
 
-/// Every mode on these tensors, with an error that someone else holds, which must not change, and
-/// one that nobody does.
+/// Applies every mode to these tensors, once with a shared error, which must not change, and once with an
+/// unshared error.
 pub fn check<const D: usize>(setup: &Setup, z: &Tensor<D>, delta: &Tensor<D>, what: &str) {
     let shape = delta.dims();
     let weights = weights(setup, shape[D - 1]);
@@ -82,8 +82,8 @@ pub fn check<const D: usize>(setup: &Setup, z: &Tensor<D>, delta: &Tensor<D>, wh
     }
 }
 
-/// Fails unless the two differ by no more than `tolerance` times the largest of them and of δ, which
-/// may cancel.
+/// Fails unless the two differ by at most `tolerance` times the largest of their values and of δ, because
+/// values may cancel.
 #[track_caller]
 fn assert_near<const D: usize>(
     found: &Tensor<D>,
@@ -115,7 +115,7 @@ pub fn pair<const D: usize>(
     [setup.random(rng, shape), setup.random(rng, shape)]
 }
 
-/// Rows of every kind of length, at ranks 1 to 4.
+/// Tests rows of many lengths, at ranks 1 to 4.
 pub fn check_shapes(setup: &Setup) {
     let mut rng = rng(1);
     for features in [1, 2, 3, 7, 31, 32, 33, 100, 129, 500, 1024, 1025] {
@@ -132,7 +132,7 @@ pub fn check_shapes(setup: &Setup) {
     }
 }
 
-/// Views that are not contiguous, in every combination.
+/// Tests views that are not contiguous, in every combination.
 pub fn check_layouts(setup: &Setup) {
     let mut rng = rng(2);
     for (rows, features) in [(5, 33), (7, 1), (1, 9), (4, 130)] {
@@ -163,13 +163,13 @@ pub fn check_layouts(setup: &Setup) {
     }
 }
 
-/// z as its own error: one memory for both.
+/// Tests z as its own error, with the same memory for both.
 pub fn check_one_tensor_for_both(setup: &Setup) {
     let z = setup.random(&mut rng(3), [5, 70]);
     check(setup, &z, &z, "z = δ");
 }
 
-/// NaN and infinities end up where the formulas have them.
+/// Tests that NaN and infinities are in the same places as in the formulas.
 pub fn check_not_finite(setup: &Setup) {
     let weights = weights(setup, 40);
     for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
@@ -195,7 +195,7 @@ pub fn check_not_finite(setup: &Setup) {
     }
 }
 
-/// Far from zero, where sums round most, the error is no larger than that of the formulas.
+/// Tests that far from zero, where sums round most, the error is no larger than the error of the formulas.
 pub fn check_precision(setup: &Setup, precise: &Setup, offset: f64) {
     let (rows, features) = (64, 1000);
     let mut rng = rng(4);
@@ -230,7 +230,7 @@ pub fn check_precision(setup: &Setup, precise: &Setup, offset: f64) {
         let plain = error(formula(mode, z.clone(), delta.clone(), weights.clone()));
         let at = setup.at((mode, offset));
         println!("{at}: {found:e}, in tensor operations {plain:e}");
-        // Where both only round the result, luck decides by a few per cent.
+        // If both only round the result, the errors differ by chance by a few per cent.
         assert!(found <= 1.05 * plain, "{at}: {found:e} > {plain:e}");
     }
 }

@@ -1,4 +1,4 @@
-//! What the tests share: where they run, random tensors made on the host, and comparison.
+//! Code shared by the tests: setups, random tensors made on the host, and comparisons.
 
 pub mod circuits;
 pub mod convolution;
@@ -19,13 +19,13 @@ pub use rand_chacha::ChaCha8Rng;
 /// A backend and a dtype to run a test in.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// For messages.
+    /// The name for messages.
     pub name: &'static str,
-    /// Without autodiff.
+    /// The device, without autodiff.
     pub device: Device,
-    /// Of every tensor.
+    /// The dtype of every tensor.
     pub dtype: DType,
-    /// A relative error that rounding explains in a test of this size.
+    /// The relative error that rounding can cause in a test of this size.
     pub tolerance: f64,
 }
 
@@ -67,14 +67,14 @@ impl Setup {
         self.tensor(uniform(rng, shape, 0.0, 1.0), shape)
     }
 
-    /// Says where an assertion failed.
+    /// A message for a failed assertion.
     pub fn at(&self, what: impl std::fmt::Debug) -> String {
         format!("{} {:?} {what:?}", self.name, self.dtype)
     }
 }
 
-/// An I-Norm layer of these weights with this normalization of errors; what learns is as in the paper, if
-/// nothing else is said.
+/// An I-Norm layer with these weights and this normalization of errors; unless given otherwise, the
+/// plasticity is as in the paper.
 pub fn i_norm(
     weights: INormWeights,
     grad_norm: GradNorm,
@@ -90,12 +90,12 @@ pub fn i_norm(
     })
 }
 
-/// A placeholder where [`i_norm`] gets another one.
+/// A placeholder; [`i_norm`] replaces it.
 pub fn no_norm() -> GradNorm {
     GradNorm::identity(1)
 }
 
-/// A placeholder where [`i_norm`] gets another one.
+/// A placeholder; [`i_norm`] replaces it.
 pub const PLASTICITY: InhibitoryPlasticity = InhibitoryPlasticity {
     w_ix: true,
     w_ei: false,
@@ -140,8 +140,7 @@ pub fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f64> {
     tensor.to_data().iter::<f64>().collect()
 }
 
-/// Fails unless max|found − expected| ≤ tolerance · max|expected| (· 1 where all of that is zero).
-/// NaN fails.
+/// Fails unless max|found − expected| ≤ tolerance · max|expected| (· 1 if all of these are zero). NaN fails.
 #[track_caller]
 pub fn assert_close(found: &[f64], expected: &[f64], tolerance: f64, message: &str) {
     assert_eq!(found.len(), expected.len(), "{message}: number of values");

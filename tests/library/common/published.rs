@@ -1,4 +1,4 @@
-//! The network of `tests/import/fixture.py`, and what that script wrote.
+//! The network of `tests/import/fixture.py`, and the files of this script.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use ei_norm::{
 
 use super::Setup;
 
-/// 7-6-5-3.
+/// A network with layers of sizes 7-6-5-3.
 #[derive(Module, Debug)]
 pub struct Net {
     pub hidden: Vec<INormLinear>,
@@ -20,13 +20,13 @@ pub struct Net {
 }
 
 impl Net {
-    /// Of constants, without autodiff.
+    /// A network of constants, without autodiff.
     pub fn new(setup: &Setup) -> Self {
         let of_paper = InhibitoryPlasticity::of_paper(true);
         Self::with(setup, GradNormMode::Identity, of_paper, |value| value)
     }
 
-    /// Learns everywhere.
+    /// A network in which every parameter learns.
     pub fn learning(setup: &Setup, mode: GradNormMode) -> Self {
         let all = InhibitoryPlasticity {
             w_ix: true,
@@ -97,7 +97,7 @@ pub fn published() -> KeyMap {
     ])
 }
 
-/// A file beside the script.
+/// The path of a file beside the script.
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/import")
@@ -112,7 +112,7 @@ pub fn torch_file(dtype: DType) -> PathBuf {
     fixture(&format!("{}.pt", suffix(dtype)))
 }
 
-/// What PyTorch computed.
+/// The results of PyTorch.
 pub fn expected(what: &str, dtype: DType) -> Vec<f64> {
     let text = std::fs::read_to_string(fixture("expected.txt")).unwrap();
     let name = format!("{what}_{} ", suffix(dtype));

@@ -1,5 +1,5 @@
-//! Recurrent networks: what a layer returns and teaches, the same step by step in plain autodiff, and
-//! derivatives by differences.
+//! Recurrent networks: the results and gradients of a layer, the same step by step in plain autodiff, and
+//! derivatives by finite differences.
 
 use burn::tensor::Tensor;
 use ei_norm::layer::{Layer, Recurrent};
@@ -22,7 +22,7 @@ pub fn phi(activation: NonNegativeActivation, x: f64) -> f64 {
     }
 }
 
-/// A row times a matrix that is stored row by row.
+/// The product of a row and a row-major matrix.
 pub fn times(row: &[f64], matrix: &[f64]) -> Vec<f64> {
     let columns = matrix.len().checked_div(row.len()).unwrap_or(0);
     let mut sum = vec![0.0; columns];
@@ -40,8 +40,8 @@ pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// The derivatives of `f` with respect to every element of every parameter, by differences of fourth
-/// order.
+/// The derivatives of `f` with respect to every element of every parameter, by fourth-order finite
+/// differences.
 pub fn derivatives(parameters: &[Vec<f64>], f: impl Fn(&[Vec<f64>]) -> f64) -> Vec<Vec<f64>> {
     const STEP: f64 = 1e-4;
     let mut moved = parameters.to_vec();
@@ -62,8 +62,8 @@ pub fn derivatives(parameters: &[Vec<f64>], f: impl Fn(&[Vec<f64>]) -> f64) -> V
     all
 }
 
-/// Inputs, an initial state, and the errors that arrive at the states and at the last one:
-/// `[batch, steps, ...]` and `[batch, d_hidden]`.
+/// Inputs, an initial state, and the upstream errors at the states and at the last state: `[batch, steps,
+/// ...]` and `[batch, d_hidden]`.
 pub struct Batch {
     pub x: Tensor<3>,
     pub initial: Option<Tensor<2>>,
@@ -72,7 +72,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// A random one.
+    /// A random batch.
     pub fn random(
         setup: &Setup,
         rng: &mut ChaCha8Rng,
@@ -98,7 +98,7 @@ impl Batch {
         (states * self.upstream.clone()).sum() + (last * self.upstream_last.clone()).sum()
     }
 
-    /// The states of all steps and the last one, one step after the other.
+    /// The states of all steps and the last state, computed step by step.
     pub fn unrolled(
         x: Tensor<3>,
         initial: Option<Tensor<2>>,
@@ -117,13 +117,13 @@ impl Batch {
     }
 }
 
-/// What the local loss counts in a loss.
+/// The weight of the local loss in the total loss.
 pub const LAMBDA: f64 = 0.7;
 
 /// States, last state and local loss.
 pub type Outcome = (Tensor<3>, Tensor<2>, Option<Tensor<1>>);
 
-/// A batch that a circuit takes.
+/// A batch for a circuit.
 pub fn batch<C: Tried>(
     setup: &Setup,
     rng: &mut ChaCha8Rng,
@@ -137,8 +137,8 @@ pub fn batch<C: Tried>(
     }
 }
 
-/// States, last state, local loss, and the gradients of x, the initial state and all parameters, of
-/// batches first.
+/// States, last state, local loss, and the gradients of x, the initial state and all parameters, with the
+/// batch axis first.
 pub fn pass<C: Tried>(
     circuit: &C,
     batch: &Batch,
@@ -168,7 +168,7 @@ pub fn pass<C: Tried>(
     pass
 }
 
-/// The pass of a layer with batches first.
+/// The pass of a layer with the batch axis first.
 pub fn of_layer<C: Tried>(layer: &Layer<C, Recurrent>, batch: &Batch) -> Pass {
     pass(&layer.circuit, batch, |x, initial| {
         let (states, last, local) = C::run(layer, x, initial.map(RnnState::new), None);
@@ -190,7 +190,7 @@ pub fn of_steps<C: Tried>(
             locals.extend(local);
             next
         });
-        // Not a quotient: the way back through one rounds 1/steps to f32 in Burn.
+        // A product, because the backward pass of a quotient rounds 1/steps to f32 in Burn.
         let mean = |all: Vec<_>| Tensor::cat(all, 0).sum() * (1.0 / steps as f64);
         let local = (!locals.is_empty()).then(|| mean(locals));
         (states, last, local)

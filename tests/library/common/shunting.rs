@@ -1,5 +1,5 @@
-//! Shunting inhibition: its equations in plain f64 arithmetic and in plain tensor operations, and a
-//! batch to try the layer on.
+//! Shunting inhibition: its equations in plain f64 arithmetic and in plain tensor operations, and a batch for
+//! tests.
 
 use burn::tensor::Tensor;
 use ei_norm::{ShuntingLinear, ShuntingWeights};
@@ -26,7 +26,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// A random one.
+    /// A random case.
     pub fn random(rng: &mut ChaCha8Rng, [batch, d_input, d_output, n_i]: [usize; 4]) -> Self {
         Self {
             batch,
@@ -66,13 +66,13 @@ impl Case {
         setup.tensor(self.x.clone(), [self.batch, self.d_input])
     }
 
-    /// The error that arrives at the output.
+    /// The upstream error at the output.
     pub fn upstream(&self, setup: &Setup) -> Tensor<2> {
         setup.tensor(self.upstream.clone(), [self.batch, self.d_output])
     }
 
-    /// Output, and gradients of Σ z·upstream, number by number: with u = (a − s)/γ,
-    /// dz → da = g δ/γ, ds = −g δ/γ, dγ = −g δ u/γ, and from s and γ on to h, W_ei and α.
+    /// The output, and the gradients of Σ z·upstream, in scalar arithmetic: with u = (a − s)/γ, dz → da = g
+    /// δ/γ, ds = −g δ/γ, dγ = −g δ u/γ, and from s and γ to h, W_ei and α.
     pub fn reference(&self) -> Pass {
         let (n_in, n_e, n_i) = (self.d_input, self.d_output, self.n_i);
         let mut out = Vec::new();
@@ -189,7 +189,7 @@ impl Case {
 /// Values by name.
 pub type Pass = Vec<(&'static str, Vec<f64>)>;
 
-/// Fails unless the two have the same names and, but for rounding, the same values.
+/// Fails unless both have the same names and, up to rounding, the same values.
 #[track_caller]
 pub fn assert_same_pass(found: &Pass, expected: &Pass, tolerance: f64, message: &str) {
     assert_eq!(found.len(), expected.len(), "{message}");

@@ -1,4 +1,4 @@
-//! A training step of every layer, as a table: a layer is a line of it.
+//! A training step of every layer, as a table with one row for each layer.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::nn::Relu;
@@ -13,29 +13,29 @@ use super::{ChaCha8Rng, Setup, leaf, rng, uniform, values};
 
 /// A step of one layer.
 pub struct Layer {
-    /// Its name, with what is special about it.
+    /// The name of the layer and its variant.
     pub name: String,
     step: Step,
 }
 
 type Step = Box<dyn Fn(&Setup) -> Vec<Found> + Send>;
 
-/// Numbers of a step, and which they are.
+/// The numbers of a step and their name.
 pub type Found = (String, Vec<f64>);
 
 const OF_INPUT: &str = "gradient of the input";
 
-/// How many tensors the library read from the device: in both passes, the step and the projection.
+/// The number of tensors that the library read from the device: in both passes, the step and the projection.
 pub const READS: &str = "reads";
 
 impl Layer {
-    /// The output, the gradient of the input, the gradients of the weights and the weights after
-    /// the step, always from the same weights, inputs and upstream error.
+    /// The output, the gradient of the input, the gradients of the weights and the weights after the step,
+    /// always from the same weights, inputs and upstream error.
     pub fn step(&self, setup: &Setup) -> Vec<Found> {
         (self.step)(setup)
     }
 
-    /// Whether it needs a node of its own, because it changes errors.
+    /// Whether it needs a custom node because it changes errors.
     #[allow(dead_code)] // For the test of backends that are not listed.
     pub fn changes_errors(&self) -> bool {
         let name = self.name.as_str();
@@ -52,7 +52,7 @@ pub fn layers() -> Vec<Layer> {
     let ei_conv = EiConv2dConfig::new(channels, kernel).with_stride(stride);
     let column_conv = ColumnEiConv2dConfig::new(channels, kernel).with_stride(stride);
     let shunting_conv = ShuntingConv2dConfig::new(channels, kernel).with_stride(stride);
-    // A slope without a step: near 0 a rectifier makes of a rounding the whole error or none.
+    // A continuous slope: near 0, rounding decides whether a rectifier passes an error.
     let smooth = NonNegativeActivation::Softplus;
     let ei_rnn = EiRnnConfig::new(3, 6).with_activation(smooth);
     let shunting_rnn = ShuntingRnnConfig::new(3, 6).with_activation(smooth);
@@ -111,7 +111,7 @@ pub fn layers() -> Vec<Layer> {
     layers
 }
 
-/// A line of the table: a layer of this crate with this configuration.
+/// A row of the table: a layer of this crate with this configuration.
 fn of<O: Options + 'static, G: Geometry + 'static, const D: usize, const N: usize>(
     name: &str,
     shape: [usize; D],
@@ -128,7 +128,7 @@ fn some<const D: usize>((z, local): (Tensor<D>, Tensor<1>)) -> (Tensor<D>, Optio
     (z, Some(local))
 }
 
-/// A line of the table: the shape of the input, the layer, and its output with its local loss.
+/// A row of the table: the shape of the input, the layer, and its output with its local loss.
 fn layer<M: Module, const D: usize, const O: usize>(
     name: &str,
     shape: [usize; D],
@@ -184,8 +184,7 @@ fn layer<M: Module, const D: usize, const O: usize>(
     }
 }
 
-/// Random values that bf16, f16 and all wider types hold exactly, so that what differs is the
-/// arithmetic.
+/// Random values that bf16, f16 and all wider types represent exactly, so that only the arithmetic differs.
 fn exact<const D: usize>(
     setup: &Setup,
     rng: &mut ChaCha8Rng,
@@ -200,8 +199,8 @@ fn exact<const D: usize>(
     )
 }
 
-/// Scales every weight by a random factor, so that nothing is balanced, rounds it to 2⁻⁸, at most 1,
-/// which every dtype holds exactly, and casts it.
+/// Scales every weight by a random factor, so that nothing is balanced, rounds it to 2⁻⁸, at most 1, which
+/// every dtype represents exactly, and casts it.
 struct Scatter<'a>(&'a Setup, ChaCha8Rng);
 
 impl ModuleMapper for Scatter<'_> {
@@ -247,8 +246,8 @@ impl ModuleVisitor for Collect<'_> {
     }
 }
 
-/// The largest error of a step against another, each number relative to the largest of its tensor (or
-/// to 1 where all are 0), and where it is. A value that is not finite is an infinite error.
+/// The largest error between two steps and its place. The error of each number is relative to the largest
+/// number of its tensor (or to 1 if all are 0). A value that is not finite is an infinite error.
 #[track_caller]
 pub fn largest_error(found: &[Found], expected: &[Found]) -> (f64, String) {
     let names = |found: &[Found]| {
@@ -258,7 +257,7 @@ pub fn largest_error(found: &[Found], expected: &[Found]) -> (f64, String) {
             .collect::<Vec<_>>()
     };
     assert_eq!(names(found), names(expected));
-    // Numbers that are all 0, or not there, would agree with anything.
+    // Numbers that are all 0 or missing would agree with anything.
     let is_zero = |values: &[f64]| values.iter().all(|value| *value == 0.0);
     let of = |kind: &str| {
         let of_kind = expected.iter().filter(|(name, _)| name.starts_with(kind));

@@ -1,4 +1,4 @@
-//! A few steps of training, in every way of keeping Dale's law.
+//! A few steps of training, with every method of keeping Dale's law.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
@@ -8,7 +8,7 @@ use ei_norm::optim::ProjectedSgd;
 
 use super::values;
 
-/// How weights that are ≥ 0 stay so.
+/// The method that keeps weights ≥ 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Way {
     /// Descent and projection in one pass.
@@ -20,7 +20,7 @@ pub enum Way {
 }
 
 impl Way {
-    /// All of them.
+    /// All methods.
     pub const ALL: [Self; 5] = [
         Self::ProjectedSgd,
         Self::Projection,
@@ -40,8 +40,8 @@ impl Way {
 /// The parameters of the layers that may have any sign.
 const FREE: [&str; 4] = ["bias", "u_ix", "alpha", "signs"];
 
-/// Trains a layer without zeros and fails unless Dale's law holds after every step and, where there is a
-/// projection, a step would have broken it. Also returns which share of the loss is left.
+/// Trains a layer without zeros and fails unless Dale's law holds after every step and, if there is a
+/// projection, a step would have broken it. Also returns the remaining fraction of the loss.
 #[track_caller]
 pub fn keeps_dales_law<M: Module>(
     model: M,
@@ -71,7 +71,7 @@ pub fn keeps_dales_law<M: Module>(
         for (name, values) in parameters(&model) {
             let is_free = FREE.contains(&name.as_str());
             assert!(is_free || values.iter().all(|v| *v >= 0.0), "{at} {name}");
-            // What descent alone would have made negative is exactly 0.
+            // A weight that gradient descent alone would have made negative is exactly 0.
             broken |= way == Way::ProjectedSgd && values.contains(&0.0);
         }
     }
@@ -80,7 +80,7 @@ pub fn keeps_dales_law<M: Module>(
     (model, losses[STEPS - 1] / losses[0])
 }
 
-/// Every parameter by path; weights, not the bases of reparameterized ones.
+/// Every parameter by path, with weights in place of the bases of reparameterized weights.
 pub fn parameters(module: &impl Module) -> Vec<(String, Vec<f64>)> {
     #[derive(Default)]
     struct Collect(Vec<String>, Vec<(String, Vec<f64>)>);

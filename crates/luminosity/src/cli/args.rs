@@ -1,4 +1,4 @@
-//! What can be said on the command line.
+//! The arguments of the command line.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -93,7 +93,7 @@ pub(super) struct CompareArguments {
 }
 
 impl CompareArguments {
-    /// What is asked for.
+    /// The request.
     pub fn request(&self) -> Result<Request, Error> {
         const SMOKE_STEPS: usize = 5;
         let mut request = Request {
@@ -244,7 +244,7 @@ pub(super) struct SweepArguments {
 }
 
 impl SweepArguments {
-    /// What is asked for: a preset or a file, changed by the other options.
+    /// The request: a preset or a file, changed by the other options.
     pub fn request(&self) -> Result<Request, Error> {
         let base = match &self.config {
             Some(path) => {
@@ -267,7 +267,7 @@ impl SweepArguments {
     }
 }
 
-/// The message of a TOML error, which comes with a drawing of the place, and its line.
+/// The message of a TOML error on one line, without its excerpt of the file.
 fn one_line(error: &toml::de::Error) -> String {
     error.message().lines().collect::<Vec<_>>().join(" ")
 }
@@ -420,7 +420,7 @@ impl RunOptions {
         set_some(&mut request.init, &self.init.map(EiInitializer::from));
         set_some(&mut request.patience, &self.patience);
         request.shuffle &= !self.no_shuffle;
-        // -0 is 0, and would have another name.
+        // -0 becomes 0; otherwise it would have another name.
         let strengths = request.epsilons.iter_mut().chain(&mut request.lambdas);
         strengths
             .chain([&mut request.lambda])
@@ -440,7 +440,7 @@ impl RunOptions {
 }
 
 impl TrainArguments {
-    /// The run that is asked for.
+    /// The configured run.
     pub fn run(&self) -> Result<SweepRun, Error> {
         let mut request = Request {
             conditions: vec![self.condition],
@@ -481,13 +481,13 @@ pub(super) struct DeviceSelection {
 }
 
 impl DataSelection {
-    /// The data set of a program's own with the given name, unless there is such a file or folder.
+    /// The data set of the program with the given name, unless a file or folder has this name.
     pub fn defined(&self) -> Option<DataSet> {
         let path = self.data.as_ref().filter(|path| !path.exists())?;
         path.to_str()?.parse().ok()
     }
 
-    /// Where the data come from.
+    /// The selection of the data.
     pub fn selection(&self) -> Selection {
         match &self.data {
             Some(folder) => Selection::Directory(folder.clone()),
@@ -531,7 +531,7 @@ impl FromStr for PopulationSize {
     }
 }
 
-/// How many runs go at once, by the option `name`.
+/// The number of simultaneous runs, from the option `name`.
 pub(super) fn threads(
     name: &str,
     asked: Option<usize>,
@@ -575,7 +575,7 @@ fn networks_help() -> String {
     help
 }
 
-/// The names and descriptions of what can be chosen.
+/// A list of names and descriptions.
 fn list(rows: impl Iterator<Item = (&'static str, &'static str)>) -> String {
     let rows = rows.map(|(name, description)| format!("  {name:<22}{description}\n"));
     format!("One of\n{}", rows.collect::<String>())

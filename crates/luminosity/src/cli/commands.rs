@@ -1,4 +1,4 @@
-//! What the commands do: each is a few calls into the experiment.
+//! The commands: each is a few calls into the experiment.
 
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
@@ -36,7 +36,7 @@ pub(super) fn compare(arguments: &CompareArguments) -> Result<ExitCode, Error> {
     let data = load(&arguments.data)?;
     sweep::check_network(&request.runs(), &data, &opened)?;
     files::prepare_folder(&arguments.out)?;
-    // Results of other data, or of another device, are not those of this comparison.
+    // The store of a comparison is separate for each data set and device.
     let digest: String = data.sha256().chars().take(8).collect();
     let store = arguments.out.join(format!("runs-{digest}-{device}"));
     let (records, summary) = sweep::complete(&request, &data, device, at_once, &store)?;
@@ -45,7 +45,7 @@ pub(super) fn compare(arguments: &CompareArguments) -> Result<ExitCode, Error> {
         return Ok(sweep::conclude(&summary));
     }
     let comparison = Comparison::new(&request.conditions, records, data.name());
-    // First on the screen, so that a full disk cannot take the results.
+    // Printed first, so that a full disk does not lose the results.
     if arguments.json {
         let json = comparison.json(Path::new("standard output"))?;
         print(&String::from_utf8_lossy(&json))?;
@@ -74,7 +74,7 @@ pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
         memory::check(std::iter::once(&config), data.shape().pixels(), 1)?;
     }
     if let (None, Some(steps)) = (arguments.run.epochs, arguments.steps) {
-        // The steps alone decide.
+        // The number of steps alone decides.
         let images = config.images_to_train_on(data.train().len());
         config.epochs = steps.div_ceil(config.steps_per_epoch(images));
     }
@@ -112,12 +112,12 @@ pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
         say("note: the run diverged; its accuracy counts as that of chance");
     }
     let written = write_results(arguments, &trained, data.test(), &opened);
-    // Whatever became of the files, what was computed is not lost.
+    // Printed even if writing the files failed, so that the results are not lost.
     print_record(&trained.record, arguments.json)?;
     written.map(|()| ExitCode::SUCCESS)
 }
 
-/// Writes the files that were asked for.
+/// Writes the requested files.
 fn write_results(
     arguments: &TrainArguments,
     trained: &Trained,
@@ -141,7 +141,7 @@ fn write_results(
     Ok(())
 }
 
-/// For a person on a terminal, else for a program.
+/// Prints a summary on a terminal, otherwise or on request JSON.
 fn print_record(record: &RunRecord, json: bool) -> Result<(), Error> {
     match json || !std::io::stdout().is_terminal() {
         true => print_json(record),
@@ -149,7 +149,7 @@ fn print_record(record: &RunRecord, json: bool) -> Result<(), Error> {
     }
 }
 
-/// What a person wants to know of a run.
+/// A summary of a run for a terminal.
 fn brief(record: &RunRecord) -> String {
     let config = &record.config;
     let mut lines = vec![
@@ -177,7 +177,7 @@ fn losses_csv(losses: &[f32]) -> String {
     format!("step,loss\n{}", rows.collect::<String>())
 }
 
-/// What `eval` prints.
+/// The output of `eval`.
 #[derive(Serialize)]
 struct Evaluation<'a> {
     condition: Condition,
@@ -294,12 +294,12 @@ pub(super) fn data(arguments: &DataArguments) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A flag that signals set.
+/// The flag that signals set.
 pub(super) fn signals(of: &Path) -> Result<Arc<AtomicBool>, Error> {
     signal::install_signal_handlers().map_err(|e| Error::io("handle signals for", of, e))
 }
 
-/// Until a signal was sent.
+/// Continues until a signal arrives.
 fn go_on(stop: &AtomicBool) -> ControlFlow<()> {
     match stop.load(Ordering::Relaxed) {
         true => ControlFlow::Break(()),

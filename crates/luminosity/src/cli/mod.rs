@@ -1,4 +1,4 @@
-//! The command line. Results go to standard output; what is said on the way, to standard error.
+//! The command line. Results go to standard output, all other messages to standard error.
 
 mod args;
 mod commands;
@@ -16,8 +16,8 @@ use crate::Error;
 use crate::data::one_line;
 use args::{Arguments, Command};
 
-/// Runs the program: 0 if all went well, 2 if the command line is to blame, 1 for the rest. Errors
-/// are one line on standard error.
+/// Runs the program and returns its exit code: 0 for success, 2 for errors of the command line, 1 for other
+/// errors. Errors are one line on standard error.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
@@ -45,7 +45,7 @@ fn conclude(result: Result<ExitCode, Error>) -> ExitCode {
     }
 }
 
-/// Help as it is; of an error the sentences, in one line.
+/// Prints help unchanged; prints the sentences of an error in one line.
 fn refuse(error: &clap::Error) -> ExitCode {
     if matches!(
         error.kind(),
@@ -65,8 +65,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Writes a line to standard error, one also where a name in it has several; that nobody reads it is no
-/// reason to stop.
+/// Writes one line to standard error, even if a name in it has line breaks; ignores a closed standard error.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{}", one_line(line));
 }
@@ -76,7 +75,7 @@ fn print(text: &str) -> Result<(), Error> {
     let mut out = std::io::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     match written {
-        // The reader has seen enough.
+        // The reader needs no more output.
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         written => {
             written.map_err(|e| Error::io("write to", std::path::Path::new("standard output"), e))

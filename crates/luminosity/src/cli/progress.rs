@@ -1,4 +1,4 @@
-//! How far the work is: a bar on a terminal, elsewhere a line now and then.
+//! The progress of the work: a bar on a terminal, otherwise a line at intervals.
 
 use std::time::{Duration, Instant};
 
@@ -6,17 +6,17 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{RunConfig, data, run, schedule};
 
-/// How often a line is printed where there is no terminal.
+/// The interval between lines without a terminal.
 const EVERY: Duration = Duration::from_secs(30);
-/// The parts of a bar.
+/// The resolution of a bar.
 const PARTS: f64 = 1e4;
 
-/// A bar, or lines.
+/// A progress bar, or lines.
 pub(super) struct Bar {
     bar: ProgressBar,
     began: Instant,
     told: Instant,
-    /// What was last heard of that stays on the bar until something newer is.
+    /// The latest message, which stays on the bar until a newer one.
     latest: String,
 }
 
@@ -35,7 +35,7 @@ impl Bar {
         }
     }
 
-    /// Hears of a run in training.
+    /// Shows the progress of a run in training.
     pub fn run(&mut self, config: &RunConfig, progress: run::Progress<'_>) {
         let share = progress.step as f64 / progress.steps as f64;
         if let Some(epoch) = progress.epoch {
@@ -51,7 +51,7 @@ impl Bar {
         });
     }
 
-    /// Hears of a sweep.
+    /// Shows the progress of a sweep.
     pub fn sweep(&mut self, progress: &schedule::Progress) {
         if let Some(latest) = &progress.latest {
             self.latest = latest.to_string();
@@ -63,7 +63,7 @@ impl Bar {
         });
     }
 
-    /// Hears of a download.
+    /// Shows the progress of a download.
     pub fn download(&mut self, progress: &data::fetch::Progress<'_>) {
         let megabytes = |bytes: u64| format!("{:.1}", bytes as f64 / 1e6);
         let total = progress.total.unwrap_or(progress.received);
@@ -87,13 +87,13 @@ impl Bar {
         }
     }
 
-    /// Takes the bar off the screen.
+    /// Removes the bar from the screen.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }
 
-/// A time in words, such as `about 2 h`.
+/// A duration in words, such as `about 2 h`.
 pub(super) fn about(time: Duration) -> String {
     match time.as_secs_f64() {
         s if s < 90.0 => format!("about {s:.0} s"),

@@ -1,4 +1,4 @@
-//! The commands of whole sweeps: `sweep` fills a store, `report` reads one, `pack` makes one file of it.
+//! The commands for sweeps: `sweep` fills a store, `report` reads a store, `pack` makes one file of a store.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -53,8 +53,8 @@ pub(super) fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Error> {
     Ok(conclude(&summary))
 }
 
-/// Makes all runs of a request in a store, which may hold others of the same data and device; returns
-/// their records in the order of the request.
+/// Makes all runs of a request in a store, which may also hold other runs of the same data and device;
+/// returns their records in the order of the request.
 pub(super) fn complete(
     request: &Request,
     data: &Dataset,
@@ -80,7 +80,7 @@ pub(super) fn complete(
     Ok((own.map(|record| record.run).collect(), summary))
 }
 
-/// Checks that there is a network for the images, before a store is made for it; all runs have the same.
+/// Checks that the network fits the images, before a store is made; all runs have the same network.
 pub(super) fn check_network(
     jobs: &[SweepRun],
     data: &Dataset,
@@ -93,8 +93,8 @@ pub(super) fn check_network(
     })
 }
 
-/// Checks that the system lets so many runs go at once. Drivers of GPUs address far more than they use,
-/// and populations are theirs.
+/// Checks that the system allows this number of simultaneous runs. GPUs and populations are not checked,
+/// because drivers of GPUs address far more memory than they use.
 fn enough_memory(
     jobs: &[SweepRun],
     data: &Dataset,
@@ -109,7 +109,7 @@ fn enough_memory(
     memory::check(configs, data.shape().pixels(), at_a_time)
 }
 
-/// Makes the runs that are missing.
+/// Makes the missing runs.
 fn make(
     store: &Store,
     jobs: &[SweepRun],
@@ -147,7 +147,7 @@ fn make(
     Ok(summary)
 }
 
-/// A run by itself, or a population.
+/// Trains a single run or a population.
 fn run_all(
     configs: &[&RunConfig],
     data: &Dataset,
@@ -174,7 +174,7 @@ pub(super) fn conclude(summary: &Summary) -> ExitCode {
     }
 }
 
-/// What would run, and about how long it would take: from a few steps of each condition.
+/// Prints the runs and their estimated duration, measured with a few steps of each condition.
 fn dry_run(
     request: &Request,
     jobs: &[SweepRun],

@@ -1,4 +1,4 @@
-//! Reads the binary batches of CIFAR-10: for each image a byte of label and 3x32x32 bytes, channel by
+//! Reads the binary batches of CIFAR-10: for each image one byte for the label and 3x32x32 bytes, channel by
 //! channel.
 
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What was read from a place, of whatever format, before it is a data set.
+//! The content of data files of any format, before it becomes a data set.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::input::{self, MAX_BYTES, Problem, sha256};
 use super::split::{Shape, Split};
 use super::verify::{FileReport, Identity};
 
-/// Images with labels, as their files have them.
+/// Images with labels, as in their files.
 pub(crate) struct Examples {
     /// The file of the labels, for messages.
     pub(crate) file: String,
@@ -20,7 +20,7 @@ pub(crate) struct Examples {
 }
 
 impl Examples {
-    /// None yet, of a file or folder.
+    /// No examples yet, from a file or folder.
     pub(crate) fn of(path: &Path) -> Self {
         Self {
             file: shown(path),
@@ -30,19 +30,19 @@ impl Examples {
     }
 }
 
-/// The files of one data set, read.
+/// The content of all files of a data set.
 pub(crate) struct Contents {
     pub(crate) name: String,
     pub(crate) shape: Shape,
     pub(crate) train: Examples,
     pub(crate) test: Examples,
     pub(crate) files: Vec<FileReport>,
-    /// The digest of the whole; none for that of the arrays.
+    /// The digest of the whole; if none, the digest of the arrays is used.
     pub(crate) sha256: Option<String>,
 }
 
 impl Contents {
-    /// The two splits. There are as many classes as the labels of training say.
+    /// The two splits. The labels of training determine the number of classes.
     pub(crate) fn splits(self) -> Result<(Split, Split), DataError> {
         let range = |labels: &[u8]| {
             let (least, most) = (labels.iter().min(), labels.iter().max());
@@ -63,7 +63,7 @@ impl Contents {
         Ok((split(self.train)?, split(self.test)?))
     }
 
-    /// What the files are together: known only where all are the same.
+    /// The identity of all files together; known only if it is the same for all.
     pub(crate) fn identity(&self) -> Identity {
         let mut identities = self.files.iter().map(|file| file.identity);
         match identities.next() {
@@ -73,10 +73,10 @@ impl Contents {
     }
 }
 
-/// One IDX file that was read.
+/// The content of one IDX file.
 pub(crate) struct IdxContent {
     file: IdxFile,
-    /// The file as the user knows it.
+    /// The name of the file for the user.
     name: String,
     idx: Idx,
     /// The digest of the unpacked file, in hexadecimal.
@@ -84,7 +84,7 @@ pub(crate) struct IdxContent {
 }
 
 impl IdxContent {
-    /// Reads one file of at most `most` bytes, which messages call `name`.
+    /// Reads one file of at most `most` bytes; messages call it `name`.
     pub(crate) fn read(
         file: IdxFile,
         name: &str,
@@ -136,7 +136,7 @@ pub(crate) fn read_idx(name: String, paths: &[PathBuf; 4]) -> Result<Contents, D
     from_idx(name, files)
 }
 
-/// The SHA-256 of the whole is that of the listing which `sha256sum` prints for the four unpacked files
+/// The SHA-256 of the whole is the digest of the listing that `sha256sum` prints for the four unpacked files
 /// under their usual names.
 fn from_idx(name: String, files: [IdxContent; 4]) -> Result<Contents, DataError> {
     let listing = files.iter();
@@ -162,7 +162,7 @@ fn from_idx(name: String, files: [IdxContent; 4]) -> Result<Contents, DataError>
     }
     let mut train = examples(train_images, train_labels)?;
     let mut test = examples(test_images, test_labels)?;
-    // EMNIST counts its letters from 1.
+    // EMNIST's letters are numbered from 1.
     let from_one = |labels: &[u8]| labels.iter().all(|&label| label > 0);
     if name.ends_with("letters") && from_one(&train.labels) && from_one(&test.labels) {
         for labels in [&mut train.labels, &mut test.labels] {

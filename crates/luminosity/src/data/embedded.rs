@@ -1,13 +1,13 @@
 //! The subset of Fashion-MNIST that is compiled into the program.
 //!
-//! The first 1,000 training and the first 200 test images of each class, in
-//! their original order, cut by `data/cut_subset.py`; `data/NOTICE` has the licence.
+//! The first 1,000 training and the first 200 test images of each class in their original order, selected by
+//! `data/cut_subset.py`; the licence is in `data/NOTICE`.
 
 use super::files::IdxFile;
 
-/// How many training images the subset has.
+/// The number of training images in the subset.
 pub const TRAIN: usize = 10_000;
-/// How many test images the subset has.
+/// The number of test images in the subset.
 pub const TEST: usize = 2_000;
 
 /// One file of the subset, gzipped.

@@ -1,4 +1,4 @@
-//! What can go wrong with the data, each in one line that says what to do.
+//! Errors of the data, each in one line that also tells how to correct it.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -8,38 +8,38 @@ use thiserror::Error;
 use super::input::Problem;
 use super::split::{MAX_CHANNELS, MAX_CLASSES, MAX_SIDE, Shape};
 
-/// What a data folder may hold, for messages.
+/// The possible contents of a data folder, for messages.
 const READ: &str = "four IDX files with the names of MNIST, EMNIST or QMNIST, the binary batches of \
     CIFAR-10, or NAME_train.csv and NAME_test.csv";
 
-/// Why the data could not be located, read, verified or downloaded.
+/// An error in locating, reading, verifying or downloading the data.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// One file is not what it should be.
+    /// One file is not valid.
     #[error("{file}: {problem}")]
     File {
-        /// The file as the user knows it.
+        /// The name of the file for the user.
         file: String,
-        /// What is wrong with it.
+        /// The fault.
         problem: Problem,
     },
 
-    /// There is nothing under the name that was given.
+    /// The given path does not exist.
     #[error("{path}: no such file or folder; must be a folder of data, a .npz file{defined}")]
     NotThere {
-        /// The path that was given.
+        /// The given path.
         path: String,
-        /// The names of defined data sets, as the end of that list.
+        /// The names of the defined data sets, as the end of the list of allowed values.
         defined: String,
     },
 
-    /// A file was given that is of no known format.
+    /// The given file has no known format.
     #[error(
         "{path}: not a folder and not a .npz file; name one of the two, of files that lie in a folder the folder"
     )]
     OtherFile {
-        /// The path that was given.
+        /// The given path.
         path: String,
     },
 
@@ -50,16 +50,16 @@ pub enum DataError {
         folder: String,
         /// The usual name of the file.
         name: String,
-        /// What the folder holds.
+        /// The content of the folder.
         found: String,
     },
 
-    /// A data folder holds nothing that can be read.
+    /// A data folder has no readable data.
     #[error("{folder}: no data; it holds {found}, and must hold {READ}")]
     NoData {
         /// The folder searched.
         folder: String,
-        /// What it holds.
+        /// Its content.
         found: String,
     },
 
@@ -68,7 +68,7 @@ pub enum DataError {
     Several {
         /// The folder searched.
         folder: String,
-        /// What to write in place of it.
+        /// The names to choose from.
         names: String,
     },
 
@@ -80,11 +80,11 @@ pub enum DataError {
     CountMismatch {
         /// The file of the images.
         images_file: String,
-        /// How many it holds.
+        /// The number of images.
         images: usize,
         /// The file of the labels.
         labels_file: String,
-        /// How many it holds.
+        /// The number of labels.
         labels: usize,
     },
 
@@ -99,7 +99,7 @@ pub enum DataError {
         test: String,
     },
 
-    /// The test labels are not among those of training.
+    /// The test labels are not among the training labels.
     #[error(
         "label {train} in {train_file} but {test} in {test_file}; must be 0 to K - 1 for K classes, and \
          those of the test also in training"
@@ -115,7 +115,7 @@ pub enum DataError {
         test: String,
     },
 
-    /// Images of a shape that is not read.
+    /// Images of a shape that is not supported.
     #[error(
         "images of {shape}; must be of 1 to {MAX_CHANNELS} channels and 1x1 to {MAX_SIDE}x{MAX_SIDE} \
          pixels"
@@ -125,7 +125,7 @@ pub enum DataError {
         shape: Shape,
     },
 
-    /// A number of classes that cannot be learned.
+    /// A number of classes that is not supported.
     #[error("{found} classes; must be 2 to {MAX_CLASSES}")]
     Classes {
         /// The number.
@@ -138,11 +138,11 @@ pub enum DataError {
          below {classes}, and {} values of {shape} for each", shape.pixels()
     )]
     BadSplit {
-        /// How many values were given.
+        /// The number of given values.
         values: usize,
-        /// How many labels were given.
+        /// The number of given labels.
         labels: usize,
-        /// The largest label, 0 where there is none.
+        /// The largest label, 0 if there is none.
         largest: u8,
         /// The shape of an image.
         shape: Shape,
@@ -150,7 +150,7 @@ pub enum DataError {
         classes: usize,
     },
 
-    /// The full data set was asked for and is not installed.
+    /// The full data set was requested but is not installed.
     #[error(
         "the full Fashion-MNIST is neither in {cache} nor in {system}: \
          get it with `luminosity data --fetch` or `apt-get install dataset-fashion-mnist`, \
@@ -163,7 +163,7 @@ pub enum DataError {
         system: String,
     },
 
-    /// The full data set was asked for and other content stands in its place.
+    /// The full data set was requested but the files have other content.
     #[error(
         "{file}: SHA-256 of the content is {found}, must be the published {expected}; \
          get it again with `luminosity data --fetch`, or use other data with --data DIR"
@@ -177,15 +177,15 @@ pub enum DataError {
         expected: &'static str,
     },
 
-    /// Nothing tells where the user's cache is.
+    /// The user's cache folder is unknown.
     #[error("the user has no home directory to cache data in; name a folder with --data DIR")]
     NoCacheFolder,
 
-    /// Somebody asked to stop.
+    /// A stop was requested.
     #[error("interrupted")]
     Interrupted,
 
-    /// A download failed or brought the wrong content.
+    /// A download failed or its content is wrong.
     #[error(
         "{url}: {reason}; instead of a download, `apt-get install dataset-fashion-mnist` \
          or name a folder that has the data with --data DIR"
@@ -193,7 +193,7 @@ pub enum DataError {
     Download {
         /// The address of the file.
         url: String,
-        /// What happened.
+        /// The reason.
         reason: String,
     },
 
@@ -202,28 +202,28 @@ pub enum DataError {
     Store {
         /// The file or folder that failed.
         path: String,
-        /// What the operating system said.
+        /// The error of the operating system.
         reason: String,
     },
 
-    /// A file that is preferred over the download has the wrong content.
+    /// A file that takes precedence over the download has the wrong content.
     #[error("{path}: not the published file, but would be used instead of it; move it away first")]
     InTheWay {
-        /// The file in question.
+        /// The file.
         path: String,
     },
 }
 
-/// A path as text for a message, on one line whatever characters it holds.
+/// A path as text for a message; always one line.
 pub(crate) fn shown(path: &Path) -> String {
     one_line(&path.display().to_string())
 }
 
-/// The text with its control characters escaped, so that it stays one line.
+/// The text with its control characters escaped, so that it is always one line.
 pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {
-        // Some line ends are no control characters.
+        // Some line separators are not control characters.
         if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
             // Writing into a String cannot fail.
             let _ = write!(line, "{}", character.escape_default());

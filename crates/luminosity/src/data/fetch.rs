@@ -1,7 +1,7 @@
 //! Downloads the published Fashion-MNIST into a folder.
 //!
-//! The official mirror speaks plain HTTP only; it is the SHA-256 of the content
-//! that is trusted. A file gets its final name only after that was checked.
+//! The official mirror supports only plain HTTP, so the SHA-256 of the content is checked. A file gets its
+//! final name only after this check.
 
 use std::fs;
 use std::io::{Read, Seek, Write};
@@ -20,28 +20,28 @@ use super::verify::published_sha256;
 /// The official mirror of Fashion-MNIST.
 pub const MIRROR: &str = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/";
 
-/// How long to wait for a connection.
+/// The timeout of a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long the server may be silent; a slow download is no error.
+/// The longest silence of the server; a slow download is not an error.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
-/// More than twice the largest file: a server cannot fill the disk.
+/// The largest download, more than twice the largest file, so that a server cannot fill the disk.
 const MAX_DOWNLOAD: u64 = 64 << 20;
-/// What the names of unfinished downloads begin with.
+/// The prefix of unfinished downloads.
 const TEMPORARY: &str = ".download-";
 const CHUNK: usize = 64 << 10;
 
-/// How far the download of one file is.
+/// The progress of the download of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress<'a> {
     /// The name of the file.
     pub file: &'a str,
     /// The bytes received so far.
     pub received: u64,
-    /// The bytes to receive, where the server says so.
+    /// The number of bytes to receive, if the server tells it.
     pub total: Option<u64>,
 }
 
-/// Hears how far a download is, and says whether to go on.
+/// A callback for the progress of a download; it returns whether to go on.
 pub type Observer<'a> = dyn FnMut(Progress<'_>) -> ControlFlow<()> + 'a;
 
 /// One file of the data set that is now in the folder.
@@ -49,19 +49,18 @@ pub type Observer<'a> = dyn FnMut(Progress<'_>) -> ControlFlow<()> + 'a;
 pub struct Fetched {
     /// Where it is.
     pub path: PathBuf,
-    /// Whether it was there already, with the right content.
+    /// Whether it existed before, with the right content.
     pub was_there: bool,
 }
 
-/// Downloads those of the four files that `folder` lacks, and reports on `progress`.
+/// Downloads the files that `folder` lacks, of the four, and calls `progress`.
 ///
 /// # Errors
 ///
-/// [`DataError::Interrupted`] where `progress` says so;
-/// [`DataError::Download`] where the network or the content fails,
-/// [`DataError::Store`] where the folder does, and [`DataError::InTheWay`] where
-/// the folder has a wrong file that would be preferred. No failure leaves a
-/// temporary file, or a file with wrong content that was not there before.
+/// [`DataError::Interrupted`] if `progress` breaks; [`DataError::Download`] if the network or the content is
+/// at fault; [`DataError::Store`] if the folder cannot be written; and [`DataError::InTheWay`] if the folder
+/// has a wrong file that takes precedence. After an error there is no temporary file, and no new file with
+/// wrong content.
 pub fn fetch(
     base_url: &str,
     folder: &Path,
@@ -80,14 +79,14 @@ pub fn fetch(
     job.run(progress)
 }
 
-/// A download with everything that tests replace.
+/// A download, with the parameters that tests replace.
 struct Job<'a> {
     agent: Agent,
     base_url: &'a str,
     folder: &'a Path,
     /// The digests, in the order of [`IdxFile::ALL`].
     expected: [&'a str; 4],
-    /// The most bytes to take for one file.
+    /// The most bytes to download for one file.
     limit: u64,
 }
 
@@ -102,7 +101,7 @@ impl Job<'_> {
             .collect()
     }
 
-    /// Makes sure that one file is there.
+    /// Makes sure that one file exists.
     fn get(
         &self,
         file: IdxFile,
@@ -125,8 +124,8 @@ impl Job<'_> {
             }
         }
 
-        // In the same folder, so that the rename cannot cross a file system;
-        // dropped, and with it deleted, on every way out but the last.
+        // In the same folder, so that the rename stays within a file system. It is deleted on every return
+        // except the last.
         let mut temporary =
             temporary(self.folder).map_err(|error| store_error(self.folder, &error))?;
         self.download(file, &mut temporary, progress)?;
@@ -175,7 +174,7 @@ impl Job<'_> {
             let length = reader
                 .read(&mut chunk)
                 .map_err(|error| self.download_error(file, &error))?;
-            // Never none: a reader returns no more than the buffer holds.
+            // Never none: a reader returns no more bytes than the buffer holds.
             let Some(bytes) = chunk.get(..length).filter(|bytes| !bytes.is_empty()) else {
                 return Ok(());
             };
@@ -187,7 +186,7 @@ impl Job<'_> {
         }
     }
 
-    /// Unpacks what was stored and compares it with the digest.
+    /// Unpacks the stored file and compares it with the digest.
     fn check(
         &self,
         file: IdxFile,
@@ -224,7 +223,7 @@ impl Job<'_> {
     }
 }
 
-/// The bytes of the published file after its header.
+/// The number of bytes after the header of the published file.
 fn most(file: IdxFile) -> usize {
     match file {
         IdxFile::TrainImages => 60_000 * 28 * 28,
@@ -234,20 +233,20 @@ fn most(file: IdxFile) -> usize {
     }
 }
 
-/// A file for a download, with a lock as long as this process has it.
+/// A temporary file for a download; this process holds a lock on it.
 fn temporary(folder: &Path) -> std::io::Result<NamedTempFile> {
     loop {
         let file = NamedTempFile::with_prefix_in(TEMPORARY, folder)?;
-        // Without locks in this folder it is no worse off than without this one.
+        // If the folder does not support locks, the download goes on without one.
         let _ = file.as_file().lock();
-        // Another process may have cleared it away before it was locked.
+        // Another process may have removed it before it was locked.
         if file.path().exists() {
             return Ok(file);
         }
     }
 }
 
-/// Removes what downloads left that were killed: those files that nobody has locked.
+/// Removes files of killed downloads: temporary files that are not locked.
 fn clear(folder: &Path) {
     for (name, path) in list(folder) {
         let left = || fs::File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
@@ -264,8 +263,8 @@ fn store_error(path: &Path, error: &std::io::Error) -> DataError {
     }
 }
 
-/// Makes the rename survive a power failure. Some file systems refuse this,
-/// and the file itself is already safe, so a failure is none of the download.
+/// Makes the rename survive a power failure. Some file systems refuse this; since the file is already
+/// complete, this is not an error of the download.
 fn sync_folder(folder: &Path) {
     if let Ok(folder) = fs::File::open(folder) {
         let _ = folder.sync_all();

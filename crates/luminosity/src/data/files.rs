@@ -1,4 +1,4 @@
-//! The four IDX files of a data set and the names under which they are found.
+//! The four IDX files of a data set, and their possible names.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ pub enum IdxFile {
     TestLabels,
 }
 
-/// The four files of one data set, in the order of [`IdxFile::ALL`]; none for what is not there.
+/// The four files of one data set, in the order of [`IdxFile::ALL`]; none for a missing file.
 pub(crate) type Four = [Option<PathBuf>; 4];
 
 impl IdxFile {
@@ -53,7 +53,7 @@ impl IdxFile {
         format!("{}.gz", self.name())
     }
 
-    /// The file in `folder` under any of the names without a prefix.
+    /// The file in `folder` under any of its names without a prefix.
     pub fn locate(self, folder: &Path) -> Option<PathBuf> {
         let [a, b, c, d] = find(folder).remove("")?;
         match self {
@@ -64,9 +64,9 @@ impl IdxFile {
         }
     }
 
-    /// Which file has this name, the prefix in front of it, and its rank among its names: raw before
-    /// gzipped, and `-idx3-ubyte` before the spelling `.idx3-ubyte` that some tools unpack to. EMNIST
-    /// and QMNIST have `test` in place of `t10k`, and QMNIST's labels are `idx2-int`.
+    /// The file with this name, the prefix of the name, and the rank of the name among the names of the file:
+    /// raw before gzipped, and `-idx3-ubyte` before the spelling `.idx3-ubyte` of some unpackers. EMNIST and
+    /// QMNIST have `test` in place of `t10k`, and the labels of QMNIST are `idx2-int`.
     fn named(name: &str) -> Option<(&str, Self, usize)> {
         let (stem, gzipped) = match name.strip_suffix(".gz") {
             Some(stem) => (stem, 1),
@@ -95,7 +95,7 @@ pub(crate) fn find(folder: &Path) -> BTreeMap<String, Four> {
         let Some((prefix, file, rank)) = IdxFile::named(&name) else {
             continue;
         };
-        // Some unpackers put every file into a folder of its own name.
+        // Some unpackers put every file into a folder with the name of the file.
         let path = match path.is_dir() {
             true => path.join(&name),
             false => path,
@@ -105,7 +105,7 @@ pub(crate) fn find(folder: &Path) -> BTreeMap<String, Four> {
         }
     }
     let mut found = BTreeMap::<String, Four>::new();
-    // The best rank comes last and stays.
+    // The best rank comes last and replaces the others.
     for ((prefix, file, _), path) in ranked {
         let four = found.entry(prefix).or_default();
         for (place, of) in four.iter_mut().zip(IdxFile::ALL) {
@@ -117,7 +117,7 @@ pub(crate) fn find(folder: &Path) -> BTreeMap<String, Four> {
     found
 }
 
-/// What a folder holds, by name; nothing where it cannot be read.
+/// The entries of a folder by name; empty if it cannot be read.
 pub(crate) fn list(folder: &Path) -> BTreeMap<String, PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries
@@ -138,7 +138,7 @@ mod tests {
     fn every_spelling_is_found_and_raw_comes_first() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(IdxFile::TestLabels.locate(folder.path()), None);
-        // From the least to the most preferred, each new file takes over.
+        // From the least to the most preferred; each new file takes precedence.
         for name in [
             "t10k-labels.idx1-ubyte.gz",
             "t10k-labels-idx1-ubyte.gz",

@@ -1,4 +1,4 @@
-//! Tells what a folder or file of the user's holds, and reads it.
+//! Recognizes and reads the data in a folder or file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use super::error::{DataError, one_line, shown};
 use super::files::{Four, IdxFile, find, list};
 use super::{DataSet, cifar, npz, table};
 
-/// A data set that was found, and how to read it.
+/// A data set that was found.
 enum Found {
     Idx {
         name: String,
@@ -32,12 +32,12 @@ impl Found {
     }
 }
 
-/// Reads what a path names: a folder of a known format, or one that is known to hold such a folder.
+/// Reads the data at a path: a folder of a known format, or a folder with such a folder inside.
 pub(crate) fn read(path: &Path) -> Result<Contents, DataError> {
     if !path.is_dir() {
         return read_file(path);
     }
-    // As torchvision and other downloads leave it.
+    // The layouts that torchvision and other downloads produce.
     let inner: Vec<PathBuf> = list(path)
         .into_values()
         .filter(|path| path.is_dir())
@@ -69,7 +69,7 @@ pub(crate) fn read(path: &Path) -> Result<Contents, DataError> {
     Err(nothing(path))
 }
 
-/// A path that is no folder: a file, or a folder with the prefix of one of its data sets, such as
+/// Reads a path that is not a folder: a file, or a folder with the prefix of one of its data sets, such as
 /// `emnist/emnist-letters`.
 fn read_file(path: &Path) -> Result<Contents, DataError> {
     let ending = path.extension().unwrap_or_default();
@@ -102,7 +102,7 @@ fn complete(four: Four) -> Option<[PathBuf; 4]> {
     }
 }
 
-/// What a folder holds, if it holds one whole data set.
+/// The data set in a folder, if it is complete.
 fn recognize(folder: &Path) -> Result<Option<Found>, DataError> {
     let found = find(folder).into_iter();
     let mut sets: BTreeMap<String, [PathBuf; 4]> = found
@@ -150,7 +150,7 @@ fn recognize(folder: &Path) -> Result<Option<Found>, DataError> {
     }
 }
 
-/// The name of a folder, or that of the one above where it is only called `raw`.
+/// The name of a folder, or of its parent if the folder is called `raw`.
 pub(crate) fn name_of(folder: &Path) -> String {
     let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let named = match (whole.file_name(), whole.parent()) {
@@ -161,9 +161,9 @@ pub(crate) fn name_of(folder: &Path) -> String {
     name.unwrap_or_else(|| "data".to_owned())
 }
 
-/// Why a folder cannot be read, with what it holds.
+/// The error for a folder without readable data; it lists the content.
 fn nothing(path: &Path) -> DataError {
-    // The first file that is missing from what is there in part.
+    // The first missing file of a data set that is there in part.
     let name = find(path).into_iter().find_map(|(prefix, four)| {
         let mut files = IdxFile::ALL.into_iter().zip(four);
         let (file, _) = files.find(|(_, found)| found.is_none())?;
@@ -178,7 +178,7 @@ fn nothing(path: &Path) -> DataError {
     }
 }
 
-/// The error that names a file which a folder lacks.
+/// The error that names a file missing from a folder.
 pub(crate) fn missing(folder: &Path, name: String) -> DataError {
     DataError::MissingFile {
         folder: shown(folder),

@@ -1,4 +1,4 @@
-//! The names and formats under which data are found, with files that the tests write.
+//! Tests of the names and formats of data, with files that the tests write.
 
 use std::fs;
 use std::io::Write;

@@ -1,8 +1,8 @@
 //! Reads the IDX format of the MNIST family, gzipped or not.
 //!
-//! A file is a big-endian header (magic number, count and, for images, rows and columns) followed by one
-//! byte per pixel or label. QMNIST's labels are rows of 32-bit numbers instead, of which the first is
-//! the class. The input is not trusted: no more is read than the header's own count allows, and that is
+//! A file is a big-endian header (magic number, count and, for images, rows and columns) followed by one byte
+//! for each pixel or label. QMNIST's labels are instead rows of 32-bit numbers, of which the first is the
+//! class. The input is not trusted: no more is read than the count in the header allows, and that count is
 //! bounded.
 
 use std::io::Read;
@@ -13,14 +13,14 @@ use super::error::DataError;
 use super::input::{Problem, read_at_most, unpack};
 use super::split::MAX_SIDE;
 
-/// The most examples that one file may claim.
+/// The largest number of examples in a file.
 pub const MAX_COUNT: u32 = 1_000_000;
 /// The most numbers for each label.
 const MAX_COLUMNS: u32 = 64;
 /// The magic number of labels as 32-bit numbers.
 const EXTENDED_LABELS: u32 = 0x0C02;
 
-/// What an IDX file holds.
+/// The kind of an IDX file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Images.
@@ -30,7 +30,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The word for it in messages.
+    /// The word for the kind in messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Images => "images",
@@ -49,40 +49,40 @@ impl Kind {
 /// The content of one IDX file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idx {
-    /// The header as it stands in the file.
+    /// The header, unchanged.
     pub header: Vec<u8>,
-    /// What follows it, one example after the other.
+    /// The bytes after the header, one example after the other.
     pub values: Vec<u8>,
-    /// How many examples there are.
+    /// The number of examples.
     pub count: usize,
-    /// Rows and columns of an image; for labels, 1 and the bytes of a label.
+    /// Rows and columns of an image; for labels, 1 and the number of bytes of a label.
     pub sides: [usize; 2],
 }
 
-/// What is wrong with an IDX file.
+/// The fault of an IDX file.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum IdxProblem {
     /// It ends inside the header.
     #[error("{found} bytes are no whole IDX header, must be at least {needed}")]
     ShortHeader { found: usize, needed: usize },
-    /// It is of another kind or no IDX file at all.
+    /// It is of another kind, or not an IDX file.
     #[error("magic number {found}, must be {expected} for {kind}")]
     Magic {
         found: u32,
         expected: u32,
         kind: &'static str,
     },
-    /// A converter wrote the numbers of its own machine.
+    /// It has the byte order of another machine.
     #[error("the header is in little-endian byte order, must be big-endian")]
     ByteOrder,
-    /// Its images have no size or too much of it.
+    /// Its images are empty or too large.
     #[error("images of {rows}x{columns} pixels, must be 1x1 to {MAX_SIDE}x{MAX_SIDE}")]
     ImageSize { rows: u32, columns: u32 },
-    /// Its labels have no numbers or too many.
+    /// Its labels have no or too many numbers.
     #[error("{columns} numbers for each label, must be 1 to {MAX_COLUMNS}")]
     Columns { columns: u32 },
-    /// It claims no examples or too many.
+    /// It has no or too many examples.
     #[error("{found} {kind}, must be 1 to {MAX_COUNT}")]
     Count { found: u32, kind: &'static str },
     /// Its examples need too much memory.
@@ -101,31 +101,30 @@ pub enum IdxProblem {
         count: usize,
         kind: &'static str,
     },
-    /// It goes on after its last example.
+    /// It continues after its last example.
     #[error("more than {expected} bytes after the header, must be as many for its {count} {kind}")]
     Trailing {
         expected: usize,
         count: usize,
         kind: &'static str,
     },
-    /// One of its labels names no class.
+    /// A label is not a class.
     #[error("label {found} at index {index}, must be 0 to 255")]
     Label { found: i32, index: usize },
 }
 
-/// Reads one IDX file of up to `most` bytes, which messages call `file`, and unpacks it where it is
-/// gzipped.
+/// Reads one IDX file of up to `most` bytes, and unpacks it if it is gzipped; messages call it `file`.
 ///
 /// # Errors
 ///
-/// [`DataError::File`] where the input is not exactly one well-formed IDX file of this kind.
+/// [`DataError::File`] if the input is not exactly one well-formed IDX file of this kind.
 pub fn read(file: &str, kind: Kind, most: usize, input: impl Read) -> Result<Idx, DataError> {
     unpack(input, |input| parse(kind, most, input)).map_err(|problem| problem.of(file))
 }
 
 fn parse(kind: Kind, most: usize, input: &mut dyn Read) -> Result<Idx, Problem> {
     let mut header = read_at_most(8, input)?;
-    // The magic number first: a file of another kind may also be shorter.
+    // The magic number is checked first, because a file of another kind may also be shorter.
     let magic = word(kind, &header, 0)?;
     if magic != kind.magic() && !(kind == Kind::Labels && magic == EXTENDED_LABELS) {
         return Err(match magic.swap_bytes() {
@@ -165,8 +164,8 @@ fn parse(kind: Kind, most: usize, input: &mut dyn Read) -> Result<Idx, Problem> 
         }
     };
 
-    // One byte more than allowed tells whether something follows; for gzip,
-    // reaching the end is also what checks the CRC.
+    // One byte more than expected shows whether there are further data; for gzip, reading to the end also
+    // checks the CRC.
     let values = read_at_most(expected + 1, input)?;
     let found = values.len();
     if found < expected {
@@ -232,11 +231,11 @@ fn sides(kind: Kind, magic: u32, header: &[u8]) -> Result<[usize; 2], IdxProblem
 }
 
 impl Idx {
-    /// The classes that a file of labels holds, one byte each.
+    /// The classes in a file of labels, one byte each.
     ///
     /// # Errors
     ///
-    /// [`IdxProblem::Label`] where one is no byte.
+    /// [`IdxProblem::Label`] if a class does not fit into one byte.
     pub fn into_labels(self) -> Result<Vec<u8>, IdxProblem> {
         let [_, bytes] = self.sides;
         if bytes == 1 {

@@ -1,4 +1,4 @@
-//! Opens a file of data, and tells what is no data although its name says so.
+//! Opens data files and recognizes other content under their names.
 
 use std::fs::File;
 use std::io::{Cursor, Read};
@@ -14,32 +14,32 @@ use crate::{files, inflate};
 /// The most bytes of images that are read into memory: 1 GiB.
 pub const MAX_BYTES: usize = 1 << 30;
 
-/// How many bytes tell what a file is.
+/// The number of bytes from which a file is recognized.
 const START: usize = 64;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-/// The most memory to reserve before its bytes arrive: what the published training images need.
+/// The most memory to reserve before the bytes arrive: the size of the published training images.
 const MAX_RESERVED: usize = 47 << 20;
 
-/// What is wrong with a file.
+/// The fault of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum Problem {
     /// The operating system could not read it.
     #[error("cannot be read: {reason}")]
     Unreadable { reason: String },
-    /// Reading it could wait for ever.
+    /// It is not a regular file, and reading it could block.
     #[error("a pipe or a device; must be a file")]
     NoFile,
-    /// It starts like gzip but does not unpack.
+    /// It starts like gzip but cannot be unpacked.
     #[error("damaged gzip: {reason}")]
     DamagedGzip { reason: String },
-    /// What was unpacked is gzip again.
+    /// The unpacked content is gzip again.
     #[error("gzipped twice; unpack it once with gunzip")]
     GzippedTwice,
-    /// A server sent a page in place of the file.
+    /// It is a web page that a server sent in place of the file.
     #[error("a web page (HTML) and not the data; get the file again")]
     WebPage,
-    /// A repository was cloned without its large files.
+    /// It is a Git LFS pointer: the repository was cloned without its large files.
     #[error("a pointer of Git LFS and not the data; get it with `git lfs pull`")]
     LfsPointer,
     /// It needs more memory than is allowed.
@@ -71,13 +71,13 @@ impl From<std::io::Error> for Problem {
     }
 }
 
-/// Opens a file, and nothing else that has a name.
+/// Opens a regular file.
 pub(crate) fn open(path: &Path) -> Result<File, DataError> {
     let open = || files::open(path)?.ok_or(Problem::NoFile);
     open().map_err(|problem| problem.of(&shown(path)))
 }
 
-/// The SHA-256 of a file as it is.
+/// The SHA-256 of a file, not unpacked.
 pub(crate) fn file_sha256(path: &Path) -> Result<String, DataError> {
     let mut file = open(path)?;
     let mut hash = || {
@@ -90,7 +90,7 @@ pub(crate) fn file_sha256(path: &Path) -> Result<String, DataError> {
     hash().map_err(|problem: Problem| problem.of(&shown(path)))
 }
 
-/// Gives `parse` what a file holds, unpacked where it is gzipped.
+/// Calls `parse` with the content of a file, unpacked if it is gzipped.
 pub(crate) fn unpack<T>(
     mut input: impl Read,
     parse: impl FnOnce(&mut dyn Read) -> Result<T, Problem>,
@@ -114,7 +114,7 @@ pub(crate) fn unpack<T>(
     })
 }
 
-/// Refuses what servers and version control leave in place of a file.
+/// Refuses web pages and Git LFS pointers in place of a file.
 fn recognize(start: &[u8]) -> Result<(), Problem> {
     let text = String::from_utf8_lossy(start).to_ascii_lowercase();
     let text = text.trim_start_matches('\u{feff}').trim_start();
@@ -130,14 +130,14 @@ fn recognize(start: &[u8]) -> Result<(), Problem> {
     }
 }
 
-/// Reads to the end or up to a limit; memory grows as bytes arrive.
+/// Reads to the end or up to a limit; memory grows with the arriving bytes.
 pub(crate) fn read_at_most(limit: usize, input: &mut dyn Read) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::with_capacity(limit.min(MAX_RESERVED));
     input.take(limit as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// The SHA-256 of the parts one after the other, in hexadecimal.
+/// The SHA-256 of the concatenated parts, in hexadecimal.
 pub(crate) fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut hasher = Sha256::new();
     for part in parts {

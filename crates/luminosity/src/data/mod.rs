@@ -1,8 +1,8 @@
 //! The data as values: a [`Dataset`] is a name, the shape of an image, a number of classes and examples.
 //!
-//! [`Dataset::load`] reads what a [`Selection`] asks for: the embedded subset of Fashion-MNIST, a folder
-//! or a file. [`verify()`] tells what it is, and [`fetch`](fetch::fetch) downloads all of Fashion-MNIST.
-//! A program makes its own with [`Dataset::new`] and gives it a name with [`DataSet::define`].
+//! [`Dataset::load`] reads the data of a [`Selection`]: the embedded subset of Fashion-MNIST, a folder or a
+//! file. [`verify()`] identifies the data, and [`fetch`](fetch::fetch) downloads all of Fashion-MNIST. A
+//! program makes its own data set with [`Dataset::new`] and names it with [`DataSet::define`].
 
 mod cifar;
 mod contents;
@@ -41,17 +41,17 @@ use crate::Error;
 use crate::catalogue::{Catalogue, Entry, Named};
 use verify::{FileReport, published_sha256};
 
-/// A data set of a program's own, by its name on the command line.
+/// A data set of a program, by its name on the command line.
 pub type DataSet = Named<DataSetSpec>;
 
-/// What a data set of a program's own is.
+/// The definition of a data set of a program.
 #[derive(Debug)]
 pub struct DataSetSpec {
     /// The name.
     pub name: &'static str,
-    /// What it is, in a few words.
+    /// A description in a few words.
     pub description: &'static str,
-    /// Makes or reads it.
+    /// Makes or reads the data set.
     pub load: fn() -> Result<Dataset, Error>,
 }
 
@@ -68,7 +68,7 @@ impl Entry for DataSetSpec {
     }
 }
 
-/// The images to train on and those to test with.
+/// Training images and test images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dataset {
     name: String,
@@ -79,11 +79,11 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// A data set of arrays in memory.
+    /// A data set from arrays in memory.
     ///
     /// # Errors
     ///
-    /// [`DataError::SplitMismatch`] where the splits have different shapes or classes.
+    /// [`DataError::SplitMismatch`] if the splits have different shapes or classes.
     pub fn new(name: &str, train: Split, test: Split) -> Result<Self, Error> {
         if (train.shape(), train.classes()) != (test.shape(), test.classes()) {
             let text =
@@ -108,8 +108,8 @@ impl Dataset {
     ///
     /// # Errors
     ///
-    /// Where a file is missing or is not well-formed, or where [`Selection::Full`]
-    /// finds other data than the published, see [`DataError`].
+    /// If a file is missing or not well-formed, or if [`Selection::Full`] finds other data than the
+    /// published; see [`DataError`].
     pub fn load(selection: &Selection) -> Result<Self, DataError> {
         Self::load_in(selection, &Environment::of_process())
     }
@@ -118,7 +118,7 @@ impl Dataset {
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load).
+    /// Like [`load`](Self::load).
     pub fn load_in(selection: &Selection, environment: &Environment) -> Result<Self, DataError> {
         let (data, files) = Self::read(selection, environment)?;
         if *selection == Selection::Full {
@@ -188,16 +188,16 @@ impl Dataset {
         &self.test
     }
 
-    /// Which data this is; its `Display` is the line to show.
+    /// The source of the data; its `Display` is one line for the user.
     pub fn source(&self) -> &Source {
         &self.source
     }
 
-    /// One digest that names the content.
+    /// A digest that identifies the content.
     ///
-    /// Of four IDX files, the SHA-256 of the listing that `sha256sum` prints for the unpacked files in
-    /// the order of [`IdxFile::ALL`], so a shell can recompute it; of anything else, that of the shape,
-    /// the classes and the arrays.
+    /// For four IDX files, it is the SHA-256 of the listing that `sha256sum` prints for the unpacked files in
+    /// the order of [`IdxFile::ALL`], so that a shell can compute it; otherwise it is the SHA-256 of the
+    /// shape, the classes and the arrays.
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
@@ -225,7 +225,7 @@ fn digest(train: &Split, test: &Split) -> String {
     ])
 }
 
-/// Refuses any files but the published.
+/// Refuses all files except the published files.
 fn check_published(files: &[FileReport]) -> Result<(), DataError> {
     for (report, file) in files.iter().zip(IdxFile::ALL) {
         let expected = published_sha256(file);

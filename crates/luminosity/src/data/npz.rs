@@ -16,7 +16,7 @@ use super::verify::FileReport;
 use crate::inflate::Inflated;
 
 const ARRAYS: [&str; 4] = ["x_train", "y_train", "x_test", "y_test"];
-/// More channels than a picture has: the axes are in another order.
+/// More channels than in a picture mean that the axes are in another order.
 const MAX_CHANNELS: usize = 4;
 
 /// Reads the file.
@@ -103,7 +103,7 @@ fn open<'a>(
     let entry = archive
         .by_name(&format!("{name}.npy"))
         .map_err(|e| wrong(&e))?;
-    // Eight bytes are the most of a number; the rest is for the header.
+    // A number has at most eight bytes; the rest is for the header.
     let entry = Inflated::new(entry, |entry| entry.compressed_size());
     let entry = BufReader::new(entry).take(8 * MAX_BYTES as u64 + (1 << 16));
     let array = NpyFile::new(entry).map_err(|e| wrong(&e))?;
@@ -130,7 +130,7 @@ fn open<'a>(
     }
 }
 
-/// The values of an array, each as a byte.
+/// The values of an array, each converted to a byte.
 fn collect<T: Deserialize + std::fmt::Debug>(
     name: &str,
     values: impl Iterator<Item = std::io::Result<T>>,
@@ -148,7 +148,7 @@ fn collect<T: Deserialize + std::fmt::Debug>(
     values.collect()
 }
 
-/// Reads the array as the one of the types that it has.
+/// Reads the array with the first matching type.
 macro_rules! read_as {
     ($name:ident, $array:ident, $allowed:expr, $($type:ty => $byte:expr),+) => {{
         $(let $array = match $array.try_data::<$type>() {
@@ -162,7 +162,7 @@ macro_rules! read_as {
 
 fn image_bytes(name: &str, array: NpyFile<impl Read>) -> Result<Vec<u8>, Problem> {
     fn level(value: f64) -> Option<u8> {
-        // Rounded, and within a byte.
+        // Rounded to a byte.
         (0.0..=1.0)
             .contains(&value)
             .then(|| (255.0 * value).round() as u8)
@@ -207,7 +207,7 @@ fn read_images(
     if shape.channels == 1 {
         return Ok((shape, values));
     }
-    // NumPy's images have the channels of a pixel side by side.
+    // In NumPy images, the channels of a pixel are adjacent.
     let mut images = Vec::with_capacity(values.len());
     for image in values.chunks_exact(shape.pixels()) {
         for channel in 0..shape.channels {

@@ -1,4 +1,4 @@
-//! Which data to use, where it is, and one line that says so.
+//! The selection of the data and their location, and a line that describes them.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -17,10 +17,10 @@ pub const DATA_VARIABLE: &str = "EI_NORM_DATA";
 /// The folder that Debian's package `dataset-fashion-mnist` installs.
 pub const SYSTEM_FOLDER: &str = "/usr/share/datasets/fashion-mnist";
 
-/// The data that the user asked for.
+/// The data requested by the user.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Selection {
-    /// The folder in `EI_NORM_DATA` where that is set and not empty, else the embedded subset.
+    /// The folder in `EI_NORM_DATA` if it is set and not empty, otherwise the embedded subset.
     #[default]
     Default,
     /// This folder or file.
@@ -29,12 +29,12 @@ pub enum Selection {
     Full,
 }
 
-/// What the surroundings of the process say about data.
+/// The settings of the environment of the process that concern data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
     /// The value of `EI_NORM_DATA`.
     pub data: Option<OsString>,
-    /// The folder for downloaded data, where the user has a home.
+    /// The folder for downloaded data, if the user has a home directory.
     pub cache: Option<PathBuf>,
     /// The folder for data installed by the system.
     pub system: PathBuf,
@@ -56,27 +56,27 @@ impl Environment {
     ///
     /// # Errors
     ///
-    /// [`DataError::NoCacheFolder`] where the user has no home directory.
+    /// [`DataError::NoCacheFolder`] if the user has no home directory.
     pub fn cache_folder(&self) -> Result<&Path, DataError> {
         self.cache.as_deref().ok_or(DataError::NoCacheFolder)
     }
 }
 
-/// What made the program look into a folder.
+/// The reason for the choice of a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChosenBy {
-    /// The user named it.
+    /// The user named the folder.
     Name,
     /// The environment variable `EI_NORM_DATA`.
     Variable,
-    /// It is the cache of downloads.
+    /// It is the folder of downloads.
     Cache,
     /// It is the folder of the system's package.
     System,
 }
 
 impl ChosenBy {
-    /// What to add to the path so that a reader knows why it was used.
+    /// A remark after the path that tells the reason for its use.
     fn remark(self) -> &'static str {
         match self {
             Self::Name => "",
@@ -87,7 +87,7 @@ impl ChosenBy {
     }
 }
 
-/// Where the files are.
+/// The location of the files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
     Embedded,
@@ -95,7 +95,7 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    /// Turns what the user asked for into a place.
+    /// The location for a selection.
     pub(crate) fn resolve(
         selection: &Selection,
         environment: &Environment,
@@ -135,14 +135,14 @@ fn is_complete(folder: &Path) -> bool {
         .all(|file| file.locate(folder).is_some())
 }
 
-/// What a data set is, in numbers.
+/// A description of a data set in numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     /// Its name.
     pub name: String,
-    /// How many training images it has.
+    /// The number of training images.
     pub train: usize,
-    /// How many test images it has.
+    /// The number of test images.
     pub test: usize,
     /// The shape of an image.
     pub shape: Shape,
@@ -170,7 +170,7 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Which data is used; its `Display` is the one line that tells the user.
+/// The source of the data; its `Display` is one line for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// The subset that is compiled into the program.
@@ -179,19 +179,19 @@ pub enum Source {
     Folder {
         /// Its path.
         path: PathBuf,
-        /// Why it was used.
+        /// The reason for its use.
         chosen_by: ChosenBy,
-        /// Whether its content is known.
+        /// The identity of its content.
         identity: Identity,
-        /// What it holds.
+        /// A description of its content.
         summary: Summary,
     },
-    /// Arrays of a program.
+    /// Arrays in memory, from a program.
     Memory(Summary),
 }
 
 impl Source {
-    /// What the data are, wherever they lie.
+    /// A description of the data without their location.
     pub fn content(&self) -> String {
         let known = |identity: Identity, train, test| {
             let (train, test) = (grouped(train), grouped(test));
@@ -222,7 +222,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// The number with a comma between each three digits.
+/// The number with a comma after each three digits.
 fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();

@@ -4,17 +4,17 @@ use std::fmt;
 
 use super::error::DataError;
 
-/// The most rows, and the most columns, of an image.
+/// The largest number of rows, and of columns, of an image.
 pub const MAX_SIDE: usize = 4096;
-/// The most channels of an image.
+/// The largest number of channels of an image.
 pub const MAX_CHANNELS: usize = 64;
-/// The most classes of a data set.
+/// The largest number of classes of a data set.
 pub const MAX_CLASSES: usize = 1000;
 
-/// The shape of an image; its `Display` is such as `1x28x28`.
+/// The shape of an image; its `Display` is for example `1x28x28`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
-    /// Channels: 1 of grey, 3 of colour.
+    /// Channels: 1 for grey, 3 for colour.
     pub channels: usize,
     /// Rows.
     pub height: usize,
@@ -23,12 +23,12 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Values of an image.
+    /// The number of values of an image.
     pub fn pixels(self) -> usize {
         self.channels * self.height * self.width
     }
 
-    /// Whether the numbers are those of an image that can be read.
+    /// Checks that this is the shape of a supported image.
     pub(crate) fn check(self) -> Result<Self, DataError> {
         let sides = [self.height, self.width];
         match (1..=MAX_CHANNELS).contains(&self.channels)
@@ -48,7 +48,8 @@ impl fmt::Display for Shape {
 
 /// Images, each with the label of its class.
 ///
-/// The pixels stay bytes, a quarter of the memory of `f32`; a batch is converted when it is made.
+/// The pixels are stored as bytes, which need a quarter of the memory of `f32`; they are converted when a
+/// batch is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Split {
     shape: Shape,
@@ -58,14 +59,13 @@ pub struct Split {
 }
 
 impl Split {
-    /// Joins images with their labels. `images` holds one image after the other; of each, its channels
-    /// one after the other, each row by row.
+    /// Joins images with their labels. `images` holds one image after the other, the channels of each image
+    /// one after the other, each channel row by row.
     ///
     /// # Errors
     ///
-    /// [`DataError::Shape`] and [`DataError::Classes`] for numbers out of range, and
-    /// [`DataError::BadSplit`] where there are no labels, a label names no class, or the values are not
-    /// those of an image for each label.
+    /// [`DataError::Shape`] and [`DataError::Classes`] for numbers out of range, and [`DataError::BadSplit`]
+    /// if there are no labels, a label is not a class, or the number of values does not match the labels.
     pub fn new(
         shape: Shape,
         classes: usize,
@@ -105,17 +105,17 @@ impl Split {
         self.classes
     }
 
-    /// How many images there are.
+    /// The number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
-    /// Whether there are no images; never so for a split that was made.
+    /// Whether there are no images; always false for a split from [`new`](Self::new).
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
 
-    /// Values of an image.
+    /// The number of values of an image.
     pub fn pixels(&self) -> usize {
         self.shape.pixels()
     }
@@ -124,7 +124,7 @@ impl Split {
     ///
     /// # Panics
     ///
-    /// Where `index` is not below [`len`](Self::len).
+    /// If `index` is not below [`len`](Self::len).
     pub fn image(&self, index: usize) -> &[u8] {
         let pixels = self.pixels();
         &self.images[index * pixels..(index + 1) * pixels]
@@ -134,7 +134,7 @@ impl Split {
     ///
     /// # Panics
     ///
-    /// Where `index` is not below [`len`](Self::len).
+    /// If `index` is not below [`len`](Self::len).
     pub fn label(&self, index: usize) -> u8 {
         self.labels[index]
     }

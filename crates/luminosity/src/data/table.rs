@@ -1,4 +1,4 @@
-//! Reads images as tables: a CSV file whose rows are a label and the pixels of a square image.
+//! Reads images from tables: CSV files whose rows are a label and the pixels of a square image.
 
 use std::io::Read;
 use std::path::Path;
@@ -9,10 +9,10 @@ use super::input::{self, MAX_BYTES, Problem, file_sha256, unpack};
 use super::split::Shape;
 use super::verify::FileReport;
 
-/// The most characters of a value, with its comma.
+/// The most characters of a value, including its comma.
 const CHARACTERS: u64 = 8;
 
-/// Reads a table to train on and one to test with.
+/// Reads the training table and the test table.
 pub(crate) fn read(name: String, train: &Path, test: &Path) -> Result<Contents, DataError> {
     let mut files = Vec::new();
     let (shape, train) = table(train, &mut files)?;
@@ -90,7 +90,7 @@ fn rows(input: &mut dyn Read, examples: &mut Examples) -> Result<Shape, Problem>
     }
 }
 
-/// The shape of a grey square image with so many pixels.
+/// The shape of a grey square image with this number of pixels.
 pub(crate) fn square(pixels: usize) -> Option<Shape> {
     let side = pixels.isqrt();
     (side > 0 && side * side == pixels).then_some(Shape {

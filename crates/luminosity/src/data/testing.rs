@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use super::files::IdxFile;
 use super::source::Environment;
 
-/// Pixels of an image of Fashion-MNIST.
+/// The number of pixels of a Fashion-MNIST image.
 pub(super) const PIXELS: usize = 784;
 
 /// An IDX file with the given header words and values.
@@ -26,7 +26,7 @@ pub(super) fn images(count: u8) -> Vec<u8> {
     idx(&[2051, count.into(), 28, 28], &values)
 }
 
-/// `count` labels, 0 to 9 over and over.
+/// `count` labels, 0 to 9 repeatedly.
 pub(super) fn labels(count: u8) -> Vec<u8> {
     let values: Vec<u8> = (0..count).map(|index| index % 10).collect();
     idx(&[2049, count.into()], &values)
@@ -42,7 +42,7 @@ pub(super) fn tiny(file: IdxFile) -> Vec<u8> {
     }
 }
 
-/// An environment that has nothing but folders inside `root`.
+/// An environment with folders inside `root` only.
 pub(super) fn environment(root: &Path) -> Environment {
     Environment {
         data: None,

@@ -33,11 +33,11 @@ fn the_default_is_the_embedded_subset() {
                 .filter(|&&label| usize::from(label) == class);
             assert_eq!(members.count(), length / 10, "class {class}");
         }
-        // Real images: neither empty nor constant.
+        // Real images are neither empty nor constant.
         let bright = |index| split.image(index).iter().any(|&pixel| pixel > 127);
         assert!((0..length).filter(|&index| bright(index)).count() > length * 9 / 10);
     }
-    // The published data starts with an ankle boot, in both splits.
+    // The published data start with an ankle boot, in both splits.
     assert_eq!((data.train().label(0), data.test().label(0)), (9, 9));
 }
 
@@ -103,11 +103,11 @@ fn the_variable_names_a_folder_unless_it_is_empty() {
     let data = Dataset::load_in(&Selection::Default, &with(Path::new(""))).unwrap();
     assert_eq!(data.source(), &Source::Embedded);
 
-    // A wrong value is an error, not a reason to fall back.
+    // A wrong value is an error; there is no fallback.
     let error = Dataset::load_in(&Selection::Default, &with(Path::new("/no/such"))).unwrap_err();
     assert!(matches!(error, DataError::NotThere { path, .. } if path == "/no/such"));
 
-    // The option wins over the variable.
+    // The option takes precedence over the variable.
     let other = root.path().join("other");
     write_tiny(&other);
     let data = Dataset::load_in(&directory(&other), &with(&folder)).unwrap();
@@ -205,7 +205,7 @@ fn full_takes_nothing_but_the_published_data() {
     let error = load(&Selection::Full, root.path()).unwrap_err();
     assert!(matches!(error, DataError::NotPublished { .. }), "{error}");
 
-    // To say so is what verifying is for.
+    // `verify_in` reports this instead of failing.
     let report = verify_in(&Selection::Full, &environment(root.path())).unwrap();
     assert_eq!(report.files[0].identity, Some(Identity::Other));
     assert!(
@@ -215,7 +215,7 @@ fn full_takes_nothing_but_the_published_data() {
     );
 }
 
-/// Where the published data are installed; the digests of the subset are checked everywhere.
+/// Runs where the published data are installed; the digests of the subset are checked everywhere.
 #[test]
 fn the_subset_is_the_first_of_each_class_of_the_published_data() {
     if !Path::new(SYSTEM_FOLDER).exists() {

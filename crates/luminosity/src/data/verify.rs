@@ -1,7 +1,7 @@
-//! Tells whether data is the published Fashion-MNIST, by the SHA-256 of its files.
+//! Tells whether data are the published Fashion-MNIST, by the SHA-256 of the files.
 //!
-//! The digests are of the unpacked content, because the same content is
-//! distributed under several compressions.
+//! The digests are of the unpacked content, because the same content is distributed under several
+//! compressions.
 
 use std::fmt;
 
@@ -30,19 +30,19 @@ pub fn subset_sha256(file: IdxFile) -> &'static str {
     }
 }
 
-/// What the content of a file, or of all four, is known to be.
+/// The known identity of the content of a file, or of all four files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Identity {
     /// The published Fashion-MNIST.
     Published,
-    /// The subset of it that is also compiled into the program.
+    /// The embedded subset of it.
     Subset,
     /// Something else in the same format.
     Other,
 }
 
 impl Identity {
-    /// What a file with this digest is.
+    /// The identity of a file with this digest.
     pub fn of(file: IdxFile, sha256: &str) -> Self {
         if sha256 == published_sha256(file) {
             Self::Published
@@ -69,13 +69,13 @@ impl fmt::Display for Identity {
 pub struct FileReport {
     /// Where it was found.
     pub found: String,
-    /// How many examples it holds.
+    /// The number of examples.
     pub count: usize,
-    /// What they are, such as `images`.
+    /// The kind of the examples, such as `images`.
     pub kind: &'static str,
     /// The SHA-256 of its unpacked content.
     pub sha256: String,
-    /// What that content is; none for another format than IDX.
+    /// The identity of that content; none for formats other than IDX.
     pub identity: Option<Identity>,
 }
 
@@ -96,10 +96,10 @@ impl fmt::Display for FileReport {
     }
 }
 
-/// What [`verify`] found.
+/// The result of [`verify`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verification {
-    /// Which data was looked at.
+    /// The source of the data.
     pub source: Source,
     /// Its files; the four IDX files in the order of [`IdxFile::ALL`].
     pub files: Vec<FileReport>,
@@ -107,13 +107,13 @@ pub struct Verification {
     pub sha256: String,
 }
 
-/// Reads the selected data and tells what it is.
+/// Reads the selected data and identifies them.
 ///
-/// Data that is not the published Fashion-MNIST is a finding, not an error.
+/// Data that are not the published Fashion-MNIST are a result, not an error.
 ///
 /// # Errors
 ///
-/// Where a file is missing or is not well-formed, see [`DataError`].
+/// If a file is missing or not well-formed; see [`DataError`].
 pub fn verify(selection: &Selection) -> Result<Verification, DataError> {
     verify_in(selection, &Environment::of_process())
 }
@@ -122,7 +122,7 @@ pub fn verify(selection: &Selection) -> Result<Verification, DataError> {
 ///
 /// # Errors
 ///
-/// As [`verify`].
+/// Like [`verify`].
 pub fn verify_in(
     selection: &Selection,
     environment: &Environment,

@@ -1,16 +1,16 @@
-//! Box plots of one sample each, for every figure that has some.
+//! Box plots, one for each sample, in all figures with box plots.
 
 use super::canvas::Canvas;
 use super::legend::Swatch;
 use super::mark::{Axes, Boxed};
 use super::sample::Sample;
 
-/// Most values drawn one by one over a box; more of them would hide it.
+/// The most values that are drawn as points over a box; more would hide the box.
 const MOST_POINTS: usize = 60;
-/// Widest box.
+/// The widest box.
 const WIDEST: f64 = 40.0;
 
-/// What stands for `samples` in a legend, and what the marks mean, for a caption.
+/// The legend entry for `samples`, and the meaning of the marks for a caption.
 pub(super) fn legend<'a>(
     samples: impl Iterator<Item = &'a Sample>,
     points: bool,
@@ -25,8 +25,8 @@ pub(super) fn legend<'a>(
     (Swatch::Box, format!("{marks}; dots: {dots}."))
 }
 
-/// Draws a box, with all of its values if there are few and `points` is set; the only value of
-/// a sample is a marker.
+/// Draws a box, with all of its values if there are few and `points` is set. A single value is drawn as a
+/// marker.
 pub(super) fn draw(canvas: &mut Canvas, axes: &Axes, boxed: &Boxed) {
     let (sample, look, x) = (&boxed.sample, boxed.look, axes.x(boxed.x));
     let (Some(quartiles), Some(whiskers)) = (sample.quartiles(), sample.whiskers()) else {
@@ -69,7 +69,7 @@ pub(super) fn draw(canvas: &mut Canvas, axes: &Axes, boxed: &Boxed) {
     }
 }
 
-/// Offset of point `i`, between −½ and ½: neighbours in value lie far apart.
+/// The offset of point `i`, between −½ and ½: neighbouring values get distant offsets.
 fn spread(i: usize) -> f64 {
     const GOLDEN: f64 = 0.618_033_988_749_895;
     (0.5 + i as f64 * GOLDEN).fract() - 0.5

@@ -19,14 +19,14 @@ pub struct BoxPlots {
     pub x_label: String,
     /// Label of the y axis with its unit.
     pub y_label: String,
-    /// What gives a value, in the singular, such as "setting".
+    /// The noun for one value, such as "setting".
     pub sample: String,
-    /// Where the y axis starts at the lowest. Values below count in the box, but are drawn as
-    /// triangles at the edge and counted in the caption.
+    /// The lowest start of the y axis. Values below it count in the box, but are drawn as triangles at the
+    /// edge and counted in the caption.
     pub floor: Option<f64>,
-    /// Whether to draw all values over a box of at most 60, rather than its outliers alone.
+    /// Whether to draw all values over a box of at most 60, instead of the outliers alone.
     pub points: bool,
-    /// What [`BoxPanel::references`] are, for the legend.
+    /// The meaning of [`BoxPanel::references`], for the legend.
     pub reference: String,
     /// The panels in order.
     pub panels: Vec<BoxPanel>,
@@ -39,20 +39,20 @@ pub struct BoxPanel {
     pub heading: String,
     /// Names of the groups along the x axis.
     pub groups: Vec<String>,
-    /// The series in order of appearance.
+    /// The series, in the order of drawing.
     pub series: Vec<BoxSeries>,
-    /// For each group the height of a reference line, NaN for none; may be empty.
+    /// The height of a reference line for each group, NaN for none; may be empty.
     pub references: Vec<f64>,
 }
 
 /// One condition in all groups.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BoxSeries {
-    /// Name in the legend; an empty one is left out there.
+    /// The name in the legend; omitted there if empty.
     pub label: String,
     /// Colour.
     pub colour: Colour,
-    /// The values of each group. Those not finite are left out and counted in the caption.
+    /// The values of each group. Non-finite values are left out and counted in the caption.
     pub values: Vec<Vec<f64>>,
     /// A mark such as "***" for each group, above its box; may be empty.
     pub marks: Vec<String>,
@@ -60,16 +60,16 @@ pub struct BoxSeries {
 
 /// Height of a plot area.
 const HEIGHT: f64 = 185.0;
-/// Narrowest room of a box in which panels go side by side.
+/// The narrowest space of a box with panels side by side.
 const NARROWEST: f64 = 16.0;
-/// Share of a group that its boxes fill.
+/// The share of the width of a group that its boxes fill.
 const FILLED: f64 = 0.86;
 
 /// Draws the panels of `b`.
 ///
 /// # Errors
 ///
-/// See [`FigureError`]; there is no input on which this panics.
+/// See [`FigureError`]; no input makes this panic.
 pub fn box_plots(b: &BoxPlots) -> Result<Figure, FigureError> {
     chart(b)?.draw()
 }
@@ -126,7 +126,7 @@ pub(super) fn chart(b: &BoxPlots) -> Result<Chart, FigureError> {
     })
 }
 
-/// Checks the series of `panel` and sorts their values.
+/// Checks the series of `panel` and sorts the values.
 fn rows(panel: &BoxPanel) -> Result<Vec<Row<'_>>, FigureError> {
     let groups = panel.groups.len();
     if groups == 0 || panel.series.is_empty() {
@@ -150,7 +150,7 @@ fn rows(panel: &BoxPanel) -> Result<Vec<Row<'_>>, FigureError> {
 }
 
 impl BoxPanel {
-    /// The boxes side by side in each group, their marks above, and the reference across.
+    /// The boxes side by side in each group, the marks above them, and the reference line across.
     fn marks(&self, rows: &[Row], points: bool) -> Vec<Mark> {
         let room = FILLED / rows.len() as f64;
         let mut marks = Vec::new();
@@ -179,7 +179,7 @@ impl BoxPanel {
 }
 
 impl BoxPlots {
-    /// Panels side by side as far as the boxes have room.
+    /// Places panels side by side if the boxes have enough space.
     fn grid(&self) -> Grid {
         let boxes = |p: &BoxPanel| p.groups.len() * p.series.len();
         let most = self.panels.iter().map(boxes).max().unwrap_or(0) as f64;

@@ -1,4 +1,4 @@
-//! A drawing surface over kuva: marks and text in canvas units, axes, rendering.
+//! A drawing surface on top of kuva: marks and text in canvas units, axes, rendering.
 
 use kuva::RasterBackend;
 use kuva::backend::svg::SvgBackend;
@@ -13,7 +13,7 @@ use super::scale::Scale;
 use super::text::Type;
 use super::{Figure, FigureError, GRID, INK, Look, PIXELS_PER_UNIT, TICK, UNITS_PER_MM, WIDTH};
 
-/// First choice is the face kuva rasterizes with and measures by.
+/// The first is the font with which kuva rasterizes and measures.
 const FONTS: &str = "DejaVu Sans, Verdana, Arial, sans-serif";
 
 /// A position on the canvas, y downwards.
@@ -74,7 +74,7 @@ impl Canvas {
         add_axes_and_grid(&mut self.scene, &computed, &layout);
     }
 
-    /// Sets `content`, if there is any, with its baseline at `at`.
+    /// Draws `content`, if not empty, with its baseline at `at`.
     pub fn text(&mut self, at: Point, content: &str, style: Type) {
         if content.is_empty() {
             return;
@@ -83,7 +83,7 @@ impl Canvas {
         let content = content.replace(char::is_control, " ");
         let Type { size, anchor, .. } = style;
         let color = Some(Color::from(style.color));
-        // The raster backend has a bold face for spans only.
+        // The raster backend has a bold font only for spans.
         self.scene.add(if style.bold {
             Primitive::RichText {
                 x,
@@ -114,7 +114,7 @@ impl Canvas {
         });
     }
 
-    /// A solid line through `points`.
+    /// Draws a solid line through `points`.
     pub fn line(&mut self, points: Vec<Point>, color: &str, width: f64) {
         self.scene.add(Primitive::PolyLine {
             points,
@@ -124,7 +124,7 @@ impl Canvas {
         });
     }
 
-    /// A line through `points` in the manner of `look`.
+    /// Draws a line through `points` with the dashes and colour of `look`.
     pub fn curve(&mut self, points: Vec<Point>, look: Look, width: f64) {
         match look.dash() {
             [] => self.line(points, look.hue, width),
@@ -136,7 +136,7 @@ impl Canvas {
         }
     }
 
-    /// The area inside `outline`.
+    /// Fills the area inside `outline`.
     pub fn area(&mut self, outline: &[Point], color: &str, opacity: f64) {
         if outline.is_empty() {
             return;
@@ -157,7 +157,7 @@ impl Canvas {
         })));
     }
 
-    /// A box between two corners, white inside for an open look.
+    /// Draws a box between two corners, white inside for an open look.
     pub fn rectangle(&mut self, (left, top): Point, (right, bottom): Point, look: Look) {
         let mut outline = vec![(left, top), (right, top), (right, bottom), (left, bottom)];
         self.area(&outline, "#ffffff", 1.0);
@@ -172,7 +172,7 @@ impl Canvas {
         }
     }
 
-    /// A filled triangle that points down to a value below the axis at `at`.
+    /// Draws a filled triangle at `at` that points down, for a value below the axis.
     pub fn below(&mut self, (x, y): Point, color: &str) {
         let outline = [(x - 3.0, y - 6.0), (x + 3.0, y - 6.0), (x, y - 0.5)];
         self.area(&outline, color, 1.0);
@@ -190,17 +190,17 @@ impl Canvas {
         });
     }
 
-    /// A translucent dot, for one value among many.
+    /// Draws a translucent dot, for one value among many.
     pub fn dot(&mut self, at: Point, radius: f64, color: &str) {
         self.circle(at, radius, (color, 0.45), None);
     }
 
-    /// A dot with a white rim, for one value among many that are told apart by colour.
+    /// Draws a dot with a white rim, for one value among many that differ in colour.
     pub fn point(&mut self, at: Point, radius: f64, color: &str) {
         self.circle(at, radius, (color, 0.85), Some(("#ffffff", 0.5)));
     }
 
-    /// A marker in the manner of `look`, for a value that stands for others.
+    /// Draws a marker in the style of `look`, for a value that summarizes others.
     pub fn marker(&mut self, at: Point, radius: f64, look: Look) {
         let fill = if look.open() { "#ffffff" } else { look.hue };
         if look.style < 2 {
@@ -231,7 +231,7 @@ impl Canvas {
         let svg = SvgBackend::new()
             .with_pretty(true)
             .render_scene(&self.scene);
-        // The backend writes a size in pixels; print wants one in millimetres.
+        // The backend writes the size in pixels; print needs millimetres.
         let svg = svg.replacen(
             &format!("width=\"{width}\" height=\"{height}\""),
             &format!(

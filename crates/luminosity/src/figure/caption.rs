@@ -1,25 +1,25 @@
-//! Sentences under a figure: how many values there are, and which are not shown.
+//! Sentences under a figure: the number of values, and the values that are not shown.
 
 use super::sample::Sample;
 
-/// Most places named one by one.
+/// The most places that are named individually.
 const NAMED: usize = 6;
 
-/// One sample of a figure, counted.
+/// The counts of one sample of a figure.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Count {
-    /// Where it is drawn.
+    /// Where the sample is drawn.
     pub place: String,
-    /// Number of values.
+    /// The number of values.
     pub n: usize,
-    /// Number of missing values, which `n` leaves out.
+    /// The number of missing values, not included in `n`.
     pub missing: usize,
-    /// Number of values that the axes do not reach.
+    /// The number of values outside the axes.
     pub off: usize,
 }
 
 impl Count {
-    /// Counts `sample`, and those of its values that are `off` the axes.
+    /// Counts `sample`; `off` tells whether a value is outside the axes.
     pub fn of(place: String, sample: &Sample, off: impl Fn(f64) -> bool) -> Self {
         Self {
             place,
@@ -30,7 +30,7 @@ impl Count {
     }
 }
 
-/// Why values are off the axis, or missing.
+/// The reasons for values outside the axis and for missing values.
 pub(super) type Reasons = [&'static str; 2];
 
 /// A value that is not finite is missing.
@@ -39,8 +39,8 @@ pub(super) const MISSING: &str = "Missing or not finite";
 /// The axis starts above some values.
 pub(super) const BELOW: Reasons = ["Triangles: values below the axis", MISSING];
 
-/// What the `marks` are, and the `counts` of them: one `mark` per `what`, a sample in `each`
-/// place, and why some are not there.
+/// Describes the `marks` and their `counts`: one `mark` for each `what`, a sample in `each` place, and the
+/// reasons for omitted values.
 pub(super) fn caption(
     marks: &str,
     size: (&str, &str, &str),
@@ -59,7 +59,7 @@ pub(super) fn caption(
     join(&sentences.each_ref().map(String::as_str), " ")
 }
 
-/// How many marks there are: one `mark` per `what`, `counts` of them in each `place`.
+/// The number of marks: one `mark` for each `what`, `counts` of them in each `place`.
 fn sizes((mark, what, place): (&str, &str, &str), counts: impl Iterator<Item = usize>) -> String {
     let counts: Vec<usize> = counts.collect();
     let least = counts.iter().copied().min().unwrap_or(0);
@@ -77,7 +77,7 @@ fn sizes((mark, what, place): (&str, &str, &str), counts: impl Iterator<Item = u
     }
 }
 
-/// Where and how many values are left out because of `why`; nothing if none are.
+/// The places and numbers of values that are omitted because of `why`; empty if there are none.
 fn omitted<'a>(why: &str, places: impl Iterator<Item = (&'a str, usize)>) -> String {
     let places: Vec<_> = places.filter(|p| p.1 > 0).collect();
     match places.len() {
@@ -96,7 +96,7 @@ fn omitted<'a>(why: &str, places: impl Iterator<Item = (&'a str, usize)>) -> Str
     }
 }
 
-/// Names of a place, from the outermost in, without those left empty.
+/// The names of a place, from the outermost inwards, without empty names.
 pub(super) fn place(names: &[&str]) -> String {
     join(names, ", ")
 }

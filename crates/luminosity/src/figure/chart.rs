@@ -1,4 +1,4 @@
-//! A figure described by data, and the one layout that all figures have.
+//! The data of a figure, and the common layout of all figures.
 
 use super::canvas::{Area, Canvas};
 use super::legend::{Entry, Legend, Swatch};
@@ -8,26 +8,26 @@ use super::scale::Scale;
 use super::text::{Type, text_width, wrap};
 use super::{BODY, Figure, FigureError, INK, Look, MUTED, SMALL, TITLE, WIDTH};
 
-/// Room left of a plot area, for tick labels and the letter.
+/// The space left of a plot area, for tick labels and the letter.
 const LEFT: f64 = 42.0;
-/// Room right of a plot area.
+/// The space right of a plot area.
 const RIGHT: f64 = 12.0;
-/// Gap between rows of panels.
+/// The gap between rows of panels.
 const GAP: f64 = 14.0;
-/// Distance of the lines of the title.
+/// The line distance of the title.
 const TITLE_LINE: f64 = 16.25;
-/// Distance of the lines above a plot area.
+/// The line distance above a plot area.
 const LINE: f64 = 15.0;
-/// Distance of the lines of the label below it.
+/// The line distance of the label below it.
 const LABEL_LINE: f64 = 13.0;
-/// Distance of the lines of the caption.
+/// The line distance of the caption.
 const CAPTION_LINE: f64 = 12.0;
-/// Room of the tick labels below a plot area.
+/// The space of the tick labels below a plot area.
 const TICKS: f64 = 20.0;
-/// Room of a swatch in a key.
+/// The space of a swatch in a key.
 const SWATCH: f64 = 20.0;
 
-/// The plot areas of a figure, all of one size.
+/// The plot areas of a figure, all of the same size.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Grid {
     columns: usize,
@@ -60,7 +60,7 @@ impl Grid {
         grid
     }
 
-    /// Left end of the plot area of panel `i`.
+    /// The left end of the plot area of panel `i`.
     pub fn left(self, i: usize) -> f64 {
         let cell = WIDTH / self.columns as f64;
         let spare = cell - LEFT - RIGHT - self.width;
@@ -68,11 +68,11 @@ impl Grid {
     }
 }
 
-/// What the x axis shows.
+/// The x axis.
 #[derive(Debug, Clone)]
 pub(super) enum Across {
     Numbers(Scale),
-    /// Categories at 1, 2, ..., each with its name and a description that may be empty.
+    /// Categories at 1, 2, ..., each with its name and an optional description.
     Names(Vec<(String, String)>),
 }
 
@@ -83,15 +83,15 @@ impl Across {
     }
 }
 
-/// A line above a plot area: what a look means, or a remark.
+/// A line above a plot area: the meaning of a look, or a remark.
 pub(super) type Key = (Option<(Swatch, Look)>, String);
 
-/// Whether `text` fits one line beside a swatch above a plot area of `width`.
+/// Whether `text` fits on one line beside a swatch above a plot area of `width`.
 pub(super) fn key_fits(text: &str, width: f64) -> bool {
     text_width(text, SMALL) <= width - SWATCH
 }
 
-/// Axes with marks.
+/// The axes and marks of a panel.
 #[derive(Debug, Clone)]
 pub(super) struct Panel {
     pub heading: String,
@@ -147,7 +147,7 @@ impl Panel {
         }
     }
 
-    /// Room of the ticks or names below a plot area.
+    /// The space of the ticks or names below a plot area.
     fn ticks(&self, left: f64, width: f64) -> f64 {
         self.names(left, width).map_or(TICKS, |n| n.height + 3.0)
     }
@@ -165,7 +165,7 @@ impl Panel {
         canvas.text((area.left - 32.0, first), letter, style);
         let head = self.head(width);
         for (i, (look, text, style, indent)) in head.iter().enumerate() {
-            // The label of the axis stands right above it.
+            // The label of the axis is directly above it.
             let y = match i + 1 == head.len() {
                 true => area.top - 12.0,
                 false => first + LINE * i as f64,
@@ -198,7 +198,7 @@ impl Chart {
         wrap(&self.title, TITLE, 0.8 * WIDTH)
     }
 
-    /// Top of the first row, room above a plot area, and distance of the rows.
+    /// The top of the first row, the space above a plot area, and the distance of the rows.
     fn rows(&self) -> (f64, f64, f64) {
         let (grid, panels) = (self.grid, self.panels.iter());
         let lines = panels.clone().map(|p| p.head(grid.width).len()).max();
@@ -258,7 +258,7 @@ impl Chart {
     }
 }
 
-/// Letter of panel `i` of `panels`, doubled after Z; a panel on its own has none.
+/// The letter of panel `i` of `panels`, doubled after Z; a single panel has none.
 pub(super) fn letter(i: usize, panels: usize) -> String {
     let letter = char::from(b'A' + (i % 26) as u8).to_string();
     letter.repeat(if panels > 1 { i / 26 + 1 } else { 0 })

@@ -1,15 +1,15 @@
-//! Cutting lines and areas at the foot of a plot area; y grows downwards.
+//! Clips lines and areas at the bottom of a plot area; y grows downwards.
 
 use super::canvas::Point;
 
-/// Where the line from `a` to `b` crosses the height `floor`, if it does.
+/// The point where the line from `a` to `b` crosses the height `floor`, if it does.
 fn crossing(a: Point, b: Point, floor: f64) -> Option<Point> {
     let crosses = (a.1 > floor) != (b.1 > floor);
     let share = (floor - a.1) / (b.1 - a.1);
     crosses.then_some((a.0 + share * (b.0 - a.0), floor))
 }
 
-/// The stretches of a line above `floor`.
+/// The parts of a line above `floor`.
 pub(super) fn line(points: &[Point], floor: f64) -> Vec<Vec<Point>> {
     let mut stretches = Vec::new();
     let mut stretch = Vec::new();

@@ -1,26 +1,26 @@
-//! Colours that keep their meaning from figure to figure.
+//! Colours with the same meaning in every figure.
 
-/// What the colour of a series stands for.
+/// The meaning of the colour of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colour {
-    /// A condition, by its place among all.
+    /// A condition, by its position among all conditions.
     Condition(usize),
-    /// One of several levels in order, from dark to light.
+    /// One of several ordered levels, from dark to light.
     Level {
-        /// Place of the level, from 0.
+        /// The position of the level, from 0.
         index: usize,
-        /// Number of levels; more than 16 do not all differ.
+        /// The number of levels; with more than 16, some have the same colour.
         count: usize,
     },
 }
 
-/// The hues of Okabe and Ito (2008), legible to colour-blind readers, with grey in the place
-/// of their yellow, which is too faint for a line on white.
+/// The hues of Okabe and Ito (2008), legible to colour-blind readers, with grey in place of yellow, which is
+/// too faint for a line on white.
 const HUES: [&str; 8] = [
     "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000", "#999999",
 ];
 
-/// Hue and style of each condition: kin share a hue.
+/// The hue and style of each condition; related conditions share a hue.
 const CONDITIONS: [(usize, usize); 11] = [
     (7, 0), // none: grey
     (6, 0), // ln+: black
@@ -35,22 +35,22 @@ const CONDITIONS: [(usize, usize); 11] = [
     (5, 1), // inorm+learned-lateral: sky blue, open
 ];
 
-/// "Plasma" of matplotlib without its palest fifth: lightness grows evenly, for colour-blind
-/// readers and in grey print too.
+/// "Plasma" of matplotlib without its palest fifth: the lightness grows evenly, also for colour-blind readers
+/// and in grey print.
 const RAMP: [&str; 16] = [
     "#0d0887", "#2d0594", "#44039e", "#5a01a5", "#6f00a8", "#8405a6", "#9713a0", "#a82295",
     "#b73189", "#c6417c", "#d35070", "#de6064", "#e87058", "#f0804d", "#f79341", "#fca636",
 ];
 
-/// Lengths of dash and gap of each style; the first is solid.
+/// The lengths of dash and gap of each style; the first is solid.
 const DASHES: [&[f64]; 4] = [&[], &[5.0, 2.5], &[1.5, 2.0], &[6.0, 2.0, 1.5, 2.0]];
 
-/// How one condition looks in every panel of a figure.
+/// The appearance of one condition in every panel of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Look {
     /// Hex colour.
     pub hue: &'static str,
-    /// Dash and marker: solid and filled, dashed and open, and two with other markers.
+    /// Dash and marker: solid and filled, dashed and open, and two styles with other markers.
     pub style: usize,
 }
 
@@ -59,7 +59,7 @@ impl Look {
         Self { hue, style }
     }
 
-    /// Lengths of dash and gap in turn; none for a solid line.
+    /// The alternating lengths of dash and gap; none for a solid line.
     pub fn dash(self) -> &'static [f64] {
         DASHES[self.style % DASHES.len()]
     }
@@ -71,7 +71,7 @@ impl Look {
 }
 
 impl Colour {
-    /// How it looks. The first 27 conditions differ, and looks repeat after them.
+    /// The look of the colour. The first 27 conditions differ; then looks repeat.
     pub(super) fn look(self) -> Look {
         match self {
             Self::Condition(index) => {

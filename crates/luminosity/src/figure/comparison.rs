@@ -14,12 +14,12 @@ use crate::stats::{mean, sample_sd};
 pub struct Series<'a> {
     /// Short name, shown on the axis and in the legend.
     pub label: &'a str,
-    /// A few words on what the name stands for; may be empty.
+    /// A few words that explain the name; may be empty.
     pub description: &'a str,
-    /// Its colour; by its place in the comparison if there is none.
+    /// The colour; if none, it follows from the position in the comparison.
     pub colour: Option<Colour>,
-    /// For each seed the test accuracy in percent after each epoch. A value that is not finite
-    /// ends the run there.
+    /// The test accuracy in percent after each epoch, for each seed. A run ends at its first non-finite
+    /// value.
     pub curves: Vec<Vec<f64>>,
 }
 
@@ -28,34 +28,35 @@ pub struct Series<'a> {
 pub struct Comparison<'a> {
     /// Heading of the figure; may be empty.
     pub title: String,
-    /// The conditions in order of appearance.
+    /// The conditions, in the order of drawing.
     pub series: Vec<Series<'a>>,
 }
 
 /// Height of a plot area.
 const HEIGHT: f64 = 205.0;
-/// Widest room of the marks of a condition.
+/// The widest space for the marks of a condition.
 const WIDEST: f64 = 80.0;
-/// Narrowest room that holds the number of a mean.
+/// The narrowest space in which a mean is written as a number.
 const NUMBERED: f64 = 28.0;
 
 /// Draws final accuracies (panel A) and learning curves (panel B) of the conditions of `c`.
 ///
-/// A run counts as diverged if it has a value that is not finite or is shorter than the longest
-/// run of the comparison: it leaves the mean curve where it ends, has no final accuracy, and is
-/// counted in the legend.
+/// A run counts as diverged if it has a non-finite value or is shorter than the longest run of the
+/// comparison: it is left out of the mean curve from its end on, has no final accuracy, and is counted in the
+/// legend.
 ///
 /// # Errors
 ///
-/// See [`FigureError`]; there is no input on which this panics.
+/// See [`FigureError`]; no input makes this panic.
 pub fn comparison(c: &Comparison) -> Result<Figure, FigureError> {
     chart(c)?.draw()
 }
 
-/// Mean, between mean minus and plus the standard deviation as far as they are percentages.
+/// The mean minus the standard deviation, the mean, and the mean plus the standard deviation, limited to
+/// percentages.
 type Moments = [f64; 3];
 
-/// Mean and deviations of `values`; the three are one for a single value.
+/// The moments of `values`; all three are equal for a single value.
 fn moments(values: impl Iterator<Item = f64>) -> Option<Moments> {
     let values: Vec<f64> = values.collect();
     let mean = mean(&values)?;
@@ -67,9 +68,9 @@ fn moments(values: impl Iterator<Item = f64>) -> Option<Moments> {
 struct Condition<'a> {
     series: &'a Series<'a>,
     look: Look,
-    /// For each run its accuracy after the last epoch, `None` where it diverged.
+    /// The accuracy of each run after the last epoch, `None` if the run diverged.
     finals: Vec<Option<f64>>,
-    /// Moments over the runs still going after epoch 1, 2, ..., until none is left.
+    /// The moments over the remaining runs after epoch 1, 2, ..., until no run is left.
     curve: Vec<Moments>,
 }
 
@@ -88,12 +89,12 @@ impl<'a> Condition<'a> {
         })
     }
 
-    /// Final accuracies of the runs that reached the last epoch.
+    /// The final accuracies of the runs that reached the last epoch.
     fn finished(&self) -> impl Iterator<Item = f64> {
         self.finals.iter().flatten().copied()
     }
 
-    /// Its line in the legend.
+    /// The entry in the legend.
     fn entry(&self, described: bool) -> Entry {
         let diverged = self.finals.len() - self.finished().count();
         let mut notes = Vec::new();
@@ -111,7 +112,7 @@ impl<'a> Condition<'a> {
         }
     }
 
-    /// Panel A at `x`: a dot for each run, the mean with its deviation, and its number.
+    /// The marks of panel A at `x`: a dot for each run, the mean with its deviation, and its number.
     fn column(&self, x: f64, slot: f64) -> Vec<Mark> {
         let Some([low, mean, high]) = moments(self.finished()) else {
             let why = if self.finals.is_empty() {
@@ -125,7 +126,7 @@ impl<'a> Condition<'a> {
         let radius = (0.07 * width).clamp(1.8, 3.2);
         let (room, n) = (width / slot, self.finals.len());
         let mut marks = Vec::new();
-        // Every seed has the same offset in all conditions.
+        // Each seed has the same offset in all conditions.
         for (k, value) in self.finals.iter().enumerate().filter(|_| n > 1) {
             let along = (k as f64 + 0.5) / n as f64 - 0.5;
             let x = x + room * (0.34 * along - 0.12);
@@ -182,7 +183,7 @@ pub(super) fn chart(c: &Comparison) -> Result<Chart, FigureError> {
             .flat_map(|(i, c)| c.column(i as f64 + 1.0, slot))
             .collect(),
     };
-    // The only epoch has all conditions at one place: set them side by side.
+    // With a single epoch all conditions are at one place: draw them side by side.
     let aside = |i: usize| match epochs {
         1 => 0.6 * ((i as f64 + 0.5) / conditions.len() as f64 - 0.5),
         _ => 0.0,
@@ -211,7 +212,7 @@ pub(super) fn chart(c: &Comparison) -> Result<Chart, FigureError> {
     })
 }
 
-/// What the marks mean, and how many seeds there are.
+/// The meaning of the marks, and the number of seeds.
 fn caption(conditions: &[Condition], numbered: bool) -> String {
     let runs = || conditions.iter().map(|c| c.finals.len());
     let seeds = match (runs().min().unwrap_or(0), runs().max().unwrap_or(0)) {

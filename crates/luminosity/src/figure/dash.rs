@@ -2,10 +2,10 @@
 
 use super::canvas::Point;
 
-/// Cuts a line along its length by `pattern`, lengths of dash and gap in turn.
+/// Cuts a line into dashes by `pattern`, alternating lengths of dash and gap.
 ///
-/// The raster backend would start the dash pattern afresh at every vertex, which turns a line
-/// of short segments solid.
+/// The raster backend restarts the dash pattern at every vertex, so that a line of short segments would look
+/// solid.
 pub(super) fn dashes(points: &[Point], pattern: &[f64]) -> Vec<Vec<Point>> {
     let mut dashes = Vec::new();
     let mut phase = 0;

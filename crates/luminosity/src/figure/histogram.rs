@@ -10,13 +10,13 @@ use super::sample::{Sample, check};
 use super::scale::{PERCENT, Scale, UNBOUNDED};
 use super::{Figure, FigureError, Look};
 
-/// What the height of a bar is.
+/// The unit of the height of a bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Unit {
-    /// Number of values.
+    /// The number of values.
     #[default]
     Count,
-    /// Share of the values of a set, in percent.
+    /// The share of the values of a set, in percent.
     Share,
 }
 
@@ -25,9 +25,9 @@ pub enum Unit {
 pub struct Histograms {
     /// Heading of the figure; may be empty.
     pub title: String,
-    /// What gives a value, in the singular, such as "setting".
+    /// The noun for one value, such as "setting".
     pub sample: String,
-    /// What the height of a bar is.
+    /// The unit of the height of a bar.
     pub unit: Unit,
     /// The panels in order.
     pub panels: Vec<Histogram>,
@@ -40,36 +40,36 @@ pub struct Histogram {
     pub heading: String,
     /// Label of the x axis.
     pub x_label: String,
-    /// Range of the x axis. Values outside are left out and counted in the caption.
+    /// The range of the x axis. Values outside are left out and counted in the caption.
     pub range: (f64, f64),
     /// Number of bins over the range, at most 500.
     pub bins: usize,
-    /// The sets in order; a second set of the same colour is drawn open.
+    /// The sets, in the order of drawing; a second set of the same colour is drawn open.
     pub sets: Vec<HistogramSet>,
 }
 
 /// One set of values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistogramSet {
-    /// Name in the key of the panel.
+    /// The name in the key of the panel.
     pub label: String,
     /// Colour.
     pub colour: Colour,
-    /// The values. Those not finite are left out and counted in the caption.
+    /// The values. Non-finite values are left out and counted in the caption.
     pub values: Vec<f64>,
 }
 
 /// Height of a plot area.
 const HEIGHT: f64 = 130.0;
-/// More bins than this are thinner than their outline.
+/// With more bins, bars are thinner than their outline.
 const MOST_BINS: usize = 500;
 
-/// A set, counted.
+/// A set and its counts.
 struct Bars<'a> {
     set: &'a HistogramSet,
     look: Look,
     sample: Sample,
-    /// Height of each bar.
+    /// The height of each bar.
     heights: Vec<f64>,
 }
 
@@ -77,7 +77,7 @@ struct Bars<'a> {
 ///
 /// # Errors
 ///
-/// See [`FigureError`]; there is no input on which this panics.
+/// See [`FigureError`]; no input makes this panic.
 pub fn histograms(h: &Histograms) -> Result<Figure, FigureError> {
     chart(h)?.draw()
 }
@@ -119,7 +119,7 @@ pub(super) fn chart(h: &Histograms) -> Result<Chart, FigureError> {
     })
 }
 
-/// Scale of the heights of `bars`, from 0.
+/// The scale of the heights of `bars`, from 0.
 fn scale(bars: &[Bars], unit: Unit) -> Scale {
     let heights = bars.iter().flat_map(|b| &b.heights).copied();
     let most = match unit {
@@ -127,7 +127,7 @@ fn scale(bars: &[Bars], unit: Unit) -> Scale {
         Unit::Share => PERCENT.1,
     };
     let scale = Scale::spanning(heights.chain([0.0, 2.0]), (0.0, most), 0.0, 4.0);
-    // Counts are whole.
+    // Counts are integers.
     Scale {
         step: scale.step.max(1.0),
         ..scale
@@ -167,7 +167,7 @@ impl Histogram {
 }
 
 impl Bars<'_> {
-    /// What it is, in the look of its bars.
+    /// The entry of the key, in the look of the bars.
     fn key(&self, long: bool) -> Key {
         let swatch = match self.look.open() {
             true => Swatch::Line,
@@ -176,7 +176,7 @@ impl Bars<'_> {
         (Some((swatch, self.look)), self.text(long))
     }
 
-    /// Name and size, with the median if it is `long`.
+    /// The name and size, with the median if `long` is set.
     fn text(&self, long: bool) -> String {
         let (label, n) = (&self.set.label, self.sample.n());
         match self.sample.quartiles() {
@@ -185,7 +185,7 @@ impl Bars<'_> {
         }
     }
 
-    /// Runs of bars as one outline each, filled unless it is open.
+    /// Contiguous bars as one outline each, filled unless the look is open.
     fn marks(&self, (from, to): (f64, f64)) -> Vec<Mark> {
         let edge = |i: usize| from + (to - from) * i as f64 / self.heights.len() as f64;
         let bars: Vec<_> = self.heights.iter().enumerate().collect();
@@ -196,7 +196,7 @@ impl Bars<'_> {
             outline.extend(tops.flatten());
             outline.push((edge(run[run.len() - 1].0 + 1), 0.0));
             marks.push(match self.look.open() {
-                // Tells the dashes from a line of the same colour below them.
+                // Separates the dashes from a line of the same colour below them.
                 true => Mark::Line(outline.clone(), Look::new("#ffffff", 0), 1.4),
                 false => Mark::Area(outline.clone(), self.look.hue, 0.35),
             });

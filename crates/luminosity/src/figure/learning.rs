@@ -15,9 +15,9 @@ use super::{Figure, FigureError, Look};
 pub struct LearningCurves {
     /// Heading of the figure; may be empty.
     pub title: String,
-    /// What gives a run, in the singular, such as "setting".
+    /// The noun for one run, such as "setting".
     pub sample: String,
-    /// Where the y axis starts at the lowest; curves are cut there.
+    /// The lowest start of the y axis; curves are clipped there.
     pub floor: Option<f64>,
     /// The panels in order.
     pub panels: Vec<CurvePanel>,
@@ -28,20 +28,20 @@ pub struct LearningCurves {
 pub struct CurvePanel {
     /// Heading of the panel, such as "ε = 0.75"; may be empty.
     pub heading: String,
-    /// The conditions in order of appearance.
+    /// The conditions, in the order of drawing.
     pub series: Vec<CurveSeries>,
 }
 
 /// The runs of one condition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CurveSeries {
-    /// Name in the legend.
+    /// The name in the legend.
     pub label: String,
     /// Colour.
     pub colour: Colour,
-    /// For each run the test accuracy in percent after each epoch. An epoch without a finite
-    /// value leaves the run out of the quartiles of that epoch, and the run is counted in the
-    /// caption, as is one that is shorter than the longest of the figure.
+    /// The test accuracy in percent after each epoch, for each run. A run without a finite value at an epoch
+    /// is left out of the quartiles of that epoch and counted in the caption; so is a run that is shorter
+    /// than the longest of the figure.
     pub runs: Vec<Vec<f64>>,
 }
 
@@ -55,7 +55,7 @@ type Curve<'a> = (&'a CurveSeries, Vec<Sample>);
 ///
 /// # Errors
 ///
-/// See [`FigureError`]; there is no input on which this panics.
+/// See [`FigureError`]; no input makes this panic.
 pub fn learning_curves(l: &LearningCurves) -> Result<Figure, FigureError> {
     chart(l)?.draw()
 }
@@ -124,7 +124,7 @@ pub(super) fn chart(l: &LearningCurves) -> Result<Chart, FigureError> {
     })
 }
 
-/// Bands and lines of a curve: at each x low, middle and high, with a gap where there is none.
+/// The bands and lines of a curve: low, middle and high at each x, with a gap where there are no values.
 pub(super) fn curve_marks(
     points: &[Option<(f64, [f64; 3])>],
     look: Look,
@@ -137,7 +137,7 @@ pub(super) fn curve_marks(
             lines.push(Mark::Marker(only, 2.6, look));
             continue;
         }
-        // Several values are needed for a width.
+        // A band needs several values.
         if stretch.iter().flatten().any(|(_, q)| q[2] > q[0]) {
             let outline = edge(2).chain(edge(0).rev()).collect();
             bands.push(Mark::Area(outline, look.hue, 0.15));

@@ -1,21 +1,21 @@
-//! A legend in columns across the foot of a figure, clear of the data.
+//! A legend in columns at the bottom of a figure, outside the plot areas.
 
 use super::canvas::{Canvas, Point};
 use super::text::{Type, text_width, wrap};
 use super::{INK, Look, MUTED, SMALL, TICK, WIDTH};
 
-/// Width of the drawn sample and the gap after it.
+/// The width of the drawn sample and the gap after it.
 const SAMPLE: f64 = 28.0;
-/// Gap between label and note.
+/// The gap between label and note.
 const GAP: f64 = 7.0;
-/// Gap between columns.
+/// The gap between columns.
 const GUTTER: f64 = 22.0;
-/// Distance of lines.
+/// The distance of lines.
 const LINE: f64 = 14.0;
-/// Width the columns may take.
+/// The largest width of all columns.
 const ROOM: f64 = WIDTH - 24.0;
 
-/// What a legend shows of a look.
+/// The symbol of a look in a legend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Swatch {
     /// A curve with a marker.
@@ -27,7 +27,7 @@ pub(super) enum Swatch {
 }
 
 impl Swatch {
-    /// Draws it about `middle`, no wider than twice `half`.
+    /// Draws the symbol around `middle`, no wider than twice `half`.
     pub fn draw(self, canvas: &mut Canvas, middle: Point, half: f64, look: Look) {
         let (x, y) = middle;
         let line = vec![(x - half, y), (x + half, y)];
@@ -44,27 +44,27 @@ impl Swatch {
     }
 }
 
-/// What stands for what.
+/// An entry of a legend.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Entry {
     pub look: Look,
     pub swatch: Swatch,
     pub label: String,
-    /// Set smaller after the label; may be empty.
+    /// A note after the label, in smaller type; may be empty.
     pub note: String,
 }
 
-/// Entries with their places.
+/// The entries with their positions.
 pub(super) struct Legend {
     entries: Vec<(Entry, Vec<String>)>,
     rows: usize,
     column: f64,
-    /// Lines of text in the tallest entry.
+    /// The number of text lines in the tallest entry.
     lines: usize,
 }
 
 impl Legend {
-    /// Arranges `entries` in as few rows as fit, read down the columns.
+    /// Arranges `entries` in the smallest number of rows that fit; columns are read first.
     pub fn new(entries: &[Entry]) -> Self {
         let lead = |e: &Entry| SAMPLE + text_width(&e.label, TICK) + GAP;
         let entries: Vec<_> = entries
@@ -85,7 +85,7 @@ impl Legend {
         }
     }
 
-    /// One entry for each pair of label and look of `series` that has a label.
+    /// One entry for each pair of label and look in `series`; empty labels are omitted.
     pub fn of<'a>(swatch: Swatch, series: impl IntoIterator<Item = (&'a str, Look)>) -> Vec<Entry> {
         let mut entries: Vec<Entry> = Vec::new();
         for (label, look) in series.into_iter().filter(|s| !s.0.is_empty()) {
@@ -102,7 +102,7 @@ impl Legend {
         entries
     }
 
-    /// Height it takes.
+    /// The height of the legend.
     pub fn height(&self) -> f64 {
         LINE * (self.rows * self.lines) as f64
     }

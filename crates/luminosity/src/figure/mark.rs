@@ -1,4 +1,4 @@
-//! What is drawn into the axes of a panel, in units of the data.
+//! Marks inside the axes of a panel, in data units.
 
 use super::boxes;
 use super::canvas::{Area, Canvas, Point};
@@ -8,28 +8,28 @@ use super::scale::Scale;
 use super::text::{Type, text_width};
 use super::{INK, Look, MUTED, SMALL};
 
-/// Look of reference lines.
+/// The look of reference lines.
 pub(super) const RULE: Look = Look::new(INK, 1);
-/// Look of diagonals and the like, behind the data.
+/// The look of diagonals and similar lines behind the data.
 pub(super) const GUIDE: Look = Look::new(MUTED, 1);
 
-/// One mark. Lines and areas are cut at the foot of the axes; a value below it is a triangle.
+/// One mark. Lines and areas are clipped at the bottom of the axes; a value below is drawn as a triangle.
 #[derive(Debug, Clone)]
 pub(super) enum Mark {
-    /// A line through points, of a width.
+    /// A line through points, with a width.
     Line(Vec<Point>, Look, f64),
-    /// The inside of an outline, in a colour and an opacity.
+    /// A filled outline, with a colour and an opacity.
     Area(Vec<Point>, &'static str, f64),
-    /// A translucent dot of a radius.
+    /// A translucent dot, with a radius.
     Dot(Point, f64, Look),
     /// A dot with a white rim.
     Point(Point, Look),
-    /// A marker of a radius.
+    /// A marker, with a radius.
     Marker(Point, f64, Look),
-    /// A line between two heights, with caps of half a width.
+    /// A vertical line between two heights, with caps of a half width.
     Bar(f64, [f64; 2], f64, Look),
     Box(Boxed),
-    /// Text at a place along the x axis.
+    /// Text at a position along the x axis.
     Text(f64, String, At),
 }
 
@@ -37,22 +37,22 @@ pub(super) enum Mark {
 #[derive(Debug, Clone)]
 pub(super) struct Boxed {
     pub x: f64,
-    /// Width there is for it, air included.
+    /// The available width, including the space around the box.
     pub room: f64,
     pub look: Look,
     pub sample: Sample,
-    /// Whether all values are drawn, if there are few.
+    /// Whether to draw all values if there are few.
     pub points: bool,
 }
 
-/// Where a text stands.
+/// The position of a text.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum At {
-    /// At the top, turned where it is wider than this.
+    /// At the top, rotated if it is wider than this.
     Top(f64),
-    /// Above a range of heights, or below it at the top; at a distance in canvas units.
+    /// Above a range of heights, or below it near the top; at a distance in canvas units.
     Beside([f64; 2], f64),
-    /// Turned, in the middle.
+    /// Rotated, in the middle.
     Middle,
 }
 
@@ -68,13 +68,13 @@ impl Axes {
         (scale.place(value) - scale.min) / (scale.max - scale.min)
     }
 
-    /// Place of `value` on the x axis, at its end where it lies beyond.
+    /// The position of `value` on the x axis, limited to the ends of the axis.
     pub fn x(&self, value: f64) -> f64 {
         let Area { left, right, .. } = self.area;
         left + (right - left) * Self::share(self.x, value).clamp(0.0, 1.0)
     }
 
-    /// Place of `value` on the y axis, at its end where it lies beyond.
+    /// The position of `value` on the y axis, limited to the ends of the axis.
     pub fn y(&self, value: f64) -> f64 {
         self.free_y(value).clamp(self.area.top, self.area.bottom)
     }
@@ -90,7 +90,7 @@ impl Axes {
         self.y.place(value) < self.y.min
     }
 
-    /// Canvas units of a width on the x axis.
+    /// A width on the x axis in canvas units.
     pub fn width(&self, width: f64) -> f64 {
         (self.area.right - self.area.left) * width / (self.x.max - self.x.min)
     }
@@ -113,7 +113,7 @@ impl Axes {
             Mark::Area(outline, color, opacity) => {
                 canvas.area(&clip::area(&self.free(outline), floor), color, *opacity);
             }
-            // Of a point in a scatter either value may lie below, as its axes are equal.
+            // A scatter plot has equal axes, so either value of a point may lie below.
             Mark::Point((x, y), look) if self.below(x.min(*y)) => {
                 canvas.below((self.x(*x), self.y(*y)), look.hue);
             }
@@ -129,7 +129,7 @@ impl Axes {
             Mark::Bar(x, ends, cap, look) => {
                 let (x, [low, high]) = (self.x(*x), ends.map(|v| self.y(v)));
                 canvas.line(vec![(x, low), (x, high)], look.hue, 1.4);
-                // Caps that a marker would half hide only blur its shape.
+                // Caps that a marker half hides would only blur its shape.
                 for y in [low, high].into_iter().filter(|_| low - high > 2.0 * cap) {
                     canvas.line(vec![(x - cap, y), (x + cap, y)], look.hue, 1.4);
                 }
@@ -147,7 +147,7 @@ impl Axes {
                 canvas.text((x, top + 9.0), text, style.centred());
             }
             At::Top(_) => {
-                // Stars stand high on their line.
+                // Stars are high within their line.
                 let aside = if text.contains('*') { 5.5 } else { 3.0 };
                 canvas.text((x + aside, top + 2.0), text, style.ending().turned(-90.0));
             }

@@ -1,9 +1,9 @@
 //! Publication figures as SVG and PNG bytes.
 //!
-//! A figure is a pure function of plain numbers: the same input gives the same bytes, and no
-//! font of the system is read. Each figure has a file of its own, which turns its numbers into a
-//! `chart`: panels with axes and marks, a legend and a caption. All charts have one layout. A
-//! condition has one [`Colour`] in every figure.
+//! A figure is a pure function of plain numbers: the same input gives the same bytes, and no system font is
+//! read. Each kind of figure has its own file, which turns its numbers into a `chart`: panels with axes and
+//! marks, a legend and a caption. All charts have the same layout. A condition has the same [`Colour`] in
+//! every figure.
 
 mod boxes;
 mod boxplot;
@@ -34,11 +34,11 @@ pub use learning::{CurvePanel, CurveSeries, LearningCurves, learning_curves};
 pub use moments::{MomentLayer, MomentPlots, MomentSeries, moment_plots};
 pub use scatter::{Scatter, ScatterPanel, scatter};
 
-/// Width of every figure in canvas units; four units are a millimetre in print.
+/// The width of every figure in canvas units; four units are a millimetre in print.
 const WIDTH: f64 = 680.0;
-/// Canvas units a millimetre, so that [`WIDTH`] prints 17 cm wide.
+/// Canvas units for each millimetre, so that [`WIDTH`] is 17 cm in print.
 const UNITS_PER_MM: f64 = 4.0;
-/// PNG pixels a canvas unit: 2720 pixels over 17 cm, about 400 dpi.
+/// PNG pixels for each canvas unit: 2720 pixels over 17 cm, about 400 dpi.
 const PIXELS_PER_UNIT: f32 = 4.0;
 
 /// Type size of titles.
@@ -60,14 +60,13 @@ const GRID: &str = "#e8e8e8";
 /// A rendered figure, in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Figure {
-    /// SVG document, 17 cm wide. Text stays text: a viewer without DejaVu Sans substitutes a
-    /// similar face.
+    /// The SVG document, 17 cm wide. Text is kept as text: a viewer without DejaVu Sans uses a similar font.
     pub svg: String,
-    /// PNG image of the same drawing, about 400 dpi at 17 cm.
+    /// A PNG image of the same drawing, about 400 dpi at 17 cm.
     pub png: Vec<u8>,
 }
 
-/// Why a figure cannot be drawn.
+/// The reason why a figure cannot be drawn.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum FigureError {
     /// There is no condition to draw.
@@ -78,10 +77,10 @@ pub enum FigureError {
     NotAPercentage {
         /// Label of the series.
         label: String,
-        /// The offending value.
+        /// The invalid value.
         value: f64,
     },
-    /// A series does not have one entry for each of the groups.
+    /// The number of entries of a series is not the number of groups.
     #[error("series \"{label}\" has {got} entries for {groups} groups")]
     Groups {
         /// Label of the series.
@@ -91,7 +90,7 @@ pub enum FigureError {
         /// Number of groups.
         groups: usize,
     },
-    /// Bins of a histogram that are none.
+    /// The bins of a histogram are invalid.
     #[error("{bins} bins from {from} to {to}: at least one bin and an ascending range needed")]
     Bins {
         /// Number of bins.

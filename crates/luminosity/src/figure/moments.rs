@@ -14,7 +14,7 @@ use super::{Figure, FigureError};
 pub struct MomentPlots {
     /// Heading of the figure; may be empty.
     pub title: String,
-    /// What gives a value, in the singular, such as "example".
+    /// The noun for one value, such as "example".
     pub sample: String,
     /// The layers in order.
     pub layers: Vec<MomentLayer>,
@@ -25,11 +25,11 @@ pub struct MomentPlots {
 pub struct MomentLayer {
     /// Name of the layer; may be empty.
     pub heading: String,
-    /// The conditions in order of appearance.
+    /// The conditions, in the order of drawing.
     pub series: Vec<MomentSeries>,
 }
 
-/// One condition. Values that are not finite are left out and counted in the caption.
+/// One condition. Non-finite values are left out and counted in the caption.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MomentSeries {
     /// Name on the x axis.
@@ -44,14 +44,14 @@ pub struct MomentSeries {
 
 /// Height of a plot area.
 const HEIGHT: f64 = 150.0;
-/// Ratio of the largest to the smallest variance from which their axis is logarithmic.
+/// The ratio of the largest to the smallest variance above which the axis is logarithmic.
 const DECADE: f64 = 10.0;
 
 /// Draws means and variances of `m`, the variances on a logarithmic axis if they span a decade.
 ///
 /// # Errors
 ///
-/// See [`FigureError`]; there is no input on which this panics.
+/// See [`FigureError`]; no input makes this panic.
 pub fn moment_plots(m: &MomentPlots) -> Result<Figure, FigureError> {
     chart(m)?.draw()
 }
@@ -113,7 +113,7 @@ pub(super) fn chart(m: &MomentPlots) -> Result<Chart, FigureError> {
     })
 }
 
-/// Scale of `samples` and their `target`; logarithmic where positive values span a decade.
+/// The scale of `samples` and their `target`; logarithmic if positive values span a decade.
 fn scale(samples: &[Sample], target: f64) -> Scale {
     let values = || {
         samples

@@ -1,32 +1,32 @@
-//! Names of the categories along an x axis, as upright as there is room for.
+//! Names of the categories along an x axis, rotated as little as the space allows.
 
 use super::canvas::Canvas;
 use super::text::{Type, text_width, wrap};
 use super::{INK, MUTED, SMALL, TICK};
 
-/// Gap between the axis and the text.
+/// The gap between the axis and the text.
 const GAP: f64 = 7.0;
-/// Distance of the lines under a label.
+/// The distance of the lines under a label.
 const LINE: f64 = 11.5;
-/// Lines a description may take.
+/// The most lines of a description.
 const MOST_LINES: usize = 3;
-/// Slopes tried for labels that do not fit side by side, in degrees.
+/// The slopes for labels that do not fit side by side, in degrees.
 const SLOPES: [f64; 3] = [40.0, 60.0, 90.0];
 
-/// Labels and descriptions with the way they are set.
+/// Labels and descriptions with their arrangement.
 pub(super) struct Names<'a> {
     labels: Vec<&'a str>,
-    /// Lines under each label; none if they do not all fit.
+    /// The lines under each label; none if they do not all fit.
     lines: Vec<Vec<String>>,
-    /// Degrees, 0 for level labels.
+    /// The slope in degrees, 0 for horizontal labels.
     slope: f64,
-    /// Height they take below the axis.
+    /// Their height below the axis.
     pub height: f64,
 }
 
 impl<'a> Names<'a> {
-    /// Fits pairs of label and description to the categories of an axis of `width` that starts
-    /// at `left`. Descriptions that do not fit are dropped, labels that do not fit are sloped.
+    /// Fits pairs of label and description to the categories of an axis of `width` that starts at `left`.
+    /// Descriptions that do not fit are dropped; labels that do not fit are rotated.
     pub fn new(names: &'a [(String, String)], left: f64, width: f64) -> Self {
         let labels: Vec<&str> = names.iter().map(|n| n.0.as_str()).collect();
         let slot = width / labels.len() as f64;
@@ -71,7 +71,7 @@ impl<'a> Names<'a> {
         self.labels.len()
     }
 
-    /// Whether the descriptions have a place under the labels.
+    /// Whether the descriptions are drawn under the labels.
     pub fn describe(&self) -> bool {
         !self.lines.is_empty()
     }

@@ -1,8 +1,8 @@
-//! Values of which some may be missing.
+//! Samples with missing values.
 
 use super::FigureError;
 
-/// Finite values in order; a number beyond [`Sample::HUGE`] counts as missing, like NaN.
+/// Finite values, sorted; a number beyond [`Sample::HUGE`] counts as missing, like NaN.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Sample {
     pub sorted: Vec<f64>,
@@ -11,7 +11,7 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// No axis reaches this far.
+    /// Beyond the range of any axis.
     const HUGE: f64 = 1e100;
 
     pub fn new(values: impl IntoIterator<Item = f64>) -> Self {
@@ -35,19 +35,19 @@ impl Sample {
         Some([q.lower, q.median, q.upper])
     }
 
-    /// The furthest values within 1.5 interquartile ranges of the box; `None` without a value.
+    /// The outermost values within 1.5 interquartile ranges of the box; `None` without a value.
     pub fn whiskers(&self) -> Option<[f64; 2]> {
         let [low, _, high] = self.quartiles()?;
         let reach = 1.5 * (high - low);
         let inside = |v: &&f64| (low - reach..=high + reach).contains(*v);
-        // Interpolated quartiles may lie beyond every such value.
+        // Interpolated quartiles may lie beyond all of these values.
         let from = self.sorted.iter().find(inside)?.min(low);
         let to = self.sorted.iter().rfind(inside)?.max(high);
         Some([from, to])
     }
 }
 
-/// Checks that at least one of the samples in `panels` has a value.
+/// Checks that at least one sample in `panels` has a value.
 pub(super) fn check<'a>(
     mut samples: impl Iterator<Item = &'a Sample>,
     panels: usize,

@@ -6,12 +6,12 @@ use kuva::render::layout::TickFormat;
 
 use super::FigureError;
 
-/// Range of percentages.
+/// The range of percentages.
 pub(super) const PERCENT: (f64, f64) = (0.0, 100.0);
-/// Range of numbers of any size.
+/// The range of unbounded numbers.
 pub(super) const UNBOUNDED: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
 
-/// Range of an axis and the distance of its ticks.
+/// The range of an axis and the distance of its ticks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Scale {
     pub min: f64,
@@ -33,8 +33,8 @@ impl Scale {
         }
     }
 
-    /// The tightest range around `range` that starts and ends on a multiple of the share
-    /// `grain` of a step, with about `intervals` between ticks, inside `bounds`.
+    /// The smallest range around `range` that starts and ends at a multiple of the fraction `grain` of a
+    /// step, with about `intervals` intervals between ticks, inside `bounds`.
     fn fit(range: (f64, f64), intervals: f64, grain: f64, bounds: (f64, f64)) -> Self {
         let (min, max) = (range.0.max(bounds.0), range.1.min(bounds.1));
         let step = Self::between((min, max), intervals).step;
@@ -46,7 +46,7 @@ impl Scale {
         )
     }
 
-    /// Exactly `range`, with about `intervals` between ticks.
+    /// Exactly `range`, with about `intervals` intervals between ticks.
     pub fn between((min, max): (f64, f64), intervals: f64) -> Self {
         let least = (max - min) / intervals;
         let power = 10f64.powf(least.log10().floor());
@@ -54,8 +54,8 @@ impl Scale {
         Self::new(min, max, multiple.unwrap_or(10.0) * power)
     }
 
-    /// Scale that holds those of `values` inside `bounds`, and a share `headroom` of their
-    /// range above them, with about `intervals` between ticks.
+    /// A scale for the `values` inside `bounds`, with a fraction `headroom` of their range above them and
+    /// about `intervals` intervals between ticks.
     pub fn spanning(
         values: impl Iterator<Item = f64>,
         bounds: (f64, f64),
@@ -73,7 +73,7 @@ impl Scale {
         Self::fit((min - air, top), intervals, 0.2, bounds)
     }
 
-    /// Logarithmic scale from decade to decade around `values`, positive ones.
+    /// A logarithmic scale in whole decades around `values`, which must be positive.
     pub fn decades(values: impl Iterator<Item = f64>) -> Self {
         let (min, max) = extent(values.map(f64::log10)).unwrap_or((0.0, 0.0));
         let (min, max) = ((min - 0.05).floor(), (max + 0.05).ceil());
@@ -85,12 +85,12 @@ impl Scale {
         }
     }
 
-    /// Scale of `n` categories, the first at 1.
+    /// The scale of `n` categories, the first at 1.
     pub fn categories(n: usize) -> Self {
         Self::new(0.5, n as f64 + 0.5, 1.0)
     }
 
-    /// Scale of `epochs` epochs: a tick each for a few, from 0 in round steps for more.
+    /// The scale of `epochs` epochs: a tick for each if they are few, otherwise from 0 in round steps.
     pub fn epochs(epochs: usize) -> Self {
         let last = epochs as f64;
         if epochs < 10 {
@@ -101,12 +101,12 @@ impl Scale {
         Self::new(0.0, last, step.unwrap_or_else(|| (last / 5.0).ceil()))
     }
 
-    /// Position of `value` on the scale.
+    /// The position of `value` on the scale.
     pub fn place(self, value: f64) -> f64 {
         if self.log { value.log10() } else { value }
     }
 
-    /// Tick labels with the fewest decimals that tell the ticks apart.
+    /// Tick labels with the fewest decimals that distinguish the ticks.
     pub fn format(self) -> TickFormat {
         if self.log {
             return TickFormat::Custom(Arc::new(decade));
@@ -130,7 +130,7 @@ fn decade(exponent: f64) -> String {
     }
 }
 
-/// `bounds`, raised to start at `floor` if at least one of `values` lies above it.
+/// `bounds`, raised to start at `floor` if at least one of `values` is above it.
 pub(super) fn floored(
     bounds: (f64, f64),
     floor: Option<f64>,
@@ -140,7 +140,7 @@ pub(super) fn floored(
     (floor.filter(useful).unwrap_or(bounds.0), bounds.1)
 }
 
-/// Checks that those of `values` that are finite are percentages.
+/// Checks that the finite `values` are percentages.
 pub(super) fn percentages(
     label: &str,
     mut values: impl Iterator<Item = f64>,
@@ -155,7 +155,7 @@ pub(super) fn percentages(
     }
 }
 
-/// Smallest and largest of `values`.
+/// The smallest and the largest of `values`.
 fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     let none = (f64::INFINITY, f64::NEG_INFINITY);
     let (min, max) = values.fold(none, |(a, b), v| (a.min(v), b.max(v)));

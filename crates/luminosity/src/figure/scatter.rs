@@ -1,4 +1,4 @@
-//! Accuracy against accuracy, a point for each setting, coloured by level.
+//! Scatter plots of two accuracies, a point for each setting, coloured by level.
 
 use super::caption::{BELOW, Count, caption, place};
 use super::chart::{Across, Chart, Grid, Panel, letter};
@@ -14,12 +14,12 @@ use super::{Figure, FigureError};
 pub struct Scatter {
     /// Heading of the figure; may be empty.
     pub title: String,
-    /// Names of the levels in order, such as "ε = 0.25": a colour each, at most 6.
+    /// The names of the levels in order, such as "ε = 0.25": one colour each, at most 6.
     pub levels: Vec<String>,
-    /// What gives a point, in the singular, such as "setting".
+    /// The noun for one point, such as "setting".
     pub sample: String,
-    /// Where the axes start at the lowest. Points below lie on the edge, as triangles, and are
-    /// counted in the caption.
+    /// The lowest start of the axes. Points below are drawn on the edge as triangles and counted in the
+    /// caption.
     pub floor: Option<f64>,
     /// The panels, side by side.
     pub panels: Vec<ScatterPanel>,
@@ -36,19 +36,18 @@ pub struct ScatterPanel {
     pub y_label: String,
     /// A remark above the plot, such as the result of a test; may be empty.
     pub note: String,
-    /// For each level its pairs (x, y). A pair with a value that is not finite is left out and
-    /// counted in the caption.
+    /// The pairs (x, y) of each level. A pair with a non-finite value is left out and counted in the caption.
     pub points: Vec<Vec<(f64, f64)>>,
 }
 
-/// Widest plot area.
+/// The widest plot area.
 const WIDEST: f64 = 250.0;
 
 /// Draws the panels of `s`, each with equal axes and the diagonal.
 ///
 /// # Errors
 ///
-/// See [`FigureError`]; there is no input on which this panics.
+/// See [`FigureError`]; no input makes this panic.
 pub fn scatter(s: &Scatter) -> Result<Figure, FigureError> {
     chart(s)?.draw()
 }
@@ -74,7 +73,7 @@ pub(super) fn chart(s: &Scatter) -> Result<Chart, FigureError> {
         }));
         let diagonal = [scale.min, scale.max].map(|v| (v, v)).to_vec();
         let mut marks = vec![Mark::Line(diagonal, GUIDE, 1.0)];
-        // Settings in turn, so that no level covers all others.
+        // Levels alternate, so that no level covers all others.
         let mut pairs: Vec<_> = panel.pairs().collect();
         pairs.sort_by_key(|&((_, setting), _)| setting);
         let points = pairs.into_iter();
@@ -106,14 +105,14 @@ pub(super) fn chart(s: &Scatter) -> Result<Chart, FigureError> {
 }
 
 impl ScatterPanel {
-    /// Pairs with both values, each with its level and its place in it.
+    /// The complete pairs, each with its level and its position in the level.
     fn pairs(&self) -> impl Iterator<Item = ((usize, usize), (f64, f64))> {
         let levels = self.points.iter().enumerate();
         let all = levels.flat_map(|(l, p)| p.iter().enumerate().map(move |(i, &p)| ((l, i), p)));
         all.filter(|(_, (x, y))| x.is_finite() && y.is_finite())
     }
 
-    /// For each level the lower value of each pair; one that is not finite is missing.
+    /// The smaller value of each pair, for each level; a non-finite value is missing.
     fn lowest(&self) -> Vec<Sample> {
         let lower = |&(x, y): &(f64, f64)| {
             if (x + y).is_finite() {

@@ -1,4 +1,4 @@
-//! What must hold for every figure, and what is particular to one.
+//! Tests for all figures, and tests for single kinds of figures.
 
 use std::collections::HashSet;
 
@@ -16,7 +16,7 @@ use super::scatter::chart as scatter_chart;
 use super::text::text_width;
 use super::*;
 
-/// Value `i` of condition `c` in place `p`, between 60 and 90.
+/// Value `i` of condition `c` in group `p`, between 60 and 90.
 fn value(c: usize, p: usize, i: usize) -> f64 {
     80.0 + (i * 7 % 10) as f64 - 0.5 * c as f64 - p as f64
 }
@@ -161,7 +161,7 @@ fn number(element: &str, name: &str) -> f64 {
     attribute(element, name).unwrap().parse().unwrap()
 }
 
-/// What a text element says.
+/// The text of a text element.
 fn content(element: &str) -> String {
     let element = element.split("</text>").next().unwrap();
     let parts = element.split('>').skip(1);
@@ -171,7 +171,7 @@ fn content(element: &str) -> String {
         .replace("&amp;", "&")
 }
 
-/// Left, top, right and bottom of a text element that is level or upright.
+/// Left, top, right and bottom of a horizontal or vertical text element.
 fn extent(element: &str) -> Option<[f64; 4]> {
     let [size, x, y] = ["font-size", "x", "y"].map(|name| number(element, name));
     let width = text_width(&content(element), size as u32);
@@ -190,8 +190,9 @@ fn extent(element: &str) -> Option<[f64; 4]> {
     }
 }
 
-/// Draws `chart` and checks that it says `texts`, names every series, gives the same bytes
-/// twice and finite numbers, that texts lie on the canvas and apart, and marks inside the axes.
+/// Draws `chart` and checks that it contains `texts`, names every series, is the same bytes when drawn again,
+/// has finite numbers only, that texts are on the canvas and do not overlap, and that marks are inside the
+/// axes.
 fn check(chart: Result<Chart, FigureError>, texts: &[&str]) -> Figure {
     let chart = chart.unwrap();
     let figure = chart.draw().unwrap();
@@ -263,7 +264,7 @@ fn every_figure_is_drawn_in_every_size() {
     ] {
         let texts = ["luminosity", "panel 0", "ε = 0.0", "***", "median of ln+"];
         let figure = check(box_chart(&boxes(panels, groups, conditions, n)), &texts);
-        // A legend of markers has one for each condition, except that others are no circles.
+        // A legend of markers has one for each condition; markers of other shapes are not circles.
         let keys = if n == 1 { conditions } else { 0 };
         assert_eq!(circles(&figure), panels * groups * conditions * n + keys);
     }
@@ -466,7 +467,7 @@ fn marks_are_those_of_the_numbers() {
     ];
     assert!(draws(histogram_chart(&h), 0, &outline));
 
-    // A run leaves the mean where it stops being finite.
+    // A run leaves the mean at its first non-finite value.
     let mut c = compared(1, 3, 3);
     c.series[0].curves = vec![
         vec![10.0, 20.0, 30.0],

@@ -1,16 +1,16 @@
-//! How text is set, and how much room it takes.
+//! The style and the width of text.
 
 use kuva::render::layout::{ComputedLayout, Layout};
 use kuva::render::render::TextAnchor;
 
-/// How a text is set.
+/// The style of a text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Type {
     pub size: u32,
     pub color: &'static str,
     pub bold: bool,
     pub anchor: TextAnchor,
-    /// Degrees, clockwise.
+    /// The rotation in degrees, clockwise.
     pub rotate: Option<f64>,
 }
 
@@ -25,12 +25,12 @@ impl Type {
         }
     }
 
-    /// In bold face, level only.
+    /// In bold type, horizontal only.
     pub fn bold(self) -> Self {
         Self { bold: true, ..self }
     }
 
-    /// Centred on its position.
+    /// Centred at its position.
     pub fn centred(self) -> Self {
         Self {
             anchor: TextAnchor::Middle,
@@ -46,7 +46,7 @@ impl Type {
         }
     }
 
-    /// Turned clockwise about its position.
+    /// Rotated clockwise about its position.
     pub fn turned(self, degrees: f64) -> Self {
         Self {
             rotate: Some(degrees),
@@ -55,10 +55,10 @@ impl Type {
     }
 }
 
-/// Width of `text` in canvas units.
+/// The width of `text` in canvas units.
 ///
-/// kuva keeps its font metrics to itself but measures the labels of a category axis by them,
-/// down to a least width, which the filler lifts any text above.
+/// kuva does not export its font metrics but measures the labels of a category axis with them, with a minimum
+/// width; the filler makes every text longer than this minimum.
 pub(super) fn text_width(text: &str, size: u32) -> f64 {
     const FILLER: &str = "MMMM";
     let measure = |label: String| {
@@ -70,7 +70,7 @@ pub(super) fn text_width(text: &str, size: u32) -> f64 {
     measure(format!("{text}{FILLER}")) - measure(FILLER.to_owned())
 }
 
-/// Breaks `text` between words into lines no wider than `width`, if its words allow.
+/// Breaks `text` between words into lines no wider than `width`, if the words are short enough.
 pub(super) fn wrap(text: &str, size: u32, width: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {

@@ -1,4 +1,4 @@
-//! Convolutions of stride 2, each with twice the channels of the one before, ReLU behind each, and an EI
+//! Convolutions of stride 2, each with twice the channels of the one before and followed by ReLU, and an EI
 //! readout.
 
 use burn::module::Module;
@@ -50,7 +50,7 @@ pub(super) const SPEC: NetworkSpec = NetworkSpec::of::<Conv>("conv", "convolutio
 /// The network: images `[batch, pixels]` to logits `[batch, classes]`.
 #[derive(Module, Debug)]
 pub struct Conv {
-    /// The convolutions, from the input on.
+    /// The convolutions, starting at the input.
     pub hidden: Vec<ConvHidden>,
     /// The last layer, with one inhibitory unit.
     pub readout: EiLinear,
@@ -138,7 +138,7 @@ mod tests {
     use crate::network::Hidden;
     use crate::random::{Purpose, generator};
 
-    /// A network of a condition whose maps are normalized as `map` says.
+    /// A network of a condition; `map` selects what is normalized together.
     fn network(condition: &str, map: usize) -> Conv {
         let mut config = RunConfig::new(condition.parse().unwrap(), 0);
         config.network = "conv".parse().unwrap();

@@ -1,4 +1,4 @@
-//! A hidden layer, dense or convolutional, as a condition says.
+//! A hidden layer, dense or convolutional, of any condition.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -20,10 +20,10 @@ pub const EPSILON: f64 = 1e-5;
 /// The learning rate of lateral weights, relative to the power of the errors.
 pub const LATERAL_RATE: f64 = 0.5;
 
-/// A function of the error that reaches z, and of z.
+/// A function of the error at z and of z.
 type Custom = fn(Tensor<2>, Tensor<2>) -> Tensor<2>;
 
-/// An EI layer with a hard-coded normalization behind it, if any.
+/// An EI layer, optionally followed by a fixed normalization.
 #[derive(Module, Debug)]
 pub struct NormalizedEi<E: Module> {
     /// The layer.
@@ -31,39 +31,40 @@ pub struct NormalizedEi<E: Module> {
     /// The normalization over the features, and its backward pass.
     #[module(skip)]
     pub normalization: Option<(Normalization, BackwardRule)>,
-    /// What is normalized together.
+    /// The features that are normalized together.
     #[module(skip)]
     pub over: NormalizedOver,
 }
 
-/// A layer that inhibition normalizes, behind which errors inhibit each other by weights that learn.
+/// A layer whose activity inhibition normalizes; at its output, errors inhibit each other by weights that
+/// learn.
 #[derive(Module, Debug)]
 pub struct LateralINorm<I: Module> {
-    /// The layer; it leaves errors as they are.
+    /// The layer; it does not change errors.
     pub layer: I,
-    /// The inhibition of errors.
+    /// The lateral inhibition of errors.
     pub lateral: LearnedLateral,
-    /// What is normalized together.
+    /// The features that are normalized together.
     #[module(skip)]
     pub over: NormalizedOver,
 }
 
-/// A layer that inhibition normalizes, behind which a function normalizes errors.
+/// A layer whose activity inhibition normalizes; at its output, a function normalizes errors.
 #[derive(Module, Debug)]
 pub struct CustomINorm<I: Module> {
-    /// The layer; it leaves errors as they are.
+    /// The layer; it does not change errors.
     pub layer: I,
     /// See [`ErrorRule::Custom`].
     #[module(skip)]
     pub errors: Custom,
-    /// What is normalized together.
+    /// The features that are normalized together.
     #[module(skip)]
     pub over: NormalizedOver,
 }
 
 /// A hidden layer without its ReLU: of type `E`, an EI layer, or `I`, an I-Norm layer, of one geometry.
 #[derive(Module, Debug)]
-// A network has a few of these; boxing would buy nothing.
+// A network has few of these, so boxing would not help.
 #[allow(clippy::large_enum_variant)]
 pub enum Hidden<E: Module, I: Module> {
     /// See [`HiddenSpec::Ei`].
@@ -82,11 +83,12 @@ pub type DenseHidden = Hidden<EiLinear, INormLinear>;
 pub type ConvHidden = Hidden<EiConv2d, INormConv2d>;
 
 impl<G: Geometry> Hidden<Layer<circuit::Ei, G>, Layer<circuit::INorm, G>> {
-    /// A layer with fresh weights from `rng`; `features` is how many are normalized together.
+    /// A layer with new weights from `rng`; `features` is the number of features that are normalized
+    /// together.
     ///
     /// # Errors
     ///
-    /// If a size does not allow it (one feature, say).
+    /// If a size is not allowed (for example one feature).
     fn create(
         spec: HiddenSpec,
         geometry: G,
@@ -135,7 +137,8 @@ impl<G: Geometry> Hidden<Layer<circuit::Ei, G>, Layer<circuit::INorm, G>> {
                     .try_init_with(device, rng)?;
                 Ok(match errors {
                     ErrorRule::GradNorm(_) => Self::INorm(layer),
-                    // Drawn in the order of `inorm+lateral`, so a seed gives both the same weights.
+                    // Drawn in the same order as in `inorm+lateral`, so that a seed gives both the same
+                    // weights.
                     ErrorRule::LearnedLateral => Self::LateralINorm(LateralINorm {
                         layer,
                         lateral: LearnedLateralConfig::new(features)
@@ -155,7 +158,7 @@ impl<G: Geometry> Hidden<Layer<circuit::Ei, G>, Layer<circuit::INorm, G>> {
 }
 
 impl<E: Module, I: Module> Hidden<E, I> {
-    /// What stands behind the layer: a normalization of rows, or of their errors.
+    /// The normalization after the layer: of rows, or of their errors.
     ///
     /// # Shapes
     ///
@@ -175,7 +178,7 @@ impl<E: Module, I: Module> Hidden<E, I> {
         }
     }
 
-    /// What is normalized together by what stands behind the layer; none where nothing does.
+    /// The features that are normalized together after the layer; none if nothing is normalized there.
     fn over(&self) -> Option<NormalizedOver> {
         match self {
             Self::Ei(hidden) => hidden.normalization.map(|_| hidden.over),
@@ -185,7 +188,7 @@ impl<E: Module, I: Module> Hidden<E, I> {
         }
     }
 
-    /// What one of two functions makes of the layer.
+    /// Applies one of two functions to the layer inside.
     fn layer<T>(&self, of_ei: impl FnOnce(&E) -> T, of_i_norm: impl FnOnce(&I) -> T) -> T {
         match self {
             Self::Ei(hidden) => of_ei(&hidden.layer),
@@ -195,7 +198,7 @@ impl<E: Module, I: Module> Hidden<E, I> {
         }
     }
 
-    /// The cosine between lateral weights that learn and equal ones, which center the error.
+    /// The cosine between lateral weights that learn and equal weights, which center the error.
     pub fn lateral_cosine(&self) -> Option<f64> {
         let Self::LateralINorm(hidden) = self else {
             return None;
@@ -204,7 +207,7 @@ impl<E: Module, I: Module> Hidden<E, I> {
         Some(metric::cosine(weights.clone(), weights.ones_like()))
     }
 
-    /// Lets what learns from errors alone learn from those of the last backward pass.
+    /// Updates the weights that learn from errors alone, with the errors of the last backward pass.
     pub fn adapt(self) -> Self {
         match self {
             Self::LateralINorm(hidden) => Self::LateralINorm(LateralINorm {
@@ -217,11 +220,11 @@ impl<E: Module, I: Module> Hidden<E, I> {
 }
 
 impl DenseHidden {
-    /// A layer as the condition of a configuration says, with fresh weights from `rng`.
+    /// A layer for the condition of a configuration, with new weights from `rng`.
     ///
     /// # Errors
     ///
-    /// If a size does not allow it (one output, say).
+    /// If a size is not allowed (for example one output).
     pub fn dense(
         config: &RunConfig,
         [d_input, d_output]: [usize; 2],
@@ -234,7 +237,7 @@ impl DenseHidden {
         Self::create(hidden, geometry, over, config.init, device, rng)
     }
 
-    /// The pre-activation and, from a layer that learns to normalize, its local loss.
+    /// The pre-activation and, for a layer that learns to normalize, its local loss.
     ///
     /// # Shapes
     ///
@@ -259,7 +262,7 @@ impl DenseHidden {
         self.behind(z)
     }
 
-    /// How close the layer comes to LayerNorm on a batch.
+    /// The similarity of the layer to LayerNorm on a batch.
     pub fn alignment(&self, x: Tensor<2>) -> Alignment {
         match self {
             Self::Ei(hidden) => {
@@ -279,12 +282,12 @@ impl DenseHidden {
 }
 
 impl ConvHidden {
-    /// A layer as the condition of a configuration says, with fresh weights from `rng`. It normalizes the
-    /// channels of each position or, where its rows and columns are given, the whole map.
+    /// A layer for the condition of a configuration, with new weights from `rng`. It normalizes the channels
+    /// of each position or, if its rows and columns are given, the whole map.
     ///
     /// # Errors
     ///
-    /// If a size does not allow it (one channel out, say).
+    /// If a size is not allowed (for example one output channel).
     pub fn convolution(
         config: &RunConfig,
         geometry: Conv2d,
@@ -303,7 +306,7 @@ impl ConvHidden {
         Self::create(hidden, geometry, over, config.init, device, rng)
     }
 
-    /// The pre-activation and, from a layer that learns to normalize, its local loss.
+    /// The pre-activation and, for a layer that learns to normalize, its local loss.
     ///
     /// # Shapes
     ///

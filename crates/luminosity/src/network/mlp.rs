@@ -1,4 +1,4 @@
-//! The network of the paper: hidden layers of one kind, ReLU behind each, and an EI readout.
+//! The paper's network: hidden layers of one kind, each followed by ReLU, and an EI readout.
 
 use burn::module::Module;
 use burn::tensor::activation::relu;
@@ -17,11 +17,11 @@ pub(super) const SPEC: NetworkSpec =
 /// The network: `[batch, pixels]` to logits `[batch, classes]`.
 #[derive(Module, Debug)]
 pub struct Mlp {
-    /// The hidden layers, from the input on.
+    /// The hidden layers, starting at the input.
     pub hidden: Vec<DenseHidden>,
     /// The last layer, with one inhibitory unit.
     pub readout: EiLinear,
-    /// The largest norm of an example's error at the output of a hidden layer, if it has one.
+    /// The largest norm of an example's error at the output of a hidden layer, if there is one.
     #[module(skip)]
     pub clip_errors: Option<f64>,
 }
@@ -95,7 +95,7 @@ impl Learner for Mlp {
 }
 
 impl Mlp {
-    /// The error dL/dz that the loss of the logits sends back to the output z of a hidden layer.
+    /// The error dL/dz of the loss at the output z of a hidden layer.
     fn error(
         &self,
         layer: usize,

@@ -1,4 +1,4 @@
-//! The networks: what a run trains, each known by its name.
+//! The networks that a run can train, each with a name.
 
 mod conv;
 mod hidden;
@@ -37,7 +37,7 @@ use crate::{DeviceName, Error, RunConfig};
 /// A network of the experiment, by its name on the command line and in records.
 pub type Network = Named<NetworkSpec>;
 
-/// What a network is for: images of a shape, in classes.
+/// The task of a network: classification of images of one shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Task {
     /// The shape of an image.
@@ -47,7 +47,7 @@ pub struct Task {
 }
 
 impl Task {
-    /// The task that a data set sets.
+    /// The task of a data set.
     pub fn of(data: &Dataset) -> Self {
         Self {
             shape: data.shape(),
@@ -56,14 +56,14 @@ impl Task {
     }
 }
 
-/// A network that a run trains. Its inhibitory weights have the names of the layers (`w_ix`, `w_ei`,
-/// `u_ix`, `u_ei`), by which they get their learning rates.
+/// A network that a run trains. Its inhibitory weights have the names of the layers (`w_ix`, `w_ei`, `u_ix`,
+/// `u_ei`), from which their learning rates follow.
 pub trait Learner: Module + Send + Sync + 'static {
-    /// A network with fresh weights from `rng`, its hidden layers as the condition says.
+    /// A network with new weights from `rng` and hidden layers for the condition.
     ///
     /// # Errors
     ///
-    /// If a number of the configuration, or the shape of the images, does not allow it.
+    /// If a setting of the configuration, or the shape of the images, is not allowed.
     fn create(
         config: &RunConfig,
         task: Task,
@@ -71,9 +71,8 @@ pub trait Learner: Module + Send + Sync + 'static {
         rng: &mut ChaCha8Rng,
     ) -> Result<Self, ei_norm::Error>;
 
-    /// How many parameters a network of this configuration has at the least. A file of weights with fewer
-    /// is refused before the network is made, which might need more memory than there is. Not known, if
-    /// not said otherwise.
+    /// The least number of parameters of a network with this configuration. A file of weights with fewer is
+    /// refused before the network is made, which might need too much memory. By default unknown.
     fn least_parameters(config: &RunConfig, task: Task) -> usize {
         let _ = (config, task);
         0
@@ -83,8 +82,8 @@ pub trait Learner: Module + Send + Sync + 'static {
     ///
     /// # Shapes
     ///
-    /// - `x`: `[batch, pixels]`, an image's channels one after the other, each row by row; result:
-    ///   `[batch, classes]`
+    /// - `x`: `[batch, pixels]`, the channels of an image one after the other, each row by row;
+    ///   result: `[batch, classes]`
     fn logits(&self, x: Tensor<2>) -> Tensor<2> {
         self.logits_with_local_loss(x).0
     }
@@ -96,61 +95,61 @@ pub trait Learner: Module + Send + Sync + 'static {
     /// - `x`: `[batch, pixels]`, logits: `[batch, classes]`, loss: `[1]`
     fn logits_with_local_loss(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>);
 
-    /// The network after what its layers learn from errors alone; called after each step. Nothing, if
-    /// not said otherwise.
+    /// The network after an update of the weights that learn from errors alone; called after each step. By
+    /// default unchanged.
     fn adapt(self) -> Self {
         self
     }
 
-    /// What each hidden layer does with a batch, from the input on; `loss` is that of the logits. Nothing
-    /// is measured, if not said otherwise.
+    /// The activity and errors of each hidden layer for a batch, starting at the input; `loss` is the loss of
+    /// the logits. By default nothing is measured.
     fn probe(&self, x: Tensor<2>, loss: &dyn Fn(Tensor<2>) -> Tensor<1>) -> Vec<Probe> {
         let _ = (x, loss);
         Vec::new()
     }
 }
 
-/// What a hidden layer did with a batch.
+/// The activity and errors of a hidden layer for a batch.
 #[derive(Debug, Clone)]
 pub struct Probe {
-    /// What came in, `[batch, d_input]`.
+    /// The input, `[batch, d_input]`.
     pub input: Tensor<2>,
     /// The output before the ReLU, `[batch, d_output]`.
     pub pre_activation: Tensor<2>,
-    /// The error dL/dz that reached that output, before the layer's own normalization of errors.
+    /// The error dL/dz at that output, before the layer's normalization of errors.
     pub error: Tensor<2>,
-    /// How close the layer comes to LayerNorm.
+    /// The similarity of the layer to LayerNorm.
     pub alignment: Alignment,
     /// See [`Hidden::lateral_cosine`].
     pub lateral_cosine: Option<f64>,
 }
 
-/// A number that a network takes beside those that all have.
+/// A numerical option of one kind of network.
 #[derive(Debug, Clone, Copy)]
 pub struct NetworkOption {
     /// Its name in `--option NAME=VALUE` and in records.
     pub name: &'static str,
-    /// What it is.
+    /// A description.
     pub description: &'static str,
-    /// Its value if none is given.
+    /// The default value.
     pub default: usize,
-    /// The least and the greatest that are allowed.
+    /// The smallest and the largest allowed value.
     pub range: [usize; 2],
 }
 
-/// What a network is.
+/// The definition of a network.
 #[derive(Debug)]
 pub struct NetworkSpec {
     name: &'static str,
-    /// What it is, in a few words.
+    /// A description in a few words.
     pub description: &'static str,
-    /// What `--width` and `--depth` mean.
+    /// The meaning of `--width` and `--depth`.
     pub sizes: &'static str,
-    /// Its own options.
+    /// Its additional options.
     pub options: &'static [NetworkOption],
-    /// Sets what differs from the defaults of [`RunConfig::new`].
+    /// Sets the defaults that differ from [`RunConfig::new`].
     pub defaults: fn(&mut RunConfig),
-    /// Where a sweep draws its hyper-parameters from, unless told otherwise.
+    /// The default ranges of the hyper-parameters in a sweep.
     pub ranges: Ranges,
     train: Train,
     population: Option<Population>,
@@ -158,7 +157,7 @@ pub struct NetworkSpec {
     check: Check,
 }
 
-/// How networks are trained in populations.
+/// The functions that train networks in populations.
 #[derive(Debug, Clone, Copy)]
 struct Population {
     takes: fn(&RunConfig) -> bool,
@@ -172,7 +171,7 @@ type Check = fn(&RunConfig, Task, &Device) -> Result<(), ei_norm::Error>;
 type Load = fn(&RunConfig, Task, &Weights<'_>, &Device) -> Result<Box<dyn TrainedNetwork>, Error>;
 
 impl NetworkSpec {
-    /// A network under this name.
+    /// A network with this name.
     pub const fn of<N: Learner>(name: &'static str, description: &'static str) -> Self {
         Self {
             name,
@@ -188,14 +187,14 @@ impl NetworkSpec {
         }
     }
 
-    /// What `--width` and `--depth` mean, for help.
+    /// Sets the meaning of `--width` and `--depth`, for the help.
     #[must_use]
     pub const fn with_sizes(mut self, sizes: &'static str) -> Self {
         self.sizes = sizes;
         self
     }
 
-    /// How many of them are trained at once.
+    /// Sets the type of populations of this network.
     #[must_use]
     pub const fn with_population<P: NetworkPopulation>(mut self) -> Self {
         self.population = Some(Population {
@@ -205,28 +204,28 @@ impl NetworkSpec {
         self
     }
 
-    /// The network's own options.
+    /// Sets the additional options of the network.
     #[must_use]
     pub const fn with_options(mut self, options: &'static [NetworkOption]) -> Self {
         self.options = options;
         self
     }
 
-    /// Where it differs from the defaults of [`RunConfig::new`].
+    /// Sets the defaults that differ from [`RunConfig::new`].
     #[must_use]
     pub const fn with_defaults(mut self, defaults: fn(&mut RunConfig)) -> Self {
         self.defaults = defaults;
         self
     }
 
-    /// Where a sweep draws its hyper-parameters from, unless told otherwise.
+    /// Sets the default ranges of the hyper-parameters in a sweep.
     #[must_use]
     pub const fn with_ranges(mut self, ranges: Ranges) -> Self {
         self.ranges = ranges;
         self
     }
 
-    /// Trains one; see [`run::run`].
+    /// Trains one network; see [`run::run`].
     pub(crate) fn train(
         &self,
         config: &RunConfig,
@@ -237,7 +236,7 @@ impl NetworkSpec {
         (self.train)(config, data, device, progress)
     }
 
-    /// Whether one of this configuration can be trained in a population.
+    /// Whether a network with this configuration can be trained in a population.
     pub(crate) fn in_population(&self, config: &RunConfig) -> bool {
         self.population.is_some_and(|p| (p.takes)(config))
     }
@@ -260,7 +259,7 @@ impl NetworkSpec {
         }
     }
 
-    /// One with these weights.
+    /// A network with these weights.
     pub(crate) fn load(
         &self,
         config: &RunConfig,
@@ -271,11 +270,11 @@ impl NetworkSpec {
         (self.load)(config, task, weights, device)
     }
 
-    /// Checks that there is a network of this configuration for these images.
+    /// Checks that this network can have this configuration for these images.
     ///
     /// # Errors
     ///
-    /// If a number of the configuration, or the shape of the images, does not allow it.
+    /// If a setting of the configuration, or the shape of the images, is not allowed.
     pub(crate) fn check_task(
         &self,
         config: &RunConfig,
@@ -285,11 +284,11 @@ impl NetworkSpec {
         Ok((self.check)(config, task, device)?)
     }
 
-    /// Checks the values of the network's own options.
+    /// Checks the values of the network's additional options.
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] that names the first that the network does not have or not allow.
+    /// [`Error::Usage`] that names the first unknown option or invalid value.
     pub fn check(&self, given: &BTreeMap<String, usize>) -> Result<(), Error> {
         for (name, value) in given {
             let Some(option) = self.options.iter().find(|option| option.name == name) else {
@@ -309,7 +308,7 @@ impl NetworkSpec {
     }
 }
 
-/// Of what carries over to other networks: wide ranges of the rates, and one width.
+/// The ranges for the convolutional and the recurrent network: wide ranges of the rates, and a fixed width.
 const WIDE: Ranges = Ranges {
     lr: Some([1e-3, 0.1]),
     lr_ei: Some([1e-4, 1e-2]),
@@ -319,7 +318,7 @@ const WIDE: Ranges = Ranges {
 
 static BUILT_IN: [NetworkSpec; 3] = [mlp::SPEC, conv::SPEC, rnn::SPEC];
 
-/// The paper's: hidden layers, dense, and a readout.
+/// The paper's network: dense hidden layers and a readout.
 pub const MLP: Network = Named::built_in(&BUILT_IN[0]);
 /// Convolutions and a readout.
 pub const CONV: Network = Named::built_in(&BUILT_IN[1]);
@@ -345,7 +344,7 @@ impl Entry for NetworkSpec {
     }
 }
 
-/// The sum of two losses that may both be missing.
+/// The sum of two losses, either of which may be missing.
 pub fn add_losses(a: Option<Tensor<1>>, b: Option<Tensor<1>>) -> Option<Tensor<1>> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a + b),
@@ -353,8 +352,7 @@ pub fn add_losses(a: Option<Tensor<1>>, b: Option<Tensor<1>>) -> Option<Tensor<1
     }
 }
 
-/// `x`, whose errors are clipped to this norm, example by example, if there is one
-/// ([`RunConfig::clip_errors`]).
+/// `x`, with the error of each example clipped to this norm, if there is one ([`RunConfig::clip_errors`]).
 pub fn clip_errors<const D: usize>(x: Tensor<D>, norm: Option<f64>) -> Tensor<D> {
     match norm {
         Some(norm) => clip_grad_norm(x, norm),

@@ -1,4 +1,4 @@
-//! Networks of dense hidden layers that are trained at once.
+//! Populations: networks of dense hidden layers that are trained together.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -10,25 +10,25 @@ use super::{DenseHidden, EPSILON, Hidden, Learner, Mlp, NormalizedEi, add_losses
 use crate::RunConfig;
 use crate::condition::{ErrorRule, HiddenSpec};
 
-/// Networks of one form that learn at the same time, each for itself.
+/// Networks of one form that are trained together but learn independently.
 pub trait NetworkPopulation: Module + Send + Sync + 'static {
-    /// Such a network.
+    /// The type of the networks.
     type Network: Learner;
 
-    /// Whether networks of this configuration can be in one; those that cannot are trained alone.
+    /// Whether a network with this configuration can be in a population; otherwise it is trained alone.
     fn takes(config: &RunConfig) -> bool;
 
-    /// The networks as one.
+    /// Combines the networks into a population.
     ///
     /// # Errors
     ///
     /// If they differ in more than their sizes, or there is none.
     fn stack(networks: Vec<Self::Network>) -> Result<Self, ei_norm::Error>;
 
-    /// The networks with the weights that they have now.
+    /// The networks with their current weights.
     fn unstack(&self) -> Vec<Self::Network>;
 
-    /// The logits of a batch of each network and, if they have any, the sums of their local losses.
+    /// The logits of a batch for each network and, if there are any, the sums of their local losses.
     ///
     /// # Shapes
     ///
@@ -41,12 +41,12 @@ pub trait NetworkPopulation: Module + Send + Sync + 'static {
 pub struct MlpPopulation {
     hidden: Vec<HiddenPopulation>,
     readout: Population<Ei>,
-    /// As they were before they were stacked.
+    /// The networks before they were stacked.
     #[module(skip)]
     networks: Vec<Mlp>,
 }
 
-/// A hidden layer of each network.
+/// One hidden layer of all networks.
 #[derive(Module, Debug)]
 #[allow(clippy::large_enum_variant)] // A population has a few of these.
 enum HiddenPopulation {
@@ -108,7 +108,7 @@ impl HiddenPopulation {
         }
     }
 
-    /// Gives each network the layer that it has now.
+    /// Copies the current layer of each network into `layers`.
     fn unstack_into<'a>(&self, layers: impl Iterator<Item = &'a mut DenseHidden>) {
         match self {
             Self::Ei(hidden) => {

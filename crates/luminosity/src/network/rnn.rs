@@ -1,8 +1,8 @@
 //! Recurrent layers that read an image row by row, and an EI readout of the last state.
 //!
-//! A recurrent layer is a dense one that sees the inputs and its own state before, [x_t, h_{t−1}], as
-//! [`ei_norm::layer::Recurrent`] does, but step by step: errors can be clipped, and a normalization can
-//! stand, between the steps.
+//! A recurrent layer is a dense layer that sees the inputs and its previous state, [x_t, h_{t−1}], as in
+//! [`ei_norm::layer::Recurrent`]. Here it is computed step by step, so that errors can be clipped and
+//! activity can be normalized between the steps.
 
 use burn::module::Module;
 use burn::tensor::activation::relu;
@@ -30,7 +30,7 @@ pub(super) const SPEC: NetworkSpec =
 /// The network: images `[batch, pixels]` to logits `[batch, classes]`.
 #[derive(Module, Debug)]
 pub struct Rnn {
-    /// The recurrent layers, from the input on: `[batch, d_input + width]` to `[batch, width]`.
+    /// The recurrent layers, starting at the input: `[batch, d_input + width]` to `[batch, width]`.
     pub hidden: Vec<DenseHidden>,
     /// The last layer, with one inhibitory unit.
     pub readout: EiLinear,

@@ -1,4 +1,4 @@
-//! A trained network of whatever type.
+//! A trained network of any type.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::random::{Purpose, generator};
 use crate::saved::{Content, Weights};
 use crate::{Error, RunConfig, run};
 
-/// What can be done with a trained network.
+/// The operations on a trained network.
 pub trait TrainedNetwork: Send + Sync {
     /// Its weights as a Burn record.
     ///
@@ -28,7 +28,7 @@ pub trait TrainedNetwork: Send + Sync {
     /// The logits of a batch, `[batch, pixels]` to `[batch, classes]`.
     fn logits(&self, x: Tensor<2>) -> Tensor<2>;
 
-    /// The output of each hidden layer before its ReLU, where the network tells.
+    /// The output of each hidden layer before its ReLU, if the network supports this.
     fn pre_activations(&self, x: Tensor<2>) -> Vec<Tensor<2>>;
 
     /// Tests the network as at the end of a run with this configuration.
@@ -64,7 +64,7 @@ impl<N: Learner> TrainedNetwork for N {
     }
 }
 
-/// A network of this configuration with these weights, whose signs are checked.
+/// A network with this configuration and these weights; checks the signs of the weights.
 pub(super) fn load<N: Learner>(
     config: &RunConfig,
     task: Task,
@@ -73,7 +73,7 @@ pub(super) fn load<N: Learner>(
 ) -> Result<Box<dyn TrainedNetwork>, Error> {
     let path = weights.path();
     let refuse = |problem: String| Error::file(path, problem);
-    // In two bytes each, which is the least that is stored.
+    // Two bytes for each parameter, the smallest stored size.
     let needed = N::least_parameters(config, task).saturating_mul(2) as u64;
     if weights.length()? < needed {
         let width = config.width;
@@ -137,7 +137,7 @@ impl ModuleVisitor for Parameters {
     }
 }
 
-/// Puts tensors in the place of the parameters of their names.
+/// Replaces parameters by the tensors of their names.
 struct Replacing {
     path: Vec<String>,
     tensors: BTreeMap<String, TensorData>,

@@ -1,4 +1,4 @@
-//! What a run trains: one network, or a population of them.
+//! The object that a run trains: one network or a population.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -9,32 +9,32 @@ use crate::optimizer::{Optimizer, PopulationOptimizer};
 use crate::random::{Purpose, generator};
 use crate::stimulus::Batch;
 
-/// One network or several that learn at the same time, each from images of its own. The rows of a batch
-/// are those of the first network, then those of the second, as many of each.
+/// One network, or several that are trained together, each from its own images. A batch has the rows of the
+/// first network, then the rows of the second, and so on, the same number for each.
 pub(crate) trait Trainee: Sized {
-    /// A network.
+    /// The type of the networks.
     type Network: Learner;
-    /// What has the parameters of all.
+    /// The module with the parameters of all networks.
     type Module: Module;
 
-    /// Fresh networks of these configurations, of which the first says what they have in common.
+    /// New networks for these configurations; the first configuration has the common settings.
     ///
     /// # Errors
     ///
-    /// If a number of a configuration, or the shape of the images, does not allow it.
+    /// If a setting of a configuration, or the shape of the images, is not allowed.
     fn create(configs: &[&RunConfig], task: Task, device: &Device) -> Result<Self, ei_norm::Error>;
 
-    /// One step, and the loss of the task of each network before it, `[networks]`, outside of any graph.
+    /// One step; also returns each network's loss of the task before the step, `[networks]`, without a graph.
     fn step(self, batch: Batch) -> (Self, Tensor<1>);
 
     /// The networks as one module.
     fn module(&self) -> &Self::Module;
 
-    /// Each network by itself, without autodiff.
+    /// Each network as a separate module, without autodiff.
     fn networks(&self) -> Vec<Self::Network>;
 
-    /// The logits `[rows, classes]` of a batch `[rows, pixels]`, as a function of the present weights
-    /// without autodiff.
+    /// A function that computes the logits `[rows, classes]` of a batch `[rows, pixels]` with the current
+    /// weights, without autodiff.
     fn logits(&self) -> Box<dyn Fn(Tensor<2>) -> Tensor<2>>;
 }
 
@@ -79,7 +79,7 @@ impl<N: Learner> Trainee for Alone<N> {
     }
 }
 
-/// Several networks.
+/// A population of networks.
 pub(crate) struct Together<P> {
     population: P,
     size: usize,
@@ -125,13 +125,13 @@ impl<P: NetworkPopulation> Trainee for Together<P> {
     }
 }
 
-/// A network as its seed makes it.
+/// A network with initial weights from its seed.
 fn fresh<N: Learner>(config: &RunConfig, task: Task, device: &Device) -> Result<N, ei_norm::Error> {
     let mut weights = generator(config.seed, Purpose::Weights);
     N::create(config, task, device, &mut weights)
 }
 
-/// Whether there is a network of this configuration.
+/// Checks that a network with this configuration can be made.
 pub(super) fn check<N: Learner>(
     config: &RunConfig,
     task: Task,

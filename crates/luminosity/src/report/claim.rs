@@ -1,32 +1,32 @@
-//! What the paper claims, as data.
+//! The paper's claims, as data.
 
 use super::effect::ALPHA;
 
-/// Something that the paper found.
+/// A finding of the paper.
 #[derive(Debug, Clone, Copy)]
 pub struct Claim {
-    /// In a sentence.
+    /// The claim in a sentence.
     pub text: &'static str,
     /// The published numbers.
     pub published: &'static str,
-    /// Where they are.
+    /// The figure with these numbers.
     pub figure: &'static str,
-    /// How our numbers decide.
+    /// The rule that compares the results here with the claim.
     pub rule: Rule,
 }
 
-/// At which ranges of luminosity a claim is made.
+/// The ranges of luminosity of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Where {
-    /// At all.
+    /// All ranges.
     Every,
-    /// At all above 0.
+    /// All ranges above 0.
     Shifted,
-    /// At the largest.
+    /// The largest range.
     Largest,
 }
 
-/// How a claim is decided.
+/// The rule that decides a claim.
 #[derive(Debug, Clone, Copy)]
 pub enum Rule {
     /// In each pair of conditions the first is above the second.
@@ -39,12 +39,12 @@ pub enum Rule {
     Aligned(&'static str, [(f64, f64); 2]),
 }
 
-/// How large a difference, in points, still counts as alike.
+/// The largest difference, in points, that counts as alike.
 pub const ALIKE_POINTS: f64 = 1.0;
-/// With fewer units the middle half of them says nothing.
+/// The smallest number of units for which the middle half describes the sample.
 pub const FEWEST_TO_DESCRIBE: usize = 3;
 
-/// The claims, the main ones first.
+/// The claims; the main claims come first.
 pub const CLAIMS: [Claim; 10] = [
     Claim {
         text: "Normalizing errors as well as activity improves learning over normalizing activity alone.",
@@ -150,12 +150,12 @@ impl Where {
         }
     }
 
-    /// The ranges of luminosity, of those that there are.
+    /// The ranges of luminosity of the claim, among `epsilons`.
     pub fn among(self, epsilons: &[f64]) -> &[f64] {
         let from = match self {
             Self::Every => 0,
             Self::Shifted => epsilons.iter().take_while(|e| **e <= 0.0).count(),
-            // What is published is of a varying luminosity.
+            // The published result is for a varying luminosity.
             Self::Largest if epsilons.last().is_some_and(|e| *e > 0.0) => epsilons.len() - 1,
             Self::Largest => epsilons.len(),
         };

@@ -1,4 +1,4 @@
-//! One condition against another: the paired difference, its interval and its test.
+//! Comparisons of two conditions: the paired difference, its interval and its test.
 
 use super::sample::{Samples, percents};
 use super::table::{Cell, Table, difference, fixed, number, p, words};
@@ -9,26 +9,26 @@ use crate::stats::{
     wilcoxon_signed_rank,
 };
 
-/// The effect that the experiment is about: activity and errors normalized, over activity alone.
+/// The main effect of the experiment: normalized activity and errors, over normalized activity alone.
 pub const MAIN: (&str, &str) = ("inorm+full", "inorm");
-/// What every condition is compared with.
+/// The conditions with which every condition is compared.
 pub const REFERENCES: [&str; 3] = ["inorm", "inorm+full", "e-only-ln+"];
-/// With fewer pairs there is no interval of 95 % of a median, and no p of the test below 0.05: the least
-/// of five pairs is 2 / 2⁵.
+/// The smallest number of pairs for a 95 % interval of a median and for a p of the test below 0.05: the
+/// smallest p of five pairs is 2 / 2⁵.
 pub const FEWEST: usize = 6;
-/// Below this p there is a difference.
+/// A difference is significant below this p.
 pub const ALPHA: f64 = 0.05;
-/// Bootstrap samples of an interval, and the seed they are drawn from.
+/// The number of bootstrap samples for an interval.
 pub const RESAMPLES: usize = 10_000;
-/// See [`RESAMPLES`].
+/// The seed of the bootstrap samples.
 const SEED: u64 = 0;
 
 /// Paired differences, in points.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Paired {
-    /// Pairs.
+    /// The number of pairs.
     pub n: usize,
-    /// In how many of them the first is higher.
+    /// The number of pairs in which the first condition is higher.
     pub higher: usize,
     /// The median difference.
     pub difference: f64,
@@ -38,12 +38,12 @@ pub struct Paired {
     pub test: Wilcoxon,
 }
 
-/// One condition against another at one luminosity, over the units that both have.
+/// One condition compared with another at one luminosity, over their common units.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Effect {
     /// The condition.
     pub of: String,
-    /// The one it is compared with.
+    /// The condition with which it is compared.
     pub over: String,
     /// The range of luminosity.
     pub epsilon: f64,
@@ -51,16 +51,16 @@ pub struct Effect {
     pub medians: (f64, f64),
     /// The differences within a unit.
     pub paired: Paired,
-    /// Their p after Holm, over all effects over the same condition.
+    /// Holm's adjusted p, over all effects with the same second condition.
     pub holm: Option<f64>,
     /// Unpaired, as in the paper: Cliff's delta, Mann–Whitney's U and its two-sided p.
     pub unpaired: [Option<f64>; 3],
 }
 
 impl Paired {
-    /// Describes differences; none without one.
+    /// Describes differences; none if there are no differences.
     pub fn new(differences: impl Iterator<Item = f64>) -> Option<Self> {
-        // To six decimals, so that the differences of equal numbers of answers tie.
+        // Rounded to six decimals, so that differences of the same number of correct answers tie.
         let rounded = differences.map(|points| (1e6 * points).round() / 1e6);
         let differences: Vec<f64> = rounded.collect();
         Some(Self {
@@ -72,7 +72,7 @@ impl Paired {
         })
     }
 
-    /// The sign of the difference, where both its interval and its test exclude 0.
+    /// The sign of the difference, if both its interval and its test exclude 0.
     pub fn sign(&self) -> Option<f64> {
         let (low, high) = self.interval?;
         let sure = low * high > 0.0 && self.test.p < ALPHA;
@@ -91,7 +91,7 @@ impl Paired {
 }
 
 impl Effect {
-    /// Compares `of` with `over`; none without a pair.
+    /// Compares `of` with `over`; none if there are no pairs.
     pub fn new(samples: &Samples, of: &str, over: &str, epsilon: f64) -> Option<Self> {
         let pairs = samples.pairs(of, over, epsilon);
         let (own, other): (Vec<f64>, Vec<f64>) =
@@ -114,13 +114,13 @@ impl Effect {
         })
     }
 
-    /// The difference as percent of the other's accuracy, and of its error.
+    /// The difference as percent of the other condition's accuracy, and of its error.
     fn shares(&self) -> (f64, f64) {
         let (points, other) = (100.0 * self.paired.difference, self.medians.1);
         (points / other, points / (100.0 - other))
     }
 
-    /// How sure and how large the difference is.
+    /// The uncertainty and the relative size of the difference.
     pub fn detail(&self, unit: &str) -> String {
         let interval = match self.paired.interval {
             Some((low, high)) => {
@@ -139,7 +139,7 @@ impl Effect {
         )
     }
 
-    /// The effect in a line.
+    /// The effect in one line.
     pub fn line(&self, unit: &str) -> String {
         let points = signed(self.paired.difference, 1);
         let place = text::epsilon(self.epsilon);
@@ -152,7 +152,7 @@ impl Effect {
     }
 }
 
-/// What the main effects say together, in a sentence.
+/// A sentence that summarizes the main effects.
 pub fn answer(effects: &[&Effect]) -> String {
     let claim = "normalizing errors as well as activity";
     let (of, over) = MAIN;
@@ -186,7 +186,7 @@ pub fn answer(effects: &[&Effect]) -> String {
     format!("{verdict}: {numbers}.")
 }
 
-/// Every condition over every reference, at every luminosity.
+/// The effects of every condition over every reference, at every luminosity.
 pub fn effects(samples: &Samples) -> Vec<Effect> {
     let over = |reference: &&str| {
         let others = samples.conditions.iter().map(ToString::to_string);
@@ -206,7 +206,7 @@ pub fn effects(samples: &Samples) -> Vec<Effect> {
     REFERENCES.iter().flat_map(over).collect()
 }
 
-/// 95 % bootstrap interval of the median; none of fewer than [`FEWEST`] values.
+/// The 95 % bootstrap interval of the median; none for fewer than [`FEWEST`] values.
 pub fn interval(values: &[f64]) -> Option<(f64, f64)> {
     match values.len() < FEWEST {
         true => None,
@@ -214,7 +214,7 @@ pub fn interval(values: &[f64]) -> Option<(f64, f64)> {
     }
 }
 
-/// The effects, for programs and for readers.
+/// The table of the effects, for programs and for readers.
 pub fn table<'a>(effects: impl Iterator<Item = &'a Effect>) -> Table {
     let mut table = Table::new(&[
         ("condition", "condition"),

@@ -1,9 +1,9 @@
-//! The report of a sweep: the answer, the paper's claims, figures and tables on one page of HTML.
+//! The report of a sweep: the main result, the paper's claims, figures and tables on one HTML page.
 //!
-//! Data flows one way: records → `sample` → `effect`, `statistics`, `verdict`, `plot` → `page` →
-//! files. Everything but [`write()`] is a pure function of the records, and the same records give the
-//! same bytes. A figure is a row of `plot::SPECS`, a claim of the paper a row of `claim::CLAIMS`, and
-//! `runs` writes the records themselves as tables.
+//! Data flows one way: records → `sample` → `effect`, `statistics`, `verdict`, `plot` → `page` → files.
+//! Everything except [`write()`] is a pure function of the records: the same records give the same bytes.
+//! Each figure is a row of `plot::SPECS`, each claim of the paper is a row of `claim::CLAIMS`, and `runs`
+//! writes the records as tables.
 
 mod claim;
 mod effect;
@@ -39,7 +39,7 @@ use crate::sweep::SweepRun;
 use crate::{Error, files};
 
 const PAGE: &str = "report.html";
-/// The tables, and what they are.
+/// The tables and their descriptions.
 const TABLES: [(&str, &str); 5] = [
     (
         "runs.csv",
@@ -54,20 +54,20 @@ const TABLES: [(&str, &str); 5] = [
     ("verdicts.csv", "the paper's claims and our numbers"),
 ];
 
-/// What was written.
+/// The result of [`write()`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     /// The files; the page is the first.
     pub files: Vec<PathBuf>,
-    /// What is not there: runs that were asked for, figures without data.
+    /// The missing parts: requested runs without a record, figures without data.
     pub missing: Vec<String>,
-    /// What is to be known of the runs before their results are believed.
+    /// Warnings about the runs.
     pub notes: Vec<String>,
-    /// The accuracies, the main effect and the verdicts, a line each.
+    /// The accuracies, the main effect and the verdicts, one line each.
     pub summary: String,
 }
 
-/// All that the records say.
+/// The complete report.
 #[derive(Debug, Clone)]
 pub struct Report {
     runs: Vec<Row>,
@@ -80,13 +80,13 @@ pub struct Report {
     no_plots: Vec<String>,
 }
 
-/// Writes the report of `records` into `folder`: `report.html`, the figures as SVG and PNG, and the
-/// tables as CSV. `expected` is all that was asked for; what of it is not there yet is named. Files
-/// of an earlier report that this one does not have are removed.
+/// Writes the report of `records` into `folder`: `report.html`, the figures as SVG and PNG, and the tables as
+/// CSV. `expected` lists all requested runs; those without a record are named. Files of an earlier report
+/// that this report does not have are removed.
 ///
 /// # Errors
 ///
-/// As [`Report::new`], or [`Error::Io`] that names the file.
+/// Like [`Report::new`], or [`Error::Io`] that names the file.
 pub fn write(
     records: &[SweepRecord],
     expected: &[SweepRun],
@@ -110,7 +110,7 @@ pub fn write(
     })
 }
 
-/// Every name that a report may have written, of this version or of an earlier one.
+/// All possible names of files in a report, of this version and of earlier versions.
 fn names() -> impl Iterator<Item = String> {
     let tables = TABLES.iter().map(|table| table.0);
     let others = tables.chain([PAGE, "gains.csv"]).map(str::to_owned);
@@ -123,8 +123,7 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// [`Error::NoRuns`] if there is no record that can be used, [`Error::Figure`] if an image cannot
-    /// be encoded.
+    /// [`Error::NoRuns`] if no record can be used, [`Error::Figure`] if an image cannot be encoded.
     pub fn new(records: &[SweepRecord], expected: &[SweepRun]) -> Result<Self, Error> {
         let samples = Samples::new(records, expected);
         if samples.is_empty() {
@@ -156,7 +155,7 @@ impl Report {
         })
     }
 
-    /// What is not there: runs that were asked for, then figures without data.
+    /// The missing parts: requested runs without a record, then figures without data.
     pub fn missing(&self) -> Vec<String> {
         let plots = self.no_plots.iter().cloned();
         self.samples.missing().chain(plots).collect()
@@ -173,7 +172,7 @@ impl Report {
         lines.join("\n")
     }
 
-    /// Every file: its name and content.
+    /// The names and contents of all files.
     ///
     /// # Errors
     ///

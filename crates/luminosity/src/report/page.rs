@@ -1,4 +1,4 @@
-//! The page: one file of HTML without scripts and without anything from elsewhere.
+//! The page: one HTML file without scripts and external resources.
 
 use super::effect::{self, Effect, FEWEST, MAIN, REFERENCES, RESAMPLES};
 use super::plot::{self, BEST, Kind, Plot};
@@ -40,7 +40,7 @@ pub fn html(report: &Report) -> String {
     )
 }
 
-/// The main effect, in a sentence, as a list and as a figure.
+/// The main effect as a sentence, a list and a figure.
 fn answer(report: &Report) -> String {
     let effects: Vec<&Effect> = report.main_effects().collect();
     let (finished, expected) = report.samples.counts();
@@ -313,7 +313,7 @@ fn paragraph(class: &str, text: &str) -> String {
     }
 }
 
-/// A list of what is HTML already.
+/// A list of items that are HTML already.
 fn list(items: impl Iterator<Item = String>) -> String {
     let items = items.map(|item| format!("<li>{item}</li>\n"));
     format!("<ul>\n{}</ul>\n", items.collect::<String>())

@@ -1,4 +1,4 @@
-//! The records themselves as rows: one a run, and one an epoch.
+//! The records as tables: a row for each run, and a row for each epoch.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::record::SweepRecord;
 /// The fields of a row by their names in the record: `alignment.output`, `moments.0.mean`.
 pub type Row = BTreeMap<String, String>;
 
-/// The columns that come first; the first five tell the run.
+/// The first columns; the first five identify the run.
 const LEADING: [&str; 7] = [
     "condition",
     "epsilon",
@@ -23,7 +23,7 @@ const LEADING: [&str; 7] = [
     "epoch",
     "test_accuracy",
 ];
-/// Fields that are results; the others tell what was run, and on what.
+/// The fields that are results; all other fields describe the run.
 const RESULTS: [&str; 7] = [
     "alignment",
     "lambda_max",
@@ -33,10 +33,10 @@ const RESULTS: [&str; 7] = [
     "timing",
     "train_loss",
 ];
-/// How many values of a field are worth listing.
+/// The largest number of values of a field that are listed.
 const LISTED: usize = 12;
 
-/// A row a run, with every field of its record but the history.
+/// A row for each run, with every field of its record except the history.
 ///
 /// # Errors
 ///
@@ -45,11 +45,11 @@ pub fn runs(records: &[SweepRecord]) -> Result<Vec<Row>, Error> {
     records.iter().map(row).collect()
 }
 
-/// A row an epoch: what tells the run, then every field of the epoch that is no list.
+/// A row for each epoch: the columns that identify the run, then every field of the epoch except lists.
 ///
 /// # Errors
 ///
-/// As [`runs`].
+/// Like [`runs`].
 pub fn epochs(records: &[SweepRecord]) -> Result<Vec<Row>, Error> {
     let of_a_list = |name: &str| name.split('.').any(|part| part.parse::<usize>().is_ok());
     let mut rows = Vec::new();
@@ -66,7 +66,7 @@ pub fn epochs(records: &[SweepRecord]) -> Result<Vec<Row>, Error> {
     Ok(rows)
 }
 
-/// What was run: the name and the values of every field that is no result.
+/// A description of the runs: the name and the values of every field that is not a result.
 pub fn facts(rows: &[Row]) -> Vec<(&str, String)> {
     let names: BTreeSet<&String> = rows.iter().flat_map(Row::keys).collect();
     let is_fact = |name: &&String| {
@@ -85,7 +85,7 @@ pub fn facts(rows: &[Row]) -> Vec<(&str, String)> {
     facts.filter(|(_, value)| !value.is_empty()).collect()
 }
 
-/// The processor that a run was made on.
+/// The field for the processor of a run.
 const MACHINE: &str = "timing.machine";
 
 /// Warnings if the runs were made on different devices or processors, or by different versions.
@@ -107,7 +107,7 @@ pub fn pooled(rows: &[Row]) -> Vec<String> {
     places.into_iter().chain(versions).collect()
 }
 
-/// The values of a field, each once.
+/// The distinct values of a field.
 fn values<'a>(rows: &'a [Row], name: &str) -> Vec<&'a str> {
     let values: BTreeSet<&str> = rows
         .iter()
@@ -119,11 +119,11 @@ fn values<'a>(rows: &'a [Row], name: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// All columns that any row has; a row without one has an empty cell.
+/// The rows as CSV with all columns; a row without a value has an empty cell.
 ///
 /// # Errors
 ///
-/// If it cannot be encoded, which names the file `name`.
+/// If the table cannot be encoded; the error names the file `name`.
 pub fn table(rows: &[Row], name: &str) -> Result<Vec<u8>, Error> {
     let names: BTreeSet<&str> = rows
         .iter()

@@ -1,4 +1,4 @@
-//! Records as samples: one value a unit, by condition, ε and λ.
+//! Records as samples: one value for each unit, by condition, ε and λ.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,15 +10,15 @@ use crate::stats::mean;
 use crate::sweep::SweepRun;
 use crate::{Condition, RunConfig};
 
-/// One unit of a sample: a setting of hyper-parameters, as the mean over its seeds, or a seed where
-/// there is one setting.
+/// One unit of a sample: a setting of hyper-parameters, as the mean over its seeds, or a seed if there is
+/// only one setting.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unit {
-    /// The number of the setting, or the seed. Units of one number are pairs.
+    /// The number of the setting, or the seed. Units with the same number are pairs.
     pub id: u64,
-    /// Test accuracy in percent, to eight decimals, so that equal ones tie.
+    /// Test accuracy in percent, rounded to eight decimals so that equal accuracies tie.
     pub percent: f64,
-    /// How many of its runs diverged.
+    /// The number of its runs that diverged.
     pub diverged: usize,
     /// Alignment of the output.
     pub output: Option<f64>,
@@ -41,9 +41,9 @@ pub struct Cell {
     pub epsilon: f64,
     /// The weight of the local losses.
     pub lambda: f64,
-    /// Finished runs that can be used.
+    /// The number of finished runs that can be used.
     pub finished: usize,
-    /// Runs asked for, or all that are there if nothing is known of what was asked.
+    /// The number of requested runs, or of finished runs if the request is not known.
     pub expected: usize,
     /// The sample, by [`Unit::id`].
     pub units: Vec<Unit>,
@@ -52,24 +52,24 @@ pub struct Cell {
 /// All samples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Samples {
-    /// The conditions that were asked for or run, in their usual order.
+    /// The requested or finished conditions, in their usual order.
     pub conditions: Vec<Condition>,
     /// The ranges of luminosity, ascending.
     pub epsilons: Vec<f64>,
-    /// The most frequent λ, which every figure but that of λ shows.
+    /// The most frequent λ, which is used in every figure except the figure of λ.
     pub lambda: f64,
     /// The accuracy of chance in percent.
     pub chance: f64,
-    /// What a unit is: `setting`, or `seed` where no condition has several settings at one ε.
+    /// The kind of unit: `setting`, or `seed` if no condition has several settings at one ε.
     pub unit: &'static str,
-    /// Records that cannot be used, as their accuracy, ε or λ is not a number of its range.
+    /// The number of records that cannot be used because their accuracy, ε or λ is not a number in its range.
     pub unusable: usize,
-    /// By condition, ε and λ.
+    /// The samples, by condition, ε and λ.
     pub cells: Vec<Cell>,
 }
 
 impl Samples {
-    /// Sorts the records; `expected` tells what else was asked for.
+    /// Groups the records into samples; `expected` lists all requested runs.
     pub fn new(records: &[SweepRecord], expected: &[SweepRun]) -> Self {
         let (records, unusable): (Vec<_>, Vec<_>) = records.iter().partition(|r| usable(r));
         let made = records.iter().map(|r| (r.setting, &r.run.config));
@@ -85,7 +85,7 @@ impl Samples {
         let conditions: Vec<Condition> = conditions.into_iter().cloned().collect();
         let lambdas = ascending(jobs.iter().map(|(_, c)| c.lambda));
         let often = |l: &f64| jobs.iter().filter(|(_, c)| c.lambda == *l).count();
-        // Of equally frequent ones the smallest.
+        // Among equally frequent λ the smallest is used.
         let lambda = lambdas.iter().rev().copied().max_by_key(often);
 
         let mut settings = BTreeMap::<(String, u64), BTreeSet<usize>>::new();
@@ -141,12 +141,12 @@ impl Samples {
         }
     }
 
-    /// [`chance`](Self::chance) to a tenth of a point.
+    /// [`chance`](Self::chance), rounded to a tenth of a point.
     pub fn chance_in_short(&self) -> f64 {
         (10.0 * self.chance).round() / 10.0
     }
 
-    /// Whether there is no unit at all.
+    /// Whether there are no units.
     pub fn is_empty(&self) -> bool {
         self.cells.iter().all(|cell| cell.units.is_empty())
     }
@@ -172,7 +172,7 @@ impl Samples {
         epsilon.map_or(&[], |epsilon| self.of(condition, *epsilon))
     }
 
-    /// The units that both conditions have.
+    /// The common units of two conditions.
     pub fn pairs(&self, a: &str, b: &str, epsilon: f64) -> Vec<(&Unit, &Unit)> {
         let others = self.of(b, epsilon);
         let other = |id| others.iter().find(|other| other.id == id);
@@ -180,19 +180,19 @@ impl Samples {
         own.filter_map(|own| Some((own, other(own.id)?))).collect()
     }
 
-    /// The λ at which a condition was run, ascending.
+    /// The λ of a condition, ascending.
     pub fn lambdas(&self, condition: &str) -> Vec<f64> {
         let own = self.cells.iter().filter(|c| c.condition == condition);
         ascending(own.map(|c| c.lambda))
     }
 
-    /// Runs that are there, and runs that were asked for.
+    /// The number of finished runs, and the number of requested runs.
     pub fn counts(&self) -> (usize, usize) {
         let finished = self.cells.iter().map(|c| c.finished).sum();
         (finished, self.cells.iter().map(|c| c.expected).sum())
     }
 
-    /// A line for each condition, ε and λ whose runs are not all there.
+    /// A line for each condition, ε and λ with missing runs.
     pub fn missing(&self) -> impl Iterator<Item = String> {
         let incomplete = self.cells.iter().filter(|c| c.finished < c.expected);
         incomplete.map(|c| {
@@ -248,7 +248,7 @@ fn usable(record: &SweepRecord) -> bool {
     in_range && config.lambda.is_finite() && config.lambda >= 0.0
 }
 
-/// Each value once; both zeros are one.
+/// The distinct values, ascending; both zeros are the same value.
 fn ascending(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut values: Vec<f64> = values.map(|v| v + 0.0).collect();
     values.sort_by(f64::total_cmp);
@@ -256,13 +256,14 @@ fn ascending(values: impl Iterator<Item = f64>) -> Vec<f64> {
     values
 }
 
-/// The mean of the numbers that are finite.
+/// The mean of the finite numbers.
 fn known(values: impl Iterator<Item = f64>) -> Option<f64> {
     let values: Vec<f64> = values.filter(|v| v.is_finite()).collect();
     mean(&values)
 }
 
-/// Lists side by side, each column made one value; the longest list sets the number of columns.
+/// Combines the columns of several lists, each into one value; the longest list determines the number of
+/// columns.
 fn columns<T, U>(
     lists: impl Iterator<Item = impl Iterator<Item = T>>,
     one: impl Fn(Vec<T>) -> U,

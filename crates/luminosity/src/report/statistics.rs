@@ -1,4 +1,4 @@
-//! The sample of every condition and luminosity, described.
+//! Descriptive statistics of the samples of every condition and luminosity.
 
 use super::effect::interval;
 use super::sample::{Cell as Place, Samples, percents};
@@ -6,7 +6,7 @@ use super::table::{Cell, Table, fixed, number, words};
 use super::text;
 use crate::stats::{mean, quartiles, sample_sd};
 
-/// The samples at the main λ, for programs and for readers.
+/// The table of the samples at the main λ, for programs and for readers.
 pub fn table(samples: &Samples) -> Table {
     let mut table = Table::new(&[
         ("condition", "condition"),
@@ -47,7 +47,7 @@ fn row(place: &Place) -> Vec<Cell> {
     ]
 }
 
-/// The mean accuracies ± standard deviations for a terminal, a line a condition.
+/// The mean accuracies ± standard deviations for a terminal, one line for each condition.
 pub fn lines(samples: &Samples) -> Vec<String> {
     let names = samples.conditions.iter().map(ToString::to_string);
     let names: Vec<String> = names.collect();

@@ -1,29 +1,30 @@
-//! A table, for CSV files with all digits and for the page with few.
+//! A table, with all digits in CSV files and with few on the page.
 
 use super::text::{self, escape};
 use crate::Error;
 
-/// A table that is stated once for programs and for readers.
+/// A table for programs and for readers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
-    /// The names of each column: for programs, and for readers; one without the latter is not shown.
+    /// Two names for each column: for programs and for readers; a column without the second name is not shown
+    /// to readers.
     pub columns: Vec<(&'static str, &'static str)>,
     /// The rows.
     pub rows: Vec<Vec<Cell>>,
 }
 
-/// What is in a cell.
+/// The content of a cell.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cell {
-    /// For programs.
+    /// The text for programs.
     exact: String,
-    /// For readers.
+    /// The text for readers.
     short: String,
-    /// Whether it is words, which start at the left.
+    /// Whether it is text, which is aligned left.
     words: bool,
 }
 
-/// Words.
+/// A cell with text.
 pub fn words(text: &str) -> Cell {
     Cell {
         words: true,
@@ -31,12 +32,12 @@ pub fn words(text: &str) -> Cell {
     }
 }
 
-/// A number as it is.
+/// A number without rounding.
 pub fn number(v: impl ToString) -> Cell {
     value(v.to_string(), v.to_string())
 }
 
-/// A number that readers see to some digits.
+/// A number that is rounded for readers.
 pub fn fixed(v: Option<f64>, digits: usize) -> Cell {
     value(text::exact(v), text::fixed(v, digits))
 }
@@ -72,7 +73,7 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// If it cannot be encoded, which names the file `name`.
+    /// If the table cannot be encoded; the error names the file `name`.
     pub fn csv(&self, name: &str) -> Result<Vec<u8>, Error> {
         let header = self.columns.iter().map(|column| column.0).collect();
         let rows = self.rows.iter();
@@ -80,7 +81,7 @@ impl Table {
         csv(name, std::iter::once(header).chain(rows))
     }
 
-    /// The table as HTML, in a box that scrolls. The first cell of a row is its heading.
+    /// The table as HTML, in a scrollable box. The first cell of a row is its heading.
     pub fn html(&self) -> String {
         let line = |cells: Vec<(&str, &str)>, heading: bool| -> String {
             let shown = cells.into_iter().zip(&self.columns).enumerate();
@@ -114,7 +115,7 @@ impl Table {
 ///
 /// # Errors
 ///
-/// If they cannot be encoded, which names the file `name`.
+/// If they cannot be encoded; the error names the file `name`.
 pub fn csv<'a>(name: &str, rows: impl Iterator<Item = Vec<&'a str>>) -> Result<Vec<u8>, Error> {
     let fail = |e: &dyn std::fmt::Display| Error::file(std::path::Path::new(name), e);
     let mut csv = csv::Writer::from_writer(Vec::new());

@@ -1,26 +1,26 @@
-//! Which task the runs are of, and whether it is the paper's.
+//! The task of the runs, and whether it is the paper's task.
 
 use std::collections::BTreeSet;
 
 use crate::RunConfig;
 use crate::record::SweepRecord;
 
-/// The contents of Fashion-MNIST: as published, and the embedded subset of it.
+/// The SHA-256 of Fashion-MNIST: of the published data, and of the embedded subset.
 pub const FASHION_MNIST: [&str; 2] = [
     "5cf0562c46b89a77940b86f40a9a4325e7bed59d53ec555c4d14f0bed41ca53a",
     "e0942b0203ed86982b1a61e4e8e5bc04e78a86de5c4fa6cff89b056429147f9d",
 ];
 
-/// What was learned, by what.
+/// The task and the networks of the runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
-    /// The data, in words.
+    /// A description of the data.
     pub data: String,
-    /// The networks, in words.
+    /// A description of the networks.
     pub network: String,
-    /// What varies in the input, in words.
+    /// A description of the variation of the input.
     pub stimulus: String,
-    /// Whether all of it is the paper's.
+    /// Whether data, network and variation are the paper's.
     pub is_the_papers: bool,
 }
 
@@ -52,7 +52,7 @@ impl Task {
         }
     }
 
-    /// What was learned, in a few words.
+    /// The task in a few words.
     pub fn words(&self) -> String {
         format!("{} under variable {}", self.data, self.stimulus)
     }
@@ -63,12 +63,12 @@ fn network(config: &RunConfig) -> &str {
     config.network.name()
 }
 
-/// What varies in the input of a run.
+/// The variation of the input of a run.
 fn stimulus(config: &RunConfig) -> &str {
     config.stimulus.name()
 }
 
-/// The name in a description of data: what comes before its numbers and its place.
+/// The name in a description of data: the text before the numbers and the path.
 fn short(data: &str) -> &str {
     let name = data.split(" (").next().unwrap_or(data);
     name.split(" in /").next().unwrap_or(name)

@@ -1,4 +1,4 @@
-//! Made-up records for tests.
+//! Artificial records for tests.
 
 use ei_norm::metric::Moments;
 
@@ -9,10 +9,10 @@ use crate::record::{
 use crate::sweep::{Request, SweepRun};
 use crate::{Condition, RunConfig, condition};
 
-/// The content that the records are of.
+/// The digest of the data of the records.
 pub const DATA: &str = FASHION_MNIST[0];
 
-/// Correct answers of 10,000 in setting 0 at ε = 0, and how many fewer at each larger ε.
+/// The number of correct answers of 10,000 in setting 0 at ε = 0, and the decrease at each larger ε.
 pub const LEVELS: [(i32, i32); 10] = [
     (8600, 180), // none
     (8830, 110), // ln+
@@ -31,12 +31,12 @@ pub fn expected() -> Vec<SweepRun> {
     Request::default().runs()
 }
 
-/// The records of all these runs, without ties.
+/// The records of all these runs; no accuracies are equal.
 pub fn records() -> Vec<SweepRecord> {
     expected().iter().map(record).collect()
 }
 
-/// The record of a run; its accuracy follows from condition, ε and setting.
+/// The record of a run; its accuracy depends on condition, ε and setting.
 pub fn record(run: &SweepRun) -> SweepRecord {
     let condition = Condition::all()
         .iter()
@@ -45,13 +45,13 @@ pub fn record(run: &SweepRun) -> SweepRecord {
     let (best, loss) = LEVELS[condition];
     let level = (run.config.epsilon * 4.0).round() as i32;
     let setting = run.setting as i32;
-    // Settings are 8 answers apart, and conditions differ a little in by how much.
+    // Settings differ by 8 answers, plus a small amount that depends on the condition.
     let spread = setting * (8 + 80 % (condition as i32 + 7));
     let correct = best - loss * level - spread;
     with_correct(run, correct)
 }
 
-/// The record of a run with this many correct answers of 10,000.
+/// The record of a run with this number of correct answers of 10,000.
 pub fn with_correct(run: &SweepRun, correct: i32) -> SweepRecord {
     let config: RunConfig = run.config.clone();
     let accuracy = f64::from(correct) / 1e4;
@@ -128,7 +128,7 @@ pub fn with_correct(run: &SweepRun, correct: i32) -> SweepRecord {
     }
 }
 
-/// The run, diverged.
+/// The record of a diverged run.
 pub fn diverged(run: &SweepRun) -> SweepRecord {
     let mut record = with_correct(run, 1000);
     record.run.outcome = Outcome::Diverged;

@@ -30,7 +30,7 @@ fn html(report: &Report) -> String {
     String::from_utf8(content).unwrap()
 }
 
-/// The ruling on the claim whose text begins so.
+/// The ruling on the claim whose text starts with `start`.
 fn ruling(report: &Report, start: &str) -> &'static str {
     let own = |r: &&Verdict| r.claim.text.starts_with(start);
     report.verdicts.iter().find(own).unwrap().ruling.words()
@@ -54,8 +54,8 @@ fn exchanged(a: Condition, b: Condition) -> Vec<SweepRecord> {
 fn statistics_are_those_computed_by_hand() {
     let report = Report::new(&records(), &expected()).unwrap();
     assert_eq!(rows(&report, "statistics.csv").len(), 40);
-    // Correct answers of inorm+full at ε = 0: 8860, 8844, … 8748; of e-only-ln+ 20 fewer each; of
-    // inorm 8500, 8492, … 8444.
+    // Correct answers of inorm+full at ε = 0: 8860, 8844, … 8748; of e-only-ln+ 20 fewer each; of inorm 8500,
+    // 8492, … 8444.
     let full = row(&report, "statistics.csv", "inorm+full", "0");
     for (column, expected) in [
         ("n", 8.0),
@@ -89,7 +89,7 @@ fn effects_are_those_computed_by_hand() {
         ("e-only-ln+", "u", 43.0),
         ("e-only-ln+", "cliffs_delta", 22.0 / 64.0),
         ("e-only-ln+", "pairs", 8.0),
-        // Eight differences of one size and sign: two of the 2⁸ choices of signs.
+        // Eight differences of the same size and sign: two of the 2⁸ choices of signs.
         ("e-only-ln+", "w", 0.0),
         ("e-only-ln+", "p", 2.0 / 256.0),
         ("e-only-ln+", "difference", 0.2),
@@ -98,7 +98,7 @@ fn effects_are_those_computed_by_hand() {
         ("inorm", "u", 64.0),
         ("inorm", "p_unpaired", 2.0 / 12_870.0),
         ("inorm", "p", 2.0 / 256.0),
-        // 36 tests against inorm, none with a smaller p.
+        // There are 36 tests against inorm, and none has a smaller p.
         ("inorm", "p_holm", 36.0 * 2.0 / 256.0),
         ("inorm", "cliffs_delta", 1.0),
         ("inorm", "higher", 8.0),
@@ -236,7 +236,7 @@ fn few_settings_decide_nothing_but_the_alignments() {
 
 #[test]
 fn alike_is_an_interval_within_a_point() {
-    // Errors centered against LayerNorm, by so many answers of 10,000 in each setting.
+    // Centered errors against LayerNorm, with these differences in answers of 10,000 in each setting.
     let rule = |differences: [i32; 8]| {
         let runs = expected();
         let records = runs.iter().map(|run| match run.config.condition.name() {
@@ -251,7 +251,7 @@ fn alike_is_an_interval_within_a_point() {
     assert_eq!(rule([-50; 8]), "agrees");
     assert_eq!(rule([-101; 8]), "differs");
     assert_eq!(rule([60, 150, 60, 150, 60, 150, 60, 150]), "differs");
-    // As scattered as this no test finds a difference, which is no sign that there is none.
+    // With such a large spread no test finds a difference, but this does not show that there is none.
     assert_eq!(
         rule([-400, 400, -300, 300, -200, 200, -100, 100]),
         "undecided"
@@ -306,7 +306,7 @@ fn an_unfinished_store_says_what_is_missing() {
     let full = row(&report, "statistics.csv", "inorm+full", "0.75");
     near(&full, "n", 5.0);
     near(&full, "missing", 3.0);
-    // Over the five settings alone: 8680 − 16 · 2 against 7960 − 8 · 2.
+    // Over the five remaining settings: 8680 − 16 · 2 against 7960 − 8 · 2.
     let effect = row(&report, "effects.csv", "inorm+full", "0.75");
     near(&effect, "pairs", 5.0);
     near(&effect, "difference", 7.04);
@@ -346,7 +346,8 @@ fn counts_with_chance(classes: usize, chance: f64, left_out: &str) {
     let scale = row(&report, "statistics.csv", "inorm+scale", "0.75");
     near(&scale, "n", 8.0);
     near(&scale, "diverged", 3.0);
-    // Ascending: three times chance, then the rest; the lower quartile lies between the second and the third.
+    // Ascending: three values of chance, then the rest; the lower quartile is between the second and the
+    // third value.
     let lower = scale["lower_quartile"].parse::<f64>().unwrap();
     assert!((lower - chance).abs() < 1e-7, "{lower}");
     let html = html(&report);
@@ -411,7 +412,7 @@ fn bad_data_give_an_error_or_clear_text() {
     bad.run.config.epsilon = f64::NAN;
     bad.run.test_accuracy = 0.5;
 
-    // One setting of one condition, and fields that are no numbers.
+    // One setting of one condition, and fields that are not numbers.
     let mut one = record(&run);
     one.run.lambda_max = Some(vec![None, Some(f64::NAN), Some(-1.0)]);
     one.run.history.clear();

@@ -1,9 +1,9 @@
 //! Numbers and names as text.
 
-/// What stands for a number that is not there.
+/// The text in place of a missing number.
 pub const NONE: &str = "–";
 
-/// Text that means itself in HTML, between tags and in quoted attributes.
+/// Escapes text for HTML, between tags and in quoted attributes.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -13,7 +13,7 @@ pub fn escape(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
-            // What HTML does not allow in a document.
+            // Characters that HTML does not allow in a document.
             c if c.is_control() && !c.is_whitespace() => escaped.push('\u{fffd}'),
             c => escaped.push(c),
         }
@@ -21,7 +21,7 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// A number for a CSV file, with all its digits; nothing where there is none.
+/// A number for a CSV file, with all its digits; empty if there is no number.
 pub fn exact(value: Option<f64>) -> String {
     value
         .filter(|v| v.is_finite())
@@ -44,7 +44,7 @@ pub fn signed(value: f64, digits: usize) -> String {
     }
 }
 
-/// A p-value for readers, two digits of it and none below a thousandth.
+/// A p-value for readers, with two digits; below a thousandth as a bound.
 pub fn p_value(p: Option<f64>) -> String {
     match p.filter(|p| p.is_finite()) {
         Some(p) if p < 0.001 => "< 0.001".to_owned(),
@@ -64,7 +64,7 @@ pub fn p_equals(p: Option<f64>) -> String {
     }
 }
 
-/// The mark of a p-value in a figure; none without a test.
+/// The mark of a p-value in a figure; empty without a test.
 pub fn stars(p: Option<f64>) -> &'static str {
     match p {
         Some(p) if p < 0.001 => "***",
@@ -80,7 +80,7 @@ pub fn epsilon(epsilon: f64) -> String {
     format!("ε = {epsilon}")
 }
 
-/// `1 run`, `2 runs`.
+/// A count with its noun: `1 run`, `2 runs`.
 pub fn count(n: usize, noun: &str) -> String {
     match n {
         1 => format!("1 {noun}"),
@@ -88,7 +88,7 @@ pub fn count(n: usize, noun: &str) -> String {
     }
 }
 
-/// A rounded zero has no sign, and a minus is as wide as a plus.
+/// Removes the sign of a rounded zero, and uses a minus sign that is as wide as a plus.
 fn minus(text: String) -> String {
     let zero = text.chars().all(|c| "+-0.".contains(c));
     match text.strip_prefix('-') {

@@ -1,4 +1,4 @@
-//! Our numbers beside the claims.
+//! The results compared with the claims.
 
 use super::claim::{ALIKE_POINTS, CLAIMS, Claim, FEWEST_TO_DESCRIBE, Rule, Where};
 use super::effect::{Effect, Paired};
@@ -7,37 +7,37 @@ use super::table::{Table, words};
 use super::text::{self, fixed, signed};
 use crate::stats::quartiles;
 
-/// What our numbers say to a claim.
+/// The result of the comparison with a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ruling {
-    /// They say the same.
+    /// The results agree with the claim.
     Agrees,
-    /// They allow either.
+    /// The results neither confirm nor contradict the claim.
     Undecided,
-    /// There are not enough of them to say.
+    /// There are not enough results.
     TooFewRuns,
-    /// They say otherwise.
+    /// The results contradict the claim.
     Differs,
-    /// There are none.
+    /// There are no results.
     NotRun,
 }
 
-/// A claim and our numbers.
+/// A claim and the results here.
 #[derive(Debug, Clone)]
 pub struct Verdict {
     /// The claim.
     pub claim: Claim,
-    /// What our numbers say.
+    /// The ruling.
     pub ruling: Ruling,
-    /// Our numbers, part by part.
+    /// The results, part by part.
     pub ours: Vec<String>,
 }
 
-/// One part of a claim: what it says and its numbers.
+/// One part of a claim: its ruling and its numbers.
 type Part = (Ruling, String);
 
 impl Ruling {
-    /// All of them, the best first.
+    /// All rulings, the best first.
     pub const ALL: [Self; 5] = [
         Self::Agrees,
         Self::Differs,
@@ -46,7 +46,7 @@ impl Ruling {
         Self::NotRun,
     ];
 
-    /// In words.
+    /// The ruling in words.
     pub fn words(self) -> &'static str {
         match self {
             Self::Agrees => "agrees",
@@ -57,7 +57,7 @@ impl Ruling {
         }
     }
 
-    /// That a difference is above 0.
+    /// The ruling on the claim that a difference is above 0.
     pub fn above(paired: &Paired) -> Self {
         match paired.sign() {
             None => Self::TooFewRuns,
@@ -67,7 +67,7 @@ impl Ruling {
         }
     }
 
-    /// That a difference is negligible.
+    /// The ruling on the claim that a difference is negligible.
     fn alike(paired: &Paired) -> Self {
         let within = |(low, high)| -ALIKE_POINTS <= low && high <= ALIKE_POINTS;
         match (paired.interval.map(within), paired.sign()) {
@@ -78,7 +78,8 @@ impl Ruling {
         }
     }
 
-    /// Of a claim of several parts: that of the worst, and not run if no part was.
+    /// The ruling on a claim of several parts: the worst of the parts that were run, at least too few runs if
+    /// a part was not run, and not run if no part was run.
     fn of(parts: &[Part]) -> Self {
         let run = parts.iter().filter(|part| part.0 != Self::NotRun);
         let Some(worst) = run.clone().map(|part| part.0).max() else {
@@ -91,7 +92,7 @@ impl Ruling {
     }
 }
 
-/// The verdict on every claim.
+/// The verdicts on all claims.
 pub fn verdicts(samples: &Samples) -> Vec<Verdict> {
     let verdict = |claim: &Claim| {
         let parts = decide(samples, claim.rule);
@@ -166,7 +167,7 @@ fn aligned(units: &[Unit], ranges: [(f64, f64); 2]) -> Vec<Part> {
         let Some(found) = quartiles(&values) else {
             return (Ruling::NotRun, format!("{name}: not run"));
         };
-        // As the published ranges are: to two digits.
+        // Rounded to two digits, like the published ranges.
         let [lower, upper] = [found.lower, found.upper].map(|q| (100.0 * q).round() / 100.0);
         let ruling = match () {
             () if values.len() < FEWEST_TO_DESCRIBE => Ruling::TooFewRuns,

@@ -9,11 +9,12 @@ use crate::network::Learner;
 use crate::random::{Purpose, generator};
 use crate::stimulus::Images;
 
-/// Images that are tested at a time: large enough to use the machine, small enough to stay in cache.
+/// The number of images that are tested at a time: large enough to use the machine, small enough to stay in
+/// cache.
 const TEST_BATCH: usize = 500;
 
-/// The share of the images of a split that a network classifies correctly, under the stimuli that the
-/// seed fixes.
+/// The share of the images of a split that a network classifies correctly, under the stimuli determined by
+/// the seed.
 pub(crate) fn accuracy(
     network: &impl Learner,
     config: &RunConfig,
@@ -25,7 +26,7 @@ pub(crate) fn accuracy(
     accuracies(&|x| network.logits(x), &[config], &images, &indices)[0]
 }
 
-/// The same for all networks of these configurations, of the images at `indices`.
+/// The same for all networks of these configurations, on the images at `indices`.
 pub(super) fn accuracies(
     logits: &dyn Fn(Tensor<2>) -> Tensor<2>,
     configs: &[&RunConfig],
@@ -57,7 +58,7 @@ pub(super) fn accuracies(
     correct.into_iter().map(share).collect()
 }
 
-/// Whether every parameter of each network is a number: a sum of numbers is one.
+/// Whether every parameter of each network is finite: a sum of finite zeros shows this.
 pub(super) fn are_finite(module: &impl Module, networks: usize) -> Vec<bool> {
     struct Sum(Option<Tensor<2>>, usize);
     impl ModuleVisitor for Sum {
@@ -67,7 +68,7 @@ pub(super) fn are_finite(module: &impl Module, networks: usize) -> Vec<bool> {
             if elements == 0 {
                 return;
             }
-            // Zero times a number is zero, however large.
+            // Zero times a finite number is zero, however large the number.
             let zero = value.reshape([self.1, elements / self.1]) * 0.0;
             let zero = zero.sum_dim(1);
             self.0 = Some(match self.0.take() {

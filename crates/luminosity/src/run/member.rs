@@ -11,7 +11,7 @@ use crate::random::{Purpose, generator};
 use crate::record::{Epoch, Outcome};
 use crate::stimulus::Presented;
 
-/// One network of a run: what it draws, and what came of it so far.
+/// One network of a run: its random generators and its results so far.
 pub(super) struct Member<'a> {
     pub config: &'a RunConfig,
     /// The training images in the order of this epoch.
@@ -20,11 +20,11 @@ pub(super) struct Member<'a> {
     shifts: ChaCha8Rng,
     patience: Patience,
     pub losses: Vec<f32>,
-    /// How many losses there were before this epoch.
+    /// The number of losses before this epoch.
     earlier: usize,
     pub history: Vec<Epoch>,
     pub steps: usize,
-    /// Not set while it learns.
+    /// None while it learns.
     pub outcome: Option<Outcome>,
 }
 
@@ -59,7 +59,7 @@ impl<'a> Member<'a> {
         stimulus.present(indices, config.epsilon, Some(time), &mut self.shifts)
     }
 
-    /// Takes down an epoch, if it learns still; whether that was enough for its patience.
+    /// Adds an epoch to the history; returns whether early stopping ends the training.
     pub fn end_epoch(&mut self, mut ended: Epoch) -> bool {
         let losses = &self.losses[self.earlier..];
         ended.train_loss = losses.iter().map(|l| f64::from(*l)).sum::<f64>() / losses.len() as f64;
@@ -78,7 +78,7 @@ impl<'a> Member<'a> {
     }
 }
 
-/// Reads the losses, `[networks]` of each step, that are still on the device.
+/// Reads the pending losses, `[networks]` of each step, from the device.
 pub(super) fn look(pending: &mut Vec<Tensor<1>>, members: &mut [Member<'_>]) {
     if pending.is_empty() {
         return;
@@ -98,7 +98,7 @@ pub(super) fn look(pending: &mut Vec<Tensor<1>>, members: &mut [Member<'_>]) {
     }
 }
 
-/// How long the accuracy on what is held out has not risen.
+/// The number of epochs since the accuracy on the held-out images last rose.
 #[derive(Default)]
 struct Patience {
     best: f64,
@@ -106,7 +106,7 @@ struct Patience {
 }
 
 impl Patience {
-    /// Hears of an epoch; whether it was one too many.
+    /// Takes the accuracy of an epoch; returns whether training ends.
     fn is_over(&mut self, allowed: Option<usize>, accuracy: Option<f64>) -> bool {
         let (Some(allowed), Some(accuracy)) = (allowed, accuracy) else {
             return false;

@@ -6,7 +6,7 @@ use crate::network::{Mlp, MlpPopulation};
 use crate::optimizer::OptimizerName;
 use crate::{Condition, condition};
 
-/// Networks that differ in all that those of a population may differ in.
+/// Networks that differ in all settings that may differ within a population.
 fn configs(condition: Condition, steps: usize) -> Vec<RunConfig> {
     let of = |seed: u64, width, epsilon, factor: f64| RunConfig {
         seed,
@@ -51,11 +51,12 @@ fn a_network_of_a_population_learns_as_it_does_alone() {
     let others = others.map(|optimizer| (condition::INORM_FULL, optimizer));
     let plain = condition::PAPER.map(|condition| (condition, OptimizerName::Sgd));
     for (condition, optimizer) in plain.into_iter().chain(others) {
-        // Where forward-only inhibition learns at its limit, rounding grows tenfold in twenty steps.
+        // If forward-only inhibition learns at its limit, rounding grows tenfold in twenty steps.
         let mut configs = configs(condition, 30);
         for config in &mut configs {
             config.optimizer = optimizer;
-            // A step of momentum is ten times as long in the end, one of Adam as long as the rate.
+            // Steps with momentum become ten times as large in the end; the size of steps of Adam is the
+            // rate.
             match optimizer {
                 OptimizerName::Sgd => {}
                 OptimizerName::Momentum => {
@@ -110,7 +111,7 @@ fn each_network_of_a_population_has_a_patience_of_its_own() {
     let configs: Vec<RunConfig> = configs(condition::LN_PLUS, 1)
         .into_iter()
         .map(|config| {
-            // One that does not learn, and others that do.
+            // One network does not learn, the others do.
             let learns = f64::from(config.width != 23);
             RunConfig {
                 max_steps: None,

@@ -1,4 +1,4 @@
-//! Parts of a list of jobs, for machines that share no folder.
+//! Parts of a list of jobs, for machines without a shared folder.
 
 use std::fmt;
 use std::str::FromStr;
@@ -40,8 +40,8 @@ impl fmt::Display for Shard {
 }
 
 impl Shard {
-    /// The jobs of this part, in their order. Together the parts hold every job once, whatever the
-    /// order of the list, and their costs differ as little as dealing out the longest first allows.
+    /// The jobs of this part, in their order. Together the parts hold every job once, whatever the order of
+    /// the list. Dealing out the longest jobs first keeps the difference in cost between the parts small.
     pub fn select(&self, jobs: Vec<SweepRun>) -> Vec<SweepRun> {
         let mut order: Vec<(f64, String, usize)> = (0..)
             .zip(&jobs)

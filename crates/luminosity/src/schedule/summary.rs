@@ -1,11 +1,11 @@
-//! How a sweep ended.
+//! The result of a sweep.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::store::Problem;
 
-/// Why a sweep is over.
+/// The reason for the end of a sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// Every run has its record.
@@ -21,24 +21,24 @@ pub enum Ending {
 pub struct Failure {
     /// The run.
     pub id: String,
-    /// Why, in one line.
+    /// The reason, in one line.
     pub message: String,
 }
 
 /// The result of a sweep.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
-    /// Why it is over.
+    /// The reason for its end.
     pub ending: Ending,
-    /// How many runs were asked for.
+    /// The number of requested runs.
     pub total: usize,
-    /// How many of them have a record now.
+    /// The number of these runs that have a record now.
     pub done: usize,
     /// The runs that failed.
     pub failed: Vec<Failure>,
-    /// The records that could not be used when the sweep began.
+    /// The records that could not be used at the start of the sweep.
     pub problems: Vec<Problem>,
-    /// The machines of the records that were there when the sweep began.
+    /// The machines of the records that existed at the start of the sweep.
     pub machines: BTreeSet<String>,
 }
 

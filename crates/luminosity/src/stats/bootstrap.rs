@@ -1,4 +1,4 @@
-//! Bootstrap interval of the median.
+//! The bootstrap interval of the median.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -10,14 +10,15 @@ use super::median::{median, quantile_of_sorted};
 /// values with replacement. B. Efron & R. J. Tibshirani, "An Introduction to the Bootstrap"
 /// (1993), chapter 13; `scipy.stats.bootstrap` with `method='percentile'`.
 ///
-/// The draws come from ChaCha8 seeded with `seed`: one seed, one interval, on every platform. The
-/// order of the values matters to the draws, so keep it fixed as well.
+/// The draws come from ChaCha8 seeded with `seed`: a seed gives the same interval on every platform. The
+/// draws depend on the order of the values, so keep the order fixed too.
 ///
-/// One value, or all tied, give an interval of width zero. Below six values it is no wider than from
-/// the smallest to the largest, which a median leaves with a probability of 2 / 2ⁿ, more than 5 %.
+/// One value, or equal values, give an interval of width zero. Below six values the interval is at most from
+/// the smallest to the largest value; the median lies outside that range with a probability of 2 / 2ⁿ, more
+/// than 5 %.
 ///
-/// `None` for an empty sample, a NaN among the values, a `level` not strictly between 0 and 1, no
-/// resamples, and where a median or an end falls between −∞ and ∞.
+/// `None` for an empty sample, a NaN among the values, a `level` not strictly between 0 and 1, no resamples,
+/// and if a median or an end falls between −∞ and ∞.
 pub fn bootstrap_median_interval(
     values: &[f64],
     level: f64,

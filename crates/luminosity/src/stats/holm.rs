@@ -7,8 +7,8 @@
 /// simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6
 /// (1979); `statsmodels.stats.multitest.multipletests(p, method='holm')`.
 ///
-/// An entry that is no p-value (NaN or outside [0, 1]) comes back as NaN and does not count as a
-/// test, which is how R's `p.adjust` treats missing values.
+/// An entry that is not a p-value (NaN or outside [0, 1]) becomes NaN and does not count as a test, like
+/// missing values in R's `p.adjust`.
 pub fn holm(p: &[f64]) -> Vec<f64> {
     let mut tests: Vec<(usize, f64)> = p
         .iter()

@@ -13,8 +13,8 @@ pub struct Quartiles {
 
 /// Arithmetic mean, Σx / n.
 ///
-/// `None` for an empty sample, and where the mean is not a number: with a NaN among the values or
-/// infinities of both signs. A sum beyond the range of `f64` gives an infinity.
+/// `None` for an empty sample, or if the mean is not a number: with a NaN among the values or infinities of
+/// both signs. A sum beyond the range of `f64` gives an infinity.
 pub fn mean(values: &[f64]) -> Option<f64> {
     number(values.iter().sum::<f64>() / values.len() as f64)
 }
@@ -22,7 +22,7 @@ pub fn mean(values: &[f64]) -> Option<f64> {
 /// Sample standard deviation, √(Σ(x − x̄)² / (n − 1)), by the two-pass formula
 /// (`numpy.std(values, ddof=1)`).
 ///
-/// `None` below two values, and with a NaN or an infinity among them.
+/// `None` for fewer than two values, or with a NaN or an infinity among them.
 pub fn sample_sd(values: &[f64]) -> Option<f64> {
     if values.len() < 2 {
         return None;
@@ -34,8 +34,7 @@ pub fn sample_sd(values: &[f64]) -> Option<f64> {
 
 /// Median: the middle value, or the middle of the two middle values.
 ///
-/// `None` for an empty sample, with a NaN among the values, and where the two middle values are
-/// −∞ and ∞.
+/// `None` for an empty sample, with a NaN among the values, or if the two middle values are −∞ and ∞.
 pub fn median(values: &[f64]) -> Option<f64> {
     quantile_of_sorted(&sorted(values)?, 0.5)
 }
@@ -43,9 +42,7 @@ pub fn median(values: &[f64]) -> Option<f64> {
 /// Quartiles by linear interpolation between order statistics, the default of `numpy.quantile`
 /// and definition 7 of Hyndman & Fan, "Sample quantiles in statistical packages", The American
 /// Statistician 50 (1996).
-///
-/// `None` for an empty sample, with a NaN among the values, and where a quartile falls between −∞
-/// and ∞.
+/// `None` for an empty sample, with a NaN among the values, or if a quartile falls between −∞ and ∞.
 pub fn quartiles(values: &[f64]) -> Option<Quartiles> {
     let sorted = sorted(values)?;
     Some(Quartiles {
@@ -80,8 +77,8 @@ pub(super) fn quantile_of_sorted(sorted: &[f64], q: f64) -> Option<f64> {
     if below == above {
         return Some(below);
     }
-    // Weights rather than below + part · (above − below), as the difference of two finite values
-    // may be infinite.
+    // A weighted sum, not below + part · (above − below), because the difference of two finite values may be
+    // infinite.
     number(below * (1.0 - part) + above * part)
 }
 

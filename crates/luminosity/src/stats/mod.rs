@@ -1,17 +1,17 @@
 //! Summaries and rank tests for comparing the accuracies of two sets of runs.
 //!
-//! Pure functions on slices of `f64`. None of them panics: where a quantity has no value (an empty
-//! sample, a NaN in the input, pairs of unequal number) the answer is `None`. Infinities are
-//! ordered like any other number and count as the largest or smallest value.
+//! Pure functions on slices of `f64`. None of them panics: if a quantity has no value (an empty sample, a NaN
+//! in the input, pairs of unequal number) the result is `None`. Infinities are ordered like other numbers and
+//! count as the largest or smallest value.
 //!
 //! The rank tests are exact for samples of up to some fifty values, with and without ties. They give the
-//! numbers of scipy 1.17.1, the quantiles those of numpy 2.4.6 and [`holm`] those of statsmodels 0.15.0.
-//! `fixtures.py` writes those numbers into `fixtures.json`; the tests compare against them with a
-//! relative tolerance of 1e-9.
+//! numbers of scipy 1.17.1, the quantiles agree with numpy 2.4.6 and [`holm`] with statsmodels 0.15.0.
+//! `fixtures.py` writes these numbers into `fixtures.json`; the tests compare with a relative tolerance of
+//! 1e-9.
 //!
-//! Ties are ties of the `f64`. Differences of decimal fractions that agree on paper may not
-//! (0.83 − 0.82 ≠ 0.82 − 0.81), so a paired test is best given the numbers of correct answers,
-//! which are whole, in place of their fractions.
+//! Ties are equal `f64`. Differences of decimal fractions that are equal on paper may not be equal in `f64`
+//! (0.83 − 0.82 ≠ 0.82 − 0.81), so a paired test should get the numbers of correct answers, which are
+//! integers, instead of fractions.
 
 mod bootstrap;
 mod effect;

@@ -1,4 +1,4 @@
-//! Midranks and what ties cost a rank test.
+//! Midranks and the tie term of a rank test.
 
 /// Ranks of a sample and its tie term.
 pub(super) struct Ranks {
@@ -9,7 +9,7 @@ pub(super) struct Ranks {
 }
 
 impl Ranks {
-    /// Twice each rank: a whole number.
+    /// Each rank doubled, an integer.
     pub(super) fn doubled(&self) -> Vec<usize> {
         self.ranks
             .iter()
@@ -18,7 +18,7 @@ impl Ranks {
     }
 }
 
-/// Midranks (`scipy.stats.rankdata` with its default method). The values must not hold a NaN.
+/// Midranks (`scipy.stats.rankdata` with its default method). The values must not contain a NaN.
 pub(super) fn midranks(values: &[f64]) -> Ranks {
     let mut sorted: Vec<(usize, f64)> = values.iter().copied().enumerate().collect();
     sorted.sort_unstable_by(|(_, a), (_, b)| a.total_cmp(b));

@@ -1,4 +1,4 @@
-//! Against the reference numbers in `fixtures.json`, and the degenerate cases by hand.
+//! Tests against the reference numbers in `fixtures.json`, and degenerate cases.
 
 use serde_json::Value;
 
@@ -27,7 +27,7 @@ fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(number).collect()
 }
 
-/// Relative tolerance 1e-9; an expected zero must be met to 1e-15, an infinity exactly.
+/// Compares with a relative tolerance of 1e-9; an expected zero to 1e-15, an infinity exactly.
 #[track_caller]
 fn assert_close(actual: f64, expected: f64, what: &str) {
     let tolerance = if expected == 0.0 {
@@ -65,7 +65,7 @@ fn wilcoxon_matches_scipy() {
         let (a, b) = (numbers(&case["a"]), numbers(&case["b"]));
         let result = wilcoxon_signed_rank(&a, &b).unwrap();
         assert_eq!(result.w, number(&expected["w"]), "{what}");
-        // Else a table prints -0.
+        // Otherwise a table prints -0.
         assert!(result.w.is_sign_positive(), "{what}");
         assert_eq!(
             Some(result.n_used as u64),
@@ -167,7 +167,7 @@ fn holm_matches_statsmodels() {
 fn holm_by_hand() {
     // Ascending 0.01, 0.02, 0.04 times 3, 2, 1: 0.03, 0.04, 0.04.
     assert_eq!(holm(&[0.04, 0.01, 0.02]), [0.04, 0.03, 0.04]);
-    // 3 · 0.02 = 0.06 exceeds 2 · 0.025 = 0.05, which it lifts; 0.9 stays.
+    // 3 · 0.02 = 0.06 exceeds 2 · 0.025 = 0.05 and raises it; 0.9 does not change.
     assert_eq!(holm(&[0.025, 0.9, 0.02]), [0.06, 0.9, 0.06]);
     assert!(holm(&[]).is_empty());
 }
@@ -217,7 +217,7 @@ fn bootstrap_is_a_function_of_its_seed() {
     assert!((0..10).any(|seed| interval(seed) != interval(7)));
     let (low, high) = interval(7);
     assert!(low < median(&values).unwrap() && median(&values).unwrap() < high);
-    // The stream itself: a change of generator or of drawing order would show here.
+    // Tests the random stream: a change of the generator or of the order of draws shows here.
     assert_close(low, 90.2625, "low");
     assert_close(high, 362.4625, "high");
 }
@@ -271,7 +271,7 @@ fn rank_tests_of_ties_and_infinities() {
         let result = wilcoxon_signed_rank(&tied, &tied).unwrap();
         assert_eq!((result.w, result.p, result.n_used), (0.0, 1.0, 0));
     }
-    // An infinity is only the largest value: any number above the rest ranks alike.
+    // An infinity is only the largest value: any number above the others has the same rank.
     assert_eq!(
         mann_whitney_u(&[INF, 0.5], &[0.4, -INF]),
         mann_whitney_u(&[0.9, 0.5], &[0.4, 0.1])
@@ -284,7 +284,7 @@ fn rank_tests_of_ties_and_infinities() {
 
 #[test]
 fn p_at_the_centre_is_one() {
-    // Doubling a tail that holds the centre would give more.
+    // Doubling a tail that includes the centre would give more.
     let ramp: Vec<f64> = (0..10).map(f64::from).collect();
     assert_eq!(mann_whitney_u(&ramp, &ramp).unwrap().p, 1.0);
     assert_eq!(mann_whitney_u(&[1.0, 4.0], &[2.0, 3.0]).unwrap().p, 1.0);

@@ -5,7 +5,7 @@
 use super::normal::two_sided_p;
 use super::ranks::midranks;
 
-/// Up to this number of pairs that differ the test is exact.
+/// The largest number of differing pairs for which the test is exact.
 const EXACT_UP_TO: usize = 50;
 
 /// Result of [`wilcoxon_signed_rank`].
@@ -15,26 +15,26 @@ pub struct Wilcoxon {
     pub w: f64,
     /// Two-sided p-value.
     pub p: f64,
-    /// Number of pairs that differ; the others are dropped.
+    /// The number of pairs that differ; the other pairs are dropped.
     pub n_used: usize,
 }
 
 /// Two-sided Wilcoxon signed-rank test of the pairs `(a[i], b[i])`; pairs without a difference are
 /// dropped (`zero_method='wilcox'` in scipy).
 ///
-/// The differences a − b are ranked by size, and equal sizes share the mean of their ranks. Up to 50
-/// pairs that differ, p is exact: of the 2ⁿ choices of signs for these ranks, the share whose positive
-/// ranks sum to at most `w`, twice. That is `scipy.stats.wilcoxon(a, b, method='exact')` where no sizes
-/// tie, and with ties `method=scipy.stats.PermutationMethod(n_resamples=numpy.inf)` on the pairs that
-/// differ. No p is below 2 / 2ⁿ.
+/// The differences a − b are ranked by absolute value, and equal absolute values share the mean of their
+/// ranks. Up to 50 differing pairs, p is exact: among the 2ⁿ choices of signs for these ranks, the share
+/// whose positive ranks sum to at most `w`, doubled. Without ties this is `scipy.stats.wilcoxon(a, b,
+/// method='exact')`, and with ties `method=scipy.stats.PermutationMethod(n_resamples=numpy.inf)` on the
+/// differing pairs. No p is below 2 / 2ⁿ.
 ///
 /// With more pairs p comes from the normal approximation with the variance corrected for ties and no
 /// continuity correction, `scipy.stats.wilcoxon(a, b, method='asymptotic', correction=False)`,
 ///
 /// z = (n (n + 1) / 4 − w) / σ, σ² = n (n + 1) (2n + 1) / 24 − Σ(t³ − t) / 48.
 ///
-/// p = 1 where no pair differs. `None` for no pairs, slices of unequal length, a NaN among the
-/// values, and a pair of equal infinities, whose difference is not a number.
+/// p = 1 if no pair differs. `None` for no pairs, slices of unequal length, a NaN among the values, and a
+/// pair of equal infinities, whose difference is not a number.
 pub fn wilcoxon_signed_rank(a: &[f64], b: &[f64]) -> Option<Wilcoxon> {
     if a.len() != b.len() || a.is_empty() {
         return None;
@@ -67,8 +67,8 @@ fn normal_p(w: f64, n: f64, tie_term: f64) -> f64 {
     two_sided_p((n * (n + 1.0) / 4.0 - w) / variance.sqrt())
 }
 
-/// p from the exact distribution, by twice the ranks, which are whole numbers: the number of subsets
-/// that sum to k is the coefficient of xᵏ in ∏ᵢ (1 + x^rᵢ).
+/// p from the exact distribution, computed with doubled ranks, which are integers: the number of subsets that
+/// sum to k is the coefficient of xᵏ in ∏ᵢ (1 + x^rᵢ).
 fn exact_p(w: f64, doubled: &[usize]) -> f64 {
     let mut counts = vec![0_u64; (2.0 * w) as usize + 1];
     counts[0] = 1;

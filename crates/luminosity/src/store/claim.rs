@@ -1,14 +1,14 @@
-//! The right to work on a run: a lock on a file, which dies with its process.
+//! The exclusive right to work on a run: a lock on a file, which the system releases when its process ends.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use crate::{Error, files};
 
-/// The right to work on a run. It ends when this is dropped.
+/// The exclusive right to work on a run. It ends when this value is dropped.
 ///
-/// Runs are deterministic and a record that is there is kept, so that a claim only saves work: two
-/// processes that make the same run do no harm.
+/// Runs are deterministic and existing records are kept, so a claim only saves work: two processes that make
+/// the same run do no harm.
 #[derive(Debug)]
 pub struct Claim {
     path: PathBuf,
@@ -17,17 +17,17 @@ pub struct Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        // Before the lock goes with the file. A claim that cannot be removed stops nobody.
+        // Removed while the lock is held. A claim that cannot be removed does no harm.
         let _ = files::remove(&self.path);
     }
 }
 
-/// Tries once to get the claim `path`; none if somebody else has it. Never waits.
+/// Tries once to get the claim `path`; none if another process has it. This never waits.
 pub(super) fn attempt(path: &Path) -> Result<Option<Claim>, Error> {
     let file = super::lock_file(path)?;
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Ok(None),
-        // A folder without locks is worked on without them.
+        // In a folder without locks, the work goes on without them.
         Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(Claim {
             path: path.to_owned(),
             _locked: file,

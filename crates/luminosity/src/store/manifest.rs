@@ -1,4 +1,4 @@
-//! What a store was made for.
+//! The request for which a store was made.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -11,23 +11,24 @@ use crate::record::{NUMERICS, RunRecord, check_digest};
 use crate::sweep::{Request, SweepRun};
 use crate::{DeviceName, Error};
 
-/// The longest value that a message shows whole.
+/// The longest value that a message shows in full.
 const LONGEST: usize = 120;
-/// What all runs of a store have in common.
+/// The properties that all runs of a store have in common.
 const COMMON: [&str; 3] = ["data_sha256", "device", "numerics"];
 
-/// What may be in a store already. The data, the device and the numerics are the same in any case.
+/// The relation of a request to the existing store. The data, the device and the numerics must always be the
+/// same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Open {
-    /// The same request.
+    /// The store has the same request.
     Same,
-    /// A part of the request, which becomes that of the store.
+    /// The store has a part of the request; the request replaces the store's.
     Extend,
-    /// The runs of any request; those of this one join them.
+    /// The store may have runs of any request; the runs of this request are added.
     Join,
 }
 
-/// The request that a store answers, and the names of its runs.
+/// The request of a store, and the names of its runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     format: u32,
@@ -36,16 +37,16 @@ pub struct Manifest {
     jobs: Vec<String>,
 }
 
-/// All that manifests of every format have in common.
+/// The fields that manifests of every format have in common.
 #[derive(Deserialize)]
 struct Header {
     format: u32,
 }
 
 impl Manifest {
-    /// A request to this program, for data of this content.
+    /// A request to this program for data with this digest.
     pub fn new(request: &Request, data_sha256: &str, device: DeviceName) -> Self {
-        // A request of plain numbers and names can always be encoded, as an object.
+        // A request consists of plain numbers and names, so it can always be encoded, as an object.
         let mut asked = match json!(request) {
             Value::Object(asked) => asked,
             _ => Map::new(),
@@ -70,11 +71,11 @@ impl Manifest {
         &self.jobs
     }
 
-    /// What was asked for last.
+    /// The last request.
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// The fault of the manifest.
     pub fn request(&self) -> Result<Request, String> {
         let mut asked = self.asked.clone();
         asked.retain(|name, _| !COMMON.contains(&name.as_str()));
@@ -85,7 +86,7 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// The fault of the manifest.
     pub(crate) fn decode(content: &[u8]) -> Result<Self, String> {
         let damaged = |e| format!("not the manifest of a store ({e})");
         let Header { format } = serde_json::from_slice(content).map_err(damaged)?;
@@ -101,7 +102,8 @@ impl Manifest {
         }
     }
 
-    /// Whether it can be that of a store: a request within its bounds, each of whose runs it has once.
+    /// Checks that this can be the manifest of a store: a request within its bounds, with each of its runs
+    /// once.
     fn validate(&self) -> Result<(), String> {
         let request = self.request()?;
         request.validate().map_err(|e| e.to_string())?;
@@ -123,7 +125,7 @@ impl Manifest {
         }
     }
 
-    /// Whether a record is of the data, the device and the numerics of the store.
+    /// Checks that a record has the data, the device and the numerics of the store.
     pub(super) fn check(&self, run: &RunRecord) -> Result<(), String> {
         let found = [
             json!(run.data_sha256),
@@ -154,7 +156,7 @@ impl Manifest {
         self.asked.get(name).cloned().unwrap_or_else(first)
     }
 
-    /// The manifest from now on, of this request and what is `stored`.
+    /// The new manifest for this request and the `stored` manifest.
     ///
     /// # Errors
     ///

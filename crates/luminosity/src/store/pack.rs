@@ -1,4 +1,4 @@
-//! Packed stores: one gzip of JSON lines, the manifest first, then one record a line.
+//! Packed stores: a gzip file of JSON lines, first the manifest, then one record in each line.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -10,18 +10,18 @@ use crate::{Error, files, inflate};
 
 /// The longest packed store that is read.
 const MOST_BYTES: u64 = 1 << 32;
-/// The longest line.
+/// The longest line that is read.
 const MOST_OF_A_LINE: u64 = 1 << 28;
 
-/// Writes the store in `folder` into one file and returns how many records that holds, and what could
-/// not be used.
+/// Writes the store in `folder` into one file. Returns the number of records in the file, and the records
+/// that could not be used.
 ///
 /// # Errors
 ///
 /// There is no store, or the file cannot be written.
 pub fn pack(folder: &Path, path: &Path) -> Result<(usize, Vec<Problem>), Error> {
     let store = Store::open(folder)?;
-    // Its own files are not to be replaced by what is made of them.
+    // The packed file must not replace one of the store's own files.
     let target = path.parent().and_then(|parent| parent.canonicalize().ok());
     let within = |own: &Path| own.canonicalize().is_ok_and(|own| Some(own) == target);
     if within(folder) || within(&store.runs()) {
@@ -43,11 +43,11 @@ pub fn pack(folder: &Path, path: &Path) -> Result<(usize, Vec<Problem>), Error> 
     Ok((contents.records.len(), contents.problems))
 }
 
-/// Reads a store, from its folder or packed.
+/// Reads a store from its folder or from a packed file.
 ///
 /// # Errors
 ///
-/// There is no store, or the file of a packed one is damaged.
+/// There is no store, or the packed file is damaged.
 pub fn read(path: &Path) -> Result<Contents, Error> {
     if !path.is_file() {
         return Store::open(path)?.contents();
@@ -72,7 +72,7 @@ pub fn read(path: &Path) -> Result<Contents, Error> {
     }
 }
 
-/// The next line, or none at the end; an error if the line has no end.
+/// The next line, or none at the end; an error if the line is too long.
 fn line(lines: &mut impl BufRead) -> Result<Option<Vec<u8>>, ()> {
     let mut line = Vec::new();
     let mut bounded = lines.take(MOST_OF_A_LINE);

@@ -1,4 +1,4 @@
-//! The records of finished runs: what is written, and what counts as one when read.
+//! The records of finished runs: writing, and checks when reading.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::sweep::SweepRun;
 pub struct Problem {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The fault.
     pub reason: String,
 }
 
@@ -25,14 +25,14 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What a store holds.
+/// The content of a store.
 #[derive(Debug)]
 pub struct Contents {
-    /// What it was made for.
+    /// The manifest.
     pub manifest: Manifest,
     /// The records, by the names of their runs.
     pub records: BTreeMap<String, SweepRecord>,
-    /// What could not be used.
+    /// The records that could not be used.
     pub problems: Vec<Problem>,
     known: HashSet<String>,
 }
@@ -47,7 +47,7 @@ impl Contents {
         }
     }
 
-    /// Adds what was found in a file: the record of run `id`, if that is known beforehand.
+    /// Adds the content of a file: the record of run `id`, if the id is known beforehand.
     pub(super) fn add(&mut self, path: &Path, id: Option<&str>, found: Result<&[u8], &String>) {
         let decoded = found
             .map_err(String::clone)
@@ -81,7 +81,7 @@ struct Header {
     id: String,
 }
 
-/// A record in one line, as it stands in a packed store.
+/// A record as one line of a packed store.
 pub(crate) fn line(id: &str, record: &SweepRecord) -> serde_json::Result<Vec<u8>> {
     serde_json::to_vec(&Written {
         format: FORMAT,
@@ -90,11 +90,11 @@ pub(crate) fn line(id: &str, record: &SweepRecord) -> serde_json::Result<Vec<u8>
     })
 }
 
-/// The file of a record.
+/// Encodes the file of a record.
 ///
 /// # Errors
 ///
-/// What would be wrong with it when it is read again: better now than each time.
+/// The fault for which the record would be refused when read again; found now, not at each read.
 pub(super) fn encode(
     manifest: &Manifest,
     id: &str,
@@ -111,7 +111,7 @@ pub(super) fn encode(
     Ok(content)
 }
 
-/// The record of run `id` (or of any), or what is wrong with it.
+/// Decodes the record of run `id` (or of any run); the error is its fault.
 pub(crate) fn decode(
     manifest: &Manifest,
     id: Option<&str>,

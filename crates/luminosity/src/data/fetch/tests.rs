@@ -16,7 +16,7 @@ fn digest(file: IdxFile) -> String {
 
 const GO_ON: ControlFlow<()> = ControlFlow::Continue(());
 
-/// Downloads the tiny data set; without the proxy that the environment may name.
+/// Downloads the tiny data set, without a proxy from the environment.
 fn run(
     base_url: &str,
     folder: &Path,
@@ -45,7 +45,7 @@ fn names_in(folder: &Path) -> Vec<String> {
     names
 }
 
-/// A download that must fail with this reason and leave the folder empty.
+/// Checks that a download fails with this reason and leaves the folder empty.
 fn fails(base_url: &str, reason: &str) {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("ei-norm").join("data");
@@ -115,7 +115,7 @@ fn only_what_is_missing_or_damaged_is_fetched() {
     };
     place(IdxFile::TrainLabels, &gzip(&tiny(IdxFile::TrainLabels)));
     place(IdxFile::TestImages, b"half a fi");
-    // Well-formed, but not the file that is wanted.
+    // A well-formed file, but the wrong one.
     place(IdxFile::TestLabels, &tiny(IdxFile::TrainLabels));
     let fetched = run(&serve(good), folder.path(), &mut |_| GO_ON).unwrap();
     let there: Vec<bool> = fetched.iter().map(|file| file.was_there).collect();
@@ -216,7 +216,7 @@ fn a_refused_connection_is_reported() {
 
 #[test]
 fn a_silent_server_is_not_waited_for() {
-    // Connections are accepted by the system, but nobody answers.
+    // The system accepts connections, but nothing answers.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     fails(&format!("http://{address}/"), "timeout");

@@ -9,7 +9,7 @@ fn read(file: &str, kind: Kind, input: impl Read) -> Result<Idx, DataError> {
     super::read(file, kind, MAX_BYTES, input)
 }
 
-/// The message for bytes that must be refused, raw and gzipped alike.
+/// The error message for invalid bytes; checked to be the same raw and gzipped.
 fn refusal(kind: Kind, bytes: &[u8]) -> String {
     let raw = message(kind, bytes);
     assert_eq!(message(kind, &gzip(bytes)), raw);
@@ -123,7 +123,7 @@ fn a_truncated_file_is_refused() {
         refusal(Kind::Labels, &labels(2)[..8]),
         "x.idx: truncated: 0 bytes after the header, must be 2 for its 2 labels"
     );
-    // The most that a header may claim, with nothing behind it.
+    // The largest count in a header, with no data after it.
     assert!(
         refusal(Kind::Images, &idx(&[2051, MAX_COUNT, 28, 28], &[])).contains("must be 784000000")
     );
@@ -200,7 +200,7 @@ fn damaged_gzip_is_refused() {
     for length in [2, 10, whole.len() / 2, whole.len() - 1] {
         damaged(&whole[..length]);
     }
-    // A wrong checksum is only seen by who reads up to the end.
+    // A wrong checksum shows only when reading to the end.
     let mut wrong = whole.clone();
     let crc = wrong.len() - 8;
     wrong[crc] ^= 1;
@@ -218,7 +218,7 @@ fn no_damage_of_a_single_byte_panics_or_passes_unseen() {
             let mut bytes = packed.clone();
             bytes[index] ^= 1 << bit;
             if let Ok(content) = read("x", Kind::Labels, &bytes[..]) {
-                // Only bits of the gzip header that carry no content may differ.
+                // Only bits of the gzip header without content may differ.
                 assert_eq!(content, expected);
             }
         }
@@ -244,14 +244,14 @@ fn no_more_is_read_than_the_header_allows() {
 
 #[test]
 fn a_gzip_bomb_is_not_unpacked() {
-    // A thousandfold: what is unpacked shows in how little of it is taken.
+    // It unpacks to a thousand times its size. The number of packed bytes read shows how much was unpacked.
     let bomb = gzip(&[idx(&[2049, 1], &[]), vec![0; 16 << 20]].concat());
     assert!(bomb.len() < 32 << 10);
     let taken = Cell::new(0);
     struct Counted<'a>(&'a [u8], &'a Cell<usize>);
     impl Read for Counted<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            // Small portions, so that what was taken tells what was unpacked.
+            // Small portions, so that the bytes read tell how much was unpacked.
             let length = buffer.len().min(64);
             let length = self.0.read(&mut buffer[..length])?;
             self.1.set(self.1.get() + length);

@@ -1,7 +1,7 @@
 use super::*;
 use crate::report::testing::{expected, records};
 
-/// The names of all tags; every one that is opened is closed, in order.
+/// The names of all tags; checks that every opened tag is closed, in order.
 fn tags(html: &str) -> Vec<&str> {
     let (mut open, mut all) = (Vec::new(), Vec::new());
     let mut rest = html;

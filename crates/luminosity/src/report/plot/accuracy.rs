@@ -9,7 +9,7 @@ use crate::report::effect::Effect;
 use crate::report::sample::Samples;
 use crate::report::text::{self, p_equals};
 
-/// Each pair (y, x) in a panel, where both have a unit.
+/// A panel for each pair (y, x), with a point for each common unit.
 pub fn scatter(samples: &Samples, pairs: &[(&str, &str)]) -> Result<Figure, FigureError> {
     let panels = pairs.iter().map(|&(y, x)| {
         let level = |epsilon: &f64| {
@@ -45,7 +45,7 @@ fn note(samples: &Samples, y: &str, x: &str) -> Option<String> {
     Some(format!("{}: {points} points, {p}", text::epsilon(epsilon)))
 }
 
-/// Learning curves, a panel for each ε.
+/// Learning curves, with a panel for each ε.
 pub fn curves(samples: &Samples, names: &[&str]) -> Result<Figure, FigureError> {
     let panels = samples.epsilons.iter().map(|epsilon| {
         let series = present(samples, names).map(|name| CurveSeries {

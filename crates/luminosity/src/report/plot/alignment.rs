@@ -6,10 +6,10 @@ use crate::figure::{
 };
 use crate::report::sample::{Samples, Unit};
 
-/// Bins of a histogram from 0 to 1.
+/// The number of bins of a histogram from 0 to 1.
 const BINS: usize = 40;
 
-/// A histogram of each of `panels` at the largest ε, all on the axis from 0 to 1, or from −1 where any
+/// A histogram for each of `panels` at the largest ε, all on the axis from 0 to 1, or from −1 if any
 /// alignment is below 0.
 pub fn histograms(samples: &Samples, panels: &[(&str, Side)]) -> Result<Figure, FigureError> {
     let values = panels.iter().map(|&(name, side)| -> Vec<f64> {
@@ -17,7 +17,7 @@ pub fn histograms(samples: &Samples, panels: &[(&str, Side)]) -> Result<Figure, 
             .at_largest(name)
             .iter()
             .filter_map(|unit| side.of(unit));
-        // A cosine of 1 may be rounded up.
+        // A cosine of 1 may be rounded to a larger number.
         cosines.map(|cosine| cosine.clamp(-1.0, 1.0)).collect()
     });
     let values: Vec<Vec<f64>> = values.collect();

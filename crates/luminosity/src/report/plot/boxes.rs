@@ -1,4 +1,4 @@
-//! Box plots of accuracies. Units at or below chance are left out of the boxes, not of the tests.
+//! Box plots of accuracies. Units at or below chance are left out of the boxes, but not of the tests.
 
 use super::{Drawn, colour, floor, present};
 use crate::figure::{BoxPanel, BoxPlots, BoxSeries, Colour, box_plots};
@@ -7,10 +7,10 @@ use crate::report::sample::{Samples, percents};
 use crate::report::text::{self, stars};
 use crate::stats::{mann_whitney_u, median};
 
-/// The condition whose median is the line of reference, and against which the marks are.
+/// The condition whose median is the reference line; marks are for tests against it.
 pub const REFERENCE: &str = "e-only-ln+";
 
-/// How many of the best units of each ε are pooled.
+/// The number of the best units of each ε that are pooled.
 pub const BEST: usize = 10;
 
 /// Accuracies by ε, against the median of E-only LayerNorm.
@@ -45,11 +45,11 @@ pub fn by_epsilon(samples: &Samples, effects: &[Effect], names: &[&str]) -> Draw
     draw(samples, panel, "", &format!("median of {REFERENCE}"))
 }
 
-/// Accuracies by λ, a series for each ε.
+/// Accuracies by λ, with a series for each ε.
 pub fn by_lambda(samples: &Samples, name: &str) -> Drawn {
     let lambdas = samples.lambdas(name);
     let count = samples.epsilons.len();
-    // With one λ there is nothing to compare.
+    // With a single λ there is nothing to compare.
     let epsilons = samples.epsilons.iter().enumerate();
     let series = epsilons
         .filter(|_| lambdas.len() > 1)
@@ -109,7 +109,7 @@ fn draw(samples: &Samples, mut panel: BoxPanel, x_label: &str, reference: &str) 
             let all = values.len();
             values.retain(|percent| *percent > samples.chance);
             left_out += all - values.len();
-            // A mark stands above a box.
+            // A mark is drawn above a box.
             if let (true, Some(mark)) = (values.is_empty(), series.marks.get_mut(group)) {
                 mark.clear();
             }

@@ -1,4 +1,4 @@
-//! What hidden layers do at the largest ε.
+//! Properties of hidden layers at the largest ε.
 
 use super::{colour, present};
 use crate::figure::{
@@ -42,7 +42,7 @@ pub fn lambda_max(samples: &Samples) -> Result<Figure, FigureError> {
         let layer = |layer| -> Vec<f64> {
             let units = samples.at_largest(name).iter();
             let values = units.filter_map(|unit| unit.lambda_max.get(layer).copied().flatten());
-            // A layer that no error reaches has no logarithm.
+            // A layer without errors has no logarithm of λ_max.
             values.filter(|v| *v > 0.0).map(f64::log10).collect()
         };
         BoxSeries {

@@ -14,7 +14,7 @@ use crate::figure::{Colour, Figure, FigureError};
 pub use boxes::{BEST, REFERENCE};
 pub use specs::{MAIN, SPECS};
 
-/// What is measured of an alignment.
+/// The measured part of an alignment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// The output of a layer.
@@ -26,16 +26,16 @@ pub enum Side {
 /// Names of conditions.
 pub type Names = &'static [&'static str];
 
-/// What a figure shows.
+/// The content of a figure.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
-    /// Each pair (y, x), unit by unit.
+    /// Scatter plots of each pair (y, x), with a point for each unit.
     Scatter(&'static [(&'static str, &'static str)]),
     /// The 10 best units of each ε, pooled.
     Best(Names),
     /// Moments of the pre-activations at the largest ε.
     Moments(Names),
-    /// Alignments at the largest ε, a panel each.
+    /// Alignments at the largest ε, with a panel for each.
     Alignment(&'static [(&'static str, Side)]),
     /// Accuracies by ε, against the median of E-only LayerNorm.
     Boxes(Names),
@@ -47,34 +47,34 @@ pub enum Kind {
     Curves(Names),
 }
 
-/// A figure that the report has if there are data for it.
+/// A figure of the report, drawn if there are data for it.
 #[derive(Debug, Clone, Copy)]
 pub struct Spec {
     /// The name of its files.
     pub name: &'static str,
-    /// What it is, and which of the paper's it repeats.
+    /// The title, with the paper's figure that it repeats.
     pub title: &'static str,
-    /// What it shows.
+    /// A description of its content.
     pub caption: &'static str,
-    /// How.
+    /// The kind of the figure.
     pub kind: Kind,
 }
 
 /// A figure that was drawn.
 #[derive(Debug, Clone)]
 pub struct Plot {
-    /// What it is.
+    /// Its specification.
     pub spec: Spec,
     /// The drawing.
     pub figure: Figure,
-    /// How many units at or below chance its boxes leave out.
+    /// The number of units at or below chance that are left out of its boxes.
     pub left_out: usize,
 }
 
-/// A drawing, and how many units it leaves out.
+/// A drawing, and the number of units that it leaves out.
 type Drawn = Result<(Figure, usize), FigureError>;
 
-/// Draws what there are data for; the rest is named with the reason.
+/// Draws the figures with data; the others are named with the reason.
 ///
 /// # Errors
 ///
@@ -114,8 +114,8 @@ impl Spec {
     }
 }
 
-/// Where the axis of these accuracies starts, so that a few very low ones do not flatten the rest:
-/// none if it may start at the lowest.
+/// The lowest start of the axis of these accuracies, so that a few very low accuracies do not compress the
+/// others; none if the axis may start at the lowest accuracy.
 fn floor(values: impl Iterator<Item = f64>) -> Option<f64> {
     let values: Vec<f64> = values.filter(|v| v.is_finite()).collect();
     let quartiles = crate::stats::quartiles(&values)?;
@@ -124,7 +124,7 @@ fn floor(values: impl Iterator<Item = f64>) -> Option<f64> {
     values.iter().any(|v| *v < low).then_some(low)
 }
 
-/// The conditions, of these, that have a unit anywhere.
+/// The conditions in `names` that have a unit anywhere.
 fn present<'a>(samples: &'a Samples, names: &'a [&'a str]) -> impl Iterator<Item = &'a str> + 'a {
     let somewhere = |name: &&str| {
         samples

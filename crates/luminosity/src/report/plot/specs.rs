@@ -1,11 +1,11 @@
-//! Which figures there are.
+//! The list of figures.
 
 use super::{Kind, Side, Spec};
 
-/// The figure that the page shows first.
+/// The figure at the top of the page.
 pub const MAIN: &str = "main";
 
-/// Every figure: the main one, then in the order of the paper.
+/// All figures: the main figure, then the order of the paper.
 pub const SPECS: [Spec; 15] = [
     Spec {
         name: MAIN,

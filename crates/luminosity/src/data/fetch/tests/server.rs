@@ -7,7 +7,7 @@ use std::thread;
 use crate::data::files::IdxFile;
 use crate::data::testing::{gzip, tiny};
 
-/// What the server does with the request for one file.
+/// The server's response to the request for one file.
 pub(super) type Respond = fn(IdxFile) -> Vec<u8>;
 
 /// A server on this machine; its thread ends with the process.
