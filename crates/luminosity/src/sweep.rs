@@ -416,11 +416,11 @@ impl Request {
 }
 
 impl SweepRun {
-    /// Multiply-adds of the excitatory products for one image of 784 pixels in two hidden layers of this
-    /// width; the time of a step is about proportional to them.
+    /// Multiply-adds of the excitatory products of the hidden layers for one image of 784 pixels; the time of
+    /// a step is about proportional to them.
     pub fn products(config: &RunConfig) -> f64 {
         let width = config.width as f64;
-        784.0 * width + width * width
+        784.0 * width + config.depth.saturating_sub(1) as f64 * width * width
     }
 
     /// The name of the record's file: first the main settings, for readers, then a digest of everything that

@@ -363,6 +363,25 @@ fn numpy_arrays_are_read_channel_by_channel() {
         let message = refusal(&path);
         assert!(message.contains(reason), "{message}");
     }
+    // The parser of headers takes twice as long for each level of nesting.
+    let mut nested = good();
+    nested[12..72].fill(b'(');
+    four(nested, good());
+    assert!(
+        refusal(&path).contains("with 61 opening brackets"),
+        "{}",
+        refusal(&path)
+    );
+    let mut long = good();
+    // Of version 2, whose headers have a length of four bytes.
+    long[6] = 2;
+    long[8..12].fill(255);
+    four(long, good());
+    assert!(
+        refusal(&path).contains("a header of 4294967307 bytes"),
+        "{}",
+        refusal(&path)
+    );
     npz(&path, &[("x_train", good()), ("images", good())]);
     assert!(refusal(&path).contains("no array y_train, x_test, y_test; it holds x_train, images,"));
     fs::write(&path, "no archive").unwrap();

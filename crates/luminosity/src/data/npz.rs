@@ -1,7 +1,7 @@
 //! Reads NumPy's `.npz` with the arrays x_train, y_train, x_test and y_test.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
 
 use npyz::{Deserialize, NpyFile, Order};
@@ -18,6 +18,11 @@ use crate::inflate::Inflated;
 const ARRAYS: [&str; 4] = ["x_train", "y_train", "x_test", "y_test"];
 /// More channels than in a picture mean that the axes are in another order.
 const MAX_CHANNELS: usize = 4;
+/// The longest header of an array, with everything before it.
+const MAX_HEADER: usize = 1 << 16;
+/// The most opening brackets in a header, where an array of numbers has two: the time of the parser doubles with
+/// each level of nesting.
+const MAX_BRACKETS: usize = 8;
 
 /// Reads the file.
 pub(crate) fn read(path: &Path) -> Result<Contents, DataError> {
@@ -94,6 +99,17 @@ fn format(text: String) -> Problem {
     Problem::Format(one_line(&text))
 }
 
+/// The length of the header of an array with everything before it, from the first bytes of the file.
+fn header_length(start: &[u8]) -> usize {
+    match *start {
+        [_, _, _, _, _, _, 1, _, a, b, ..] => 10 + usize::from(u16::from_le_bytes([a, b])),
+        [_, _, _, _, _, _, _, _, a, b, c, d, ..] => {
+            (u32::from_le_bytes([a, b, c, d]) as usize).saturating_add(12)
+        }
+        _ => start.len(),
+    }
+}
+
 /// Opens an array and checks its size.
 fn open<'a>(
     name: &str,
@@ -105,8 +121,18 @@ fn open<'a>(
         .map_err(|e| wrong(&e))?;
     // A number has at most eight bytes; the rest is for the header.
     let entry = Inflated::new(entry, |entry| entry.compressed_size());
-    let entry = BufReader::new(entry).take(8 * MAX_BYTES as u64 + (1 << 16));
-    let array = NpyFile::new(entry).map_err(|e| wrong(&e))?;
+    let mut entry = BufReader::new(entry).take(8 * MAX_BYTES as u64 + (1 << 16));
+    let start = input::read_at_most(MAX_HEADER, &mut entry)?;
+    let length = header_length(&start);
+    let opening = |byte: &&u8| b"([{".contains(byte);
+    let brackets = start.iter().take(length).filter(opening).count();
+    if length > MAX_HEADER || brackets > MAX_BRACKETS {
+        return Err(format(format!(
+            "{name}: a header of {length} bytes with {brackets} opening brackets, must be at most {MAX_HEADER} \
+             with {MAX_BRACKETS}"
+        )));
+    }
+    let array = NpyFile::new(Cursor::new(start).chain(entry)).map_err(|e| wrong(&e))?;
     let sides = array.shape().iter().map(|&side| usize::try_from(side).ok());
     let sides: Option<Vec<usize>> = sides.collect();
     let size = |sides: &[usize]| {
