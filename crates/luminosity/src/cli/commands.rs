@@ -61,6 +61,10 @@ pub(super) fn compare(arguments: &CompareArguments) -> Result<ExitCode, Error> {
     let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
     let folder = arguments.out.display();
     say(&format!("Wrote {} to {folder}", names.join(", ")));
+    say(&format!(
+        "`luminosity report {}` makes tables of effects and a page of these runs",
+        store.display()
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
