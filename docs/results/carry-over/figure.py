@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 FIGURE = HERE.parent.parent / "figures" / "carry-over"
 CONDITIONS = {
     "none": ("#999999", "no normalization"),
-    "ln+": ("#009E73", "LayerNorm"),
+    "ln+": ("#000000", "LayerNorm"),
     "inorm": ("#0072B2", "forward only"),
     "inorm+full": ("#D55E00", "forward + error"),
 }
@@ -32,6 +32,12 @@ def records(network):
 
 def percent(record):
     return 100 * record["test_accuracy"]
+
+
+def after(epoch, record):
+    """The accuracy after an epoch; that of chance from the epoch on in which the run diverged."""
+    history = record["history"]
+    return 100 * history[epoch - 1]["test_accuracy"] if epoch <= len(history) else percent(record)
 
 
 def signed_rank(differences):
@@ -77,12 +83,10 @@ def draw():
             spread = [place + 0.5 * (i / max(len(values) - 1, 1) - 0.5) for i in range(len(values))]
             left.scatter(spread, values, s=12, color=colour, alpha=0.8, linewidths=0)
             left.hlines(statistics.median(values), place - 0.35, place + 0.35, color=colour, lw=2)
-            epochs = {}
-            for record in runs.values():
-                for epoch in record["history"]:
-                    epochs.setdefault(epoch["epoch"], []).append(100 * epoch["test_accuracy"])
-            x = sorted(epochs)
-            quartiles = [statistics.quantiles(epochs[e], n=4, method="inclusive") for e in x]
+            x = range(1, 1 + max(len(record["history"]) for record in runs.values()))
+            quartiles = [
+                statistics.quantiles([after(epoch, r) for r in runs.values()], n=4, method="inclusive") for epoch in x
+            ]
             low, middle, high = zip(*quartiles)
             right.plot(x, middle, color=colour, label=f"{condition}: {label}")
             right.fill_between(x, low, high, color=colour, alpha=0.12, linewidth=0)
