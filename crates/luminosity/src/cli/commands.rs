@@ -204,9 +204,9 @@ pub(super) fn eval(arguments: &EvalArguments) -> Result<ExitCode, Error> {
         true => Error::file(
             &files.weights,
             format!(
-                "not for the images of {}, which have the shape {}; it was trained on {}",
-                data.source(),
+                "cannot be used with images of {}, {}; it was trained on {} ({error})",
                 data.shape(),
+                data.source(),
                 record.data
             ),
         ),

@@ -17,7 +17,9 @@ use crate::record::{RunRecord, SweepRecord};
 use crate::schedule::{self, AtOnce, Ending, Hear, Summary};
 use crate::store::{self, Manifest, Open, Problem, Store};
 use crate::sweep::{Request, SweepRun};
-use crate::{DeviceName, Error, RunConfig, machine, memory, parallel, report, run, signal};
+use crate::{
+    DeviceName, Error, RunConfig, condition, machine, memory, parallel, report, run, signal,
+};
 
 pub(super) fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Error> {
     let request = arguments.request()?;
@@ -80,16 +82,19 @@ pub(super) fn complete(
     Ok((own.map(|record| record.run).collect(), summary))
 }
 
-/// Checks that the network fits the images, before a store is made; all runs have the same network.
+/// Checks that the network fits the images, before a store is made; all runs have the same network. The
+/// condition `none` stands for all conditions: its network is made without products and so without threads.
 pub(super) fn check_network(
     jobs: &[SweepRun],
     data: &Dataset,
     device: &Device,
 ) -> Result<(), Error> {
     jobs.first().map_or(Ok(()), |job| {
-        job.config
-            .network
-            .check_task(&job.config, Task::of(data), device)
+        let config = RunConfig {
+            condition: condition::NONE,
+            ..job.config.clone()
+        };
+        config.network.check_task(&config, Task::of(data), device)
     })
 }
 
