@@ -32,9 +32,9 @@ pub(super) fn compare(arguments: &CompareArguments) -> Result<ExitCode, Error> {
         threads: threads("threads", arguments.threads, device)?,
         population: PopulationSize::Auto.on(device),
     };
-    let opened = device.open()?;
+    device.open()?;
     let data = load(&arguments.data)?;
-    sweep::check_network(&request.runs(), &data, &opened)?;
+    sweep::check(&request.runs(), &data, device, at_once)?;
     files::prepare_folder(&arguments.out)?;
     // The store of a comparison is separate for each data set and device.
     let digest: String = data.sha256().chars().take(8).collect();

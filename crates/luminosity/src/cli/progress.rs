@@ -42,10 +42,12 @@ impl Bar {
             let percent = 100.0 * epoch.test_accuracy;
             self.latest = format!("epoch {}: {percent:.1} %", epoch.epoch);
         }
-        let so_far = self.began.elapsed().as_secs_f64();
-        let left = Duration::try_from_secs_f64(so_far * (1.0 - share) / share);
-        let left = left.map_or_else(|_| String::new(), |left| format!(", {} left", about(left)));
+        let began = self.began;
         self.show(share, || {
+            let left = began.elapsed().as_secs_f64() * (1.0 - share) / share;
+            let left = Duration::try_from_secs_f64(left);
+            let left =
+                left.map_or_else(|_| String::new(), |left| format!(", {} left", about(left)));
             let (step, steps) = (progress.step, progress.steps);
             format!("{}: step {step} of {steps}{left}", config.condition)
         });

@@ -5,8 +5,6 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use burn::tensor::Device;
-
 use super::args::{PackArguments, ReportArguments, SweepArguments, threads};
 use super::commands::{load, signals};
 use super::progress::{Bar, about};
@@ -28,14 +26,13 @@ pub(super) fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Error> {
         threads: threads("jobs", arguments.jobs, device)?,
         population: arguments.population.on(device),
     };
-    let opened = device.open()?;
+    device.open()?;
     let data = load(&arguments.data)?;
     let mut jobs = request.runs();
-    check_network(&jobs, &data, &opened)?;
     if let Some(shard) = arguments.shard {
         jobs = shard.select(jobs);
     }
-    enough_memory(&jobs, &data, device, at_once)?;
+    check(&jobs, &data, device, at_once)?;
     if arguments.dry_run {
         return dry_run(&request, &jobs, &data, device, at_once);
     }
@@ -73,7 +70,6 @@ pub(super) fn complete(
         "{} runs of {length}, {at_once}, on {device}",
         jobs.len()
     ));
-    enough_memory(&jobs, data, device, at_once)?;
     let asked = Manifest::new(request, data.sha256(), device);
     let store = Store::prepare(folder, &asked, Open::Join)?;
     let summary = make(&store, &jobs, data, device, at_once)?;
@@ -82,19 +78,23 @@ pub(super) fn complete(
     Ok((own.map(|record| record.run).collect(), summary))
 }
 
-/// Checks that the network fits the images, before a store is made; all runs have the same network. The
-/// condition `none` stands for all conditions: its network is made without products and so without threads.
-pub(super) fn check_network(
+/// Checks before a store is made that the system allows this number of simultaneous runs and that the network
+/// fits the images; all runs have the same network. The condition `none` stands for all conditions: its network
+/// is made without products and so without threads.
+pub(super) fn check(
     jobs: &[SweepRun],
     data: &Dataset,
-    device: &Device,
+    device: DeviceName,
+    at_once: AtOnce,
 ) -> Result<(), Error> {
+    enough_memory(jobs, data, device, at_once)?;
+    let device = device.open()?;
     jobs.first().map_or(Ok(()), |job| {
         let config = RunConfig {
             condition: condition::NONE,
             ..job.config.clone()
         };
-        config.network.check_task(&config, Task::of(data), device)
+        config.network.check_task(&config, Task::of(data), &device)
     })
 }
 
