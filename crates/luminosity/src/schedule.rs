@@ -49,7 +49,7 @@ struct Books {
     pending: VecDeque<Vec<usize>>,
     /// The runs that other processes are making.
     elsewhere: Vec<usize>,
-    /// The number of working threads.
+    /// The number of threads that work or will, the calling thread included.
     workers: usize,
     done: usize,
     /// The cost of the runs that are done or failed.
@@ -142,7 +142,7 @@ where
         execute,
         books: Mutex::new(Books {
             pending,
-            workers: threads,
+            workers: threads + 1,
             done: done.len(),
             cost: cost_before,
             ..Books::default()
@@ -406,14 +406,22 @@ mod tests {
         let jobs = request.runs();
         let asked = Manifest::new(&request, testing::DATA, DeviceName::Cpu);
         let store = Store::prepare(folder.path(), &asked, Open::Same).unwrap();
-        let only = Mutex::new(());
-        let one_at_a_time = |runs: &[&SweepRun], _: &mut Hear<'_>| {
-            let Ok(_thread) = only.try_lock() else {
-                let problem = "none left".to_owned();
-                return Err(Error::Thread { problem });
-            };
+        let (only, caller) = (Mutex::new(()), std::thread::current().id());
+        let refuse = || {
+            let problem = "none left".to_owned();
+            Err(Error::Thread { problem })
+        };
+        let made = |runs: &[&SweepRun]| {
             std::thread::sleep(Duration::from_millis(2));
             Ok(runs.iter().map(|job| testing::record(job).run).collect())
+        };
+        let one_at_a_time = |runs: &[&SweepRun], _: &mut Hear<'_>| match only.try_lock() {
+            Ok(_thread) => made(runs),
+            Err(_) => refuse(),
+        };
+        let in_the_caller = |runs: &[&SweepRun], _: &mut Hear<'_>| {
+            let own = std::thread::current().id() == caller;
+            if own { made(runs) } else { refuse() }
         };
         let at_once = AtOnce {
             threads: 6,
@@ -421,6 +429,10 @@ mod tests {
         };
         let stop = AtomicBool::new(false);
         let summary = run(&store, &jobs, at_once, &stop, one_at_a_time, |_| ()).unwrap();
+        assert_eq!(summary.ending, Ending::Complete, "{summary}");
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::prepare(folder.path(), &asked, Open::Same).unwrap();
+        let summary = run(&store, &jobs, at_once, &stop, in_the_caller, |_| ()).unwrap();
         assert_eq!(summary.ending, Ending::Complete, "{summary}");
     }
 
