@@ -38,8 +38,7 @@ fi
 
 echo "parts 1 to 3 of 3, each in a folder of its own, and one folder made of them"
 for part in 1 2 3; do $sweep --out "$scratch/part-$part" --shard $part/3 &>/dev/null; done
-mkdir "$scratch/whole"
-cp -r "$scratch"/part-?/. "$scratch/whole"
+for part in 1 2 3; do "$luminosity" unpack "$scratch/part-$part" "$scratch/whole" 2>/dev/null; done
 same whole
 $sweep --out "$scratch/whole" &>/dev/null # Finds nothing left to do.
 same whole

@@ -355,6 +355,22 @@ fn a_report_is_made_of_a_store_finished_or_not() {
     assert_eq!(packed.stdout, whole.stdout);
     let statistics = |folder: &str| std::fs::read(path.join(folder).join("statistics.csv"));
     assert_eq!(statistics("packed").unwrap(), statistics("whole").unwrap());
+    // Unpacked, it is the same store again; unpacking adds only records that a store lacks.
+    let unpack = |arguments: &str| line(&run(&format!("unpack {arguments}"), path));
+    assert_eq!(unpack("store.jsonl.gz again"), "Added 6 records to again");
+    let read = |folder: &str| records(&path.join(folder));
+    assert_eq!(read("again"), read("store"));
+    let lost = read("again").into_keys().next().unwrap();
+    std::fs::remove_file(path.join("again/runs").join(lost)).unwrap();
+    assert_eq!(unpack("store again"), "Added 1 records to again");
+    assert_eq!(read("again"), read("store"));
+    let go_on = run(&format!("{sweep} --out again"), path);
+    assert_eq!(go_on.stdout, b"complete: 6 of 6 done\n");
+    let other = sweep.replace("--settings 2", "--settings 1");
+    assert!(run(&format!("{other} --out other"), path).status.success());
+    assert!(unpack("store.jsonl.gz other").contains("settings"));
+    assert_eq!(read("other").len(), 3);
+
     let content = std::fs::read(path.join("store.jsonl.gz")).unwrap();
     for (length, words) in [
         (content.len() - 1, "6 whole records"),

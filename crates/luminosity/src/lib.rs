@@ -3,7 +3,7 @@
 //!
 //! Data flows one way: [`data`] → [`stimulus`] → [`network`], [`condition`] → [`mod@run`] → [`record`] →
 //! `report`. A [`sweep`] lists the runs, `schedule` makes them, a [`store`] keeps their records; `compare`
-//! draws the smallest sweep. The layers and their equations are in [`ei_norm`].
+//! adds a figure to the report of the smallest sweep. The layers and their equations are in [`ei_norm`].
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(unused_crate_dependencies))]
@@ -35,7 +35,6 @@ mod signal;
 mod stats;
 pub mod stimulus;
 pub mod store;
-mod summary;
 pub mod sweep;
 
 mod error;

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 pub use claim::Claim;
 pub use manifest::{Manifest, Open};
-pub use pack::{pack, read};
+pub use pack::{pack, read, unpack};
 pub use record::{Contents, Problem};
 
 use crate::record::SweepRecord;

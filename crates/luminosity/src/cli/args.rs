@@ -54,6 +54,8 @@ pub(super) enum Command {
     Report(ReportArguments),
     /// Make one file of a store, which `report` reads too.
     Pack(PackArguments),
+    /// Make a store of its packed file again, or add the records to it, so that `sweep` can go on.
+    Unpack(UnpackArguments),
     /// Show and verify the data that would be used, or download the full data set.
     Data(DataArguments),
 }
@@ -71,8 +73,8 @@ pub(super) struct CompareArguments {
     /// How many seeds each condition gets, counted up from --seed.
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub seeds: u64,
-    /// Folder for comparison.svg, .png, .csv and .json, and for the records of the runs: the same
-    /// command continues where it was interrupted.
+    /// Folder for comparison.svg, .png, .csv and .json, for a report with tables of effects, and for the
+    /// records of the runs: the same command continues where it was interrupted.
     #[arg(long, default_value = "luminosity-results")]
     pub out: PathBuf,
     /// How many runs go at once [default: all cores]; the results do not depend on it.
@@ -292,6 +294,16 @@ pub(super) struct PackArguments {
     pub store: PathBuf,
     /// The file: gzip of JSON lines, the request first, then a record a line.
     pub file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  luminosity unpack luminosity-sweep.jsonl.gz luminosity-sweep")]
+pub(super) struct UnpackArguments {
+    /// The file of the packed store, or the folder of another store.
+    pub file: PathBuf,
+    /// The folder of the store; records that it has already are kept.
+    pub store: PathBuf,
 }
 
 /// The settings of a run, in every command. What is not given has the default of the network.

@@ -16,14 +16,14 @@ use super::args::{
 };
 use super::progress::Bar;
 use super::{print, say, sweep};
-use crate::compare::Comparison;
 use crate::data::{DataError, Dataset, Environment, Split, fetch, verify};
 use crate::network::Task;
 use crate::record::{Outcome, RunRecord};
+use crate::report::Report;
 use crate::run::Trained;
 use crate::saved::ModelFiles;
 use crate::schedule::{AtOnce, Ending};
-use crate::{Condition, Error, RunConfig, dump, files, memory, run, signal};
+use crate::{Condition, Error, RunConfig, compare, dump, files, memory, run, signal};
 
 pub(super) fn compare(arguments: &CompareArguments) -> Result<ExitCode, Error> {
     let request = arguments.request()?;
@@ -44,27 +44,21 @@ pub(super) fn compare(arguments: &CompareArguments) -> Result<ExitCode, Error> {
         say(&format!("{summary}"));
         return Ok(sweep::conclude(&summary));
     }
-    let comparison = Comparison::new(&request.conditions, records, data.name());
+    let report = Report::new(&records, &request.runs())?;
     // Printed first, so that a full disk does not lose the results.
     if arguments.json {
-        let json = comparison.json(Path::new("standard output"))?;
+        let json = compare::json(&records, &report, Path::new("standard output"))?;
         print(&String::from_utf8_lossy(&json))?;
     } else {
-        print(&format!(
-            "\n{}\n{}\n\n",
-            comparison.table(),
-            comparison.verdict()
-        ))?;
+        print(&format!("\n{}\n\n", report.results()))?;
     }
-    let written = comparison.write(&arguments.out)?;
-    let names = written.iter().filter_map(|path| path.file_name());
-    let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
-    let folder = arguments.out.display();
-    say(&format!("Wrote {} to {folder}", names.join(", ")));
-    say(&format!(
-        "`luminosity report {}` makes tables of effects and a page of these runs",
-        store.display()
-    ));
+    let (conditions, out) = (&request.conditions, &arguments.out);
+    let mut written = compare::write(conditions, &records, &report, data.name(), out)?;
+    written.extend(report.write(&out.join("report"))?.into_iter().take(1));
+    let names = written.iter().map(|path| path.strip_prefix(out));
+    let names = names.filter_map(|name| Some(name.ok()?.display().to_string()));
+    let names = names.collect::<Vec<_>>().join(", ");
+    say(&format!("Wrote {names} to {}", out.display()));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -30,6 +30,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Sweep(arguments)) => sweep::sweep(&arguments),
         Some(Command::Report(arguments)) => sweep::report(&arguments),
         Some(Command::Pack(arguments)) => sweep::pack(&arguments),
+        Some(Command::Unpack(arguments)) => sweep::unpack(&arguments),
         Some(Command::Data(data)) => commands::data(&data),
     };
     conclude(result)

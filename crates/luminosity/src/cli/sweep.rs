@@ -5,19 +5,18 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::args::{PackArguments, ReportArguments, SweepArguments, threads};
+use super::args::{PackArguments, ReportArguments, SweepArguments, UnpackArguments, threads};
 use super::commands::{load, signals};
 use super::progress::{Bar, about};
 use super::{print, say};
 use crate::data::Dataset;
 use crate::network::Task;
 use crate::record::{RunRecord, SweepRecord};
+use crate::report::Report;
 use crate::schedule::{self, AtOnce, Ending, Hear, Summary};
 use crate::store::{self, Manifest, Open, Problem, Store};
 use crate::sweep::{Request, SweepRun};
-use crate::{
-    DeviceName, Error, RunConfig, condition, machine, memory, parallel, report, run, signal,
-};
+use crate::{DeviceName, Error, RunConfig, condition, machine, memory, parallel, run, signal};
 
 pub(super) fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Error> {
     let request = arguments.request()?;
@@ -60,7 +59,7 @@ pub(super) fn complete(
     device: DeviceName,
     at_once: AtOnce,
     folder: &Path,
-) -> Result<(Vec<RunRecord>, Summary), Error> {
+) -> Result<(Vec<SweepRecord>, Summary), Error> {
     let jobs = request.runs();
     let length = match request.steps {
         Some(steps) => format!("{steps} steps"),
@@ -75,7 +74,7 @@ pub(super) fn complete(
     let summary = make(&store, &jobs, data, device, at_once)?;
     let mut records = store.contents()?.records;
     let own = jobs.iter().filter_map(|job| records.remove(&job.id()));
-    Ok((own.map(|record| record.run).collect(), summary))
+    Ok((own.collect(), summary))
 }
 
 /// Checks before a store is made that the system allows this number of simultaneous runs and that the network
@@ -259,19 +258,17 @@ pub(super) fn report(arguments: &ReportArguments) -> Result<ExitCode, Error> {
     let request = request.map_err(|problem| Error::file(&arguments.store, problem))?;
     tell(&contents.problems);
     let records: Vec<SweepRecord> = contents.records.into_values().collect();
-    let written = report::write(&records, &request.runs(), &arguments.out)?;
-    print(&format!("{}\n", written.summary.trim_end()))?;
-    for note in &written.notes {
+    let report = Report::new(&records, &request.runs())?;
+    let written = report.write(&arguments.out)?;
+    print(&format!("{}\n", report.summary()))?;
+    for note in report.notes() {
         say(&format!("note: {note}"));
     }
-    for missing in &written.missing {
+    for missing in report.missing() {
         say(&format!("missing: {missing}"));
     }
-    say(&format!(
-        "Wrote {} files to {}",
-        written.files.len(),
-        arguments.out.display()
-    ));
+    let folder = arguments.out.display();
+    say(&format!("Wrote {} files to {folder}", written.len()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -280,5 +277,13 @@ pub(super) fn pack(arguments: &PackArguments) -> Result<ExitCode, Error> {
     tell(&problems);
     let file = arguments.file.display();
     say(&format!("Wrote {records} records to {file}"));
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn unpack(arguments: &UnpackArguments) -> Result<ExitCode, Error> {
+    let (records, problems) = store::unpack(&arguments.file, &arguments.store)?;
+    tell(&problems);
+    let store = arguments.store.display();
+    say(&format!("Added {records} records to {store}"));
     Ok(ExitCode::SUCCESS)
 }

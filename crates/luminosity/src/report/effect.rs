@@ -1,5 +1,7 @@
 //! Comparisons of two conditions: the paired difference, its interval and its test.
 
+use serde::Serialize;
+
 use super::sample::{Samples, percents};
 use super::table::{Cell, Table, difference, fixed, number, p, words};
 use super::text::{self, p_equals, signed};
@@ -11,6 +13,8 @@ use crate::stats::{
 
 /// The main effect of the experiment: normalized activity and errors, over normalized activity alone.
 pub const MAIN: (&str, &str) = ("inorm+full", "inorm");
+/// The effects of normalized activity and errors over the controls.
+pub const CONTROLS: [(&str, &str); 2] = [("inorm+full", "ln+"), ("inorm+full", "none")];
 /// The conditions with which every condition is compared.
 pub const REFERENCES: [&str; 3] = ["inorm", "inorm+full", "e-only-ln+"];
 /// The smallest number of pairs for a 95 % interval of a median and for a p of the test below 0.05: the
@@ -24,7 +28,7 @@ pub const RESAMPLES: usize = 10_000;
 const SEED: u64 = 0;
 
 /// Paired differences, in points.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Paired {
     /// The number of pairs.
     pub n: usize,
@@ -39,7 +43,7 @@ pub struct Paired {
 }
 
 /// One condition compared with another at one luminosity, over their common units.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Effect {
     /// The condition.
     pub of: String,
@@ -120,17 +124,21 @@ impl Effect {
         (points / other, points / (100.0 - other))
     }
 
-    /// The uncertainty and the relative size of the difference.
-    pub fn detail(&self, unit: &str) -> String {
-        let interval = match self.paired.interval {
-            Some((low, high)) => {
-                format!("95 % interval {} to {}, ", signed(low, 1), signed(high, 1))
-            }
-            None => String::new(),
-        };
+    /// The 95 % interval of the difference in words; none for fewer than [`FEWEST`] pairs.
+    fn interval(&self) -> Option<String> {
+        let (low, high) = self.paired.interval?;
+        Some(format!(
+            "95 % interval {} to {}",
+            signed(low, 1),
+            signed(high, 1)
+        ))
+    }
+
+    /// The significance and the relative size of the difference.
+    fn significance(&self, unit: &str) -> String {
         let (accuracy, error) = self.shares();
         format!(
-            "{interval}{}, higher in {} of {}; {} % of accuracy, {} % of the remaining error",
+            "{}, higher in {} of {}; {} % of accuracy, {} % of the error",
             p_equals(Some(self.paired.test.p)),
             self.paired.higher,
             text::count(self.paired.n, unit),
@@ -139,15 +147,23 @@ impl Effect {
         )
     }
 
-    /// The effect in one line.
-    pub fn line(&self, unit: &str) -> String {
+    /// The uncertainty and the relative size of the difference.
+    pub fn detail(&self, unit: &str) -> String {
+        let parts = self.interval().into_iter().chain([self.significance(unit)]);
+        parts.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The effect for a terminal, in two lines.
+    pub fn lines(&self, unit: &str) -> String {
         let points = signed(self.paired.difference, 1);
-        let place = text::epsilon(self.epsilon);
+        let interval = self.interval();
         format!(
-            "{place}: {} over {} {points} points ({})",
+            "{}: {} over {} {points} points{}\n  {}",
+            text::epsilon(self.epsilon),
             self.of,
             self.over,
-            self.detail(unit)
+            interval.map_or_else(String::new, |words| format!(" ({words})")),
+            self.significance(unit),
         )
     }
 }

@@ -1,7 +1,7 @@
 //! The report of a sweep: the main result, the paper's claims, figures and tables on one HTML page.
 //!
 //! Data flows one way: records → `sample` → `effect`, `statistics`, `verdict`, `plot` → `page` → files.
-//! Everything except [`write()`] is a pure function of the records: the same records give the same bytes.
+//! Everything except [`Report::write`] is a pure function of the records: the same records give the same bytes.
 //! Each figure is a row of `plot::SPECS`, each claim of the paper is a row of `claim::CLAIMS`, and `runs`
 //! writes the records as tables.
 
@@ -17,8 +17,7 @@ mod task;
 mod text;
 mod verdict;
 
-pub(crate) use effect::{ALPHA, FEWEST};
-pub(crate) use text::p_equals;
+pub use effect::Effect;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -27,7 +26,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use effect::{Effect, MAIN};
+use effect::MAIN;
 use plot::Plot;
 use runs::Row;
 use sample::Samples;
@@ -54,19 +53,6 @@ const TABLES: [(&str, &str); 5] = [
     ("verdicts.csv", "the paper's claims and our numbers"),
 ];
 
-/// The result of [`write()`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
-    /// The files; the page is the first.
-    pub files: Vec<PathBuf>,
-    /// The missing parts: requested runs without a record, figures without data.
-    pub missing: Vec<String>,
-    /// Warnings about the runs.
-    pub notes: Vec<String>,
-    /// The accuracies, the main effect and the verdicts, one line each.
-    pub summary: String,
-}
-
 /// The complete report.
 #[derive(Debug, Clone)]
 pub struct Report {
@@ -78,36 +64,6 @@ pub struct Report {
     verdicts: Vec<Verdict>,
     plots: Vec<Plot>,
     no_plots: Vec<String>,
-}
-
-/// Writes the report of `records` into `folder`: `report.html`, the figures as SVG and PNG, and the tables as
-/// CSV. `expected` lists all requested runs; those without a record are named. Files of an earlier report
-/// that this report does not have are removed.
-///
-/// # Errors
-///
-/// Like [`Report::new`], or [`Error::Io`] that names the file.
-pub fn write(
-    records: &[SweepRecord],
-    expected: &[SweepRun],
-    folder: &Path,
-) -> Result<Written, Error> {
-    let report = Report::new(records, expected)?;
-    let files = report.files()?;
-    files::prepare_folder(folder)?;
-    for (name, content) in &files {
-        files::write(&folder.join(name), content)?;
-    }
-    let stale = names().filter(|name| files.iter().all(|file| file.0 != *name));
-    for name in stale {
-        files::remove(&folder.join(name))?;
-    }
-    Ok(Written {
-        files: files.iter().map(|file| folder.join(&file.0)).collect(),
-        missing: report.missing(),
-        notes: runs::pooled(&report.runs),
-        summary: report.summary(),
-    })
 }
 
 /// All possible names of files in a report, of this version and of earlier versions.
@@ -155,21 +111,73 @@ impl Report {
         })
     }
 
+    /// Writes the report into `folder`: `report.html`, which is the first of the returned paths, the figures
+    /// as SVG and PNG, and the tables as CSV. Files of an earlier report that this report does not have are
+    /// removed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if a table cannot be encoded, or [`Error::Io`] that names the file.
+    pub fn write(&self, folder: &Path) -> Result<Vec<PathBuf>, Error> {
+        let files = self.files()?;
+        files::prepare_folder(folder)?;
+        for (name, content) in &files {
+            files::write(&folder.join(name), content)?;
+        }
+        for stale in names().filter(|name| files.iter().all(|file| file.0 != *name)) {
+            files::remove(&folder.join(stale))?;
+        }
+        Ok(files.iter().map(|file| folder.join(&file.0)).collect())
+    }
+
+    /// Every effect, also those that the terminal does not show.
+    pub fn effects(&self) -> &[Effect] {
+        &self.effects
+    }
+
+    /// A row for each epoch of each run, as CSV.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if the table cannot be encoded.
+    pub fn curves(&self) -> Result<Vec<u8>, Error> {
+        runs::table(&self.epochs, "curves.csv")
+    }
+
+    /// Warnings about the runs.
+    pub fn notes(&self) -> Vec<String> {
+        runs::pooled(&self.runs)
+    }
+
     /// The missing parts: requested runs without a record, then figures without data.
     pub fn missing(&self) -> Vec<String> {
         let plots = self.no_plots.iter().cloned();
         self.samples.missing().chain(plots).collect()
     }
 
-    /// The accuracies, the main effect at each ε, then each verdict.
-    pub fn summary(&self) -> String {
+    /// The accuracies, then the main effect at each ε; with a single ε also the effects over the controls.
+    pub fn results(&self) -> String {
         let mut lines = statistics::lines(&self.samples);
-        let effects: Vec<&Effect> = self.main_effects().collect();
-        lines.push(effect::answer(&effects));
-        lines.extend(effects.iter().map(|e| e.line(self.samples.unit)));
-        let verdicts = self.verdicts.iter();
-        lines.extend(verdicts.map(|v| format!("{:<13} {}", v.ruling.words(), v.claim.text)));
+        let main: Vec<&Effect> = self.main_effects().collect();
+        lines.extend([String::new(), effect::answer(&main)]);
+        let epsilons = &self.samples.epsilons;
+        let controls = match epsilons[..] {
+            [epsilon] => effect::CONTROLS
+                .iter()
+                .filter_map(|(of, over)| Effect::new(&self.samples, of, over, epsilon))
+                .collect(),
+            _ => Vec::new(),
+        };
+        let effects = main.into_iter().chain(&controls);
+        lines.extend(effects.map(|effect| effect.lines(self.samples.unit)));
         lines.join("\n")
+    }
+
+    /// The [results](Self::results), then each verdict.
+    pub fn summary(&self) -> String {
+        let verdicts = self.verdicts.iter();
+        let lines = verdicts.map(|v| format!("\n{:<13} {}", v.ruling.words(), v.claim.text));
+        self.results() + &lines.collect::<String>()
     }
 
     /// The names and contents of all files.
@@ -182,7 +190,7 @@ impl Report {
         for (name, _) in TABLES {
             let content = match name {
                 "runs.csv" => runs::table(&self.runs, name),
-                "curves.csv" => runs::table(&self.epochs, name),
+                "curves.csv" => self.curves(),
                 "statistics.csv" => statistics::table(&self.samples).csv(name),
                 "effects.csv" => effect::table(self.effects.iter()).csv(name),
                 _ if self.verdicts.is_empty() => continue,

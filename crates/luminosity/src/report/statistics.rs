@@ -47,7 +47,8 @@ fn row(place: &Place) -> Vec<Cell> {
     ]
 }
 
-/// The mean accuracies ± standard deviations for a terminal, one line for each condition.
+/// The mean accuracies ± standard deviations for a terminal, one line for each condition; with a single ε
+/// also the range of the accuracies, their number and the number of diverged runs.
 pub fn lines(samples: &Samples) -> Vec<String> {
     let names = samples.conditions.iter().map(ToString::to_string);
     let names: Vec<String> = names.collect();
@@ -57,17 +58,33 @@ pub fn lines(samples: &Samples) -> Vec<String> {
         let cells = cells.iter().map(|cell| format!("{cell:>16}"));
         format!("{name:<width$}{}", cells.collect::<String>())
     };
-    let heads = samples.epsilons.iter().map(|e| text::epsilon(*e));
-    let head = line("mean ± sd (%)", heads.collect());
+    let single = samples.epsilons.len() == 1;
+    let mut heads: Vec<String> = samples.epsilons.iter().map(|e| text::epsilon(*e)).collect();
+    if single {
+        heads.extend(["range".to_owned(), format!("{}s", samples.unit)]);
+    }
     let row = |name: &String| {
-        let cells = samples.epsilons.iter().map(|epsilon| {
-            let percents = percents(samples.of(name, *epsilon));
-            match sample_sd(&percents) {
+        let (mut cells, mut note) = (Vec::new(), String::new());
+        for epsilon in &samples.epsilons {
+            let units = samples.of(name, *epsilon);
+            let percents = percents(units);
+            cells.push(match sample_sd(&percents) {
                 Some(sd) => format!("{} ± {sd:.2}", text::fixed(mean(&percents), 2)),
                 None => text::fixed(mean(&percents), 2),
+            });
+            if single && !percents.is_empty() {
+                let lowest = percents.iter().copied().fold(f64::INFINITY, f64::min);
+                let highest = percents.iter().copied().fold(0.0, f64::max);
+                let diverged: usize = units.iter().map(|unit| unit.diverged).sum();
+                cells.push(format!("{lowest:.2} to {highest:.2}"));
+                cells.push(percents.len().to_string());
+                if diverged > 0 {
+                    note = format!("  ({diverged} diverged)");
+                }
             }
-        });
-        line(name, cells.collect())
+        }
+        line(name, cells) + &note
     };
+    let head = line("mean ± sd (%)", heads);
     std::iter::once(head).chain(names.iter().map(row)).collect()
 }

@@ -2,6 +2,8 @@
 //!
 //! F. Wilcoxon, "Individual comparisons by ranking methods", Biometrics Bulletin 1 (1945).
 
+use serde::Serialize;
+
 use super::normal::two_sided_p;
 use super::ranks::midranks;
 
@@ -9,7 +11,7 @@ use super::ranks::midranks;
 const EXACT_UP_TO: usize = 50;
 
 /// Result of [`wilcoxon_signed_rank`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Wilcoxon {
     /// The smaller of the rank sums of the positive and of the negative differences.
     pub w: f64,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use flate2::write::GzEncoder;
 
-use super::{Contents, Manifest, Problem, Store, record};
+use super::{Contents, Manifest, Open, Problem, Store, Turn, record};
 use crate::{Error, files, inflate};
 
 /// The longest packed store that is read.
@@ -41,6 +41,26 @@ pub fn pack(folder: &Path, path: &Path) -> Result<(usize, Vec<Problem>), Error> 
     }
     files::write(path, &gzip.finish().map_err(|e| fail(&e))?)?;
     Ok((contents.records.len(), contents.problems))
+}
+
+/// Adds the records of a packed store, or of another store, to the store in `folder`, which is made if it is
+/// not there. Records of the same runs that are there already are kept. Returns the number of records that
+/// were added, and the records that could not be used.
+///
+/// # Errors
+///
+/// Like [`read`]; the store in `folder` was made for another request; or it cannot be written.
+pub fn unpack(path: &Path, folder: &Path) -> Result<(usize, Vec<Problem>), Error> {
+    let contents = read(path)?;
+    let store = Store::prepare(folder, &contents.manifest, Open::Same)?;
+    let mut added = 0;
+    for (id, record) in &contents.records {
+        if let Turn::Mine(claim) = store.begin(id)? {
+            store.publish(&claim, id, record)?;
+            added += 1;
+        }
+    }
+    Ok((added, contents.problems))
 }
 
 /// Reads a store from its folder or from a packed file.

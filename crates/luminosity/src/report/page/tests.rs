@@ -54,8 +54,8 @@ fn links_and_bytes_are_those_of_the_files() {
     let report = Report::new(&records(), &expected()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("new/report");
-    let written = crate::report::write(&records(), &expected(), &folder).unwrap();
-    let page = std::fs::read_to_string(&written.files[0]).unwrap();
+    let written = report.write(&folder).unwrap();
+    let page = std::fs::read_to_string(&written[0]).unwrap();
     assert_eq!(page, html(&report));
     for link in page.split("href=\"").skip(1) {
         let target = link.split('"').next().unwrap();
@@ -65,8 +65,8 @@ fn links_and_bytes_are_those_of_the_files() {
         }
     }
     let again = report.files().unwrap();
-    assert_eq!(written.files.len(), again.len());
-    for (path, (name, content)) in written.files.iter().zip(again) {
+    assert_eq!(written.len(), again.len());
+    for (path, (name, content)) in written.iter().zip(again) {
         assert!(path.ends_with(&name));
         assert_eq!(std::fs::read(path).unwrap(), content, "{name}");
     }
