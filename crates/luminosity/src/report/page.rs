@@ -130,7 +130,19 @@ fn verdicts(report: &Report) -> String {
         task.data,
         unit = report.samples.unit,
     );
-    paragraph("", &introduction) + &report.verdicts.iter().map(verdict).collect::<String>()
+    let is_run = |v: &&Verdict| v.ruling != Ruling::NotRun;
+    let (run, not_run): (Vec<_>, Vec<_>) = report.verdicts.iter().partition(is_run);
+    let not_run = match not_run.is_empty() {
+        true => String::new(),
+        false => {
+            let lines = not_run.iter().map(|v| {
+                let claim = v.claim;
+                format!("{} ({})", escape(claim.text), escape(claim.figure))
+            });
+            paragraph("", "Not run:") + &list(lines)
+        }
+    };
+    paragraph("", &introduction) + &run.into_iter().map(verdict).collect::<String>() + &not_run
 }
 
 fn verdict(v: &Verdict) -> String {

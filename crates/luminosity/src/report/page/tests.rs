@@ -1,4 +1,5 @@
 use super::*;
+use crate::record::SweepRecord;
 use crate::report::testing::{expected, records};
 
 /// The names of all tags; checks that every opened tag is closed, in order.
@@ -88,6 +89,20 @@ fn the_answer_comes_first_and_names_the_data() {
     assert_eq!(html.matches("class=\"bar\"").count(), 4);
     assert!(html.contains("Of 10 claims: 10 agrees."));
     assert!(!html.contains("different devices"));
+}
+
+#[test]
+fn claims_without_runs_are_a_list_below_the_judged_ones() {
+    let judged = ["inorm", "inorm+full"];
+    let judged = |r: &SweepRecord| judged.contains(&r.run.config.condition.name());
+    let records: Vec<_> = records().into_iter().filter(judged).collect();
+    let html = html(&Report::new(&records, &[]).unwrap());
+    tags(&html);
+    assert!(html.contains("Of 10 claims: 4 agrees, 6 not run."));
+    let (articles, list) = html.split_once("Not run:").unwrap();
+    assert_eq!(html.matches("<article").count(), 4);
+    assert_eq!(articles.matches("<article").count(), 4);
+    assert!(list.contains("<li>Centering errors"), "{list}");
 }
 
 #[test]
