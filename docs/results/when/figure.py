@@ -18,9 +18,9 @@ FIGURES = HERE.parent.parent / "figures"
 FORWARD, FULL = "inorm", "inorm+full"
 # Panels: title, then (label, store, ε) of each point.
 PANELS = [
-    ("hidden layers", [(str(d), f"depth-{d}", 0.75) for d in (1, 2, 4)]),
+    ("hidden layers", [(str(d), f"depth-{d}", 0.75) for d in (1, 2, 4, 8)]),
     ("width", [(str(w), f"width-{w}", 0.75) for w in (50, 100, 200, 400)]),
-    ("batch", [("32", "depth-2", 0.75), ("128", "batch-128", 0.75)]),
+    ("batch", [("8", "batch-8", 0.75), ("32", "depth-2", 0.75), ("128", "batch-128", 0.75)]),
     ("optimizer (ε = 0.75)", [("sgd", "depth-2", 0.75), ("adam", "adam", 0.75)]),
     ("luminosity, ε", [(str(e), "luminosity", e) for e in (0, 0.25, 0.5)] + [("0.75", "depth-2", 0.75)]),
     ("contrast, ε", [("0", "luminosity", 0)] + [(str(e), "contrast", e) for e in (0.25, 0.5, 0.75)]),

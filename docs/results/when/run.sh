@@ -17,9 +17,10 @@ sweep() {
 }
 
 for depth in 1 2; do sweep depth-$depth $pair --epsilons 0.75 --depth $depth; done
-sweep depth-4 $all --epsilons 0.75 --depth 4
+for depth in 4 8; do sweep depth-$depth $all --epsilons 0.75 --depth $depth; done
+sweep depth-4-clipped $pair --epsilons 0.75 --depth 4 --clip-errors 0.02
 for width in 50 100 200 400; do sweep width-$width $pair --epsilons 0.75 --width $width; done
-sweep batch-128 $pair --epsilons 0.75 --batch-size 128
+for batch in 8 128; do sweep batch-$batch $pair --epsilons 0.75 --batch-size $batch; done
 sweep luminosity $pair --epsilons 0,0.25,0.5
 sweep contrast $pair --stimulus contrast --epsilons 0.25,0.5,0.75
 sweep drift $pair --stimulus drift --epsilons 0.25,0.5,0.75
