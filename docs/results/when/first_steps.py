@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Draws docs/figures/first-steps.{png,svg} and writes first-steps.csv: four hidden layers in their first steps.
+"""Draws docs/figures/first-steps.{png,svg} and writes first-steps.csv: deep networks in their first steps.
 
     cargo build --release
     python3 docs/results/when/first_steps.py target/release/luminosity
 
-Trains the eight settings of depth-4.jsonl.gz for 0 to 40 steps (for 0: one step with learning rates of 1e-12) and
-reads from each record λ_max, the largest eigenvalue of the covariance of the errors that reach a layer, and the
-variance of its pre-activations. All values are medians over the settings. A minute or two.
+Trains the eight settings of depth-4.jsonl.gz with two, four and eight hidden layers for 0 steps (one step with
+learning rates of 1e-12), and with four for 1 to 40 steps. Reads from each record λ_max, the largest eigenvalue of the
+covariance of the errors that reach a layer, and the variance of its pre-activations. All values are medians over the
+settings. A minute or two.
 """
 
 import csv
@@ -19,9 +20,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 FIGURES = HERE.parent.parent / "figures"
-STEPS = [0, 1, 2, 3, 4, 5, 7, 10, 20, 40]
+STEPS = [1, 2, 3, 4, 5, 7, 10, 20, 40]
 RATES = ["lr", "lr_ei", "lr_ix"]
-LAYERS = range(4)
 COLOURS = {"none": "#999999", "ln+": "#000000", "inorm": "#0072B2", "inorm+full": "#D55E00"}
 
 
@@ -31,8 +31,8 @@ def settings():
     return [r for r in records if r["condition"] == "inorm"]
 
 
-def train(luminosity, condition, steps, setting):
-    options = {"condition": condition, "depth": 4, "epsilon": 0.75, "steps": max(steps, 1)}
+def train(luminosity, condition, depth, steps, setting):
+    options = {"condition": condition, "depth": depth, "epsilon": 0.75, "steps": max(steps, 1)}
     options |= {name: setting[name] for name in ("seed", "width")}
     options |= {name.replace("_", "-"): setting[name] if steps else 1e-12 for name in RATES}
     arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
@@ -41,14 +41,16 @@ def train(luminosity, condition, steps, setting):
 
 
 def rows(luminosity):
-    for condition in COLOURS:
-        for steps in STEPS if condition.startswith("inorm") else [0]:
-            runs = [train(luminosity, condition, steps, setting) for setting in settings()]
-            for layer in LAYERS:
-                yield {"condition": condition, "steps": steps, "layer": layer + 1,
-                       "lambda_max": statistics.median(run["lambda_max"][layer] for run in runs),
-                       "mean": statistics.median(run["moments"][layer]["mean"] for run in runs),
-                       "variance": statistics.median(run["moments"][layer]["variance"] for run in runs)}
+    conditions = [*COLOURS, "inorm+center", "inorm+scale"]
+    untrained = [(condition, depth, 0) for condition in conditions for depth in (2, 4, 8)]
+    trained = [(condition, 4, steps) for condition in ("inorm", "inorm+full") for steps in STEPS]
+    for condition, depth, steps in untrained + trained:
+        runs = [train(luminosity, condition, depth, steps, setting) for setting in settings()]
+        for layer in range(depth):
+            yield {"condition": condition, "depth": depth, "steps": steps, "layer": layer + 1,
+                   "lambda_max": statistics.median(run["lambda_max"][layer] for run in runs),
+                   "mean": statistics.median(run["moments"][layer]["mean"] for run in runs),
+                   "variance": statistics.median(run["moments"][layer]["variance"] for run in runs)}
 
 
 def draw(rows):
@@ -60,19 +62,20 @@ def draw(rows):
 
     figure, axes = plt.subplots(1, 3, figsize=(9.5, 3.3), layout="constrained", width_ratios=[1, 1.1, 1.1])
     for condition, colour in COLOURS.items():
-        own = [r["lambda_max"] for r in rows if (r["condition"], r["steps"]) == (condition, 0)]
+        own = [r for r in rows if (r["condition"], r["depth"], r["steps"]) == (condition, 8, 0)]
         style = "s--" if condition == "ln+" else "o-"
-        axes[0].plot([n + 1 for n in LAYERS], own, style, color=colour, label=condition, markersize=4)
+        axes[0].plot([r["layer"] for r in own], [r["lambda_max"] for r in own], style, color=colour, label=condition,
+                     markersize=4)
     axes[0].set_title("before the first step: λ_max of the errors", fontsize=8, loc="left")
-    axes[0].set_xlabel("hidden layer")
-    axes[0].set_xticks([n + 1 for n in LAYERS])
+    axes[0].set_xlabel("hidden layer (of 8)")
+    axes[0].set_xticks(range(1, 9))
     axes[0].legend(frameon=False, fontsize=8)
     for axis, condition in zip(axes[1:], ("inorm", "inorm+full")):
-        for layer in LAYERS:
-            own = [r for r in rows if (r["condition"], r["layer"]) == (condition, layer + 1)]
+        for layer in range(4):
+            own = [r for r in rows if (r["condition"], r["depth"], r["layer"]) == (condition, 4, layer + 1)]
             axis.plot([r["steps"] for r in own], [r["variance"] for r in own], "o-", markersize=4,
                       color=COLOURS[condition], alpha=1 - 0.22 * layer, label=f"layer {layer + 1}")
-        axis.set_title(f"{condition}: variance of the pre-activations", fontsize=8, loc="left")
+        axis.set_title(f"{condition}, 4 layers: variance of pre-activations", fontsize=8, loc="left")
         axis.set_xscale("symlog", linthresh=1)
         axis.set_xticks([0, 1, 2, 5, 10, 20, 40], ["0", "1", "2", "5", "10", "20", "40"])
         axis.set_ylim(0.3, 1e5)
