@@ -1,5 +1,5 @@
-//! Burn's operations on modules, with every layer and with Burn's `Linear`: the same output and gradients,
-//! and a step that changes the same parameters.
+//! Burn's operations on modules, with every layer, with the other modules of the library and with Burn's
+//! `Linear`: the same output and gradients, and a step to the same values of the same parameters.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,11 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::store::ModuleRecord;
 use burn::tensor::quantization::{Calibration, QuantValue};
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use ei_norm::circuit::Population;
+use ei_norm::dale::{Plasticity, Sign, Weight};
 use ei_norm::prelude::*;
+use ei_norm::{LearnedLateral, LearnedLateralConfig};
+use rand_chacha::ChaCha8Rng;
 
 use crate::common::{rng, uniform};
 
@@ -19,14 +23,30 @@ fn device() -> Device {
     Device::flex().autodiff()
 }
 
-/// A layer and the means to train it.
+/// A module and the means to train it.
 struct Subject<M> {
     name: &'static str,
-    /// Whether an initialized layer continues to learn after `to_device`. Burn's parameters do not.
+    /// Whether an initialized module continues to learn after `to_device`. Burn's parameters do not.
     learns_after_a_move: bool,
     make: fn(u64) -> M,
     /// The loss of a fixed batch.
     loss: fn(&M, DType) -> Tensor<1>,
+    /// What is done after the step of an optimizer.
+    finish: fn(M) -> M,
+}
+
+fn subject<M: Send + Sync + 'static>(
+    name: &'static str,
+    make: fn(u64) -> M,
+    loss: fn(&M, DType) -> Tensor<1>,
+) -> Subject<M> {
+    Subject {
+        name,
+        learns_after_a_move: true,
+        make,
+        loss,
+        finish: |module| module,
+    }
 }
 
 /// A batch of positive values.
@@ -78,6 +98,8 @@ struct Step {
     loss: f64,
     with_gradient: usize,
     changed: Vec<String>,
+    /// The values of every parameter after the step.
+    after: Vec<Vec<f64>>,
 }
 
 impl<M: Module + ModuleDisplay> Subject<M> {
@@ -98,10 +120,13 @@ impl<M: Module + ModuleDisplay> Subject<M> {
         let now = parameters(&after);
         let changed = before.iter().filter(|(path, (_, v))| now[*path].1 != *v);
         let changed = changed.map(|(path, _)| path.clone()).collect();
+        let after = (self.finish)(after);
+        let values = parameters(&after).into_values();
         let step = Step {
             loss: value,
             with_gradient,
             changed,
+            after: values.map(|(_, values)| values).collect(),
         };
         (step, after)
     }
@@ -272,18 +297,11 @@ macro_rules! subjects {
             #[allow(non_snake_case)]
             #[test]
             fn $layer() {
-                fn send_and_sync<T: Send + Sync + 'static>() {}
-                send_and_sync::<$layer>();
-                Subject::<$layer> {
-                    name: stringify!($layer),
-                    learns_after_a_move: true,
-                    make: |seed| {
-                        let config = $config::new($($size),*);
-                        config.try_init_with(&device(), &mut rng(seed)).unwrap()
-                    },
-                    loss: |$m, $dtype| $loss,
-                }
-                .check();
+                let make = |seed| -> $layer {
+                    let config = $config::new($($size),*);
+                    config.try_init_with(&device(), &mut rng(seed)).unwrap()
+                };
+                subject(stringify!($layer), make, |$m, $dtype| $loss).check();
             }
         )*
     };
@@ -332,22 +350,126 @@ subjects! {
     };
 }
 
+/// A population of two networks of different widths, for every circuit.
+macro_rules! populations {
+    ($($name:ident $config:ident |$m:ident, $dtype:ident| $loss:expr;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                let make = |seed| {
+                    let rng = &mut rng(seed);
+                    let mut circuit = |width| {
+                        let config = $config::new(6, width);
+                        config.try_init_with(&device(), rng).unwrap().circuit
+                    };
+                    Population::stack(vec![circuit(5), circuit(4)]).unwrap()
+                };
+                subject(stringify!($name), make, |$m, $dtype| $loss).check();
+            }
+        )*
+    };
+}
+
+/// The inputs of two networks.
+fn pair(dtype: DType) -> Tensor<3> {
+    batch([2, 5, 6], dtype)
+}
+
+populations! {
+    population_of_ei EiLinearConfig |m, dtype| weighed(m.forward(pair(dtype)));
+    population_of_shunting ShuntingLinearConfig |m, dtype| weighed(m.forward(pair(dtype)));
+    population_of_column_ei ColumnEiLinearConfig |m, dtype| weighed(m.forward(pair(dtype)));
+    population_of_i_norm INormLinearConfig |m, dtype| {
+        let (z, local) = m.forward_with_local_loss(pair(dtype));
+        weighed(z) + local.sum()
+    };
+}
+
+/// A layer, and behind it a module that changes the layer's errors.
+#[derive(Module, Debug)]
+struct Followed<M: Module + ModuleDisplay> {
+    layer: EiLinear,
+    follower: M,
+}
+
+impl<M: Module + ModuleDisplay> Followed<M> {
+    fn new(seed: u64, follower: impl FnOnce(&mut ChaCha8Rng) -> M) -> Self {
+        let rng = &mut rng(seed);
+        let layer = EiLinearConfig::new(6, 5).try_init_with(&device(), rng);
+        Self {
+            layer: layer.unwrap(),
+            follower: follower(rng),
+        }
+    }
+
+    /// The output of the layer as a constant, and errors at it.
+    fn constants(&self, dtype: DType) -> [Tensor<2>; 2] {
+        let z = self.layer.forward(rows(dtype)).detach();
+        [z.clone(), z.square()]
+    }
+}
+
+#[test]
+fn grad_norm() {
+    let make = |seed| {
+        Followed::new(seed, |rng| {
+            let config = GradNormConfig::new(5).with_mode(GradNormMode::Lateral);
+            config.try_init_with(&device(), rng).unwrap()
+        })
+    };
+    let loss = |m: &Followed<GradNorm>, dtype| {
+        let z = m.follower.forward(m.layer.forward(rows(dtype)));
+        let [constant, error] = m.constants(dtype);
+        weighed(z) + weighed(m.follower.apply(constant, error))
+    };
+    subject("GradNorm", make, loss).check();
+}
+
+#[test]
+fn learned_lateral() {
+    let make = |seed| {
+        Followed::new(seed, |rng| {
+            let config = LearnedLateralConfig::new(5);
+            config.try_init_with(&device(), rng).unwrap()
+        })
+    };
+    let loss = |m: &Followed<LearnedLateral>, dtype| {
+        let z = m.follower.forward(m.layer.forward(rows(dtype)));
+        let [_, error] = m.constants(dtype);
+        weighed(z) + weighed(m.follower.apply(error))
+    };
+    let mut subject = subject("LearnedLateral", make, loss);
+    subject.finish = |m| Followed {
+        follower: m.follower.adapt(),
+        ..m
+    };
+    subject.check();
+}
+
+#[test]
+fn weight() {
+    let make = |seed| {
+        let values = TensorData::new(uniform(&mut rng(seed), [6, 5], 0.0, 1.0), [6, 5]);
+        let values = Tensor::<2>::from_data(values, &device());
+        Weight::new(values, Sign::NonNegative, Plasticity::Plastic)
+    };
+    let loss = |m: &Weight<2>, dtype| weighed(rows(dtype).matmul(m.val()));
+    subject("Weight", make, loss).check();
+}
+
 /// The reference: Burn's layer, initialized, like a trained layer.
 #[test]
 fn linear() {
-    Subject::<Linear> {
-        name: "Linear",
-        learns_after_a_move: false,
-        make: |seed| {
-            let value = |shape: [usize; 2]| uniform(&mut rng(seed), shape, -1.0, 1.0);
-            let weight = TensorData::new(value([6, 5]), [6, 5]);
-            let bias = TensorData::new(value([1, 5]), [5]);
-            Linear {
-                weight: Param::from_data(weight.convert::<f32>(), &device()),
-                bias: Some(Param::from_data(bias.convert::<f32>(), &device())),
-            }
-        },
-        loss: |m, dtype| weighed(m.forward(rows(dtype))),
-    }
-    .check();
+    let make = |seed| {
+        let value = |shape: [usize; 2]| uniform(&mut rng(seed), shape, -1.0, 1.0);
+        let weight = TensorData::new(value([6, 5]), [6, 5]);
+        let bias = TensorData::new(value([1, 5]), [5]);
+        Linear {
+            weight: Param::from_data(weight.convert::<f32>(), &device()),
+            bias: Some(Param::from_data(bias.convert::<f32>(), &device())),
+        }
+    };
+    let mut subject = subject("Linear", make, |m, dtype| weighed(m.forward(rows(dtype))));
+    subject.learns_after_a_move = false;
+    subject.check();
 }

@@ -2,7 +2,7 @@
 
 use crate::common::circuits::EVERYTHING;
 use crate::common::{ChaCha8Rng, Setup, assert_close, assert_same, leaf, rng, setups, values};
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Gradients, Tensor};
 use ei_norm::circuit::{Circuit, ColumnEi, Ei, INorm, LearnsLocally, Population, Shunting};
 use ei_norm::functional::{BackwardRule, Normalization, normalize};
@@ -422,7 +422,18 @@ fn circuits_of_another_form_are_refused() {
 }
 
 #[test]
-fn a_population_computes_with_the_weights_of_its_record() {
+fn a_population_computes_with_its_current_weights() {
+    struct Thrice(usize);
+    impl ModuleMapper for Thrice {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            self.0 += 1;
+            match self.0 {
+                5 => param.map(|u_ei| (u_ei.inner() * 3.0).autodiff()),
+                _ => param,
+            }
+        }
+    }
+
     for setup in precise() {
         let rng = &mut rng(8);
         let uniform = MIXED.map(|sizes| i_norm(&setup, rng, sizes, Some(true), GradNormMode::Full));
@@ -437,9 +448,11 @@ fn a_population_computes_with_the_weights_of_its_record() {
             .reshape([MIXED.len(), ROWS, expected.sizes()[0]])
             .autodiff();
         let before = values(&population.forward(x.clone()));
+        let mapped = population.clone().map(&mut Thrice(0));
         let loaded = population.load_record(expected.clone().into_record());
-        let (found, wanted) = (loaded.forward(x.clone()), expected.forward(x));
-        assert_close(&values(&found), &values(&wanted), TOLERANCE, "output");
-        assert_ne!(before, values(&wanted));
+        let wanted = values(&expected.forward(x.clone()));
+        assert_eq!(values(&loaded.forward(x.clone())), wanted, "loaded");
+        assert_close(&values(&mapped.forward(x)), &wanted, TOLERANCE, "mapped");
+        assert_ne!(before, wanted);
     }
 }

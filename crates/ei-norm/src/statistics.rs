@@ -1,4 +1,4 @@
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
 /// Mean over the last axis.
 ///
@@ -77,11 +77,11 @@ impl<const D: usize> Features<D> {
         Self::First(Box::new(FirstFeatures { exists, count }))
     }
 
-    /// The device of the masks; none for [`All`](Self::All).
-    pub fn device(&self) -> Option<Device> {
+    /// The device and the dtype of the masks; none for [`All`](Self::All).
+    pub fn options(&self) -> Option<(Device, DType)> {
         match self {
             Self::All => None,
-            Self::First(first) => Some(first.exists.device()),
+            Self::First(first) => Some((first.exists.device(), first.exists.dtype())),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The circuits of many networks as one: a training step needs as many operations as for one network.
 
-use burn::module::{Module, ParamId};
+use burn::module::Module;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 
 use super::values::Values;
@@ -43,10 +43,7 @@ pub struct Population<C: Circuit> {
     /// The circuits before stacking; current values are only in the stacked weights.
     #[module(skip)]
     circuits: Vec<C>,
-    /// The identities of the matrices when they were stacked.
-    #[module(skip)]
-    stacked: Vec<ParamId>,
-    /// The outputs of each network, on the device where the networks were stacked.
+    /// The outputs of each network, on the device and in the dtype in which the networks were stacked.
     #[module(skip)]
     features: Features<3>,
 }
@@ -82,7 +79,6 @@ impl<C: Circuit> Population<C> {
         let matrices = matrices.collect::<Result<Vec<_>, _>>()?;
         let widths: Vec<usize> = circuits.iter().map(|circuit| circuit.sizes()[1]).collect();
         Ok(Self {
-            stacked: matrices.iter().map(|matrix| matrix.id).collect(),
             features: features(&widths, &matrices[0]),
             matrices,
             vectors: vectors.collect::<Result<_, _>>()?,
@@ -167,23 +163,22 @@ impl<C: Circuit> Population<C> {
     }
 
     fn values(&self) -> Values<3> {
-        let matrices = self.matrices.iter().map(Weight::val);
+        let matrices = self.matrices.iter().enumerate().map(|(k, weight)| {
+            let shapes = self
+                .circuits
+                .iter()
+                .map(|circuit| circuit.matrices()[k].dims());
+            (weight.val(), weight.uniform_values(shapes))
+        });
         let vectors = self.vectors.iter();
         let vectors = vectors.map(|weight| Vector::of_each(weight.val()));
-        // After a record is loaded, the parameters may differ from the values recorded in the circuits.
-        let ids = self.matrices.iter().map(|matrix| matrix.id);
-        Values::new(
-            matrices.collect(),
-            vectors.collect(),
-            self.features(),
-            ids.eq(self.stacked.iter().copied()),
-        )
+        Values::new(matrices.collect(), vectors.collect(), self.features())
     }
 
     fn features(&self) -> Features<3> {
         let value = self.matrices[0].val();
-        match self.features.device() {
-            Some(device) if device != value.device().inner() => {
+        match self.features.options() {
+            Some(options) if options != (value.device().inner(), value.dtype()) => {
                 let widths = self.circuits.iter().map(|circuit| circuit.sizes()[1]);
                 features(&widths.collect::<Vec<_>>(), &self.matrices[0])
             }

@@ -5,36 +5,38 @@ use std::vec;
 use burn::tensor::Tensor;
 
 use super::sealed::Computes;
-use crate::dale::Weight;
 use crate::row_function::Vector;
 use crate::statistics::Features;
 
 /// The values of the weights, to be taken in the order of a circuit's fields.
 pub struct Values<const D: usize> {
-    matrices: vec::IntoIter<Tensor<D>>,
+    matrices: vec::IntoIter<Matrix<D>>,
     vectors: vec::IntoIter<Vector<D>>,
     /// The outputs that exist.
     pub(super) features: Features<D>,
-    /// Whether fixed weights still have the values recorded in the circuits.
-    pub(super) as_known: bool,
 }
+
+/// The values of a matrix; and if it is fixed and uniform in every network, its elements' value in each.
+pub(super) type Matrix<const D: usize> = (Tensor<D>, Option<Vec<f64>>);
 
 impl<const D: usize> Values<D> {
     pub(super) fn new(
-        matrices: Vec<Tensor<D>>,
+        matrices: Vec<Matrix<D>>,
         vectors: Vec<Vector<D>>,
         features: Features<D>,
-        as_known: bool,
     ) -> Self {
         Self {
             matrices: matrices.into_iter(),
             vectors: vectors.into_iter(),
             features,
-            as_known,
         }
     }
 
     pub(super) fn matrix(&mut self) -> Tensor<D> {
+        self.known_matrix().0
+    }
+
+    pub(super) fn known_matrix(&mut self) -> Matrix<D> {
         let next = self.matrices.next();
         next.unwrap_or_else(|| unreachable!("a circuit has as many matrices as it lists"))
     }
@@ -48,9 +50,13 @@ impl<const D: usize> Values<D> {
 impl Values<2> {
     /// The values of a single circuit.
     pub(super) fn of(circuit: &impl Computes) -> Self {
-        let matrices = circuit.matrices().into_iter().map(Weight::val);
+        let matrices = circuit.matrices().into_iter();
+        let matrices = matrices.map(|weight| {
+            let uniform = weight.uniform_value().map(|value| vec![value]);
+            (weight.val(), uniform)
+        });
         let vectors = circuit.vectors().into_iter();
         let vectors = vectors.map(|weight| Vector::of_one(weight.val()));
-        Self::new(matrices.collect(), vectors.collect(), Features::All, true)
+        Self::new(matrices.collect(), vectors.collect(), Features::All)
     }
 }

@@ -43,8 +43,6 @@ pub enum Plasticity {
 /// - from masked to masked, the module takes the mask of the record;
 /// - from unmasked to masked, Burn returns an error that names the missing `<weight>.mask`; with
 ///   `allow_partial(true)` the record's weights are cut to the module's mask;
-/// - from unmasked to masked, Burn returns an error that names the missing `<weight>.mask`; with
-///   `allow_partial(true)` the record's weights are cut to the module's mask;
 /// - from masked to unmasked, the error names `<weight>.mask` as unused; with `allow_unused(true)` the
 ///   weights are loaded, missing connections as zeros, and all elements learn.
 #[derive(Clone)]
@@ -71,21 +69,51 @@ enum Storage {
 
 /// Facts about the values of a fixed weight. The values are read when the weight is made and when they are
 /// replaced, and at no other time.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Facts {
-    /// The value of every element, if all are equal.
-    uniform: Option<f64>,
+    /// The matrices over the last two axes; none if one of them has several values other than 0.
+    corners: Option<Vec<Corner>>,
     keeps_sign: bool,
+}
+
+/// A matrix that has one value in its first rows and columns, and 0 elsewhere.
+#[derive(Debug, Clone)]
+struct Corner {
+    value: f64,
+    /// The number of rows and columns that are not 0.
+    shape: [usize; 2],
 }
 
 impl Facts {
     fn of(values: &TensorData) -> Self {
-        let mut elements = values.iter::<f64>();
-        let first = elements.next();
+        let elements: Vec<f64> = values.iter().collect();
+        let [rows, columns] = last_axes(values.shape());
+        let matrices = elements.chunks((rows * columns).max(1));
         Self {
-            uniform: first.filter(|first| elements.all(|v| v == *first)),
-            keeps_sign: values.iter::<f64>().all(|v| v >= 0.0),
+            corners: matrices.map(|matrix| Corner::of(matrix, columns)).collect(),
+            keeps_sign: elements.iter().all(|v| *v >= 0.0),
         }
+    }
+}
+
+impl Corner {
+    fn of(matrix: &[f64], columns: usize) -> Option<Self> {
+        let (value, mut shape, mut count) = (matrix[0], [0, 0], 0);
+        for (k, _) in matrix.iter().enumerate().filter(|(_, v)| **v != 0.0) {
+            shape = [k / columns + 1, shape[1].max(k % columns + 1)];
+            count += 1;
+        }
+        let is_whole = count == shape[0] * shape[1];
+        let same = |v: &f64| *v == value || *v == 0.0;
+        (is_whole && matrix.iter().all(same)).then_some(Self { value, shape })
+    }
+}
+
+/// The sizes of the last two axes; a vector counts as a single row.
+fn last_axes(shape: &[usize]) -> [usize; 2] {
+    match *shape {
+        [.., rows, columns] => [rows, columns],
+        _ => [1, shape.iter().product()],
     }
 }
 
@@ -125,8 +153,9 @@ impl<const D: usize> Weight<D> {
     /// Replaces the value by `f(value)`, outside of any graph; `f` must keep the sign. Identity, association
     /// and mask stay. Nothing is read from the device.
     pub(crate) fn map_value(self, f: impl FnOnce(Tensor<D>) -> Tensor<D>) -> Self {
-        let uniform = None;
-        let facts = self.facts.map(|facts| Facts { uniform, ..facts });
+        let corners = None;
+        let facts = self.facts.clone();
+        let facts = facts.map(|facts| Facts { corners, ..facts });
         let weight = self.map_param(|param| param.map(|value| on_inner(value, f)));
         Self { facts, ..weight }.enforce_mask()
     }
@@ -234,7 +263,23 @@ impl<const D: usize> Weight<D> {
     /// The value of every element, if all are equal and the parameter is fixed. Nothing is read from the
     /// device.
     pub fn uniform_value(&self) -> Option<f64> {
-        self.facts?.uniform
+        let whole = last_axes(&self.param.dims());
+        let values = self.uniform_values(std::iter::repeat(whole))?;
+        let first = *values.first()?;
+        values.iter().all(|v| *v == first).then_some(first)
+    }
+
+    /// The value of each matrix of a fixed weight, if it is the same in all elements within the shape of the
+    /// matrix, and 0 in all elements outside. Nothing is read from the device.
+    pub(crate) fn uniform_values(
+        &self,
+        shapes: impl Iterator<Item = [usize; 2]>,
+    ) -> Option<Vec<f64>> {
+        let corners = self.facts.as_ref()?.corners.as_ref()?;
+        let value = |(corner, shape): (&Corner, [usize; 2])| {
+            (corner.value == 0.0 || corner.shape == shape).then_some(corner.value)
+        };
+        corners.iter().zip(shapes).map(value).collect()
     }
 
     fn announcement(&self) -> scope::Announcement {
@@ -262,7 +307,7 @@ impl<const D: usize> Weight<D> {
 
     /// A mapper is told no sign if the stored values cannot break it; no value is held.
     fn announcement_to_mapper(&self) -> scope::Announcement {
-        let settled = self.facts.is_some_and(|facts| facts.keeps_sign);
+        let settled = self.facts.as_ref().is_some_and(|facts| facts.keeps_sign);
         let bound = !settled && self.storage == Storage::Value && !self.is_quantized();
         scope::Announcement {
             sign: bound.then_some(self.sign),

@@ -85,21 +85,19 @@ impl<const D: usize> Divisive<D> {
 
 impl<const D: usize> INormFunction<D> {
     /// The function of circuits of one form, with `positions` rows for each example.
-    pub(super) fn new(circuits: &[INorm], mut values: Values<D>, positions: usize) -> Self {
-        let form = &circuits[0];
-        let uniform = circuits
-            .iter()
-            .map(|circuit| circuit.u_ei.as_ref()?.uniform_value())
-            .collect::<Option<Vec<f64>>>()
-            .filter(|_| values.as_known);
-        let w_ex = values.matrix();
+    pub(super) fn new(form: &INorm, mut values: Values<D>, positions: usize) -> Self {
         Self {
+            w_ex: values.matrix(),
             w_ix: values.matrix(),
             w_ei: values.matrix(),
-            divisive: form.u_ix.is_some().then(|| Divisive {
-                u_ix: values.matrix(),
-                u_ei: values.matrix(),
-                uniform: uniform.map(|numbers| PerNetwork::new(numbers, &w_ex)),
+            divisive: form.u_ix.is_some().then(|| {
+                let u_ix = values.matrix();
+                let (u_ei, uniform) = values.known_matrix();
+                Divisive {
+                    uniform: uniform.map(|numbers| PerNetwork::new(numbers, &u_ei)),
+                    u_ix,
+                    u_ei,
+                }
             }),
             bias: form.bias.is_some().then(|| values.vector()),
             errors: ErrorNorm {
@@ -113,7 +111,6 @@ impl<const D: usize> INormFunction<D> {
             features: values.features,
             epsilon: form.epsilon,
             positions,
-            w_ex,
         }
     }
 

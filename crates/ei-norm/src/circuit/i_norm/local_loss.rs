@@ -28,13 +28,7 @@ impl sealed::HasLocalLoss for INorm {
         let [examples, _] = pass.kept[1].dims();
         let positions = z.dims()[0] / examples;
         match is_listed(&self.w_ix.base()) {
-            true => {
-                let circuits = std::slice::from_ref(self);
-                local_loss(
-                    INormFunction::new(circuits, Values::of(self), positions),
-                    pass,
-                )
-            }
+            true => local_loss(INormFunction::new(self, Values::of(self), positions), pass),
             false => self.local_loss_in_operations(pass.inputs, pass.counts, examples),
         }
     }
@@ -44,7 +38,7 @@ impl sealed::HasLocalLoss for INorm {
         values: Values<D>,
         pass: Pass<D>,
     ) -> Tensor<1> {
-        local_loss(INormFunction::new(circuits, values, 1), pass)
+        local_loss(INormFunction::new(&circuits[0], values, 1), pass)
     }
 }
 

@@ -194,7 +194,7 @@ impl sealed::Computes for INorm {
             NormalizedOver::Example if examples > 0 => rows / examples,
             _ => 1,
         };
-        INormFunction::new(circuits, values, positions).of_task()
+        INormFunction::new(&circuits[0], values, positions).of_task()
     }
 
     fn matrices(&self) -> Vec<&Weight<2>> {
