@@ -166,6 +166,15 @@ fn what_does_not_fit_is_named_and_changes_nothing() {
     let mut net = Net::new(&flex());
     let import = Import::new(published());
     let key = "fc1.Wix";
+    // W_ei is fixed.
+    let fixed = altered("fc1.Wei", Some((f32s(&[5, 1], -0.5), "fc1.Wei")));
+    refused(
+        &import,
+        &fixed,
+        &mut net,
+        "`fc1.Wei`: found 5 negative values, the worst -0.5; expected non-negative values (or \
+         `Signs::Project`, `Signs::Allow`)",
+    );
     let mut case = |change, message: &str| {
         refused(&import, &altered(key, change), &mut net, message);
     };

@@ -26,19 +26,21 @@ pub mod reparameterization;
 
 mod role;
 mod scope;
+mod walk;
 mod weight;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
 
-use crate::{Error, context, read};
+use crate::{Error, context};
 
 pub use reparameterization::{NonNegative, reparameterize};
 pub use role::{Role, RoleOf, Roles};
-#[cfg(any(feature = "import", feature = "optim"))]
-pub(crate) use scope::announced;
+#[cfg(feature = "import")]
+pub(crate) use scope::Storage;
 #[cfg(feature = "optim")]
-pub(crate) use scope::sign as announced_sign;
+pub(crate) use scope::{announced, sign as announced_sign};
+pub(crate) use walk::walk;
 pub use weight::{Plasticity, Weight};
 
 /// The sign of a parameter.
@@ -78,54 +80,50 @@ pub fn project<M: Module>(module: M) -> M {
 /// [`Error::Dale`] with the path of the first parameter that does not; a value that is NaN or infinite is a
 /// violation too. For a reparameterized parameter, the computed values are checked.
 pub fn check<M: Module>(module: &M) -> Result<(), Error> {
-    let mut check = Check::default();
-    scope::silently(|| module.visit(&mut check));
-    check.violation.map_or(Ok(()), Err)
+    let mut violation = None;
+    walk(module, |visited| {
+        let weight = visited.announced.weight;
+        let weight = weight.filter(|weight| weight.sign == Sign::NonNegative && !visited.is_part);
+        let Some(weight) = weight.filter(|_| violation.is_none()) else {
+            return;
+        };
+        let (count, worst) = breaking(&(weight.values)(), |v| v >= 0.0 && v.is_finite());
+        violation = (count > 0).then_some(Error::Dale {
+            path: visited.path,
+            sign: Sign::NonNegative,
+            count,
+            worst,
+        });
+    });
+    violation.map_or(Ok(()), Err)
 }
 
 /// The values of every parameter that [`project`] may change, in f64, in the order of a traversal.
 pub(crate) fn constrained_values<M: Module>(module: &M) -> Vec<Vec<f64>> {
-    #[derive(Default)]
-    struct Collect(Vec<Vec<f64>>);
-    impl ModuleVisitor for Collect {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if scope::sign() == Some(Sign::NonNegative) {
-                let data = read::data(param.base().inner());
-                self.0.push(data.iter::<f64>().collect());
-            }
+    let mut found = Vec::new();
+    walk(module, |visited| {
+        if visited.announced.sign == Some(Sign::NonNegative) {
+            found.push((visited.stored)().iter().collect());
         }
-    }
-    let mut collect = Collect::default();
-    scope::silently(|| module.visit(&mut collect));
-    collect.0
+    });
+    found
 }
 
 /// The names of the weights of `module` that have a mask, and of the reparameterized weights.
 pub(crate) fn peculiarities<M: Module>(module: &M) -> [Vec<String>; 2] {
-    #[derive(Default)]
-    struct Collect {
-        path: Vec<String>,
-        masked: Vec<String>,
-        reparameterized: Vec<String>,
-    }
-    impl ModuleVisitor for Collect {
-        fn enter_module(&mut self, name: &str, container_type: &str) {
-            if container_type == "Mask" {
-                self.masked.push(self.path.join("."));
-            }
-            if container_type == "Reparameterization" {
-                self.reparameterized.push(self.path.join("."));
-            }
-            self.path.push(name.to_owned());
+    let [mut masked, mut reparameterized] = [const { Vec::new() }; 2];
+    walk(module, |visited| {
+        let Some(weight) = visited.announced.weight.filter(|_| !visited.is_part) else {
+            return;
+        };
+        if weight.exists.is_some() {
+            masked.push(visited.path.clone());
         }
-
-        fn exit_module(&mut self, _name: &str, _container_type: &str) {
-            self.path.pop();
+        if weight.storage != scope::Storage::Value {
+            reparameterized.push(visited.path);
         }
-    }
-    let mut collect = Collect::default();
-    scope::silently(|| module.visit(&mut collect));
-    [collect.masked, collect.reparameterized]
+    });
+    [masked, reparameterized]
 }
 
 struct Projection;
@@ -153,40 +151,6 @@ pub(crate) fn on_inner<const D: usize>(
         tensor.is_require_grad(),
     );
     context::with_strategy(f(tensor.inner()), strategy).set_require_grad(learns)
-}
-
-#[derive(Default)]
-struct Check {
-    path: Vec<String>,
-    violation: Option<Error>,
-}
-
-impl ModuleVisitor for Check {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, _param: &Param<Tensor<D>>) {
-        // Taken at the visit of the weight itself; the parameters of its reparameterization are visited
-        // later.
-        let weight = scope::take_weight().filter(|_| self.violation.is_none());
-        let Some((Sign::NonNegative, values)) = weight else {
-            return;
-        };
-        let (count, worst) = breaking(&values(), |v| v >= 0.0 && v.is_finite());
-        if count > 0 {
-            self.violation = Some(Error::Dale {
-                path: self.path.join("."),
-                sign: Sign::NonNegative,
-                count,
-                worst,
-            });
-        }
-    }
 }
 
 /// The number of values that are not allowed, and the worst of them: NaN if any is NaN, else an infinite

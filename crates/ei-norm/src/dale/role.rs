@@ -1,9 +1,8 @@
 //! The roles of parameters in their circuits, for learning rates and optimizers that depend on them.
 
-use burn::module::{Module, ModuleVisitor, Param, ParamGroup, ParamId};
-use burn::tensor::Tensor;
+use burn::module::{Module, ParamGroup, ParamId};
 
-use super::scope;
+use super::walk;
 
 /// The role of a parameter in an excitatory/inhibitory circuit.
 ///
@@ -95,9 +94,16 @@ pub struct Roles {
 impl Roles {
     /// The parameters of `module` that have a role, at any depth, in the order of a traversal.
     pub fn of<M: Module>(module: &M) -> Self {
-        let mut collect = Collect::default();
-        scope::silently(|| module.visit(&mut collect));
-        let parameters = collect.found;
+        let mut parameters = Vec::new();
+        walk(module, |visited| {
+            let role = visited.announced.role.filter(|_| !visited.is_part);
+            parameters.extend(role.map(|role| RoleOf {
+                role,
+                id: visited.id,
+                path: visited.path,
+                shape: visited.shape,
+            }));
+        });
         Self { parameters }
     }
 
@@ -119,37 +125,5 @@ impl Roles {
     /// loading.
     pub fn group(&self, roles: &[Role]) -> ParamGroup {
         ParamGroup::from_ids(self.ids(roles))
-    }
-}
-
-#[derive(Default)]
-struct Collect {
-    path: Vec<String>,
-    /// The number of enclosing levels that are parameters of a reparameterization.
-    inside: usize,
-    found: Vec<RoleOf>,
-}
-
-impl ModuleVisitor for Collect {
-    fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.path.push(name.to_owned());
-        self.inside += usize::from(container_type == "Reparameterization");
-    }
-
-    fn exit_module(&mut self, _name: &str, container_type: &str) {
-        self.path.pop();
-        self.inside -= usize::from(container_type == "Reparameterization");
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let Some(role) = scope::role().filter(|_| self.inside == 0) else {
-            return;
-        };
-        self.found.push(RoleOf {
-            role,
-            id: param.id,
-            path: self.path.join("."),
-            shape: param.lazy_shape().to_vec(),
-        });
     }
 }

@@ -19,25 +19,37 @@ pub(crate) struct Announcement {
     /// None if the parameter is not a weight.
     pub plasticity: Option<Plasticity>,
     pub role: Option<Role>,
-    /// The computed weight, if it is reparameterized.
-    #[cfg_attr(not(feature = "import"), allow(dead_code))]
-    pub effective: Option<Effective>,
-    /// The computed values and their sign, for a visitor that needs them.
-    pub weight: Option<(Sign, Rc<dyn Fn() -> TensorData>)>,
-    /// Where a masked weight has connections, as booleans.
-    #[cfg_attr(not(feature = "import"), allow(dead_code))]
-    pub exists: Option<Rc<dyn Fn() -> TensorData>>,
+    /// The weight, for a visitor; None if the parameter is not a weight.
+    pub weight: Option<Visible>,
 }
 
-/// The weight that a reparameterization computes from the stored values.
+/// Reads values from the device.
+pub(crate) type Values = Rc<dyn Fn() -> TensorData>;
+
+/// A weight as a visitor sees it.
 #[derive(Clone)]
-#[cfg_attr(not(feature = "import"), allow(dead_code))]
-pub(crate) struct Effective {
+pub(crate) struct Visible {
     pub sign: Sign,
-    pub values: Rc<dyn Fn() -> TensorData>,
-    /// None for a reparameterization of another crate.
-    pub form: Option<NonNegative>,
+    /// The computed values.
+    pub values: Values,
+    pub storage: Storage,
+    /// Where a masked weight has connections, as booleans.
+    pub exists: Option<Values>,
 }
+
+/// The meaning of the stored tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Storage {
+    /// The weight itself.
+    Value,
+    /// The base of a reparameterization of this crate, which keeps the sign.
+    Base(NonNegative),
+    /// The base of another reparameterization, such as LoRA.
+    OtherBase,
+}
+
+/// Burn's name for the level of a reparameterization's own parameters.
+pub(super) const REPARAMETERIZATION: &str = "Reparameterization";
 
 thread_local! {
     static CURRENT: RefCell<Announcement> = RefCell::default();
@@ -48,19 +60,9 @@ pub(crate) fn announced() -> Announcement {
     CURRENT.with_borrow(Announcement::clone)
 }
 
-/// The values and the sign of the weight that is being visited; none after the first call in the visit.
-pub(super) fn take_weight() -> Option<(Sign, Rc<dyn Fn() -> TensorData>)> {
-    CURRENT.with_borrow_mut(|current| current.weight.take())
-}
-
 /// The sign of the parameter that is being visited, if it is a weight.
 pub(crate) fn sign() -> Option<Sign> {
     CURRENT.with_borrow(|current| current.sign)
-}
-
-/// The role of the parameter that is being visited, if it has a role.
-pub(super) fn role() -> Option<Role> {
-    CURRENT.with_borrow(|current| current.role)
 }
 
 /// Runs a visit of a parameter with its description.

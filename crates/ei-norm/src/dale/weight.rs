@@ -8,7 +8,8 @@ use burn::module::{
 use burn::tensor::{Bool, DType, Device, Tensor, TensorData};
 
 use super::mask::Mask;
-use super::{NonNegative, Role, Sign, on_inner, scope};
+use super::scope::{self, Storage, Values, Visible};
+use super::{NonNegative, Role, Sign, on_inner};
 use crate::autodiff::node_of;
 use crate::error::check_shape;
 use crate::{Error, context, read};
@@ -54,17 +55,6 @@ pub struct Weight<const D: usize> {
     role: Option<Role>,
     storage: Storage,
     facts: Option<Facts>,
-}
-
-/// The meaning of the stored tensor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Storage {
-    /// The weight itself.
-    Value,
-    /// The base of a reparameterization of this crate, which keeps the sign.
-    Base(NonNegative),
-    /// The base of another reparameterization, such as LoRA.
-    OtherBase,
 }
 
 /// Facts about the values of a fixed weight. The values are read when the weight is made and when they are
@@ -284,23 +274,14 @@ impl<const D: usize> Weight<D> {
 
     fn announcement(&self) -> scope::Announcement {
         let weight = self.clone();
-        let values: Rc<dyn Fn() -> _> = Rc::new(move || read::data(weight.val().inner()));
-        let effective = |form| scope::Effective {
-            sign: self.sign,
-            values: values.clone(),
-            form,
-        };
+        let exists = |mask: Mask<D>| -> Values { Rc::new(move || read::data(mask.exists())) };
         scope::Announcement {
-            effective: match self.storage {
-                Storage::Value => None,
-                Storage::Base(form) => Some(effective(Some(form))),
-                Storage::OtherBase => Some(effective(None)),
-            },
-            weight: Some((self.sign, values)),
-            exists: self
-                .mask
-                .clone()
-                .map(|mask| -> Rc<dyn Fn() -> _> { Rc::new(move || read::data(mask.exists())) }),
+            weight: Some(Visible {
+                sign: self.sign,
+                values: Rc::new(move || read::data(weight.val().inner())),
+                storage: self.storage,
+                exists: self.mask.clone().map(exists),
+            }),
             ..self.announcement_to_mapper()
         }
     }
@@ -388,7 +369,7 @@ impl Storage {
         struct Seen(bool);
         impl ModuleVisitor for Seen {
             fn enter_module(&mut self, _name: &str, container_type: &str) {
-                self.0 |= container_type == "Reparameterization";
+                self.0 |= container_type == scope::REPARAMETERIZATION;
             }
         }
         let mut seen = Seen::default();

@@ -3,10 +3,10 @@ use std::collections::{HashMap, HashSet};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
 
-use super::parameters::{self, Holds, Pair};
+use super::parameters::{self, Pair};
 use super::weights::{Stored, list};
 use super::{Axes, KeyMap, Weights};
-use crate::dale::Sign;
+use crate::dale::{Sign, Storage};
 use crate::{Error, context};
 
 /// The treatment of negative values for a parameter that Dale's law keeps non-negative.
@@ -152,7 +152,7 @@ impl Import {
             return wrong(format!("{value} at {index}"), &expected);
         }
         if parameter.sign == Some(Sign::NonNegative) {
-            let is_base = matches!(parameter.holds, Holds::Base(_));
+            let is_base = matches!(parameter.storage, Storage::Base(_));
             let expected = match self.signs {
                 Signs::Check => "non-negative values (or `Signs::Project`, `Signs::Allow`)",
                 Signs::Allow if is_base => "non-negative values: the weight is reparameterized",
@@ -185,10 +185,10 @@ impl Import {
             }
             absent.into_iter().for_each(|v| *v = 0.0);
         }
-        match parameter.holds {
-            Holds::Weight => Ok(values),
-            Holds::Base(form) => Ok(values.into_iter().map(|v| form.base(v)).collect()),
-            Holds::UnknownBase => wrong(
+        match parameter.storage {
+            Storage::Value => Ok(values),
+            Storage::Base(form) => Ok(values.into_iter().map(|v| form.base(v)).collect()),
+            Storage::OtherBase => wrong(
                 "a weight whose reparameterization cannot be inverted".to_owned(),
                 "to `materialize` it first",
             ),

@@ -1,13 +1,13 @@
 //! The parameters of a module, in the order of a traversal.
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{DType, Tensor};
+use burn::module::Module;
+use burn::tensor::DType;
 
 use super::KeyMap;
 use super::key_map::Entry;
 use super::weights::list;
-use crate::dale::{self, NonNegative, Sign};
-use crate::{Error, read};
+use crate::Error;
+use crate::dale::{self, Sign, Storage};
 
 /// A parameter of the model.
 pub(super) struct Parameter {
@@ -15,34 +15,42 @@ pub(super) struct Parameter {
     pub(super) shape: Vec<usize>,
     pub(super) dtype: DType,
     pub(super) sign: Option<Sign>,
-    pub(super) holds: Holds,
+    pub(super) storage: Storage,
     /// Whether each connection exists, row by row; none if all connections exist.
     pub(super) exists: Option<Vec<bool>>,
     /// The computed values, row by row; empty unless requested.
     pub(super) values: Vec<f64>,
 }
 
-/// The meaning of a parameter's tensor.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Holds {
-    /// The weight itself.
-    Weight,
-    /// The base of a weight in this form.
-    Base(NonNegative),
-    /// The base of a weight with a reparameterization of another crate.
-    UnknownBase,
-}
-
 /// The float parameters of `model`, with their values if requested.
 pub(super) fn of<M: Module>(model: &M, with_values: bool) -> Vec<Parameter> {
-    let mut visitor = Visitor {
-        path: Vec::new(),
-        inside: 0,
-        with_values,
-        parameters: Vec::new(),
-    };
-    model.visit(&mut visitor);
-    visitor.parameters
+    let mut parameters = Vec::new();
+    dale::walk(model, |visited| {
+        let weight = visited.announced.weight;
+        if visited.is_part && weight.is_some() {
+            return;
+        }
+        let values = || match &weight {
+            Some(weight) => (weight.values)(),
+            None => (visited.stored)(),
+        };
+        let exists = weight.as_ref().and_then(|weight| weight.exists.as_ref());
+        parameters.push(Parameter {
+            path: visited.path,
+            shape: visited.shape,
+            dtype: (visited.dtype)(),
+            sign: weight.as_ref().map(|weight| weight.sign),
+            storage: weight
+                .as_ref()
+                .map_or(Storage::Value, |weight| weight.storage),
+            exists: exists.map(|exists| exists().iter().collect()),
+            values: match with_values {
+                true => values().iter().collect(),
+                false => Vec::new(),
+            },
+        });
+    });
+    parameters
 }
 
 /// A parameter and its entry in the table.
@@ -101,62 +109,4 @@ pub(super) fn pair<'a>(
         }
     }
     Ok(pairs)
-}
-
-struct Visitor {
-    path: Vec<String>,
-    /// The number of enclosing levels that are parameters of a reparameterization.
-    inside: usize,
-    with_values: bool,
-    parameters: Vec<Parameter>,
-}
-
-/// Burn's name for the level of a reparameterization's own parameters.
-const REPARAMETERIZATION: &str = "Reparameterization";
-
-impl ModuleVisitor for Visitor {
-    fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.path.push(name.to_owned());
-        self.inside += usize::from(container_type == REPARAMETERIZATION);
-    }
-
-    fn exit_module(&mut self, _name: &str, container_type: &str) {
-        self.path.pop();
-        self.inside -= usize::from(container_type == REPARAMETERIZATION);
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let announced = dale::announced();
-        if self.inside > 0 && announced.effective.is_some() {
-            // A parameter of the reparameterization; the weight itself was visited before.
-            return;
-        }
-        let base = param.base().inner();
-        let (shape, dtype) = (base.dims().to_vec(), base.dtype());
-        let values = || match &announced.effective {
-            Some(effective) => (effective.values)(),
-            None => read::data(base),
-        };
-        self.parameters.push(Parameter {
-            path: self.path.join("."),
-            shape,
-            dtype,
-            sign: announced
-                .effective
-                .as_ref()
-                .map(|e| e.sign)
-                .or(announced.sign),
-            holds: match &announced.effective {
-                None => Holds::Weight,
-                Some(effective) => effective.form.map_or(Holds::UnknownBase, Holds::Base),
-            },
-            exists: announced
-                .exists
-                .map(|exists| exists().iter::<bool>().collect()),
-            values: match self.with_values {
-                true => values().iter::<f64>().collect(),
-                false => Vec::new(),
-            },
-        });
-    }
 }

@@ -1,9 +1,10 @@
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::Module;
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
-use burn::tensor::{Bytes, Tensor};
+use burn::tensor::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::dale::walk;
 
 /// The record of an optimizer together with the parameters to which it belongs, so that it cannot be loaded
 /// for another model. Burn's own `ModuleOptimizer::load_record` takes the entries that fit and silently
@@ -167,29 +168,13 @@ fn unreadable(problem: impl ToString) -> Error {
 
 /// The floating-point parameters of a module, in the order of a traversal.
 fn parameters<M: Module>(module: &M) -> Vec<Parameter> {
-    #[derive(Default)]
-    struct Collect {
-        path: Vec<String>,
-        found: Vec<Parameter>,
-    }
-    impl ModuleVisitor for Collect {
-        fn enter_module(&mut self, name: &str, _container_type: &str) {
-            self.path.push(name.to_owned());
-        }
-
-        fn exit_module(&mut self, _name: &str, _container_type: &str) {
-            self.path.pop();
-        }
-
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.found.push(Parameter {
-                path: self.path.join("."),
-                id: param.id.val(),
-                shape: param.lazy_shape().to_vec(),
-            });
-        }
-    }
-    let mut collect = Collect::default();
-    module.visit(&mut collect);
-    collect.found
+    let mut found = Vec::new();
+    walk(module, |visited| {
+        found.push(Parameter {
+            path: visited.path,
+            id: visited.id.val(),
+            shape: visited.shape,
+        });
+    });
+    found
 }
