@@ -50,14 +50,12 @@ impl Inhibitory {
     pub fn units(self, d_output: usize) -> Result<usize, Error> {
         match self {
             Self::Count(count) => Ok(count),
-            Self::Fraction(fraction) if !(0.0..=1.0).contains(&fraction) => Err(Error::config(
-                "the fraction of inhibitory units",
-                fraction,
-                "0 to 1",
-            )),
-            Self::Fraction(0.0) => Ok(0),
-            // The small addend keeps 0.29 · 100 from being 28.
-            Self::Fraction(fraction) => Ok(((d_output as f64 * fraction + 1e-9) as usize).max(1)),
+            Self::Fraction(fraction) => {
+                check_fraction("the fraction of inhibitory units", fraction)?;
+                // The small addend keeps 0.29 · 100 from being 28.
+                let units = (d_output as f64 * fraction + 1e-9) as usize;
+                Ok(if fraction == 0.0 { 0 } else { units.max(1) })
+            }
         }
     }
 
@@ -109,36 +107,33 @@ impl EiInitializer {
         n_i: usize,
         rng: &mut impl Rng,
     ) -> Result<Draws, Error> {
-        let (inputs, outputs) = (wiring.inputs(), wiring.outputs);
-        let Some(recurrence) = &wiring.recurrence else {
-            let draw = match self {
-                Self::Iclr => Iclr::default().draw(wiring, n_i, rng)?,
-                _ => self.draw_path(&Path::feed_forward(inputs, outputs), n_i, rng)?,
-            };
-            return Ok(Draws {
-                input: draw,
-                recurrent: None,
-            });
-        };
-        let input = Path::into_recurrent(wiring.external(), outputs);
-        let recurrent = Path::recurrent(outputs, recurrence.autapses);
+        let recurrent = wiring.recurrence.is_some();
         Ok(Draws {
-            input: self.draw_path(&input, n_i, rng)?,
-            recurrent: Some(self.draw_path(&recurrent, n_i, rng)?),
+            input: match self {
+                Self::Iclr if !recurrent => Iclr::default().draw(wiring, n_i, rng)?,
+                _ => self.draw_path(wiring, false, n_i, rng)?,
+            },
+            recurrent: match recurrent {
+                true => Some(self.draw_path(wiring, true, n_i, rng)?),
+                false => None,
+            },
         })
     }
 
-    /// Draws the weights of one balanced path into a population.
-    pub(crate) fn draw_path(
+    /// Draws the weights of one balanced path into a circuit: from its neurons, or from its other inputs.
+    fn draw_path(
         self,
-        path: &Path,
+        wiring: &Wiring,
+        from_neurons: bool,
         n_i: usize,
         rng: &mut impl Rng,
     ) -> Result<EiDraw, Error> {
-        let Path {
-            d_input, d_output, ..
-        } = *path;
-        let scale = path.scale()?;
+        let d_output = wiring.outputs;
+        let d_input = match from_neurons {
+            true => d_output,
+            false => wiring.external().saturating_mul(wiring.places),
+        };
+        let scale = scale(wiring, d_input)?;
         let distribution = match self {
             Self::Lognormal => lognormal(scale)?,
             Self::Exponential => exponential(scale)?,
@@ -151,8 +146,8 @@ impl EiInitializer {
             }
         };
         let mut w_ex = distribution.sample_n(d_input * d_output, rng);
-        if !path.autapses {
-            w_ex.iter_mut().step_by(d_output + 1).for_each(|w| *w = 0.0);
+        if from_neurons {
+            wiring.autapses(&mut w_ex).for_each(|w| *w = 0.0);
         }
         let mut w_ei = distribution.sample_n(n_i * d_output, rng);
         normalize_columns(&mut w_ei, d_output);
@@ -220,62 +215,23 @@ impl Draws {
     }
 }
 
-/// The shape and type of a path.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Path {
-    d_input: usize,
-    d_output: usize,
-    /// Whether input i of a square W_ex may lead to output i.
-    autapses: bool,
-    /// Whether the path is one of the two paths into a recurrent population.
-    is_recurrent: bool,
-}
-
-impl Path {
-    /// The only path into a population.
-    pub fn feed_forward(d_input: usize, d_output: usize) -> Self {
-        Self {
-            d_input,
-            d_output,
-            autapses: true,
-            is_recurrent: false,
-        }
-    }
-
-    /// The path of the inputs into a recurrent population.
-    pub fn into_recurrent(d_input: usize, d_hidden: usize) -> Self {
-        Self {
-            is_recurrent: true,
-            ..Self::feed_forward(d_input, d_hidden)
-        }
-    }
-
-    /// The path of a recurrent population to itself.
-    pub fn recurrent(d_hidden: usize, autapses: bool) -> Self {
-        Self {
-            autapses,
-            ..Self::into_recurrent(d_hidden, d_hidden)
-        }
-    }
-
-    /// The mean and standard deviation of W_ex, σ* = sqrt(c n_e / (n_in (n_e − 1))), c = 2 or, for a
-    /// path into a recurrent population, 1/3.
-    fn scale(&self) -> Result<f64, Error> {
-        let (output, c, at_least) = match self.is_recurrent {
-            true => ("d_hidden", 1.0 / 3.0, "at least 2"),
-            false => (
-                "d_output",
-                2.0,
-                "at least 2 with the lognormal and the exponential initialization (Iclr takes 1)",
-            ),
-        };
-        check_size("d_input", self.d_input)?;
-        check_size(output, self.d_output)?;
-        let (n_in, n_e) = (self.d_input as f64, self.d_output as f64);
-        match self.d_output {
-            1 => Err(Error::config(output, self.d_output, at_least)),
-            _ => Ok((c * n_e / (n_in * (n_e - 1.0))).sqrt()),
-        }
+/// The mean and standard deviation of W_ex for a path of `d_input` inputs, σ* = sqrt(c n_e / (n_in (n_e − 1))),
+/// c = 2 or, for a path into a recurrent population, 1/3.
+fn scale(wiring: &Wiring, d_input: usize) -> Result<f64, Error> {
+    let (output, c, at_least) = match wiring.recurrence {
+        Some(_) => ("d_hidden", 1.0 / 3.0, "at least 2"),
+        None => (
+            "d_output",
+            2.0,
+            "at least 2 with the lognormal and the exponential initialization (Iclr takes 1)",
+        ),
+    };
+    check_size("d_input", d_input)?;
+    check_size(output, wiring.outputs)?;
+    let (n_in, n_e) = (d_input as f64, wiring.outputs as f64);
+    match wiring.outputs {
+        1 => Err(Error::config(output, 1, at_least)),
+        _ => Ok((c * n_e / (n_in * (n_e - 1.0))).sqrt()),
     }
 }
 
@@ -338,6 +294,32 @@ pub(crate) fn device_rng(device: &Device) -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(seed)
 }
 
+/// `init` and `try_init` of a configuration, from its `try_init_with`.
+macro_rules! seeded_by_device {
+    ($made:ty) => {
+        /// Creates the module with weights drawn by the seed of the device. A seed gives the same weights only
+        /// on the same backend; with [`try_init_with`](Self::try_init_with) they are the same on all backends.
+        ///
+        /// # Panics
+        ///
+        /// Where [`try_init`](Self::try_init) returns an error.
+        #[track_caller]
+        pub fn init(&self, device: &Device) -> $made {
+            crate::init::or_panic(self.try_init(device))
+        }
+
+        /// Creates the module with weights drawn by the seed of the device.
+        ///
+        /// # Errors
+        ///
+        /// As [`try_init_with`](Self::try_init_with).
+        pub fn try_init(&self, device: &Device) -> Result<$made, Error> {
+            self.try_init_with(device, &mut crate::init::device_rng(device))
+        }
+    };
+}
+pub(crate) use seeded_by_device;
+
 /// A matrix on a device, in the device's default float dtype.
 pub(crate) fn matrix(values: Vec<f64>, shape: [usize; 2], device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(values, shape), device)
@@ -380,23 +362,39 @@ pub(crate) fn check_elements(shape: &[usize]) -> Result<usize, Error> {
         })
 }
 
-pub(crate) fn check_finite(name: &'static str, value: f64) -> Result<(), Error> {
-    if value.is_finite() {
-        return Ok(());
+/// Fails unless the value is allowed.
+pub(crate) fn check(
+    is_allowed: bool,
+    name: &'static str,
+    value: f64,
+    allowed: &'static str,
+) -> Result<(), Error> {
+    match is_allowed {
+        true => Ok(()),
+        false => Err(Error::config(name, value, allowed)),
     }
-    Err(Error::config(name, value, "a finite number"))
+}
+
+pub(crate) fn check_finite(name: &'static str, value: f64) -> Result<(), Error> {
+    check(value.is_finite(), name, value, "a finite number")
 }
 
 pub(crate) fn check_not_negative(name: &'static str, value: f64) -> Result<(), Error> {
-    if value.is_finite() && value >= 0.0 {
-        return Ok(());
-    }
-    Err(Error::config(name, value, "a finite number of at least 0"))
+    let is_allowed = value.is_finite() && value >= 0.0;
+    check(is_allowed, name, value, "a finite number of at least 0")
 }
 
 pub(crate) fn check_positive(name: &'static str, value: f64) -> Result<(), Error> {
-    if value.is_finite() && value > 0.0 {
-        return Ok(());
-    }
-    Err(Error::config(name, value, "a finite number above 0"))
+    let is_allowed = value.is_finite() && value > 0.0;
+    check(is_allowed, name, value, "a finite number above 0")
+}
+
+pub(crate) fn check_fraction(name: &'static str, value: f64) -> Result<(), Error> {
+    check((0.0..=1.0).contains(&value), name, value, "0 to 1")
+}
+
+#[cfg(feature = "optim")]
+pub(crate) fn check_below_one(name: &'static str, value: f64) -> Result<(), Error> {
+    let allowed = "0 up to, but not including, 1";
+    check((0.0..1.0).contains(&value), name, value, allowed)
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::values::Values;
 use super::{
     Circuit, Currents, EiFunction, Options, Wiring, bias_weight, check_bias, excitatory, sealed,
-    val, zero_bias,
+    val, with_autapses_of, zero_bias,
 };
 use crate::dale::{Plasticity, Sign, Weight};
 use crate::error::{check_last, check_shape};
@@ -91,15 +91,12 @@ impl Options for ColumnEiOptions {
     ) -> Result<ColumnEi, Error> {
         let column = Column::new(wiring, self.ratio)?;
         let w_ex = column.draw(wiring, rng)?;
-        let mut circuit = ColumnEi::from_weights(ColumnEiWeights {
+        let circuit = ColumnEi::from_weights(ColumnEiWeights {
             w_ex: init::matrix(w_ex, [wiring.inputs(), wiring.outputs], device),
             signs: Tensor::from_data(column.signs(wiring).as_slice(), device),
             bias: zero_bias(self.bias, wiring.outputs, device),
         })?;
-        if let Some(mask) = wiring.without_autapses(device) {
-            circuit.w_ex.set_mask(mask)?;
-        }
-        Ok(circuit)
+        with_autapses_of(circuit, wiring, device)
     }
 }
 
@@ -186,24 +183,7 @@ impl sealed::Computes for ColumnEi {
         Some((self.effective_weights(), val(&self.bias)))
     }
 
-    fn matrices(&self) -> Vec<&Weight<2>> {
-        vec![&self.w_ex]
-    }
-
-    fn matrices_mut(&mut self) -> Vec<&mut Weight<2>> {
-        vec![&mut self.w_ex]
-    }
-
-    fn vectors(&self) -> Vec<&Weight<1>> {
-        [&self.signs].into_iter().chain(&self.bias).collect()
-    }
-
-    fn vectors_mut(&mut self) -> Vec<&mut Weight<1>> {
-        [&mut self.signs]
-            .into_iter()
-            .chain(&mut self.bias)
-            .collect()
-    }
+    weights!([w_ex], [signs, bias]);
 
     fn same_form(&self, other: &Self) -> bool {
         self.bias.is_some() == other.bias.is_some()

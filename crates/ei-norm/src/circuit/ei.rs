@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::values::Values;
 use super::{
     Circuit, Currents, Options, Wiring, bias_weight, check_bias, check_inhibition, excitatory,
-    non_negative, sealed, tensors, val, zero_bias,
+    non_negative, sealed, tensors, val, with_autapses_of, zero_bias,
 };
 use crate::Error;
 use crate::autodiff::Errors;
-use crate::dale::{Role, Weight};
+use crate::dale::{Role, Weight, mask};
 use crate::functional::{excite, inhibit};
 use crate::init::{EiInitializer, Inhibitory};
 use crate::matmul::{add_product, product};
@@ -89,16 +89,13 @@ impl Options for EiOptions {
             inhibition,
             bias: zero_bias(self.bias, wiring.outputs, device),
         })?;
-        if let Some(mask) = wiring.without_autapses(device) {
-            circuit.w_ex.set_mask(mask)?;
-        }
         if let Some(w_ix) = circuit.w_ix.as_mut().filter(|_| own_units) {
             let external = wiring.external();
             let exists = |(pre, unit)| (pre < external) == (unit < n_i);
             let shape = [wiring.inputs(), 2 * n_i];
-            w_ix.set_mask(crate::dale::mask::from_fn(shape, exists, device))?;
+            w_ix.set_mask(mask::from_fn(shape, exists, device))?;
         }
-        Ok(circuit)
+        with_autapses_of(circuit, wiring, device)
     }
 }
 
@@ -179,29 +176,7 @@ impl sealed::Computes for Ei {
         Some((self.effective_weights(), val(&self.bias)))
     }
 
-    fn matrices(&self) -> Vec<&Weight<2>> {
-        [&self.w_ex]
-            .into_iter()
-            .chain(&self.w_ix)
-            .chain(&self.w_ei)
-            .collect()
-    }
-
-    fn matrices_mut(&mut self) -> Vec<&mut Weight<2>> {
-        [&mut self.w_ex]
-            .into_iter()
-            .chain(&mut self.w_ix)
-            .chain(&mut self.w_ei)
-            .collect()
-    }
-
-    fn vectors(&self) -> Vec<&Weight<1>> {
-        self.bias.iter().collect()
-    }
-
-    fn vectors_mut(&mut self) -> Vec<&mut Weight<1>> {
-        self.bias.iter_mut().collect()
-    }
+    weights!([w_ex, w_ix, w_ei], [bias]);
 
     fn same_form(&self, other: &Self) -> bool {
         self.w_ix.is_some() == other.w_ix.is_some() && self.bias.is_some() == other.bias.is_some()

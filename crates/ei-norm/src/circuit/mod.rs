@@ -4,6 +4,32 @@
 //! For example, [`Ei`] is [`EiLinear`](crate::EiLinear) on rows, [`EiConv2d`](crate::EiConv2d) on the patches
 //! of an image and [`EiRnn`](crate::EiRnn) at the steps of a sequence.
 
+/// Lists the weights of a circuit: its matrices, then its vectors, each in the order of the fields. A field
+/// is a weight, or an option of one.
+macro_rules! weights {
+    ([$($matrix:ident),*], [$($($vector:ident).+),*]) => {
+        fn matrices(&self) -> Vec<&Weight<2>> {
+            let all = [$(Option::<&Weight<2>>::from(&self.$matrix)),*];
+            all.into_iter().flatten().collect()
+        }
+
+        fn matrices_mut(&mut self) -> Vec<&mut Weight<2>> {
+            let all = [$(Option::<&mut Weight<2>>::from(&mut self.$matrix)),*];
+            all.into_iter().flatten().collect()
+        }
+
+        fn vectors(&self) -> Vec<&Weight<1>> {
+            let all = [$(Option::<&Weight<1>>::from(&self.$($vector).+)),*];
+            all.into_iter().flatten().collect()
+        }
+
+        fn vectors_mut(&mut self) -> Vec<&mut Weight<1>> {
+            let all = [$(Option::<&mut Weight<1>>::from(&mut self.$($vector).+)),*];
+            all.into_iter().flatten().collect()
+        }
+    };
+}
+
 mod column;
 mod ei;
 mod i_norm;
@@ -16,7 +42,7 @@ use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
 use crate::Error;
-use crate::dale::{Plasticity, Role, Sign, Weight};
+use crate::dale::{Plasticity, Role, Sign, Weight, mask};
 use crate::error::check_shape;
 use crate::init::{EiDraw, matrix};
 use crate::row_function::{Pass, RowFunction};
@@ -208,27 +234,34 @@ impl Wiring {
         }
     }
 
-    /// The elements of W_ex that stay 0: from each neuron to itself, if autapses are not allowed.
+    /// The elements of W_ex that stay 0: from each neuron to itself, if autapses are not allowed. The last
+    /// rows of W_ex belong to the neurons.
     pub(crate) fn autapses<'a>(&self, w_ex: &'a mut [f64]) -> impl Iterator<Item = &'a mut f64> {
         let allowed = self.recurrence.as_ref().is_none_or(|r| r.autapses);
         let count = if allowed { 0 } else { self.outputs };
-        let first = self.external() * self.outputs;
+        let first = w_ex.len().saturating_sub(self.outputs * self.outputs);
         w_ex.iter_mut()
             .skip(first)
             .step_by(self.outputs + 1)
             .take(count)
     }
+}
 
-    /// The mask of W_ex that excludes autapses; none if they are allowed.
-    pub(crate) fn without_autapses(
-        &self,
-        device: &Device,
-    ) -> Option<Tensor<2, burn::tensor::Bool>> {
-        let allowed = self.recurrence.as_ref().is_none_or(|r| r.autapses);
-        let (external, outputs) = (self.external(), self.outputs);
+/// The circuit with a mask of W_ex that excludes autapses, unless they are allowed.
+fn with_autapses_of<C: Circuit>(
+    mut circuit: C,
+    wiring: &Wiring,
+    device: &Device,
+) -> Result<C, Error> {
+    let allowed = wiring.recurrence.as_ref().is_none_or(|r| r.autapses);
+    let (external, shape) = (wiring.external(), [wiring.sources, wiring.outputs]);
+    if let [w_ex, ..] = &mut circuit.matrices_mut()[..]
+        && !allowed
+    {
         let exists = |(pre, post)| pre != external + post;
-        (!allowed).then(|| crate::dale::mask::from_fn([self.sources, outputs], exists, device))
+        w_ex.set_mask(mask::from_fn(shape, exists, device))?;
     }
+    Ok(circuit)
 }
 
 fn excitatory(value: Tensor<2>) -> Weight<2> {
@@ -253,7 +286,7 @@ fn zero_bias(bias: bool, d_output: usize, device: &Device) -> Option<Tensor<1>> 
     bias.then(|| Tensor::zeros([d_output], device))
 }
 
-fn check_bias(bias: &Option<Tensor<1>>, d_output: usize) -> Result<(), Error> {
+pub(crate) fn check_bias(bias: &Option<Tensor<1>>, d_output: usize) -> Result<(), Error> {
     match bias {
         Some(bias) => check_shape("bias", bias.dims(), [d_output]),
         None => Ok(()),
@@ -261,7 +294,7 @@ fn check_bias(bias: &Option<Tensor<1>>, d_output: usize) -> Result<(), Error> {
 }
 
 /// Checks W_ix and W_ei (or U_ix and U_ei) of a circuit with these sizes.
-fn check_inhibition(
+pub(crate) fn check_inhibition(
     names: [&'static str; 2],
     into: &Tensor<2>,
     out: &Tensor<2>,

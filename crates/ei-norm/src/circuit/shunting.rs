@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::values::Values;
 use super::{
     Circuit, Currents, Options, Wiring, bias_weight, check_bias, check_inhibition, excitatory,
-    free, no_inhibition, non_negative, sealed, tensors, zero_bias,
+    free, no_inhibition, non_negative, sealed, tensors, with_autapses_of, zero_bias,
 };
 use crate::Error;
 use crate::autodiff::Errors;
@@ -119,7 +119,7 @@ impl Options for ShuntingOptions {
         let (w_ex, inhibition) = tensors(iclr.draw(wiring, n_i, rng)?, device);
         let (w_ix, w_ei) = inhibition.ok_or_else(no_inhibition)?;
         let alpha = 0.5 * ((std::f64::consts::TAU - 1.0) / d_input as f64).ln();
-        let mut circuit = Shunting::from_weights(ShuntingWeights {
+        let circuit = Shunting::from_weights(ShuntingWeights {
             w_ex,
             w_ix,
             w_ei,
@@ -128,10 +128,7 @@ impl Options for ShuntingOptions {
             bias: zero_bias(self.bias, d_output, device),
             epsilon: self.epsilon,
         })?;
-        if let Some(mask) = wiring.without_autapses(device) {
-            circuit.w_ex.set_mask(mask)?;
-        }
-        Ok(circuit)
+        with_autapses_of(circuit, wiring, device)
     }
 }
 
@@ -226,27 +223,7 @@ impl sealed::Computes for Shunting {
         }
     }
 
-    fn matrices(&self) -> Vec<&Weight<2>> {
-        vec![&self.w_ex, &self.w_ix, &self.w_ei]
-    }
-
-    fn matrices_mut(&mut self) -> Vec<&mut Weight<2>> {
-        vec![&mut self.w_ex, &mut self.w_ix, &mut self.w_ei]
-    }
-
-    fn vectors(&self) -> Vec<&Weight<1>> {
-        [&self.alpha, &self.gain]
-            .into_iter()
-            .chain(&self.bias)
-            .collect()
-    }
-
-    fn vectors_mut(&mut self) -> Vec<&mut Weight<1>> {
-        [&mut self.alpha, &mut self.gain]
-            .into_iter()
-            .chain(&mut self.bias)
-            .collect()
-    }
+    weights!([w_ex, w_ix, w_ei], [alpha, gain, bias]);
 
     fn same_form(&self, other: &Self) -> bool {
         self.bias.is_some() == other.bias.is_some() && self.epsilon == other.epsilon

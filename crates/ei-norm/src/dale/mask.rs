@@ -24,6 +24,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 use rand::{Rng, RngExt};
 
+use crate::init::check_fraction;
 use crate::{Error, read};
 
 /// All connections except the diagonal: no unit of a recurrent layer connects to itself.
@@ -61,9 +62,7 @@ pub fn random<const D: usize>(
     device: &Device,
     rng: &mut impl Rng,
 ) -> Result<Tensor<D, Bool>, Error> {
-    if !(0.0..=1.0).contains(&density) {
-        return Err(Error::config("density", density, "0 to 1"));
-    }
+    check_fraction("density", density)?;
     let count = shape.iter().product();
     let exists: Vec<bool> = (0..count).map(|_| rng.random_bool(density)).collect();
     Ok(Tensor::from_data(TensorData::new(exists, shape), device))

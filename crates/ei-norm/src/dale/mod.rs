@@ -39,7 +39,7 @@ pub use role::{Role, RoleOf, Roles};
 #[cfg(feature = "import")]
 pub(crate) use scope::Storage;
 #[cfg(feature = "optim")]
-pub(crate) use scope::{announced, sign as announced_sign};
+pub(crate) use scope::{announced, is_constrained};
 pub(crate) use walk::walk;
 pub use weight::{Plasticity, Weight};
 
@@ -102,7 +102,7 @@ pub fn check<M: Module>(module: &M) -> Result<(), Error> {
 pub(crate) fn constrained_values<M: Module>(module: &M) -> Vec<Vec<f64>> {
     let mut found = Vec::new();
     walk(module, |visited| {
-        if visited.announced.sign == Some(Sign::NonNegative) {
+        if visited.announced.constrained {
             found.push((visited.stored)().iter().collect());
         }
     });
@@ -130,10 +130,10 @@ struct Projection;
 
 impl ModuleMapper for Projection {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        if scope::sign() != Some(Sign::NonNegative) {
-            return param;
+        match scope::is_constrained() {
+            true => param.map(|tensor| on_inner(tensor, |tensor| tensor.clamp_min(0.0))),
+            false => param,
         }
-        param.map(|tensor| on_inner(tensor, |tensor| tensor.clamp_min(0.0)))
     }
 }
 

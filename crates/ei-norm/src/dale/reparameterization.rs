@@ -35,7 +35,7 @@ use burn::module::{Module, Param, ParamId, Reparameterization, Reparameterizer};
 use burn::tensor::activation::softplus_with_threshold;
 use burn::tensor::{DType, Int, Tensor, TensorData};
 
-use super::{Plasticity, Sign, on_inner, scope};
+use super::{Plasticity, on_inner, scope};
 use crate::read;
 
 /// The function that makes a weight w ≥ 0 from a base b of any sign.
@@ -121,8 +121,7 @@ impl<R: Reparameterization> Reparameterizer for Attach<R> {
         param: Param<Tensor<D>>,
     ) -> (Param<Tensor<D>>, Option<R>) {
         let announced = scope::announced();
-        let constrained = announced.sign == Some(Sign::NonNegative);
-        if !constrained || announced.plasticity != Some(Plasticity::Plastic) {
+        if !announced.constrained || announced.plasticity != Some(Plasticity::Plastic) {
             return (param, None);
         }
         let device = param.device().inner();

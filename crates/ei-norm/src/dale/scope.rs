@@ -14,8 +14,8 @@ use super::{NonNegative, Plasticity, Role, Sign};
 /// The description of a weight's parameter.
 #[derive(Clone, Default)]
 pub(crate) struct Announcement {
-    /// The sign that the stored values keep.
-    pub sign: Option<Sign>,
+    /// Whether the stored values must be ≥ 0 and an optimizer or another mapper could make them negative.
+    pub constrained: bool,
     /// None if the parameter is not a weight.
     pub plasticity: Option<Plasticity>,
     pub role: Option<Role>,
@@ -60,9 +60,9 @@ pub(crate) fn announced() -> Announcement {
     CURRENT.with_borrow(Announcement::clone)
 }
 
-/// The sign of the parameter that is being visited, if it is a weight.
-pub(crate) fn sign() -> Option<Sign> {
-    CURRENT.with_borrow(|current| current.sign)
+/// Whether the parameter that is being visited must be kept ≥ 0.
+pub(crate) fn is_constrained() -> bool {
+    CURRENT.with_borrow(|current| current.constrained)
 }
 
 /// Runs a visit of a parameter with its description.

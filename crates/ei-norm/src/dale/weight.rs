@@ -286,12 +286,12 @@ impl<const D: usize> Weight<D> {
         }
     }
 
-    /// A mapper is told no sign if the stored values cannot break it; no value is held.
+    /// A parameter is not constrained if its stored values cannot break the sign; no value is held.
     fn announcement_to_mapper(&self) -> scope::Announcement {
         let settled = self.facts.as_ref().is_some_and(|facts| facts.keeps_sign);
-        let bound = !settled && self.storage == Storage::Value && !self.is_quantized();
+        let changeable = !settled && self.storage == Storage::Value && !self.is_quantized();
         scope::Announcement {
-            sign: bound.then_some(self.sign),
+            constrained: changeable && self.sign == Sign::NonNegative,
             plasticity: Some(self.plasticity),
             role: self.role,
             ..scope::Announcement::default()

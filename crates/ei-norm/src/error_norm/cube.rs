@@ -14,7 +14,7 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 
-use super::{Inputs, Offset, Rule};
+use super::{ErrorNorm, Inputs, Offset};
 
 /// The maximal number of units for one row, and in a cube; every runtime supports it.
 const UNITS: usize = 256;
@@ -29,7 +29,7 @@ pub trait RowKernel: Backend {
         z: FloatTensor<Self>,
         weights: FloatTensor<Self>,
         counts: FloatTensor<Self>,
-        rule: Rule,
+        norm: ErrorNorm,
         mixed: bool,
     ) -> FloatTensor<Self>;
 }
@@ -44,7 +44,7 @@ type Known = CubeBackend;
 /// δ' from `delta`, or `delta` itself if the kernel does not support its dtype. All inputs have the dtype of
 /// `delta`.
 pub(super) fn apply(
-    rule: Rule,
+    norm: ErrorNorm,
     inputs: Inputs<FloatTensor<Cube>>,
     delta: FloatTensor<Cube>,
 ) -> Result<FloatTensor<Cube>, FloatTensor<Cube>> {
@@ -58,7 +58,7 @@ pub(super) fn apply(
     };
     let mixed = inputs.counts.is_some();
     let (z, weights, counts) = (other(inputs.z), other(inputs.weights), other(inputs.counts));
-    let delta = Known::normalize_rows(delta, z, weights, counts, rule, mixed);
+    let delta = Known::normalize_rows(delta, z, weights, counts, norm, mixed);
     Ok(same_type(delta).expect("the way back"))
 }
 
@@ -78,7 +78,7 @@ impl RowKernel for CubeBackend {
         z: CubeTensor,
         weights: CubeTensor,
         counts: CubeTensor,
-        rule: Rule,
+        norm: ErrorNorm,
         mixed: bool,
     ) -> CubeTensor {
         let shape = delta.shape();
@@ -117,10 +117,10 @@ impl RowKernel for CubeBackend {
             features as u32,
             rows_of_weights.max(1),
             rows_of_count.max(1),
-            rule.epsilon as f32,
-            rule.mode.offset(),
-            rule.mode.decorrelates(),
-            rule.mode.scales(),
+            norm.epsilon as f32,
+            norm.mode.offset(),
+            norm.mode.decorrelates(),
+            norm.mode.scales(),
             mixed,
             units,
             rows_of_cube,

@@ -6,7 +6,7 @@ use macerator::{AutoArch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::row::{self, Real};
-use super::{Inputs, Rule};
+use super::{ErrorNorm, Inputs};
 
 /// The approximate number of elements that are copied, normalized and written at a time; they fit into the
 /// processor's cache.
@@ -16,18 +16,22 @@ const PARALLEL: usize = 1 << 18;
 
 /// δ' from `delta`, or `delta` itself if it is neither f32 nor f64. All inputs have its dtype.
 pub(super) fn apply(
-    rule: Rule,
+    norm: ErrorNorm,
     inputs: Inputs<FlexTensor>,
     delta: FlexTensor,
 ) -> Result<FlexTensor, FlexTensor> {
     match delta.dtype() {
-        DType::F32 => Ok(normalize::<f32>(rule, inputs, delta)),
-        DType::F64 => Ok(normalize::<f64>(rule, inputs, delta)),
+        DType::F32 => Ok(normalize::<f32>(norm, inputs, delta)),
+        DType::F64 => Ok(normalize::<f64>(norm, inputs, delta)),
         _ => Err(delta),
     }
 }
 
-fn normalize<E: Float>(rule: Rule, inputs: Inputs<FlexTensor>, delta: FlexTensor) -> FlexTensor {
+fn normalize<E: Float>(
+    norm: ErrorNorm,
+    inputs: Inputs<FlexTensor>,
+    delta: FlexTensor,
+) -> FlexTensor {
     let shape = delta.layout().shape().clone();
     let features = shape[shape.num_dims() - 1];
     if shape.num_elements() == 0 {
@@ -38,7 +42,7 @@ fn normalize<E: Float>(rule: Rule, inputs: Inputs<FlexTensor>, delta: FlexTensor
     let counts = inputs.counts.map(contiguous);
     let mut delta = contiguous(delta);
     let rows = Rows {
-        rule,
+        norm,
         features,
         all_rows: shape.num_elements() / features,
         z: z.as_ref().map_or(&[], values),
@@ -73,10 +77,10 @@ fn values<E: Float>(tensor: &FlexTensor) -> &[E] {
     tensor.as_slice().expect("contiguous and of this dtype")
 }
 
-/// The rule and its inputs; an input that the mode does not need is empty.
+/// The normalization and its inputs; an input that the mode does not need is empty.
 #[derive(Clone, Copy)]
 struct Rows<'a, E> {
-    rule: Rule,
+    norm: ErrorNorm,
     features: usize,
     all_rows: usize,
     z: &'a [E],
@@ -156,7 +160,7 @@ impl<E: Real> WithSimd for Block<'_, E> {
     #[inline(always)]
     fn with_simd<S: Simd>(self) {
         let Rows {
-            rule,
+            norm,
             features,
             all_rows,
             z,
@@ -181,7 +185,7 @@ impl<E: Real> WithSimd for Block<'_, E> {
             let (row, rest) = row.split_at_mut(length);
             rest.fill(E::ZERO);
             let own = |values: &'_ [E]| values.len().min(length);
-            row::normalize(rule, &z[..own(z)], &weights[..own(weights)], row);
+            row::normalize(norm, &z[..own(z)], &weights[..own(weights)], row);
         }
     }
 }

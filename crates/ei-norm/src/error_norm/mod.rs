@@ -22,15 +22,23 @@ use burn::backend::{
 use burn::tensor::{DType, Tensor};
 
 use crate::context::with_strategy;
+use crate::row_function::reshaped;
 use crate::statistics::Features;
 
 pub use mode::{GradNormMode, Offset};
 
-/// A mode with its ε: the parameters of a kernel besides tensors.
+/// A normalization of errors: a mode with its ε.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Rule {
+pub struct ErrorNorm {
     pub mode: GradNormMode,
     pub epsilon: f64,
+}
+
+/// The weights of a single network as a row, `[..., 1, features]`.
+pub(crate) fn as_row<const D: usize>(weights: Tensor<1>) -> Tensor<D> {
+    let mut shape = [1; D];
+    shape[D - 1] = weights.dims()[0];
+    reshaped(weights, shape)
 }
 
 /// The inputs of a kernel besides the error.
@@ -45,68 +53,38 @@ pub(crate) struct Inputs<T> {
     pub counts: Option<T>,
 }
 
-/// δ' from `delta` over the last axis. `z` and `weights` are ignored if the mode does not use them; half
-/// precision is computed in f32 and cast back.
-pub(crate) fn apply<const D: usize>(
-    mode: GradNormMode,
-    epsilon: f64,
-    z: Option<&Tensor<D>>,
-    weights: Option<&Tensor<1>>,
-    delta: Tensor<D>,
-) -> Tensor<D> {
-    if mode == GradNormMode::Identity {
-        return delta;
-    }
-    let rule = Rule { mode, epsilon };
-    let z = z.filter(|_| mode.looks_at_activity());
-    let weights = weights.filter(|_| mode.offset() == Offset::Weighted);
-    match by_kernel(rule, z, weights, None, delta) {
-        Ok(delta) => delta,
-        Err(delta) => {
-            let weights = weights.map(|weights| weights.clone().unsqueeze());
-            in_single_precision(rule, &Features::All, z.cloned(), weights, delta)
-        }
+impl GradNormMode {
+    pub(crate) fn with(self, epsilon: f64) -> ErrorNorm {
+        let mode = self;
+        ErrorNorm { mode, epsilon }
     }
 }
 
-/// The normalization of errors for a population of networks, or for a single network.
-#[derive(Debug, Clone)]
-pub(crate) struct ErrorNorm<const D: usize> {
-    pub rule: Rule,
-    /// w of each network, `[..., 1, features]`, if the mode is lateral.
-    pub weights: Option<Tensor<D>>,
-}
-
-impl<const D: usize> ErrorNorm<D> {
-    /// The normalization for rows that are each joined from `rows` rows.
-    pub fn joined(&self, rows: usize) -> Self {
-        let weights = self.weights.clone();
-        Self {
-            weights: weights.map(|w| Tensor::cat(vec![w; rows], D - 1) / rows as f64),
-            rule: self.rule,
+impl ErrorNorm {
+    /// δ' from `delta` at `z` over these features of the last axis. `weights` are w of each network,
+    /// `[..., 1, features]`. `z` and `weights` are ignored if the mode does not use them; half precision is
+    /// computed in f32 and cast back.
+    pub(crate) fn apply<const D: usize>(
+        self,
+        features: &Features<D>,
+        z: Option<&Tensor<D>>,
+        weights: Option<&Tensor<D>>,
+        delta: Tensor<D>,
+    ) -> Tensor<D> {
+        if delta.shape().num_elements() == 0 {
+            return delta;
         }
-    }
-
-    /// δ' from `delta` at `z` over these features of the last axis.
-    pub fn apply(&self, features: &Features<D>, z: Tensor<D>, delta: Tensor<D>) -> Tensor<D> {
-        let mode = self.rule.mode;
-        if mode == GradNormMode::Identity {
+        if self.mode == GradNormMode::Identity {
             return features.only(delta);
         }
-        let z = mode.looks_at_activity().then_some(z);
-        let weights = self.weights.clone();
-        let weights = weights.filter(|_| mode.offset() == Offset::Weighted);
-        let flat = weights.clone().map(|w| w.flatten::<1>(0, D - 1));
-        match by_kernel(
-            self.rule,
-            z.as_ref(),
-            flat.as_ref(),
-            features.counts().as_ref(),
-            delta,
-        ) {
+        let z = z.filter(|_| self.mode.looks_at_activity());
+        let weights = weights.filter(|_| self.mode.offset() == Offset::Weighted);
+        let flat = weights.map(|weights| weights.clone().flatten(0, D - 1));
+        match by_kernel(self, z, flat.as_ref(), features.counts().as_ref(), delta) {
             Ok(delta) => delta,
             Err(delta) => {
-                in_single_precision(self.rule, features, z, weights, features.only(delta))
+                let (z, weights) = (z.cloned(), weights.cloned());
+                in_single_precision(self, features, z, weights, features.only(delta))
             }
         }
     }
@@ -114,7 +92,7 @@ impl<const D: usize> ErrorNorm<D> {
 
 /// δ' by plain tensor operations, in f32 if the error has half precision.
 fn in_single_precision<const D: usize>(
-    rule: Rule,
+    norm: ErrorNorm,
     features: &Features<D>,
     z: Option<Tensor<D>>,
     weights: Option<Tensor<D>>,
@@ -127,12 +105,12 @@ fn in_single_precision<const D: usize>(
     };
     let z = z.map(|z| z.cast(wide));
     let weights = weights.map(|weights| weights.cast(wide));
-    by_operations(rule, features, z, weights, delta.cast(wide)).cast(dtype)
+    by_operations(norm, features, z, weights, delta.cast(wide)).cast(dtype)
 }
 
 /// δ' by plain tensor operations; `weights` are a row.
 fn by_operations<const D: usize>(
-    Rule { mode, epsilon }: Rule,
+    ErrorNorm { mode, epsilon }: ErrorNorm,
     features: &Features<D>,
     z: Option<Tensor<D>>,
     weights: Option<Tensor<D>>,
@@ -162,7 +140,7 @@ fn by_operations<const D: usize>(
 
 /// δ' by a kernel, or `delta` itself if no kernel supports it.
 fn by_kernel<const D: usize>(
-    rule: Rule,
+    norm: ErrorNorm,
     z: Option<&Tensor<D>>,
     weights: Option<&Tensor<1>>,
     counts: Option<&Tensor<1>>,
@@ -200,24 +178,24 @@ fn by_kernel<const D: usize>(
         weights: weights.map(|w| w.clone().inner().into_dispatch()),
         counts: counts.map(|counts| counts.clone().inner().into_dispatch()),
     };
-    launch(rule, inputs, delta.inner().into_dispatch())
+    launch(norm, inputs, delta.inner().into_dispatch())
         .map(wrap)
         .map_err(wrap)
 }
 
 fn launch(
-    rule: Rule,
+    norm: ErrorNorm,
     inputs: Inputs<DispatchTensor>,
     delta: DispatchTensor,
 ) -> Result<DispatchTensor, DispatchTensor> {
     match &delta.kind {
         #[cfg(feature = "flex")]
         DispatchTensorKind::Flex(BackendTensor::Float(_)) => {
-            run::<burn::backend::Flex>(flex::apply, rule, inputs, delta)
+            run::<burn::backend::Flex>(flex::apply, norm, inputs, delta)
         }
         #[cfg(feature = "cube")]
         DispatchTensorKind::Cube(BackendTensor::Float(_)) => {
-            run::<burn::backend::Cube>(cube::apply, rule, inputs, delta)
+            run::<burn::backend::Cube>(cube::apply, norm, inputs, delta)
         }
         #[allow(unreachable_patterns)]
         _ => Err(delta),
@@ -225,12 +203,12 @@ fn launch(
 }
 
 type Kernel<B> =
-    fn(Rule, Inputs<FloatTensor<B>>, FloatTensor<B>) -> Result<FloatTensor<B>, FloatTensor<B>>;
+    fn(ErrorNorm, Inputs<FloatTensor<B>>, FloatTensor<B>) -> Result<FloatTensor<B>, FloatTensor<B>>;
 
 /// Runs the kernel of the backend of `delta`.
 fn run<B: Backend>(
     kernel: Kernel<B>,
-    rule: Rule,
+    norm: ErrorNorm,
     inputs: Inputs<DispatchTensor>,
     delta: DispatchTensor,
 ) -> Result<DispatchTensor, DispatchTensor>
@@ -244,7 +222,7 @@ where
         return Err(delta);
     };
     let delta = unwrap::<B>(delta).expect("the backend of delta was looked at");
-    kernel(rule, inputs, delta).map(wrap).map_err(wrap)
+    kernel(norm, inputs, delta).map(wrap).map_err(wrap)
 }
 
 fn unwrap<B: Backend>(tensor: DispatchTensor) -> Option<FloatTensor<B>>

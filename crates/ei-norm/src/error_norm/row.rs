@@ -4,7 +4,7 @@
 
 use std::ops::{Add, AddAssign, Mul, Sub};
 
-use super::{Offset, Rule};
+use super::{ErrorNorm, Offset};
 
 /// The elements of one or several vector registers.
 const LANES: usize = 16;
@@ -49,19 +49,19 @@ impl Real for f64 {
 
 /// Replaces the error δ in `row` by δ'. `z` and `weights` are empty if the mode does not use them.
 #[inline(always)]
-pub(super) fn normalize<E: Real>(rule: Rule, z: &[E], weights: &[E], row: &mut [E]) {
-    let a = match rule.mode.offset() {
+pub(super) fn normalize<E: Real>(norm: ErrorNorm, z: &[E], weights: &[E], row: &mut [E]) {
+    let a = match norm.mode.offset() {
         Offset::Zero => 0.0,
         Offset::Mean => mean(row),
         Offset::Weighted => dot(row, weights),
     };
-    let c = match rule.mode.scales() {
-        true => 1.0 / (variance(z) + rule.epsilon).sqrt(),
+    let c = match norm.mode.scales() {
+        true => 1.0 / (variance(z) + norm.epsilon).sqrt(),
         false => 1.0,
     };
     let (a, c) = (E::narrow(a), E::narrow(c));
     // Without b, z must not be used: a NaN of z must not reach the error.
-    if rule.mode.decorrelates() {
+    if norm.mode.decorrelates() {
         let b = E::narrow(dot(row, z) / row.len() as f64);
         for (error, z) in row.iter_mut().zip(z) {
             *error = (*error - a - *z * b) * c;

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use crate::error::check_last;
 use crate::error_norm::{self, GradNormMode};
 use crate::init::or_panic;
-use crate::statistics::mean;
+use crate::statistics::{Features, mean};
 
 /// δ − Σ_j w_j δ_j: every neuron is inhibited by the same weighted sum of errors.
 ///
@@ -20,7 +20,13 @@ use crate::statistics::mean;
 #[must_use]
 pub fn lateral<const D: usize>(delta: Tensor<D>, weights: Tensor<1>) -> Tensor<D> {
     or_panic(check_last("delta", delta.dims(), weights.dims()[0]));
-    error_norm::apply(GradNormMode::Lateral, 0.0, None, Some(&weights), delta)
+    let norm = GradNormMode::Lateral.with(0.0);
+    norm.apply(
+        &Features::All,
+        None,
+        Some(&error_norm::as_row(weights)),
+        delta,
+    )
 }
 
 /// One step of a local rule by which the weights w of [`lateral`](super::lateral) learn to center errors: a

@@ -2,7 +2,7 @@ use burn::tensor::Tensor;
 
 use crate::autodiff::{attach, is_listed};
 use crate::error::check_shape;
-use crate::error_norm::{self, ErrorNorm, GradNormMode, Rule};
+use crate::error_norm::GradNormMode;
 use crate::init::or_panic;
 use crate::statistics::{Features, mean, row_std};
 
@@ -100,7 +100,7 @@ pub fn normalize_backward<const D: usize>(
         (BackwardRule::Detached, Normalization::Mean) => delta,
         (BackwardRule::Detached, _) => delta / sigma(),
         (BackwardRule::Exact, Normalization::Mean) => {
-            error_norm::apply(GradNormMode::Center, epsilon, None, None, delta)
+            GradNormMode::Center.apply(x, delta, None, epsilon)
         }
         (BackwardRule::Exact, Normalization::Layer) => {
             let normalized = (x.clone() - mean(x.clone())) / sigma();
@@ -121,11 +121,8 @@ fn layer_norm<const D: usize>(features: &Features<D>, x: Tensor<D>, epsilon: f64
     }
     let source = x.clone().inner();
     // The function that centers and scales errors also does so for activities.
-    let normalized = error_norm(GradNormMode::CenterScale, epsilon).apply(
-        features,
-        source.clone(),
-        source.clone(),
-    );
+    let center_scale = GradNormMode::CenterScale.with(epsilon);
+    let normalized = center_scale.apply(features, Some(&source), None, source.clone());
     let (value, features) = (normalized.clone(), features.clone());
     attach(value, vec![x.into_dispatch()], move |delta, _| {
         let dx = layer_norm_backward(&features, &source, &normalized, delta, epsilon);
@@ -141,16 +138,10 @@ fn layer_norm_backward<const D: usize>(
     delta: Tensor<D>,
     epsilon: f64,
 ) -> Tensor<D> {
-    let inner = error_norm(GradNormMode::CenterDecorrelate, epsilon);
-    let delta = inner.apply(features, normalized.clone(), delta);
-    error_norm(GradNormMode::Scale, epsilon).apply(features, x.clone(), delta)
-}
-
-fn error_norm<const D: usize>(mode: GradNormMode, epsilon: f64) -> ErrorNorm<D> {
-    ErrorNorm {
-        rule: Rule { mode, epsilon },
-        weights: None,
-    }
+    let inner = GradNormMode::CenterDecorrelate.with(epsilon);
+    let delta = inner.apply(features, Some(normalized), None, delta);
+    let scale = GradNormMode::Scale.with(epsilon);
+    scale.apply(features, Some(x), None, delta)
 }
 
 /// Normalizes `x` by the statistics of `source`; both have the same values.

@@ -2,8 +2,8 @@
 
 use burn::tensor::Tensor;
 
-use crate::circuit::EiFunction;
-use crate::error::{check_last, check_shape};
+use crate::circuit::{EiFunction, check_bias, check_inhibition};
+use crate::error::check_last;
 use crate::init::or_panic;
 use crate::row_function::{self, Vector};
 use crate::statistics::Features;
@@ -22,9 +22,7 @@ use crate::statistics::Features;
 pub fn excite<const D: usize>(x: Tensor<D>, w_ex: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
     let [d_input, d_output] = w_ex.dims();
     or_panic(check_last("x", x.dims(), d_input));
-    if let Some(bias) = &bias {
-        or_panic(check_shape("bias", bias.dims(), [d_output]));
-    }
+    or_panic(check_bias(&bias, d_output));
     let function = EiFunction {
         w_ex,
         inhibition: None,
@@ -70,13 +68,10 @@ pub fn ei_linear<const D: usize>(
     w_ei: Tensor<2>,
     bias: Option<Tensor<1>>,
 ) -> Tensor<D> {
-    let ([d_input, d_output], [_, n_i]) = (w_ex.dims(), w_ix.dims());
+    let sizes @ [d_input, d_output] = w_ex.dims();
     or_panic(check_last("x", x.dims(), d_input));
-    or_panic(check_shape("w_ix", w_ix.dims(), [d_input, n_i]));
-    or_panic(check_shape("w_ei", w_ei.dims(), [n_i, d_output]));
-    if let Some(bias) = &bias {
-        or_panic(check_shape("bias", bias.dims(), [d_output]));
-    }
+    or_panic(check_inhibition(["w_ix", "w_ei"], &w_ix, &w_ei, sizes));
+    or_panic(check_bias(&bias, d_output));
     let rows = x.shape().num_elements() / d_input.max(1);
     let function = EiFunction {
         w_ex,

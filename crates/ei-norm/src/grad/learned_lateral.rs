@@ -26,23 +26,7 @@ pub struct LearnedLateralConfig {
 }
 
 impl LearnedLateralConfig {
-    /// Creates the module; weights are drawn with the seed of the device.
-    ///
-    /// # Panics
-    ///
-    /// Where [`try_init`](Self::try_init) returns an error.
-    pub fn init(&self, device: &Device) -> LearnedLateral {
-        init::or_panic(self.try_init(device))
-    }
-
-    /// Creates the module; weights are drawn with the seed of the device.
-    ///
-    /// # Errors
-    ///
-    /// As [`try_init_with`](Self::try_init_with).
-    pub fn try_init(&self, device: &Device) -> Result<LearnedLateral, Error> {
-        self.try_init_with(device, &mut init::device_rng(device))
-    }
+    init::seeded_by_device!(LearnedLateral);
 
     /// Creates the module with the weights that [`GradNormMode::Lateral`](super::GradNormMode::Lateral)
     /// draws from the same `rng`: w_j = u_j / Σ u, u_j uniform.
@@ -182,9 +166,8 @@ impl LearnedLateral {
     /// If there are no weights, one is negative or not finite, or the rate is not at least 0 and less than 2.
     pub fn with_weights(weights: Tensor<1>, rate: f64) -> Result<Self, Error> {
         init::check_size("features", weights.dims()[0])?;
-        if !(0.0..2.0).contains(&rate) {
-            return Err(Error::config("rate", rate, "at least 0 and less than 2"));
-        }
+        let allowed = "at least 0 and less than 2";
+        init::check((0.0..2.0).contains(&rate), "rate", rate, allowed)?;
         let weights = norm::fixed(weights);
         dale::check(&weights)?;
         Ok(Self {

@@ -6,8 +6,9 @@ use rand_distr::{Distribution, OpenClosed01};
 
 use crate::dale::{Plasticity, Sign, Weight};
 use crate::error::{check_last, check_shape};
-use crate::error_norm::{self, GradNormMode, Rule};
+use crate::error_norm::{self, ErrorNorm, GradNormMode};
 use crate::init::{self, or_panic};
+use crate::statistics::Features;
 use crate::{Error, map_grad};
 
 impl GradNormMode {
@@ -33,7 +34,8 @@ impl GradNormMode {
     ) -> Tensor<D> {
         or_panic(check_shape("delta", delta.dims(), z.dims()));
         self.check_weights(z.dims(), lateral_weights.as_ref());
-        error_norm::apply(self, epsilon, Some(&z), lateral_weights.as_ref(), delta)
+        let (norm, weights) = (self.with(epsilon), lateral_weights.map(error_norm::as_row));
+        norm.apply(&Features::All, Some(&z), weights.as_ref(), delta)
     }
 
     #[track_caller]
@@ -73,10 +75,11 @@ pub fn normalize_grad<const D: usize>(
         return z;
     }
     // The kept tensors hold no graph.
-    let weights = lateral_weights.map(Tensor::inner);
+    let weights = lateral_weights.map(|weights| error_norm::as_row(weights.inner()));
     let activity = mode.looks_at_activity().then(|| z.clone().inner());
+    let norm = mode.with(epsilon);
     map_grad(z, move |delta: Tensor<D>| {
-        error_norm::apply(mode, epsilon, activity.as_ref(), weights.as_ref(), delta)
+        norm.apply(&Features::All, activity.as_ref(), weights.as_ref(), delta)
     })
 }
 
@@ -94,24 +97,7 @@ pub struct GradNormConfig {
 }
 
 impl GradNormConfig {
-    /// Creates the module; lateral weights are drawn with the seed of the device.
-    ///
-    /// # Panics
-    ///
-    /// Where [`try_init`](Self::try_init) returns an error.
-    #[track_caller]
-    pub fn init(&self, device: &Device) -> GradNorm {
-        or_panic(self.try_init(device))
-    }
-
-    /// Creates the module; lateral weights are drawn with the seed of the device.
-    ///
-    /// # Errors
-    ///
-    /// As [`try_init_with`](Self::try_init_with).
-    pub fn try_init(&self, device: &Device) -> Result<GradNorm, Error> {
-        self.try_init_with(device, &mut init::device_rng(device))
-    }
+    init::seeded_by_device!(GradNorm);
 
     /// Creates the module; lateral weights are drawn from `rng`.
     ///
@@ -125,9 +111,8 @@ impl GradNormConfig {
             .then(|| fixed(draw_lateral(self.features, device, rng)));
         Ok(GradNorm {
             lateral_weights,
-            mode: self.mode,
+            norm: self.mode.with(self.epsilon),
             features: self.features,
-            epsilon: self.epsilon,
         })
     }
 }
@@ -166,11 +151,9 @@ pub struct GradNorm {
     /// and never learn.
     pub lateral_weights: Option<Weight<1>>,
     #[module(skip)]
-    mode: GradNormMode,
+    pub(crate) norm: ErrorNorm,
     #[module(skip)]
     features: usize,
-    #[module(skip)]
-    epsilon: f64,
 }
 
 impl GradNorm {
@@ -178,20 +161,18 @@ impl GradNorm {
     pub fn identity(features: usize) -> Self {
         Self {
             lateral_weights: None,
-            mode: GradNormMode::Identity,
+            norm: GradNormMode::Identity.with(0.0),
             features,
-            epsilon: 0.0,
         }
     }
 
     /// The lateral mode with these weights, `[features]`. Their values are not checked, which would read them
     /// from the device; [`dale::check`](crate::dale::check) finds a negative weight.
     pub fn with_lateral_weights(weights: Tensor<1>) -> Self {
-        let features = weights.dims()[0];
         Self {
+            features: weights.dims()[0],
             lateral_weights: Some(fixed(weights)),
-            mode: GradNormMode::Lateral,
-            ..Self::identity(features)
+            norm: GradNormMode::Lateral.with(0.0),
         }
     }
 
@@ -209,7 +190,7 @@ impl GradNorm {
         let features = self.features;
         assert_shape!(z, [.., features]);
         let weights = self.lateral_weights.as_ref().map(Weight::val);
-        normalize_grad(z, self.mode, weights, self.epsilon)
+        normalize_grad(z, self.norm.mode, weights, self.norm.epsilon)
     }
 
     /// The error after normalization, for the output `z` and the error `delta`: the backward pass of
@@ -228,14 +209,7 @@ impl GradNorm {
         let features = self.features;
         assert_shape!(z, [.., features]);
         let weights = self.lateral_weights.as_ref().map(Weight::val);
-        self.mode.apply(z, delta, weights, self.epsilon)
-    }
-
-    pub(crate) fn rule(&self) -> Rule {
-        Rule {
-            mode: self.mode,
-            epsilon: self.epsilon,
-        }
+        self.norm.mode.apply(z, delta, weights, self.norm.epsilon)
     }
 
     /// Fails unless the module has this number of features.
@@ -250,7 +224,7 @@ impl GradNorm {
 
     /// The mode.
     pub fn mode(&self) -> GradNormMode {
-        self.mode
+        self.norm.mode
     }
 }
 
@@ -264,8 +238,8 @@ impl ModuleDisplay for GradNorm {
     fn custom_content(&self, content: Content) -> Option<Content> {
         content
             .add("features", &self.features)
-            .add("mode", self.mode.name())
-            .add("epsilon", &self.epsilon)
+            .add("mode", self.norm.mode.name())
+            .add("epsilon", &self.norm.epsilon)
             .optional()
     }
 }

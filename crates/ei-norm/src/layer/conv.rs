@@ -19,7 +19,6 @@ use crate::row_function::{self, Pass};
 /// The weights of the circuit are matrices from patches, `[height · width · channels in, ·]`, with the
 /// features of a patch in the order row, column, channel. [`matrix`](Self::matrix) and
 /// [`kernels`](Self::kernels) convert between matrices and kernels.
-/// [`kernels`](Self::kernels) lead from one form to the other.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Conv2d {
     /// The numbers of input channels and of output channels (excitatory maps).

@@ -151,25 +151,7 @@ doors! {
 }
 
 impl<O: Options, G: Geometry> LayerConfig<O, G> {
-    /// Creates the layer with weights drawn by the seed of the device. A seed gives the same weights only on
-    /// the same backend; with [`try_init_with`](Self::try_init_with) they are the same on all backends.
-    ///
-    /// # Panics
-    ///
-    /// Where [`try_init`](Self::try_init) returns an error.
-    #[track_caller]
-    pub fn init(&self, device: &Device) -> Layer<O::Circuit, G> {
-        init::or_panic(self.try_init(device))
-    }
-
-    /// Creates the layer with weights drawn by the seed of the device.
-    ///
-    /// # Errors
-    ///
-    /// As [`try_init_with`](Self::try_init_with).
-    pub fn try_init(&self, device: &Device) -> Result<Layer<O::Circuit, G>, Error> {
-        self.try_init_with(device, &mut init::device_rng(device))
-    }
+    init::seeded_by_device!(Layer<O::Circuit, G>);
 
     /// Creates the layer with weights drawn from `rng`, on the host in f64: the same weights on every
     /// backend, up to the rounding of its dtype.

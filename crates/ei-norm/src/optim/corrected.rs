@@ -7,8 +7,8 @@ use burn::tensor::{Device, Tensor};
 
 use super::ProjectedSgd;
 use crate::Error;
-use crate::dale::{Role, RoleOf, Roles, Sign, announced_sign};
-use crate::init::or_panic;
+use crate::dale::{Role, RoleOf, Roles, is_constrained};
+use crate::init::{check_below_one, or_panic};
 use crate::read;
 
 /// Configuration of gradient descent with the corrections of Cornford et al. (2021) for layers with
@@ -77,9 +77,8 @@ impl CorrectedSgdConfig {
     /// [`Error::Role`] if the layer of a parameter to be corrected does not have exactly one excitatory
     /// parameter; [`Error::Config`] if c is not in 0..1.
     pub fn try_init<M: Module>(&self, module: &M) -> Result<ModuleOptimizer, Error> {
-        if let Some(c) = self.max_projection.filter(|c| !(0.0..1.0).contains(c)) {
-            let allowed = "0 up to, but not including, 1";
-            return Err(Error::config("max_projection", c, allowed));
+        if let Some(c) = self.max_projection {
+            check_below_one("max_projection", c)?;
         }
         let with = |correction| CorrectedSgd {
             correction,
@@ -147,7 +146,7 @@ impl Optimizer for CorrectedSgd {
     ) -> (Tensor<D>, Option<()>) {
         let mut lr = lr * self.correction;
         if let Some(c) = self.max_projection
-            && announced_sign() == Some(Sign::NonNegative)
+            && is_constrained()
         {
             let halve = |lr: &f64| kept(tensor.clone() - grad.clone() * *lr) < 1.0 - c;
             for _ in 0..HALVINGS {

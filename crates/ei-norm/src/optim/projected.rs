@@ -1,7 +1,7 @@
 use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
 
-use crate::dale::{Sign, announced_sign};
+use crate::dale::is_constrained;
 
 /// Any of Burn's optimizers, with Dale's law kept within the step: for a [`Weight`](crate::dale::Weight) that
 /// must be non-negative, the optimizer's result is projected to ≥ 0.
@@ -56,9 +56,9 @@ impl<O: Optimizer> Optimizer for Projected<O> {
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
         let (tensor, state) = self.optimizer.step(lr, tensor, grad, state);
-        match announced_sign() {
-            Some(Sign::NonNegative) => (tensor.clamp_min(0.0), state),
-            _ => (tensor, state),
+        match is_constrained() {
+            true => (tensor.clamp_min(0.0), state),
+            false => (tensor, state),
         }
     }
 

@@ -1,7 +1,7 @@
 use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::dale::{Role, Sign, announced, announced_sign};
+use crate::dale::{Role, announced, is_constrained};
 
 /// Plain stochastic gradient descent that keeps Dale's law: w ← max(w − lr g, 0) for a
 /// [`Weight`](crate::dale::Weight) that must be non-negative, w ← w − lr g for other parameters.
@@ -157,7 +157,7 @@ fn descend<const D: usize>(
     rates: &[f64],
     scaled: impl Fn(Tensor<D>) -> Tensor<D>,
 ) -> Tensor<D> {
-    let non_negative = announced_sign() == Some(Sign::NonNegative);
+    let non_negative = is_constrained();
     #[cfg(feature = "flex")]
     let tensor = match host::descend(tensor, &grad, rates, non_negative) {
         Ok(tensor) => return tensor,

@@ -202,7 +202,10 @@ pub(crate) fn unrows<const D: usize, const R: usize>(x: Tensor<R>, shape: [usize
 
 /// `x` in this shape. An empty `x` is a special case because Burn's `reshape` takes a size of 0 for "keep
 /// this size".
-fn reshaped<const D: usize, const E: usize>(x: Tensor<D>, shape: [usize; E]) -> Tensor<E> {
+pub(crate) fn reshaped<const D: usize, const E: usize>(
+    x: Tensor<D>,
+    shape: [usize; E],
+) -> Tensor<E> {
     match x.shape().num_elements() {
         0 => Tensor::zeros(shape, (&x.device(), x.dtype())),
         _ => x.reshape(shape),

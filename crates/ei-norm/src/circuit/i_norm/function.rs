@@ -21,7 +21,9 @@ pub struct INormFunction<const D: usize = 2> {
     pub(super) w_ei: Tensor<D>,
     pub(super) divisive: Option<Divisive<D>>,
     pub(super) bias: Option<Vector<D>>,
-    pub(super) errors: ErrorNorm<D>,
+    pub(super) errors: ErrorNorm,
+    /// The lateral weights of each network, `[..., 1, d_output]`, if the errors are normalized by them.
+    pub(super) lateral: Option<Tensor<D>>,
     pub(super) epsilon: f64,
     /// The outputs that are normalized.
     pub(super) features: Features<D>,
@@ -100,14 +102,9 @@ impl<const D: usize> INormFunction<D> {
                 }
             }),
             bias: form.bias.is_some().then(|| values.vector()),
-            errors: ErrorNorm {
-                rule: form.grad_norm.rule(),
-                weights: form
-                    .grad_norm
-                    .lateral_weights
-                    .is_some()
-                    .then(|| values.vector().inner().row()),
-            },
+            errors: form.grad_norm.norm,
+            lateral: (form.grad_norm.lateral_weights.as_ref())
+                .map(|_| values.vector().inner().row()),
             features: values.features,
             epsilon: form.epsilon,
             positions,
@@ -201,16 +198,24 @@ impl<const D: usize> RowFunction<D> for INormFunction<D> {
         let z = kept[0].clone();
         let (shape, positions) = (delta.dims(), self.positions);
         if positions == 1 {
-            return self.errors.apply(&self.features, z, delta);
+            let lateral = self.lateral.as_ref();
+            return self.errors.apply(&self.features, Some(&z), lateral, delta);
         }
         let join = |rows| joined(rows, shape[D - 2] / positions);
-        let errors = self.errors.joined(positions);
-        let delta = errors.apply(&self.features, join(z), join(delta));
+        let repeated = |w: &Tensor<D>| Tensor::cat(vec![w.clone(); positions], D - 1);
+        let lateral = self.lateral.as_ref();
+        let lateral = lateral.map(|w| repeated(w) / positions as f64);
+        let delta = self.errors.apply(
+            &self.features,
+            Some(&join(z)),
+            lateral.as_ref(),
+            join(delta),
+        );
         delta.reshape(shape)
     }
 
     fn normalizes_errors(&self) -> bool {
-        self.errors.rule.mode != GradNormMode::Identity || self.features.are_some()
+        self.errors.mode != GradNormMode::Identity || self.features.are_some()
     }
 
     fn to_drives(

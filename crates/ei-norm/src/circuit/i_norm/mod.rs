@@ -197,36 +197,15 @@ impl sealed::Computes for INorm {
         INormFunction::new(&circuits[0], values, positions).of_task()
     }
 
-    fn matrices(&self) -> Vec<&Weight<2>> {
-        [&self.w_ex, &self.w_ix, &self.w_ei]
-            .into_iter()
-            .chain(&self.u_ix)
-            .chain(&self.u_ei)
-            .collect()
-    }
-
-    fn matrices_mut(&mut self) -> Vec<&mut Weight<2>> {
-        [&mut self.w_ex, &mut self.w_ix, &mut self.w_ei]
-            .into_iter()
-            .chain(&mut self.u_ix)
-            .chain(&mut self.u_ei)
-            .collect()
-    }
-
-    fn vectors(&self) -> Vec<&Weight<1>> {
-        let lateral = &self.grad_norm.lateral_weights;
-        self.bias.iter().chain(lateral).collect()
-    }
-
-    fn vectors_mut(&mut self) -> Vec<&mut Weight<1>> {
-        let lateral = &mut self.grad_norm.lateral_weights;
-        self.bias.iter_mut().chain(lateral).collect()
-    }
+    weights!(
+        [w_ex, w_ix, w_ei, u_ix, u_ei],
+        [bias, grad_norm.lateral_weights]
+    );
 
     fn same_form(&self, other: &Self) -> bool {
         let form = |circuit: &Self| {
             let divides = circuit.u_ix.is_some();
-            let errors = circuit.grad_norm.rule();
+            let errors = circuit.grad_norm.norm;
             (divides, circuit.bias.is_some(), errors, circuit.epsilon)
         };
         form(self) == form(other)

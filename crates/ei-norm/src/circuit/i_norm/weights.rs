@@ -5,8 +5,9 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::INorm;
-use crate::circuit::{Circuit, Options, Wiring, no_inhibition, tensors, zero_bias};
-use crate::error::check_shape;
+use crate::circuit::{
+    Circuit, Options, Wiring, check_inhibition, no_inhibition, tensors, with_autapses_of, zero_bias,
+};
 use crate::init::{EiInitializer, Inhibitory, check_elements, or_panic};
 use crate::{Error, GradNorm, GradNormConfig, GradNormMode, context};
 
@@ -95,9 +96,8 @@ impl INormWeights {
         w_ei: Tensor<2>,
         bias: Option<Tensor<1>>,
     ) -> Self {
-        let ([d_input, d_output], [_, n_i]) = (w_ex.dims(), w_ix.dims());
-        or_panic(check_shape("w_ix", w_ix.dims(), [d_input, n_i]));
-        or_panic(check_shape("w_ei", w_ei.dims(), [n_i, d_output]));
+        let sizes @ [_, d_output] = w_ex.dims();
+        or_panic(check_inhibition(["w_ix", "w_ei"], &w_ix, &w_ei, sizes));
         let constant = |w: &Tensor<2>| w.clone().inner();
         let u_ix = constant(&w_ex) - constant(&w_ix).matmul(constant(&w_ei));
         let options = (&w_ex.device(), w_ex.dtype());
@@ -191,16 +191,13 @@ impl Options for INormOptions {
         let grad_norm = GradNormConfig::new(wiring.outputs)
             .with_mode(self.grad_norm)
             .with_epsilon(self.epsilon);
-        let mut circuit = INorm::from_weights(INormWeights {
+        let circuit = INorm::from_weights(INormWeights {
             grad_norm: grad_norm.try_init_with(device, rng)?,
             plasticity: self.plasticity.unwrap_or(weights.plasticity),
             epsilon: self.epsilon,
             over: self.over,
             ..weights
         })?;
-        if let Some(mask) = wiring.without_autapses(device) {
-            circuit.w_ex.set_mask(mask)?;
-        }
-        Ok(circuit)
+        with_autapses_of(circuit, wiring, device)
     }
 }

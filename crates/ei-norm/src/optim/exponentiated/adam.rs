@@ -2,7 +2,7 @@ use burn::config::Config;
 use burn::optim::{LearningRate, ModuleOptimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
 
-use super::{Exponentiated, Memory, Rule, Unconstrained, check_decay, check_rate, multiply};
+use super::{Exponentiated, Memory, Rule, Unconstrained, multiply};
 use crate::optim::state::{put, take};
 use crate::{Error, init};
 
@@ -95,10 +95,10 @@ impl ExponentiatedAdamConfig {
     /// If β₁ or β₂ is not in 0..1, ε or the weight decay is negative or not finite, or the scale of a split
     /// is not above 0.
     pub fn try_build(&self) -> Result<Exponentiated<ExponentiatedAdam>, Error> {
-        check_rate("beta_1", self.beta_1)?;
-        check_rate("beta_2", self.beta_2)?;
+        init::check_below_one("beta_1", self.beta_1)?;
+        init::check_below_one("beta_2", self.beta_2)?;
         init::check_not_negative("epsilon", self.epsilon)?;
-        check_decay(self.weight_decay)?;
+        init::check_not_negative("weight_decay", self.weight_decay)?;
         self.unconstrained.check()?;
         Ok(Exponentiated {
             rule: ExponentiatedAdam {

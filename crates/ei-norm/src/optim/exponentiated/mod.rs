@@ -10,8 +10,9 @@ use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
 
 use super::state::{nested, put, take};
-use crate::dale::{Sign, announced_sign};
-use crate::{Error, init};
+use crate::Error;
+use crate::dale::is_constrained;
+use crate::init::check_positive;
 
 /// The treatment of a parameter that may have any sign, such as a bias: every parameter that is not a
 /// [`Weight`](crate::dale::Weight) ≥ 0. A multiplicative step alone would never change its sign.
@@ -41,12 +42,8 @@ impl Default for Unconstrained {
 impl Unconstrained {
     fn check(self) -> Result<(), Error> {
         match self {
-            Self::Split { scale } if !(scale.is_finite() && scale > 0.0) => Err(Error::config(
-                "the scale of Split",
-                scale,
-                "a finite number above 0",
-            )),
-            _ => Ok(()),
+            Self::Split { scale } => check_positive("the scale of Split", scale),
+            Self::KeepSign => Ok(()),
         }
     }
 }
@@ -98,9 +95,8 @@ impl<R: Rule> Optimizer for Exponentiated<R> {
         grad: Tensor<D>,
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
-        let constrained = announced_sign() == Some(Sign::NonNegative);
         let scale = match self.unconstrained {
-            Unconstrained::Split { scale } if !constrained => scale,
+            Unconstrained::Split { scale } if !is_constrained() => scale,
             _ => {
                 let memory = state.map(|state| state.memory);
                 let (tensor, memory) = self.rule.step(lr, tensor, grad, memory);
@@ -159,14 +155,6 @@ fn multiply<const D: usize>(values: Tensor<D>, exponent: Tensor<D>) -> Tensor<D>
     values * factor
 }
 
-/// Checks the decay rate of a running mean.
-fn check_rate(name: &'static str, rate: f64) -> Result<(), Error> {
-    match (0.0..1.0).contains(&rate) {
-        true => Ok(()),
-        false => Err(Error::config(name, rate, "0 up to, but not including, 1")),
-    }
-}
-
 impl<const D: usize, M: Memory<D>> RecordState for ExponentiatedState<D, M> {
     fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
         self.memory.state_flatten(prefix, out);
@@ -189,9 +177,4 @@ impl<const D: usize, M: Memory<D>> RecordState for ExponentiatedState<D, M> {
         };
         Some(Self { memory, split })
     }
-}
-
-// Checks a weight decay.
-fn check_decay(decay: f64) -> Result<(), Error> {
-    init::check_not_negative("weight_decay", decay)
 }

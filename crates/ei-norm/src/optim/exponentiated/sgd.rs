@@ -3,7 +3,7 @@ use burn::optim::momentum::MomentumConfig;
 use burn::optim::{LearningRate, ModuleOptimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
 
-use super::{Exponentiated, Memory, Rule, Unconstrained, check_decay, check_rate, multiply};
+use super::{Exponentiated, Memory, Rule, Unconstrained, multiply};
 use crate::optim::state::{put, take};
 use crate::{Error, init};
 
@@ -89,10 +89,10 @@ impl ExponentiatedSgdConfig {
     /// scale of a split is not above 0.
     pub fn try_build(&self) -> Result<Exponentiated<ExponentiatedSgd>, Error> {
         if let Some(momentum) = &self.momentum {
-            check_rate("momentum", momentum.momentum)?;
-            check_rate("dampening", momentum.dampening)?;
+            init::check_below_one("momentum", momentum.momentum)?;
+            init::check_below_one("dampening", momentum.dampening)?;
         }
-        check_decay(self.weight_decay)?;
+        init::check_not_negative("weight_decay", self.weight_decay)?;
         self.unconstrained.check()?;
         Ok(Exponentiated {
             rule: ExponentiatedSgd {
