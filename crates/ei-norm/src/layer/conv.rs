@@ -137,27 +137,6 @@ impl<O: Options> LayerConfig<O, Conv2d> {
             circuit: O::default(),
         }
     }
-
-    /// Sets the step from one window to the next, down and across.
-    #[must_use]
-    pub fn with_stride(mut self, stride: [usize; 2]) -> Self {
-        self.geometry.stride = stride;
-        self
-    }
-
-    /// Sets the step from one element of a window to the next.
-    #[must_use]
-    pub fn with_dilation(mut self, dilation: [usize; 2]) -> Self {
-        self.geometry.dilation = dilation;
-        self
-    }
-
-    /// Sets the padding.
-    #[must_use]
-    pub fn with_padding(mut self, padding: PaddingConfig2d) -> Self {
-        self.geometry.padding = padding;
-        self
-    }
 }
 
 impl<C: Circuit> Layer<C, Conv2d> {

@@ -89,27 +89,6 @@ impl<O: Options> LayerConfig<O, Recurrent> {
             circuit: O::default(),
         }
     }
-
-    /// Sets φ.
-    #[must_use]
-    pub fn with_activation(mut self, activation: NonNegativeActivation) -> Self {
-        self.geometry.activation = activation;
-        self
-    }
-
-    /// Whether a neuron may excite itself.
-    #[must_use]
-    pub fn with_autapses(mut self, autapses: bool) -> Self {
-        self.geometry.autapses = autapses;
-        self
-    }
-
-    /// Whether sequences are `[batch, steps, features]`; if not, `[steps, batch, features]`.
-    #[must_use]
-    pub fn with_batch_first(mut self, batch_first: bool) -> Self {
-        self.geometry.batch_first = batch_first;
-        self
-    }
 }
 
 /// The results of a layer for a sequence.

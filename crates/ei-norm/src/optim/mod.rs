@@ -12,8 +12,7 @@ mod state;
 
 pub use corrected::{CorrectedSgd, CorrectedSgdConfig};
 pub use exponentiated::{
-    Exponentiated, ExponentiatedAdam, ExponentiatedAdamConfig, ExponentiatedSgd,
-    ExponentiatedSgdConfig, Unconstrained,
+    Exponentiated, ExponentiatedAdamConfig, ExponentiatedSgdConfig, Unconstrained,
 };
 pub use per_network::PerNetwork;
 pub use projected::Projected;

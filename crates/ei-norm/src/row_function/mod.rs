@@ -120,8 +120,7 @@ pub(crate) fn apply<F: RowFunction<R>, const R: usize, const D: usize>(
         return (unrows(in_operations(&function, rows(x)), shape), pass);
     }
     let mut parents = vec![x.into_dispatch()];
-    parents.extend(function.readers().into_iter().map(Tensor::into_dispatch));
-    parents.extend(function.others());
+    parents.extend(weights(&function));
     let output = attach(
         unrows(z, shape),
         parents,
@@ -143,6 +142,12 @@ pub(crate) fn apply<F: RowFunction<R>, const R: usize, const D: usize>(
         },
     );
     (output, pass)
+}
+
+/// The weights of a function, in the order of the flags of its backward pass.
+fn weights<const D: usize>(function: &impl RowFunction<D>) -> impl Iterator<Item = DispatchTensor> {
+    let readers = function.readers().into_iter();
+    readers.map(Tensor::into_dispatch).chain(function.others())
 }
 
 /// [`apply`] in plain autodiff, for a backend without our nodes.

@@ -10,7 +10,7 @@
 use burn::backend::{DispatchTensor, TensorMetadata};
 use burn::tensor::{Bool, Shape, Tensor};
 
-use super::{Pass, RowFunction, in_operations, rows, to_input, unrows};
+use super::{Pass, RowFunction, in_operations, rows, to_input, unrows, weights};
 use crate::activation::NonNegativeActivation;
 use crate::autodiff::{attach, is_listed};
 use crate::context;
@@ -147,8 +147,7 @@ impl<F: RowFunction> Way<F> {
         let has_initial = self.sequence.initial.is_some();
         let mut parents = vec![x.into_dispatch()];
         parents.extend(self.sequence.initial.clone().map(Tensor::into_dispatch));
-        parents.extend(function.readers().into_iter().map(Tensor::into_dispatch));
-        parents.extend(function.others());
+        parents.extend(weights(function));
         let way = Self {
             sequence: self.sequence.without_graph(),
             ..self
@@ -287,8 +286,7 @@ fn nothing<F: RowFunction>(function: F, sequence: Sequence) -> (Tensor<3>, Pass)
     }
     let mut parents = vec![x.into_dispatch()];
     parents.extend(sequence.initial.map(Tensor::into_dispatch));
-    parents.extend(function.readers().into_iter().map(Tensor::into_dispatch));
-    parents.extend(function.others());
+    parents.extend(weights(&function));
     let shapes: Vec<_> = parents.iter().map(TensorMetadata::shape).collect();
     let states = attach(states, parents, move |_: Tensor<3>, wanted| {
         let zeros = |shape: &Shape| -> DispatchTensor {

@@ -3,8 +3,9 @@ use burn::optim::{LearningRate, ModuleOptimizer, RecordState, StateSink, StateSo
 use burn::tensor::{Device, Tensor};
 
 use super::{Exponentiated, Memory, Rule, Unconstrained, multiply};
+use crate::Error;
+use crate::init::{self, or_panic};
 use crate::optim::state::{put, take};
-use crate::{Error, init};
 
 /// Configuration of exponentiated gradient descent with the moments of Adam:
 ///
@@ -51,16 +52,7 @@ pub struct ExponentiatedAdamConfig {
     pub unconstrained: Unconstrained,
 }
 
-/// See [`ExponentiatedAdamConfig`].
-#[derive(Debug, Clone)]
-pub struct ExponentiatedAdam {
-    beta_1: f64,
-    beta_2: f64,
-    epsilon: f64,
-    weight_decay: f64,
-}
-
-/// The running moments of [`ExponentiatedAdam`].
+/// The running moments.
 #[derive(Debug, Clone)]
 pub struct Moments<const D: usize> {
     /// The number of steps made.
@@ -69,51 +61,23 @@ pub struct Moments<const D: usize> {
     second: Tensor<D>,
 }
 
+builders!(ExponentiatedAdamConfig);
+
 impl ExponentiatedAdamConfig {
-    /// The optimizer of a module.
-    ///
-    /// # Panics
-    ///
-    /// Where [`try_build`](Self::try_build) returns an error.
-    pub fn init(&self) -> ModuleOptimizer {
-        ModuleOptimizer::from(self.build())
-    }
-
-    /// The bare optimizer, for a group of parameters.
-    ///
-    /// # Panics
-    ///
-    /// Where [`try_build`](Self::try_build) returns an error.
-    pub fn build(&self) -> Exponentiated<ExponentiatedAdam> {
-        init::or_panic(self.try_build())
-    }
-
-    /// The bare optimizer, for a group of parameters.
-    ///
-    /// # Errors
-    ///
-    /// If β₁ or β₂ is not in 0..1, ε or the weight decay is negative or not finite, or the scale of a split
-    /// is not above 0.
-    pub fn try_build(&self) -> Result<Exponentiated<ExponentiatedAdam>, Error> {
+    fn check(&self) -> Result<(), Error> {
         init::check_below_one("beta_1", self.beta_1)?;
         init::check_below_one("beta_2", self.beta_2)?;
         init::check_not_negative("epsilon", self.epsilon)?;
-        init::check_not_negative("weight_decay", self.weight_decay)?;
-        self.unconstrained.check()?;
-        Ok(Exponentiated {
-            rule: ExponentiatedAdam {
-                beta_1: self.beta_1,
-                beta_2: self.beta_2,
-                epsilon: self.epsilon,
-                weight_decay: self.weight_decay,
-            },
-            unconstrained: self.unconstrained,
-        })
+        init::check_not_negative("weight_decay", self.weight_decay)
     }
 }
 
-impl Rule for ExponentiatedAdam {
+impl Rule for ExponentiatedAdamConfig {
     type Memory<const D: usize> = Moments<D>;
+
+    fn unconstrained(&self) -> Unconstrained {
+        self.unconstrained
+    }
 
     fn step<const D: usize>(
         &self,

@@ -1,10 +1,50 @@
 //! Exponentiated gradient: multiplicative steps, which keep every sign.
 
+/// The optimizers of a configuration.
+macro_rules! builders {
+    ($config:ident) => {
+        impl $config {
+            /// The optimizer of a module.
+            ///
+            /// # Panics
+            ///
+            /// Where [`try_build`](Self::try_build) returns an error.
+            #[track_caller]
+            pub fn init(&self) -> ModuleOptimizer {
+                ModuleOptimizer::from(self.build())
+            }
+
+            /// The bare optimizer, for a group of parameters.
+            ///
+            /// # Panics
+            ///
+            /// Where [`try_build`](Self::try_build) returns an error.
+            #[track_caller]
+            pub fn build(&self) -> Exponentiated<Self> {
+                or_panic(self.try_build())
+            }
+
+            /// The bare optimizer, for a group of parameters.
+            ///
+            /// # Errors
+            ///
+            /// If the decay rate of a running mean is not in 0..1, ε or the weight decay is negative or not
+            /// finite, or the scale of a split is not above 0.
+            pub fn try_build(&self) -> Result<Exponentiated<Self>, Error> {
+                self.check()?;
+                self.unconstrained.check()?;
+                let rule = self.clone();
+                Ok(Exponentiated { rule })
+            }
+        }
+    };
+}
+
 mod adam;
 mod sgd;
 
-pub use adam::{ExponentiatedAdam, ExponentiatedAdamConfig};
-pub use sgd::{ExponentiatedSgd, ExponentiatedSgdConfig};
+pub use adam::ExponentiatedAdamConfig;
+pub use sgd::ExponentiatedSgdConfig;
 
 use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
@@ -48,10 +88,13 @@ impl Unconstrained {
     }
 }
 
-/// A multiplicative step of values that keep their signs.
+/// A configuration of multiplicative steps, which keep the signs of values.
 pub trait Rule: Clone + Send + Sync + 'static {
     /// The rule's memory of earlier gradients.
     type Memory<const D: usize>: Memory<D>;
+
+    /// The treatment of parameters that may have any sign.
+    fn unconstrained(&self) -> Unconstrained;
 
     /// The values after a step, and the new memory.
     fn step<const D: usize>(
@@ -69,11 +112,10 @@ pub trait Memory<const D: usize>: Clone + RecordState {
     fn to_device(self, device: &Device) -> Self;
 }
 
-/// An optimizer of multiplicative steps: [`ExponentiatedSgd`] or [`ExponentiatedAdam`].
+/// The optimizer of an [`ExponentiatedSgdConfig`] or an [`ExponentiatedAdamConfig`].
 #[derive(Debug, Clone)]
 pub struct Exponentiated<R> {
     rule: R,
-    unconstrained: Unconstrained,
 }
 
 /// The state of one parameter.
@@ -95,7 +137,7 @@ impl<R: Rule> Optimizer for Exponentiated<R> {
         grad: Tensor<D>,
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
-        let scale = match self.unconstrained {
+        let scale = match self.rule.unconstrained() {
             Unconstrained::Split { scale } if !is_constrained() => scale,
             _ => {
                 let memory = state.map(|state| state.memory);

@@ -4,8 +4,9 @@ use burn::optim::{LearningRate, ModuleOptimizer, RecordState, StateSink, StateSo
 use burn::tensor::{Device, Tensor};
 
 use super::{Exponentiated, Memory, Rule, Unconstrained, multiply};
+use crate::Error;
+use crate::init::{self, or_panic};
 use crate::optim::state::{put, take};
-use crate::{Error, init};
 
 /// Configuration of exponentiated gradient descent, with momentum and weight decay:
 ///
@@ -51,61 +52,28 @@ pub struct ExponentiatedSgdConfig {
     pub unconstrained: Unconstrained,
 }
 
-/// See [`ExponentiatedSgdConfig`].
-#[derive(Debug, Clone)]
-pub struct ExponentiatedSgd {
-    momentum: Option<MomentumConfig>,
-    weight_decay: f64,
-}
-
-/// The velocity v of [`ExponentiatedSgd`]; none without momentum.
+/// The velocity v; none without momentum.
 #[derive(Debug, Clone)]
 pub struct Velocity<const D: usize>(Option<Tensor<D>>);
 
+builders!(ExponentiatedSgdConfig);
+
 impl ExponentiatedSgdConfig {
-    /// The optimizer of a module.
-    ///
-    /// # Panics
-    ///
-    /// Where [`try_build`](Self::try_build) returns an error.
-    pub fn init(&self) -> ModuleOptimizer {
-        ModuleOptimizer::from(self.build())
-    }
-
-    /// The bare optimizer, for a group of parameters.
-    ///
-    /// # Panics
-    ///
-    /// Where [`try_build`](Self::try_build) returns an error.
-    pub fn build(&self) -> Exponentiated<ExponentiatedSgd> {
-        init::or_panic(self.try_build())
-    }
-
-    /// The bare optimizer, for a group of parameters.
-    ///
-    /// # Errors
-    ///
-    /// If momentum or dampening is not in 0..1, the weight decay is negative or not finite, or the
-    /// scale of a split is not above 0.
-    pub fn try_build(&self) -> Result<Exponentiated<ExponentiatedSgd>, Error> {
+    fn check(&self) -> Result<(), Error> {
         if let Some(momentum) = &self.momentum {
             init::check_below_one("momentum", momentum.momentum)?;
             init::check_below_one("dampening", momentum.dampening)?;
         }
-        init::check_not_negative("weight_decay", self.weight_decay)?;
-        self.unconstrained.check()?;
-        Ok(Exponentiated {
-            rule: ExponentiatedSgd {
-                momentum: self.momentum.clone(),
-                weight_decay: self.weight_decay,
-            },
-            unconstrained: self.unconstrained,
-        })
+        init::check_not_negative("weight_decay", self.weight_decay)
     }
 }
 
-impl Rule for ExponentiatedSgd {
+impl Rule for ExponentiatedSgdConfig {
     type Memory<const D: usize> = Velocity<D>;
+
+    fn unconstrained(&self) -> Unconstrained {
+        self.unconstrained
+    }
 
     fn step<const D: usize>(
         &self,
