@@ -126,35 +126,6 @@ impl Error {
     }
 }
 
-/// Checks the shape of a tensor that a user supplies.
-pub(crate) fn check_shape<const D: usize>(
-    parameter: &'static str,
-    found: [usize; D],
-    expected: [usize; D],
-) -> Result<(), Error> {
-    if found == expected {
-        return Ok(());
-    }
-    Err(Error::Shape {
-        parameter,
-        found: found.to_vec(),
-        expected: expected.to_vec(),
-    })
-}
-
-/// Checks the last axis of a tensor that a user supplies.
-pub(crate) fn check_last<const D: usize>(
-    parameter: &'static str,
-    found: [usize; D],
-    last: usize,
-) -> Result<(), Error> {
-    let mut expected = found;
-    if let Some(size) = expected.last_mut() {
-        *size = last;
-    }
-    check_shape(parameter, found, expected)
-}
-
 /// Joins lines: text from a file may contain line breaks.
 #[cfg(feature = "import")]
 fn on_one_line(text: &str) -> String {

@@ -1,4 +1,4 @@
-//! Initial weights, and checks shared by configurations.
+//! Initial weights.
 //!
 //! All weights are drawn on the host in f64 from one generator. `try_init_with` therefore gives the same
 //! weights for a seed on every backend, up to the rounding of its dtype. `init` and `try_init` seed the
@@ -20,6 +20,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp, LogNormal};
 
+use crate::check::{check_elements, check_fraction, check_size};
 use crate::circuit::Wiring;
 use crate::{Error, read};
 
@@ -305,7 +306,7 @@ macro_rules! seeded_by_device {
         /// Where [`try_init`](Self::try_init) returns an error.
         #[track_caller]
         pub fn init(&self, device: &Device) -> $made {
-            crate::init::or_panic(self.try_init(device))
+            crate::check::or_panic(self.try_init(device))
         }
 
         /// Creates the module with weights drawn by the seed of the device.
@@ -323,78 +324,4 @@ pub(crate) use seeded_by_device;
 /// A matrix on a device, in the device's default float dtype.
 pub(crate) fn matrix(values: Vec<f64>, shape: [usize; 2], device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(values, shape), device)
-}
-
-/// Panics with the message of an error, for functions that return no `Result`.
-#[track_caller]
-pub(crate) fn or_panic<T>(result: Result<T, Error>) -> T {
-    match result {
-        Ok(value) => value,
-        Err(error) => panic!("{error}"),
-    }
-}
-
-/// The maximal number of elements of a parameter: GPU kernels count with 32 bits.
-const MAX_ELEMENTS: usize = u32::MAX as usize;
-
-pub(crate) fn check_size(name: &'static str, size: usize) -> Result<(), Error> {
-    match size {
-        0 => Err(Error::config(name, size, "at least 1")),
-        1..=MAX_ELEMENTS => Ok(()),
-        _ => Err(Error::config(name, size, "at most 4294967295")),
-    }
-}
-
-/// The number of elements of a parameter of this shape.
-pub(crate) fn check_elements(shape: &[usize]) -> Result<usize, Error> {
-    let elements = shape
-        .iter()
-        .try_fold(1usize, |all, size| all.checked_mul(*size));
-    elements
-        .filter(|elements| *elements <= MAX_ELEMENTS)
-        .ok_or_else(|| {
-            let shape = format!("{shape:?}");
-            Error::config(
-                "the shape of a parameter",
-                shape,
-                "up to 4294967295 elements",
-            )
-        })
-}
-
-/// Fails unless the value is allowed.
-pub(crate) fn check(
-    is_allowed: bool,
-    name: &'static str,
-    value: f64,
-    allowed: &'static str,
-) -> Result<(), Error> {
-    match is_allowed {
-        true => Ok(()),
-        false => Err(Error::config(name, value, allowed)),
-    }
-}
-
-pub(crate) fn check_finite(name: &'static str, value: f64) -> Result<(), Error> {
-    check(value.is_finite(), name, value, "a finite number")
-}
-
-pub(crate) fn check_not_negative(name: &'static str, value: f64) -> Result<(), Error> {
-    let is_allowed = value.is_finite() && value >= 0.0;
-    check(is_allowed, name, value, "a finite number of at least 0")
-}
-
-pub(crate) fn check_positive(name: &'static str, value: f64) -> Result<(), Error> {
-    let is_allowed = value.is_finite() && value > 0.0;
-    check(is_allowed, name, value, "a finite number above 0")
-}
-
-pub(crate) fn check_fraction(name: &'static str, value: f64) -> Result<(), Error> {
-    check((0.0..=1.0).contains(&value), name, value, "0 to 1")
-}
-
-#[cfg(feature = "optim")]
-pub(crate) fn check_below_one(name: &'static str, value: f64) -> Result<(), Error> {
-    let allowed = "0 up to, but not including, 1";
-    check((0.0..1.0).contains(&value), name, value, allowed)
 }

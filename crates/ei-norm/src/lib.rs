@@ -73,6 +73,7 @@ pub mod optim;
 
 mod activation;
 mod autodiff;
+mod check;
 mod context;
 mod error;
 mod error_norm;

@@ -3,12 +3,11 @@
 use burn::module::Module;
 use burn::tensor::{Tensor, activation::relu};
 
+use crate::check::{check_shape, or_panic};
 use crate::dale::constrained_values;
-use crate::error::check_shape;
 use crate::functional::{
     BackwardRule, Normalization, mean, normalize, normalize_backward, variance,
 };
-use crate::init::or_panic;
 use crate::matmul::product;
 use crate::{EiLinear, GradNormMode, INormLinear, read};
 

@@ -8,10 +8,10 @@ use super::{
     Circuit, Currents, EiFunction, Options, Wiring, bias_weight, check_bias, excitatory, sealed,
     val, with_autapses_of, zero_bias,
 };
+use crate::check::{check_last, check_shape, or_panic};
 use crate::dale::{Plasticity, Sign, Weight};
-use crate::error::{check_last, check_shape};
 use crate::functional::excite;
-use crate::init::{self, Column, or_panic};
+use crate::init::{self, Column};
 use crate::{Error, read};
 
 /// A circuit whose inputs excite or inhibit ("column EI", Cornford et al. 2021):

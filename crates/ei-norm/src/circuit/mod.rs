@@ -42,8 +42,8 @@ use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
 use crate::Error;
+use crate::check::check_shape;
 use crate::dale::{Plasticity, Role, Sign, Weight, mask};
-use crate::error::check_shape;
 use crate::init::{EiDraw, matrix};
 use crate::row_function::{Pass, RowFunction};
 

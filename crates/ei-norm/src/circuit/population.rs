@@ -5,12 +5,11 @@ use burn::tensor::{Bool, Device, Tensor, TensorData};
 
 use super::values::Values;
 use super::{Circuit, LearnsLocally, sealed};
+use crate::check::{check_shape, or_panic};
 use crate::dale::Weight;
-use crate::error::check_shape;
 #[cfg(doc)]
 use crate::functional;
 use crate::functional::{BackwardRule, Normalization, normalize_features};
-use crate::init::or_panic;
 use crate::row_function::{self, Pass, Vector};
 use crate::statistics::Features;
 use crate::{Error, context};

@@ -11,10 +11,10 @@ use super::{
 };
 use crate::Error;
 use crate::autodiff::Errors;
+use crate::check::{check_not_negative, check_shape};
 use crate::dale::{Role, Weight};
-use crate::error::check_shape;
 use crate::functional::excite;
-use crate::init::{self, Iclr, Inhibitory};
+use crate::init::{Iclr, Inhibitory};
 use crate::matmul::{add_product, product};
 use crate::row_function::{Activity, RowFunction, Vector, add_bias, exactly, sum_over_rows};
 use crate::statistics::Features;
@@ -137,7 +137,7 @@ impl Circuit for Shunting {
     type Weights = ShuntingWeights;
 
     fn from_weights(weights: ShuntingWeights) -> Result<Self, Error> {
-        init::check_not_negative("epsilon", weights.epsilon)?;
+        check_not_negative("epsilon", weights.epsilon)?;
         let sizes @ [_, d_output] = weights.w_ex.dims();
         check_inhibition(["w_ix", "w_ei"], &weights.w_ix, &weights.w_ei, sizes)?;
         check_shape("alpha", weights.alpha.dims(), [weights.w_ix.dims()[1]])?;

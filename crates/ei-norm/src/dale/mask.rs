@@ -24,7 +24,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 use rand::{Rng, RngExt};
 
-use crate::init::check_fraction;
+use crate::check::check_fraction;
 use crate::{Error, read};
 
 /// All connections except the diagonal: no unit of a recurrent layer connects to itself.

@@ -11,7 +11,7 @@ use super::mask::Mask;
 use super::scope::{self, Storage, Values, Visible};
 use super::{NonNegative, Role, Sign, on_inner};
 use crate::autodiff::node_of;
-use crate::error::check_shape;
+use crate::check::check_shape;
 use crate::{Error, context, read};
 
 /// Whether a parameter learns.

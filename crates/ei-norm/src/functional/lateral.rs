@@ -2,9 +2,8 @@
 
 use burn::tensor::Tensor;
 
-use crate::error::check_last;
+use crate::check::{check_last, or_panic};
 use crate::error_norm::{self, GradNormMode};
-use crate::init::or_panic;
 use crate::statistics::{Features, mean};
 
 /// δ − Σ_j w_j δ_j: every neuron is inhibited by the same weighted sum of errors.

@@ -1,9 +1,8 @@
 use burn::tensor::Tensor;
 
 use crate::autodiff::{attach, is_listed};
-use crate::error::check_shape;
+use crate::check::{check_shape, or_panic};
 use crate::error_norm::GradNormMode;
-use crate::init::or_panic;
 use crate::statistics::{Features, mean, row_std};
 
 /// The normalization of the forward activity; all variants are without gain and bias.

@@ -2,9 +2,8 @@
 
 use burn::tensor::Tensor;
 
+use crate::check::{check_last, or_panic};
 use crate::circuit::{EiFunction, check_bias, check_inhibition};
-use crate::error::check_last;
-use crate::init::or_panic;
 use crate::row_function::{self, Vector};
 use crate::statistics::Features;
 

@@ -1,7 +1,7 @@
 use burn::tensor::{DType, Tensor};
 
 use super::map_grad;
-use crate::init::{check_not_negative, or_panic};
+use crate::check::{check_not_negative, or_panic};
 
 /// Returns `x`; in the backward pass the error of each example is scaled down to the Euclidean norm
 /// `max_norm` if its norm is larger (Pascanu et al. 2013).

@@ -10,6 +10,7 @@ use burn::tensor::{Device, Tensor, assert_shape};
 use rand::Rng;
 
 use super::{lock, map_grad, norm};
+use crate::check::{check, check_size};
 use crate::dale::{self, Weight};
 use crate::functional::{lateral, lateral_update};
 use crate::row_function::rows;
@@ -39,7 +40,7 @@ impl LearnedLateralConfig {
         device: &Device,
         rng: &mut impl Rng,
     ) -> Result<LearnedLateral, Error> {
-        init::check_size("features", self.features)?;
+        check_size("features", self.features)?;
         let weights = norm::draw_lateral(self.features, device, rng);
         LearnedLateral::with_weights(weights, self.rate)
     }
@@ -165,9 +166,9 @@ impl LearnedLateral {
     ///
     /// If there are no weights, one is negative or not finite, or the rate is not at least 0 and less than 2.
     pub fn with_weights(weights: Tensor<1>, rate: f64) -> Result<Self, Error> {
-        init::check_size("features", weights.dims()[0])?;
+        check_size("features", weights.dims()[0])?;
         let allowed = "at least 0 and less than 2";
-        init::check((0.0..2.0).contains(&rate), "rate", rate, allowed)?;
+        check((0.0..2.0).contains(&rate), "rate", rate, allowed)?;
         let weights = norm::fixed(weights);
         dale::check(&weights)?;
         Ok(Self {

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::{lock, map_grad};
-use crate::init::{check_not_negative, or_panic};
+use crate::check::{check_not_negative, or_panic};
 
 /// The source of the noise of [`noise_grad`]: a random generator for each use, all from one seed.
 ///

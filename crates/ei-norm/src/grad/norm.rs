@@ -4,10 +4,10 @@ use burn::tensor::{Device, Tensor, TensorData, assert_shape};
 use rand::Rng;
 use rand_distr::{Distribution, OpenClosed01};
 
+use crate::check::{check_last, check_not_negative, check_shape, check_size, or_panic};
 use crate::dale::{Plasticity, Sign, Weight};
-use crate::error::{check_last, check_shape};
 use crate::error_norm::{self, ErrorNorm, GradNormMode};
-use crate::init::{self, or_panic};
+use crate::init;
 use crate::statistics::Features;
 use crate::{Error, map_grad};
 
@@ -105,8 +105,8 @@ impl GradNormConfig {
     ///
     /// If there are no features, or ε is negative or not finite.
     pub fn try_init_with(&self, device: &Device, rng: &mut impl Rng) -> Result<GradNorm, Error> {
-        init::check_size("features", self.features)?;
-        init::check_not_negative("epsilon", self.epsilon)?;
+        check_size("features", self.features)?;
+        check_not_negative("epsilon", self.epsilon)?;
         let lateral_weights = (self.mode == GradNormMode::Lateral)
             .then(|| fixed(draw_lateral(self.features, device, rng)));
         Ok(GradNorm {

@@ -1,7 +1,7 @@
 use burn::tensor::Tensor;
 
 use super::map_grad;
-use crate::init::{check_finite, check_not_negative, or_panic};
+use crate::check::{check_finite, check_not_negative, or_panic};
 
 /// Returns `x`; in the backward pass its error is multiplied by `factor`.
 ///

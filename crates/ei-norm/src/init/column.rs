@@ -4,8 +4,9 @@ use std::f64::consts::TAU;
 
 use rand::Rng;
 
-use super::{check_positive, exponential};
+use super::exponential;
 use crate::Error;
+use crate::check::check_positive;
 use crate::circuit::Wiring;
 
 /// The presynaptic units of a circuit; the last n_i inhibit.

@@ -4,8 +4,9 @@ use std::f64::consts::TAU;
 
 use rand::Rng;
 
-use super::{EiDraw, check_size, exponential, input_means};
+use super::{EiDraw, exponential, input_means};
 use crate::Error;
+use crate::check::check_size;
 use crate::circuit::Wiring;
 
 /// W_ex from Exp(scale s), s = sqrt(2π/(d(2π−1))) for d inputs; the fields select the inhibition.

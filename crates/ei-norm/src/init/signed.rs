@@ -2,8 +2,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, LogNormal};
 
-use super::{check_elements, check_positive, check_size};
 use crate::Error;
+use crate::check::{check_elements, check_positive, check_size};
 
 /// Initial weights for networks in which each weight keeps a random sign, as under exponentiated gradient:
 /// lognormal × random sign.

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::check_positive;
+use crate::check::check_positive;
 use crate::{Error, read};
 
 /// The spectral radius of a square matrix: the largest absolute value of its eigenvalues.

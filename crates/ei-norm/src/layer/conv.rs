@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::patches::{flatten, patches, unflatten};
 use super::{Geometry, Layer, LayerConfig};
 use crate::Error;
+use crate::check::{check_shape, check_size};
 use crate::circuit::{Circuit, Currents, LearnsLocally, Options, Wiring};
-use crate::error::check_shape;
-use crate::init::check_size;
 use crate::row_function::{self, Pass};
 
 /// Positions of an image: the circuit reads the patch at each position. Stride, dilation and padding have the

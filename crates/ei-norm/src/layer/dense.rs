@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Geometry, Layer, LayerConfig};
 use crate::Error;
+use crate::check::check_size;
 use crate::circuit::{Circuit, Currents, LearnsLocally, Options, Wiring};
-use crate::init::check_size;
 use crate::row_function::{self, Pass};
 
 /// Rows: the last axis of the input holds the features, all other axes hold rows.

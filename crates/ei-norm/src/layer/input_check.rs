@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
-use crate::{Error, dale, init, read};
+use crate::check::or_panic;
+use crate::{Error, dale, read};
 
 /// A check that the input of a layer is ≥ 0, enabled for each layer separately. It is off by default and then
 /// costs nothing.
@@ -77,6 +78,6 @@ impl InputCheck {
     /// With the message of the error.
     #[track_caller]
     pub(crate) fn assert<const D: usize>(&self, x: &Tensor<D>) {
-        init::or_panic(self.check(x));
+        or_panic(self.check(x));
     }
 }

@@ -30,12 +30,12 @@ use burn::tensor::{Device, Tensor};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::check::{check_elements, check_shape};
 use crate::circuit::{
     Circuit, ColumnEi, ColumnEiOptions, Currents, Ei, EiOptions, INorm, INormOptions,
     LearnsLocally, Options, Shunting, ShuntingOptions, Wiring,
 };
-use crate::error::check_shape;
-use crate::init::{self, check_elements};
+use crate::init;
 use crate::{Error, dale};
 
 pub use conv::Conv2d;

@@ -4,9 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Geometry, Layer, LayerConfig, RnnState};
 use crate::activation::NonNegativeActivation;
+use crate::check::{check, check_shape, check_size, or_panic};
 use crate::circuit::{Circuit, Currents, LearnsLocally, Options, Recurrence, Wiring};
-use crate::error::check_shape;
-use crate::init::{check_size, or_panic};
 use crate::row_function::sequence::{self, Sequence};
 use crate::row_function::{Pass, RowFunction};
 use crate::{Error, context};
@@ -341,10 +340,9 @@ impl<C: LearnsLocally> Padded<'_, C> {
 fn absent(lengths: &[usize], x: &Tensor<3>) -> Tensor<3, Bool> {
     let [steps, batch, _] = x.dims();
     or_panic(check_shape("lengths", [lengths.len()], [batch]));
-    if let Some(length) = lengths.iter().find(|length| **length > steps) {
-        let allowed = "at most the number of steps of the input";
-        or_panic::<()>(Err(Error::config("lengths", length, allowed)));
-    }
+    let longest = lengths.iter().copied().max().unwrap_or(0);
+    let allowed = "at most the number of steps of the input";
+    or_panic(check(longest <= steps, "lengths", longest, allowed));
     let absent: Vec<bool> = (0..steps)
         .flat_map(|step| lengths.iter().map(move |length| step >= *length))
         .collect();

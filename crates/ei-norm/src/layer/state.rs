@@ -1,6 +1,7 @@
 use burn::tensor::{Tensor, assert_shape};
 
-use crate::{Error, init, read};
+use crate::check::{check, or_panic};
+use crate::{Error, read};
 
 /// The activity h ≥ 0 of a recurrent layer at one step, `[batch, d_hidden]`.
 ///
@@ -28,7 +29,7 @@ impl RnnState {
     ///
     /// If an activity is negative.
     pub fn new(hidden: Tensor<2>) -> Self {
-        init::or_panic(Self::try_new(hidden))
+        or_panic(Self::try_new(hidden))
     }
 
     /// A state with these activities, `[batch, d_hidden]`. Their values are read from the device.
@@ -39,9 +40,7 @@ impl RnnState {
     pub fn try_new(hidden: Tensor<2>) -> Result<Self, Error> {
         let values = read::data(hidden.clone().inner());
         let lowest = values.iter::<f64>().fold(0.0, f64::min);
-        if lowest < 0.0 {
-            return Err(Error::config("state", lowest, "no negative value"));
-        }
+        check(lowest >= 0.0, "state", lowest, "no negative value")?;
         Ok(Self::trusted(hidden))
     }
 

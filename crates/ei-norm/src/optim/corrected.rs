@@ -7,8 +7,8 @@ use burn::tensor::{Device, Tensor};
 
 use super::ProjectedSgd;
 use crate::Error;
+use crate::check::{check_below_one, or_panic};
 use crate::dale::{Role, RoleOf, Roles, is_constrained};
-use crate::init::{check_below_one, or_panic};
 use crate::read;
 
 /// Configuration of gradient descent with the corrections of Cornford et al. (2021) for layers with

@@ -3,8 +3,8 @@ use burn::optim::lr_scheduler::LrSchedulerConfig;
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLrScheduler, ModuleLrSchedulerConfig};
 
 use crate::Error;
+use crate::check::or_panic;
 use crate::dale::{Role, Roles};
-use crate::init::or_panic;
 
 /// Configuration of learning rates by [`Role`]: a base rate or schedule, and others for the parameters with
 /// given roles.

@@ -13,11 +13,12 @@ use super::{
     Circuit, Currents, LearnsLocally, bias_weight, check_bias, check_inhibition, excitatory,
     sealed, val,
 };
+use crate::check::check_not_negative;
 use crate::dale::{Plasticity, Role, Sign, Weight};
 use crate::functional::{excite, inhibit, inhibitory_loss};
 use crate::row_function::rows;
 use crate::statistics::mean_square;
-use crate::{Error, GradNorm, init};
+use crate::{Error, GradNorm};
 use function::INormFunction;
 use positions::joined;
 
@@ -66,7 +67,7 @@ impl Circuit for INorm {
     type Weights = INormWeights;
 
     fn from_weights(weights: INormWeights) -> Result<Self, Error> {
-        init::check_not_negative("epsilon", weights.epsilon)?;
+        check_not_negative("epsilon", weights.epsilon)?;
         let sizes @ [_, d_output] = weights.w_ex.dims();
         check_inhibition(["w_ix", "w_ei"], &weights.w_ix, &weights.w_ei, sizes)?;
         if let Some((u_ix, u_ei)) = &weights.divisive {

@@ -5,10 +5,11 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::INorm;
+use crate::check::{check_elements, or_panic};
 use crate::circuit::{
     Circuit, Options, Wiring, check_inhibition, no_inhibition, tensors, with_autapses_of, zero_bias,
 };
-use crate::init::{EiInitializer, Inhibitory, check_elements, or_panic};
+use crate::init::{EiInitializer, Inhibitory};
 use crate::{Error, GradNorm, GradNormConfig, GradNormMode, context};
 
 /// The values that are normalized together where an example has more than one row: the positions of an image,

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::{Exponentiated, Memory, Rule, Unconstrained, multiply};
 use crate::Error;
-use crate::init::{self, or_panic};
+use crate::check::{check_below_one, check_not_negative};
 use crate::optim::state::{put, take};
 
 /// Configuration of exponentiated gradient descent with the moments of Adam:
@@ -65,10 +65,10 @@ builders!(ExponentiatedAdamConfig);
 
 impl ExponentiatedAdamConfig {
     fn check(&self) -> Result<(), Error> {
-        init::check_below_one("beta_1", self.beta_1)?;
-        init::check_below_one("beta_2", self.beta_2)?;
-        init::check_not_negative("epsilon", self.epsilon)?;
-        init::check_not_negative("weight_decay", self.weight_decay)
+        check_below_one("beta_1", self.beta_1)?;
+        check_below_one("beta_2", self.beta_2)?;
+        check_not_negative("epsilon", self.epsilon)?;
+        check_not_negative("weight_decay", self.weight_decay)
     }
 }
 

@@ -21,7 +21,7 @@ macro_rules! builders {
             /// Where [`try_build`](Self::try_build) returns an error.
             #[track_caller]
             pub fn build(&self) -> Exponentiated<Self> {
-                or_panic(self.try_build())
+                crate::check::or_panic(self.try_build())
             }
 
             /// The bare optimizer, for a group of parameters.
@@ -51,8 +51,8 @@ use burn::tensor::{Device, Tensor};
 
 use super::state::{nested, put, take};
 use crate::Error;
+use crate::check::check_positive;
 use crate::dale::is_constrained;
-use crate::init::check_positive;
 
 /// The treatment of a parameter that may have any sign, such as a bias: every parameter that is not a
 /// [`Weight`](crate::dale::Weight) ≥ 0. A multiplicative step alone would never change its sign.

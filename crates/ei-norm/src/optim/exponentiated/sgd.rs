@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::{Exponentiated, Memory, Rule, Unconstrained, multiply};
 use crate::Error;
-use crate::init::{self, or_panic};
+use crate::check::{check_below_one, check_not_negative};
 use crate::optim::state::{put, take};
 
 /// Configuration of exponentiated gradient descent, with momentum and weight decay:
@@ -61,10 +61,10 @@ builders!(ExponentiatedSgdConfig);
 impl ExponentiatedSgdConfig {
     fn check(&self) -> Result<(), Error> {
         if let Some(momentum) = &self.momentum {
-            init::check_below_one("momentum", momentum.momentum)?;
-            init::check_below_one("dampening", momentum.dampening)?;
+            check_below_one("momentum", momentum.momentum)?;
+            check_below_one("dampening", momentum.dampening)?;
         }
-        init::check_not_negative("weight_decay", self.weight_decay)
+        check_not_negative("weight_decay", self.weight_decay)
     }
 }
 
