@@ -163,6 +163,43 @@ fn a_comparison_is_the_same_for_any_number_of_threads_and_writes_its_files() {
 }
 
 #[test]
+fn the_report_of_a_comparisons_store_is_of_its_last_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let compare = |epochs: &str| {
+        let conditions = ["--conditions", "inorm,inorm+full", "--seeds", "1"];
+        let short = ["--width", "8", "--epochs", epochs, "--out", "out"];
+        stdout(&luminosity(&[&conditions[..], &short[..]].concat(), path))
+    };
+    let first = compare("1");
+    let second = compare("2");
+    assert_ne!(first, second);
+    let names = std::fs::read_dir(path.join("out")).unwrap();
+    let names = names.map(|file| file.unwrap().path());
+    let store = names
+        .into_iter()
+        .find(|file| file.join("manifest.json").exists())
+        .unwrap();
+    let report = luminosity(&["report", store.to_str().unwrap()], path);
+    assert!(
+        stdout(&report).starts_with(second.trim()),
+        "{}",
+        stdout(&report)
+    );
+    assert!(
+        stderr(&report).contains("note: 2 other runs of the store"),
+        "{}",
+        stderr(&report)
+    );
+    assert_refused(
+        &["report", "out"],
+        path,
+        1,
+        &["out/manifest.json", "runs-*"],
+    );
+}
+
+#[test]
 fn a_table_and_a_verdict_are_printed() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["--epochs", "1", "--seeds", "1", "--width", "16"];
@@ -545,16 +582,17 @@ fn what_is_not_allowed_is_refused_in_one_line() {
     let unknown = ["train", "--condition", "inorm+ful"];
     assert_refused(&unknown, path, 2, &["inorm+ful", "inorm+full"]);
     assert_refused(&["train"], path, 2, &["--condition"]);
-    assert_refused(
-        &["--conditions", "inorm,inorm"],
-        path,
-        2,
-        &["inorm", "once"],
-    );
+    for (option, values, once) in [
+        ("--conditions", "ln+,inorm,inorm", "inorm once"),
+        ("--epsilon", "0,0.5,0", "0 once"),
+    ] {
+        let name = option.trim_start_matches('-').trim_end_matches('s');
+        assert_refused(&[option, values], path, 2, &[name, values, once]);
+    }
     assert_refused(&["--seeds", "0"], path, 2, &["seeds", "0"]);
     assert_refused(&["sweep", "--jobs", "0"], path, 2, &["jobs is 0"]);
     let twice = ["sweep", "--epsilons", "0,-0", "--dry-run"];
-    assert_refused(&twice, path, 2, &["each run once"]);
+    assert_refused(&twice, path, 2, &["epsilons is 0,0", "0 once"]);
     assert_refused(&["report", "a\nb"], path, 1, &["a\\nb"]);
     assert_refused(&["bogus"], path, 2, &["bogus"]);
     assert_refused(&["eval"], path, 2, &["--model"]);

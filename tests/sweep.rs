@@ -355,6 +355,17 @@ fn a_report_is_made_of_a_store_finished_or_not() {
     assert_eq!(packed.stdout, whole.stdout);
     let statistics = |folder: &str| std::fs::read(path.join(folder).join("statistics.csv"));
     assert_eq!(statistics("packed").unwrap(), statistics("whole").unwrap());
+    // A dry run tells what is left of a store, and refuses as the sweep would.
+    let dry = |sweep: &str| run(&format!("{sweep} --out store --dry-run"), path);
+    let left = String::from_utf8(dry(sweep).stdout).unwrap();
+    let squeezed = left.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        squeezed.contains("done 6 runs") && squeezed.contains("together 0 runs"),
+        "{left}"
+    );
+    let other = sweep.replace("--settings 2", "--settings 1");
+    assert!(line(&dry(&other)).contains("settings = 2"));
+
     // Unpacked, it is the same store again; unpacking adds only records that a store lacks.
     let unpack = |arguments: &str| line(&run(&format!("unpack {arguments}"), path));
     assert_eq!(unpack("store.jsonl.gz again"), "Added 6 records to again");
@@ -366,7 +377,6 @@ fn a_report_is_made_of_a_store_finished_or_not() {
     assert_eq!(read("again"), read("store"));
     let go_on = run(&format!("{sweep} --out again"), path);
     assert_eq!(go_on.stdout, b"complete: 6 of 6 done\n");
-    let other = sweep.replace("--settings 2", "--settings 1");
     assert!(run(&format!("{other} --out other"), path).status.success());
     assert!(unpack("store.jsonl.gz other").contains("settings"));
     assert_eq!(read("other").len(), 3);

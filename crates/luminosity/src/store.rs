@@ -65,10 +65,29 @@ impl Store {
                 manifest,
             }),
             None => {
-                let problem = "not there; allowed: the folder of a store, or a packed store";
+                let problem = "not there; allowed: the folder of a store (of a comparison: runs-* in \
+                               its folder), or a packed store";
                 Err(Error::file(&path, problem))
             }
         }
+    }
+
+    /// The contents of the store in `folder`, as the request `asked` would find it; none if there is no store.
+    /// Writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// The store was made for another request, or it cannot be read.
+    pub fn look(folder: &Path, asked: &Manifest, open: Open) -> Result<Option<Contents>, Error> {
+        let path = manifest_path(folder);
+        let Some(stored) = read_manifest(&path)? else {
+            return Ok(None);
+        };
+        let store = Self {
+            folder: folder.to_owned(),
+            manifest: asked.over(&stored, open, &path)?,
+        };
+        store.contents().map(Some)
     }
 
     /// Opens the store in `folder` for the request `asked`, or creates it. Files left by killed processes are

@@ -334,6 +334,25 @@ impl Request {
                 &format!("at most {MOST_RUNS}"),
             ));
         }
+        let numbers = |values: &[f64]| values.iter().map(f64::to_string).collect();
+        let lists: [(&str, Vec<String>); 3] = [
+            (
+                "conditions",
+                self.conditions.iter().map(ToString::to_string).collect(),
+            ),
+            ("epsilons", numbers(&self.epsilons)),
+            ("lambdas", numbers(&self.lambdas)),
+        ];
+        for (name, values) in lists {
+            let mut twice = values.iter().enumerate();
+            if let Some((_, value)) = twice.find(|(k, value)| values[..*k].contains(value)) {
+                return Err(Error::usage(
+                    name,
+                    values.join(","),
+                    &format!("{value} once"),
+                ));
+            }
+        }
         let runs = self.runs();
         runs.iter().try_for_each(|run| run.config.validate())?;
         let mut ids: Vec<_> = runs.iter().map(SweepRun::id).collect();

@@ -1,3 +1,5 @@
+//! One traversal of the parameters of a module, with what their weights announce.
+
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{DType, Tensor, TensorData};
 

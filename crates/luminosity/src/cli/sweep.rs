@@ -1,5 +1,7 @@
-//! The commands for sweeps: `sweep` fills a store, `report` reads a store, `pack` makes one file of a store.
+//! The commands for sweeps: `sweep` fills a store, `report` reads it, `pack` and `unpack` make one file of it and
+//! back.
 
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,7 +14,7 @@ use super::{print, say};
 use crate::data::Dataset;
 use crate::network::Task;
 use crate::record::{RunRecord, SweepRecord};
-use crate::report::Report;
+use crate::report::{Report, count};
 use crate::schedule::{self, AtOnce, Ending, Hear, Summary};
 use crate::store::{self, Manifest, Open, Problem, Store};
 use crate::sweep::{Request, SweepRun};
@@ -32,7 +34,17 @@ pub(super) fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Error> {
         jobs = shard.select(jobs);
     }
     check(&jobs, &data, device, at_once)?;
+    let open = match arguments.extend {
+        true => Open::Extend,
+        false => Open::Same,
+    };
+    let asked = Manifest::new(&request, data.sha256(), device);
     if arguments.dry_run {
+        if let Some(there) = Store::look(&arguments.out, &asked, open)? {
+            let all = jobs.len();
+            jobs.retain(|job| !there.records.contains_key(&job.id()));
+            print(&format!("{:<20}{:>5} runs\n", "done", all - jobs.len()))?;
+        }
         return dry_run(&request, &jobs, &data, device, at_once);
     }
     say(&format!(
@@ -40,11 +52,6 @@ pub(super) fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Error> {
         jobs.len(),
         arguments.out.display()
     ));
-    let open = match arguments.extend {
-        true => Open::Extend,
-        false => Open::Same,
-    };
-    let asked = Manifest::new(&request, data.sha256(), device);
     let store = Store::prepare(&arguments.out, &asked, open)?;
     let summary = make(&store, &jobs, &data, device, at_once)?;
     print(&format!("{summary}\n"))?;
@@ -62,13 +69,11 @@ pub(super) fn complete(
 ) -> Result<(Vec<SweepRecord>, Summary), Error> {
     let jobs = request.runs();
     let length = match request.steps {
-        Some(steps) => format!("{steps} steps"),
-        None => format!("{} epochs", request.epochs),
+        Some(steps) => count(steps, "step"),
+        None => count(request.epochs, "epoch"),
     };
-    say(&format!(
-        "{} runs of {length}, {at_once}, on {device}",
-        jobs.len()
-    ));
+    let runs = count(jobs.len(), "run");
+    say(&format!("{runs} of {length}, {at_once}, on {device}"));
     let asked = Manifest::new(request, data.sha256(), device);
     let store = Store::prepare(folder, &asked, Open::Join)?;
     let summary = make(&store, &jobs, data, device, at_once)?;
@@ -257,8 +262,21 @@ pub(super) fn report(arguments: &ReportArguments) -> Result<ExitCode, Error> {
     let request = contents.manifest.request();
     let request = request.map_err(|problem| Error::file(&arguments.store, problem))?;
     tell(&contents.problems);
-    let records: Vec<SweepRecord> = contents.records.into_values().collect();
-    let report = Report::new(&records, &request.runs())?;
+    // The store of a comparison may hold runs of earlier requests, with other epochs for example.
+    let runs = request.runs();
+    let asked: HashSet<String> = runs.iter().map(SweepRun::id).collect();
+    let (records, others): (BTreeMap<_, _>, BTreeMap<_, _>) = contents
+        .records
+        .into_iter()
+        .partition(|(id, _)| asked.contains(id));
+    if !others.is_empty() {
+        let others = count(others.len(), "other run");
+        say(&format!(
+            "note: {others} of the store, of earlier requests, left out"
+        ));
+    }
+    let records: Vec<SweepRecord> = records.into_values().collect();
+    let report = Report::new(&records, &runs)?;
     let written = report.write(&arguments.out)?;
     print(&format!("{}\n", report.summary()))?;
     for note in report.notes() {

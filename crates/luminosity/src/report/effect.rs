@@ -57,8 +57,12 @@ pub struct Effect {
     pub paired: Paired,
     /// Holm's adjusted p, over all effects with the same second condition.
     pub holm: Option<f64>,
-    /// Unpaired, as in the paper: Cliff's delta, Mann–Whitney's U and its two-sided p.
-    pub unpaired: [Option<f64>; 3],
+    /// Cliff's delta, unpaired.
+    pub cliffs_delta: Option<f64>,
+    /// Mann–Whitney's U, unpaired, as in the paper.
+    pub u: Option<f64>,
+    /// The two-sided p of U.
+    pub p_unpaired: Option<f64>,
 }
 
 impl Paired {
@@ -110,11 +114,9 @@ impl Effect {
             medians: (median(&own)?, median(&other)?),
             paired: Paired::new(differences)?,
             holm: None,
-            unpaired: [
-                cliffs_delta(&first, &second),
-                unpaired.map(|t| t.u),
-                unpaired.map(|t| t.p),
-            ],
+            cliffs_delta: cliffs_delta(&first, &second),
+            u: unpaired.map(|t| t.u),
+            p_unpaired: unpaired.map(|t| t.p),
         })
     }
 
@@ -254,7 +256,6 @@ pub fn table<'a>(effects: impl Iterator<Item = &'a Effect>) -> Table {
     ]);
     let row = |e: &Effect| -> Vec<Cell> {
         let (low, high) = e.paired.interval.unzip();
-        let [delta, u, unpaired] = e.unpaired;
         let (accuracy, error) = e.shares();
         vec![
             words(&e.of),
@@ -272,9 +273,9 @@ pub fn table<'a>(effects: impl Iterator<Item = &'a Effect>) -> Table {
             difference(Some(error), 0),
             fixed(Some(e.medians.0), 2),
             fixed(Some(e.medians.1), 2),
-            difference(delta, 2),
-            fixed(u, 1),
-            p(unpaired),
+            difference(e.cliffs_delta, 2),
+            fixed(e.u, 1),
+            p(e.p_unpaired),
         ]
     };
     table.rows = effects.map(row).collect();

@@ -18,6 +18,7 @@ mod text;
 mod verdict;
 
 pub use effect::Effect;
+pub use text::count;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -99,7 +100,7 @@ impl Report {
         Ok(Self {
             runs: runs::runs(&sorted)?,
             epochs: runs::epochs(&sorted)?,
-            verdicts: match task.is_the_papers {
+            verdicts: match task.differences.is_empty() {
                 true => verdict::verdicts(&samples),
                 false => Vec::new(),
             },
@@ -121,7 +122,8 @@ impl Report {
     pub fn write(&self, folder: &Path) -> Result<Vec<PathBuf>, Error> {
         let files = self.files()?;
         files::prepare_folder(folder)?;
-        for (name, content) in &files {
+        // The page comes last, so that where it is, its figures are too.
+        for (name, content) in files.iter().rev() {
             files::write(&folder.join(name), content)?;
         }
         for stale in names().filter(|name| files.iter().all(|file| file.0 != *name)) {

@@ -108,10 +108,11 @@ fn verdicts(report: &Report) -> String {
     let task = &report.task;
     if report.verdicts.is_empty() {
         let sentence = format!(
-            "The paper's claims are about multilayer perceptrons on Fashion-MNIST under variable luminosity. These \
-             runs are of {} ({}), so no claim is judged by them.",
+            "The paper's claims are about multilayer perceptrons of two hidden layers on Fashion-MNIST under \
+             variable luminosity. These runs are of {} ({}) and differ in {}, so no claim is judged by them.",
             task.words(),
-            task.network
+            task.network,
+            task.differences.join(", ")
         );
         return paragraph("", &sentence);
     }
@@ -262,7 +263,7 @@ fn run(report: &Report) -> String {
     let line = |(name, what): (&str, String)| {
         format!("<dt>{}</dt><dd>{}</dd>\n", escape(name), escape(&what))
     };
-    let missing = report.missing();
+    let missing: Vec<String> = report.samples.missing().collect();
     let missing = match missing.is_empty() {
         true => String::new(),
         false => format!(

@@ -20,8 +20,8 @@ pub struct Task {
     pub network: String,
     /// A description of the variation of the input.
     pub stimulus: String,
-    /// Whether data, network and variation are the paper's.
-    pub is_the_papers: bool,
+    /// The names of what is not the paper's: `data`, `network`, `stimulus`, or a setting of all its runs.
+    pub differences: Vec<&'static str>,
 }
 
 impl Task {
@@ -31,24 +31,28 @@ impl Task {
             let values: BTreeSet<&str> = records.iter().map(value).collect();
             values.into_iter().collect::<Vec<_>>().join(" and ")
         };
-        let papers = |r: &SweepRecord| {
-            let known = FASHION_MNIST.contains(&r.run.data_sha256.as_str());
+        let differences = |r: &SweepRecord| {
             let config = &r.run.config;
             let paper = RunConfig::of(config.network, config.condition, 0);
-            let same = (
-                config.depth,
-                config.batch_size,
-                config.optimizer,
-                config.init,
-            ) == (paper.depth, paper.batch_size, paper.optimizer, paper.init);
-            let same = same && config.clip_errors == paper.clip_errors;
-            known && same && network(config) == "mlp" && stimulus(config) == "luminosity"
+            [
+                ("data", !FASHION_MNIST.contains(&r.run.data_sha256.as_str())),
+                ("network", network(config) != "mlp"),
+                ("stimulus", stimulus(config) != "luminosity"),
+                ("depth", config.depth != paper.depth),
+                ("batch size", config.batch_size != paper.batch_size),
+                ("optimizer", config.optimizer != paper.optimizer),
+                ("init", config.init != paper.init),
+                ("clipped errors", config.clip_errors != paper.clip_errors),
+            ]
         };
+        let found = records.iter().flat_map(differences);
+        let found = found.filter_map(|(name, differs)| differs.then_some(name));
+        let found: BTreeSet<&str> = found.collect();
         Self {
             data: of(|r| short(&r.run.data)),
             network: of(|r| network(&r.run.config)),
             stimulus: of(|r| stimulus(&r.run.config)),
-            is_the_papers: records.iter().all(papers),
+            differences: found.into_iter().collect(),
         }
     }
 

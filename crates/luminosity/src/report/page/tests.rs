@@ -118,7 +118,9 @@ fn claims_are_judged_on_the_papers_task_alone_and_mixed_devices_are_named() {
     assert!(report.verdicts.is_empty());
     let html = html(&report);
     tags(&html);
-    assert!(html.contains("runs are of KMNIST under variable luminosity (mlp), so no claim"));
+    assert!(html.contains(
+        "runs are of KMNIST under variable luminosity (mlp) and differ in data, so no claim"
+    ));
     assert!(html.contains("different devices or processors, which round differently: cpu; a; b."));
     assert!(html.contains(
         "different versions of the program, whose numbers are the same bits: 1.0.0; 1.0.1."

@@ -90,7 +90,10 @@ pub fn draw(samples: &Samples, effects: &[Effect]) -> Result<(Vec<Plot>, Vec<Str
             }),
             Err(e @ FigureError::Png(_)) => return Err(e.into()),
             Err(FigureError::NoSeries | FigureError::NoFiniteValue) => {
-                missing.push(format!("{} ({}): no data yet", spec.name, spec.title));
+                missing.push(format!(
+                    "{} ({}): no data in these runs",
+                    spec.name, spec.title
+                ));
             }
             Err(e) => missing.push(format!("{} ({}): {e}", spec.name, spec.title)),
         }
@@ -103,6 +106,10 @@ impl Spec {
         let whole = |figure| Ok((figure, 0));
         match self.kind {
             Kind::Best(names) => boxes::best(samples, names),
+            // A figure of one condition compares nothing; only the main figure is drawn for any.
+            Kind::Boxes(names) if self.name != MAIN && present(samples, names).count() < 2 => {
+                Err(FigureError::NoSeries)
+            }
             Kind::Boxes(names) => boxes::by_epsilon(samples, effects, names),
             Kind::Lambda(name) => boxes::by_lambda(samples, name),
             Kind::Scatter(pairs) => accuracy::scatter(samples, pairs).and_then(whole),
