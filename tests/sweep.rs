@@ -406,6 +406,17 @@ fn a_report_is_made_of_a_store_finished_or_not() {
     let text = String::from_utf8_lossy(&partial.stderr).into_owned();
     assert!(text.contains(&record), "{text}");
 
+    for (command, words) in [
+        (
+            "pack store.jsonl.gz again.jsonl.gz",
+            "store.jsonl.gz: not a folder",
+        ),
+        ("unpack /dev/null nothing", "/dev/null: not a folder"),
+    ] {
+        let refused = line(&run(command, path));
+        assert!(refused.contains(words), "{refused}");
+    }
+
     let nothing = run("report nowhere", path);
     assert_eq!(nothing.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&nothing.stderr).contains("nowhere"));

@@ -101,6 +101,12 @@ impl Error {
     }
 
     pub(crate) fn io(action: &'static str, path: &Path, source: std::io::Error) -> Self {
+        // The error of a temporary file has the file's path, which says nothing to the user.
+        let text = source.to_string();
+        let source = match text.split_once(" at path ") {
+            Some((problem, _)) => std::io::Error::new(source.kind(), problem),
+            None => source,
+        };
         Self::Io {
             action,
             path: path.to_owned(),

@@ -254,6 +254,7 @@ mod tests {
         let missing = folder.path().join("missing/a.txt");
         let message = write(&missing, b"").unwrap_err().to_string();
         assert!(message.contains("missing/a.txt"), "{message}");
+        assert!(!message.contains(MARK), "{message}");
     }
 
     #[test]

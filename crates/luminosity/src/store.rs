@@ -58,6 +58,10 @@ impl Store {
     ///
     /// There is no manifest, it is not readable, or it has another format.
     pub fn open(folder: &Path) -> Result<Self, Error> {
+        if folder.exists() && !folder.is_dir() {
+            let problem = "not a folder; allowed: the folder of a store";
+            return Err(Error::file(folder, problem));
+        }
         let path = manifest_path(folder);
         match read_manifest(&path)? {
             Some(manifest) => Ok(Self {

@@ -42,6 +42,12 @@ pub(super) fn compare(arguments: &CompareArguments) -> Result<ExitCode, Error> {
     let (records, summary) = sweep::complete(&request, &data, device, at_once, &store)?;
     if summary.ending != Ending::Complete {
         say(&format!("{summary}"));
+        if arguments.out.join("comparison.json").exists() {
+            let out = arguments.out.display();
+            say(&format!(
+                "The comparison and the report in {out} are of an earlier request"
+            ));
+        }
         return Ok(sweep::conclude(&summary));
     }
     let report = Report::new(&records, &request.runs())?;
