@@ -1,3 +1,4 @@
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// The errors of an experiment, each in one line.
@@ -17,9 +18,9 @@ pub enum Error {
     /// The library refused a configuration.
     #[error(transparent)]
     Layer(#[from] ei_norm::Error),
-    /// An error of the data.
-    #[error(transparent)]
-    Data(#[from] crate::data::DataError),
+    /// Data that cannot be used, or that are not there.
+    #[error("{0}")]
+    Data(String),
     /// A figure could not be drawn.
     #[error(transparent)]
     Figure(#[from] crate::figure::FigureError),
@@ -27,7 +28,7 @@ pub enum Error {
     #[error("interrupted")]
     Interrupted,
     /// A file or folder could not be written or read.
-    #[error("cannot {action} {path}: {source}")]
+    #[error("cannot {action} {}: {source}", shown(path))]
     Io {
         /// The failed action.
         action: &'static str,
@@ -37,7 +38,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file exists but its content is wrong.
-    #[error("{path}: {problem}")]
+    #[error("{}: {problem}", shown(path))]
     File {
         /// The file.
         path: PathBuf,
@@ -127,5 +128,41 @@ impl Error {
             Self::Usage { .. } | Self::Layer(_) => 2,
             _ => 1,
         }
+    }
+}
+
+/// A path as text for a message; always one line.
+pub(crate) fn shown(path: &Path) -> String {
+    one_line(&path.display().to_string())
+}
+
+/// The text with its control characters escaped, so that it is always one line.
+pub(crate) fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        // Some line separators are not control characters.
+        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
+            // Writing into a String cannot fail.
+            let _ = write!(line, "{}", character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_do_not_break_the_line() {
+        assert_eq!(shown(Path::new("/a\nb\u{1b}/ü c")), "/a\\nb\\u{1b}/ü c");
+    }
+
+    #[test]
+    fn errors_cross_threads() {
+        fn check<T: std::error::Error + Send + Sync + 'static>() {}
+        check::<Error>();
     }
 }

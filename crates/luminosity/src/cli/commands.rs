@@ -16,7 +16,7 @@ use super::args::{
 };
 use super::progress::Bar;
 use super::{print, say, sweep};
-use crate::data::{DataError, Dataset, Environment, Split, fetch, verify};
+use crate::data::{Dataset, Environment, Split, fetch, verify};
 use crate::network::Task;
 use crate::record::{Outcome, RunRecord};
 use crate::report::Report;
@@ -270,7 +270,7 @@ pub(super) fn data(arguments: &DataArguments) -> Result<ExitCode, Error> {
             go_on(&stop)
         });
         bar.finish();
-        if fetched == Err(DataError::Interrupted) {
+        if matches!(fetched, Err(Error::Interrupted)) {
             say("interrupted: no unfinished file was left");
             return Ok(ExitCode::from(signal::INTERRUPTED as u8));
         }

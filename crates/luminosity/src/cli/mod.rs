@@ -13,7 +13,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::Error;
-use crate::data::one_line;
+use crate::error::one_line;
 use args::{Arguments, Command};
 
 /// Runs the program and returns its exit code: 0 for success, 2 for errors of the command line, 1 for other

@@ -4,11 +4,12 @@
 use std::path::Path;
 
 use super::contents::{Contents, Examples};
-use super::error::{DataError, shown};
 use super::folder::{missing, name_of};
-use super::input::{self, MAX_BYTES, Problem, read_at_most, sha256, unpack};
+use super::input::{self, Fault, MAX_BYTES, read_at_most, sha256, unpack};
 use super::split::Shape;
 use super::verify::FileReport;
+use crate::Error;
+use crate::error::shown;
 
 const SHAPE: Shape = Shape {
     channels: 3,
@@ -26,7 +27,7 @@ pub(crate) const TRAIN: [&str; 5] = [
 pub(crate) const TEST: &str = "test_batch.bin";
 
 /// Reads the six files of a folder.
-pub(crate) fn read(folder: &Path) -> Result<Contents, DataError> {
+pub(crate) fn read(folder: &Path) -> Result<Contents, Error> {
     let mut files = Vec::new();
     let train = examples(folder, &TRAIN, &mut files)?;
     let test = examples(folder, &[TEST], &mut files)?;
@@ -40,21 +41,17 @@ pub(crate) fn read(folder: &Path) -> Result<Contents, DataError> {
     })
 }
 
-fn examples(
-    folder: &Path,
-    names: &[&str],
-    files: &mut Vec<FileReport>,
-) -> Result<Examples, DataError> {
+fn examples(folder: &Path, names: &[&str], files: &mut Vec<FileReport>) -> Result<Examples, Error> {
     let mut all = Examples::of(folder);
     for name in names {
         let path = folder.join(name);
         if !path.exists() {
-            return Err(missing(folder, (*name).to_owned()));
+            return Err(missing(folder, name));
         }
         all.file = shown(&path);
         let most = MAX_BYTES - all.images.len();
         let batch = unpack(input::open(&path)?, |input| batch(input, most));
-        let batch = batch.map_err(|problem| problem.of(&all.file))?;
+        let batch = batch.map_err(|fault| fault.of(&all.file))?;
         files.push(FileReport {
             found: all.file.clone(),
             count: batch.len() / RECORD,
@@ -72,22 +69,22 @@ fn examples(
     Ok(all)
 }
 
-fn batch(input: &mut dyn std::io::Read, most: usize) -> Result<Vec<u8>, Problem> {
+fn batch(input: &mut dyn std::io::Read, most: usize) -> Result<Vec<u8>, Fault> {
     let bytes = read_at_most(most + 1, input)?;
     let found = bytes.len();
     if found > most {
-        return Err(Problem::TooLarge { most });
+        return Err(Fault::too_large(most));
     }
     if found == 0 || !found.is_multiple_of(RECORD) {
         let whole = format!("{found} bytes, must be {RECORD} for each image");
-        return Err(Problem::Format(whole));
+        return Err(Fault::Content(whole));
     }
     match bytes
         .chunks_exact(RECORD)
         .filter_map(|record| record.first())
         .position(|&l| l > 9)
     {
-        Some(index) => Err(Problem::Format(format!(
+        Some(index) => Err(Fault::Content(format!(
             "label {} at index {index}, must be 0 to 9",
             bytes.get(index * RECORD).copied().unwrap_or_default()
         ))),

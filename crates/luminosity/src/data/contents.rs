@@ -4,12 +4,14 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::embedded;
-use super::error::{DataError, one_line, shown};
 use super::files::IdxFile;
 use super::idx::{self, Idx};
-use super::input::{self, MAX_BYTES, Problem, sha256};
+use super::input::{self, MAX_BYTES, sha256};
+use super::mismatch;
 use super::split::{Shape, Split};
 use super::verify::{FileReport, Identity};
+use crate::Error;
+use crate::error::{one_line, shown};
 
 /// Images with labels, as in their files.
 pub(crate) struct Examples {
@@ -43,7 +45,7 @@ pub(crate) struct Contents {
 
 impl Contents {
     /// The two splits. The labels of training determine the number of classes.
-    pub(crate) fn splits(self) -> Result<(Split, Split), DataError> {
+    pub(crate) fn splits(self) -> Result<(Split, Split), Error> {
         let range = |labels: &[u8]| {
             let (least, most) = (labels.iter().min(), labels.iter().max());
             (least.copied().unwrap_or(0), most.copied().unwrap_or(0))
@@ -51,12 +53,14 @@ impl Contents {
         let (train, test) = (range(&self.train.labels), range(&self.test.labels));
         if test.0 < train.0 || test.1 > train.1 {
             let text = |(least, most)| format!("{least} to {most}");
-            return Err(DataError::OtherLabels {
-                train_file: self.train.file,
-                train: text(train),
-                test_file: self.test.file,
-                test: text(test),
-            });
+            return Err(Error::Data(format!(
+                "label {} in {} but {} in {}; must be 0 to K - 1 for K classes, and those of the test also in \
+                 training",
+                text(train),
+                self.train.file,
+                text(test),
+                self.test.file
+            )));
         }
         let classes = usize::from(train.1) + 1;
         let split = |of: Examples| Split::new(self.shape, classes, of.images, of.labels);
@@ -90,7 +94,7 @@ impl IdxContent {
         name: &str,
         most: usize,
         input: impl Read,
-    ) -> Result<Self, DataError> {
+    ) -> Result<Self, Error> {
         let idx = idx::read(name, file.kind(), most, input)?;
         Ok(Self {
             file,
@@ -101,11 +105,11 @@ impl IdxContent {
     }
 
     /// Reads one file from the disk.
-    pub(crate) fn open(file: IdxFile, most: usize, path: &Path) -> Result<Self, DataError> {
+    pub(crate) fn open(file: IdxFile, most: usize, path: &Path) -> Result<Self, Error> {
         Self::read(file, &shown(path), most, input::open(path)?)
     }
 
-    fn embedded(file: IdxFile) -> Result<Self, DataError> {
+    fn embedded(file: IdxFile) -> Result<Self, Error> {
         let name = format!("embedded {}", file.gzipped_name());
         Self::read(file, &name, MAX_BYTES, embedded::bytes(file))
     }
@@ -122,13 +126,13 @@ impl IdxContent {
 }
 
 /// The subset that is compiled into the program.
-pub(crate) fn read_embedded() -> Result<Contents, DataError> {
+pub(crate) fn read_embedded() -> Result<Contents, Error> {
     let [a, b, c, d] = IdxFile::ALL.map(IdxContent::embedded);
     from_idx(String::new(), [a?, b?, c?, d?])
 }
 
 /// Four IDX files, in the order of [`IdxFile::ALL`].
-pub(crate) fn read_idx(name: String, paths: &[PathBuf; 4]) -> Result<Contents, DataError> {
+pub(crate) fn read_idx(name: String, paths: &[PathBuf; 4]) -> Result<Contents, Error> {
     let open = |(file, path): (IdxFile, &PathBuf)| IdxContent::open(file, MAX_BYTES, path);
     let [a, b, c, d] = IdxFile::ALL;
     let [e, f, g, h] = paths;
@@ -138,7 +142,7 @@ pub(crate) fn read_idx(name: String, paths: &[PathBuf; 4]) -> Result<Contents, D
 
 /// The SHA-256 of the whole is the digest of the listing that `sha256sum` prints for the four unpacked files
 /// under their usual names.
-fn from_idx(name: String, files: [IdxContent; 4]) -> Result<Contents, DataError> {
+fn from_idx(name: String, files: [IdxContent; 4]) -> Result<Contents, Error> {
     let listing = files.iter();
     let listing = listing.map(|content| format!("{}  {}\n", content.sha256, content.file.name()));
     let listing = listing.collect::<String>();
@@ -155,10 +159,7 @@ fn from_idx(name: String, files: [IdxContent; 4]) -> Result<Contents, DataError>
             let [height, width] = content.idx.sides;
             format!("{height}x{width} images in {}", content.name)
         };
-        return Err(DataError::SplitMismatch {
-            train: text(&train_images),
-            test: text(&test_images),
-        });
+        return Err(mismatch(&text(&train_images), &text(&test_images)));
     }
     let mut train = examples(train_images, train_labels)?;
     let mut test = examples(test_images, test_labels)?;
@@ -179,18 +180,16 @@ fn from_idx(name: String, files: [IdxContent; 4]) -> Result<Contents, DataError>
     })
 }
 
-fn examples(images: IdxContent, labels: IdxContent) -> Result<Examples, DataError> {
+fn examples(images: IdxContent, labels: IdxContent) -> Result<Examples, Error> {
     if images.idx.count != labels.idx.count {
-        return Err(DataError::CountMismatch {
-            images_file: images.name,
-            images: images.idx.count,
-            labels_file: labels.name,
-            labels: labels.idx.count,
-        });
+        return Err(Error::Data(format!(
+            "{} holds {} images but {} holds {} labels; the counts must be equal",
+            images.name, images.idx.count, labels.name, labels.idx.count
+        )));
     }
     let file = labels.name;
-    let named = labels.idx.into_labels();
-    let labels = named.map_err(|problem| Problem::from(problem).of(&file))?;
+    let labels = labels.idx.into_labels();
+    let labels = labels.map_err(|fault| fault.of(&file))?;
     Ok(Examples {
         file,
         images: images.idx.values,

@@ -13,9 +13,10 @@ use tempfile::NamedTempFile;
 use ureq::Agent;
 
 use super::contents::IdxContent;
-use super::error::{DataError, one_line, shown};
 use super::files::{IdxFile, list};
 use super::verify::published_sha256;
+use crate::Error;
+use crate::error::one_line;
 
 /// The official mirror of Fashion-MNIST.
 pub const MIRROR: &str = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/";
@@ -57,15 +58,14 @@ pub struct Fetched {
 ///
 /// # Errors
 ///
-/// [`DataError::Interrupted`] if `progress` breaks; [`DataError::Download`] if the network or the content is
-/// at fault; [`DataError::Store`] if the folder cannot be written; and [`DataError::InTheWay`] if the folder
-/// has a wrong file that takes precedence. After an error there is no temporary file, and no new file with
-/// wrong content.
+/// [`Error::Interrupted`] if `progress` breaks; [`Error::File`] with the address if the network or the content
+/// is at fault, with a path if the folder cannot be written or has a wrong file that takes precedence. After
+/// an error there is no temporary file, and no new file with wrong content.
 pub fn fetch(
     base_url: &str,
     folder: &Path,
     progress: &mut Observer<'_>,
-) -> Result<Vec<Fetched>, DataError> {
+) -> Result<Vec<Fetched>, Error> {
     let config = Agent::config_builder()
         .timeout_connect(Some(CONNECT_TIMEOUT))
         .timeout_per_read(Some(SILENCE_TIMEOUT));
@@ -91,7 +91,7 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn run(&self, progress: &mut Observer<'_>) -> Result<Vec<Fetched>, DataError> {
+    fn run(&self, progress: &mut Observer<'_>) -> Result<Vec<Fetched>, Error> {
         fs::create_dir_all(self.folder).map_err(|error| store_error(self.folder, &error))?;
         clear(self.folder);
         IdxFile::ALL
@@ -107,7 +107,7 @@ impl Job<'_> {
         file: IdxFile,
         expected: &str,
         progress: &mut Observer<'_>,
-    ) -> Result<Fetched, DataError> {
+    ) -> Result<Fetched, Error> {
         let path = self.folder.join(file.gzipped_name());
         if let Some(present) = file.locate(self.folder) {
             let content = IdxContent::open(file, most(file), &present);
@@ -118,9 +118,10 @@ impl Job<'_> {
                 });
             }
             if present != path {
-                return Err(DataError::InTheWay {
-                    path: shown(&present),
-                });
+                return Err(Error::file(
+                    &present,
+                    "not the published file, but would be used instead of it; move it away first",
+                ));
             }
         }
 
@@ -149,7 +150,7 @@ impl Job<'_> {
         file: IdxFile,
         target: &mut NamedTempFile,
         progress: &mut Observer<'_>,
-    ) -> Result<(), DataError> {
+    ) -> Result<(), Error> {
         let response = self
             .agent
             .get(self.url(file))
@@ -169,7 +170,7 @@ impl Job<'_> {
                 total,
             };
             if progress(so_far).is_break() {
-                return Err(DataError::Interrupted);
+                return Err(Error::Interrupted);
             }
             let length = reader
                 .read(&mut chunk)
@@ -192,16 +193,15 @@ impl Job<'_> {
         file: IdxFile,
         expected: &str,
         stored: &mut NamedTempFile,
-    ) -> Result<(), DataError> {
+    ) -> Result<(), Error> {
         stored
             .rewind()
             .map_err(|error| store_error(stored.path(), &error))?;
-        let content = IdxContent::read(file, &self.url(file), most(file), stored).map_err(
-            |error| match error {
-                DataError::File { problem, .. } => self.download_error(file, &problem),
-                other => other,
-            },
-        )?;
+        let content = IdxContent::read(file, &self.url(file), most(file), stored);
+        let content = content.map_err(|error| match error {
+            Error::File { problem, .. } => self.download_error(file, &problem),
+            other => other,
+        })?;
         if content.sha256 == expected {
             return Ok(());
         }
@@ -215,11 +215,11 @@ impl Job<'_> {
         format!("{base}/{}", file.gzipped_name())
     }
 
-    fn download_error(&self, file: IdxFile, reason: &dyn std::fmt::Display) -> DataError {
-        DataError::Download {
-            url: one_line(&self.url(file)),
-            reason: one_line(&reason.to_string()),
-        }
+    fn download_error(&self, file: IdxFile, reason: &dyn std::fmt::Display) -> Error {
+        let other = "instead of a download, `apt-get install dataset-fashion-mnist` or name a folder that \
+            has the data with --data DIR";
+        let problem = format!("{}; {other}", one_line(&reason.to_string()));
+        Error::file(Path::new(&self.url(file)), problem)
     }
 }
 
@@ -256,11 +256,11 @@ fn clear(folder: &Path) {
     }
 }
 
-fn store_error(path: &Path, error: &std::io::Error) -> DataError {
-    DataError::Store {
-        path: shown(path),
-        reason: one_line(&error.to_string()),
-    }
+fn store_error(path: &Path, error: &std::io::Error) -> Error {
+    let reason = one_line(&error.to_string());
+    let problem =
+        format!("cannot store the download: {reason}; must be on a writable disk with space");
+    Error::file(path, problem)
 }
 
 /// Makes the rename survive a power failure. Some file systems refuse this; since the file is already

@@ -4,9 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::contents::{Contents, read_idx};
-use super::error::{DataError, one_line, shown};
 use super::files::{Four, IdxFile, find, list};
 use super::{DataSet, cifar, npz, table};
+use crate::Error;
+use crate::error::{one_line, shown};
+
+/// The possible contents of a data folder, for messages.
+const READ: &str = "four IDX files with the names of MNIST, EMNIST or QMNIST, the binary batches of \
+    CIFAR-10, or NAME_train.csv and NAME_test.csv";
 
 /// A data set that was found.
 enum Found {
@@ -23,7 +28,7 @@ enum Found {
 }
 
 impl Found {
-    fn read(self) -> Result<Contents, DataError> {
+    fn read(self) -> Result<Contents, Error> {
         match self {
             Self::Idx { name, files } => read_idx(name, &files),
             Self::Cifar(folder) => cifar::read(&folder),
@@ -33,7 +38,7 @@ impl Found {
 }
 
 /// Reads the data at a path: a folder of a known format, or a folder with such a folder inside.
-pub(crate) fn read(path: &Path) -> Result<Contents, DataError> {
+pub(crate) fn read(path: &Path) -> Result<Contents, Error> {
     if !path.is_dir() {
         return read_file(path);
     }
@@ -57,10 +62,7 @@ pub(crate) fn read(path: &Path) -> Result<Contents, DataError> {
         }
         if found.len() > 1 {
             let names: Vec<_> = found.iter().map(|(folder, _)| shown(folder)).collect();
-            return Err(DataError::Several {
-                folder: shown(path),
-                names: names.join(", "),
-            });
+            return Err(several(path, &names.join(", ")));
         }
         if let Some((_, of)) = found.pop() {
             return of.read();
@@ -71,13 +73,16 @@ pub(crate) fn read(path: &Path) -> Result<Contents, DataError> {
 
 /// Reads a path that is not a folder: a file, or a folder with the prefix of one of its data sets, such as
 /// `emnist/emnist-letters`.
-fn read_file(path: &Path) -> Result<Contents, DataError> {
+fn read_file(path: &Path) -> Result<Contents, Error> {
     let ending = path.extension().unwrap_or_default();
     if path.exists() && ending.eq_ignore_ascii_case("npz") {
         return npz::read(path);
     }
     if path.exists() {
-        return Err(DataError::OtherFile { path: shown(path) });
+        return Err(Error::file(
+            path,
+            "neither a folder nor a .npz file; for files in a folder, name the folder",
+        ));
     }
     if let (Some(folder), Some(name)) = (path.parent(), path.file_name()) {
         let name = name.to_string_lossy().into_owned();
@@ -89,10 +94,11 @@ fn read_file(path: &Path) -> Result<Contents, DataError> {
         names if names.is_empty() => String::new(),
         names => format!(" or one of the data sets {names}"),
     };
-    Err(DataError::NotThere {
-        path: shown(path),
-        defined,
-    })
+    let allowed = format!("must be a folder of data, a .npz file{defined}");
+    Err(Error::file(
+        path,
+        format!("no such file or folder; {allowed}"),
+    ))
 }
 
 fn complete(four: Four) -> Option<[PathBuf; 4]> {
@@ -103,7 +109,7 @@ fn complete(four: Four) -> Option<[PathBuf; 4]> {
 }
 
 /// The data set in a folder, if it is complete.
-fn recognize(folder: &Path) -> Result<Option<Found>, DataError> {
+fn recognize(folder: &Path) -> Result<Option<Found>, Error> {
     let found = find(folder).into_iter();
     let mut sets: BTreeMap<String, [PathBuf; 4]> = found
         .filter_map(|(prefix, four)| Some((prefix, complete(four)?)))
@@ -116,10 +122,7 @@ fn recognize(folder: &Path) -> Result<Option<Found>, DataError> {
         let names = sets
             .keys()
             .map(|prefix| shown(&folder.join(prefix.trim_end_matches('-'))));
-        return Err(DataError::Several {
-            folder: shown(folder),
-            names: names.collect::<Vec<_>>().join(", "),
-        });
+        return Err(several(folder, &names.collect::<Vec<_>>().join(", ")));
     }
     if let Some((prefix, files)) = sets.pop_first() {
         let name = one_line(prefix.trim_end_matches('-'));
@@ -142,10 +145,7 @@ fn recognize(folder: &Path) -> Result<Option<Found>, DataError> {
         })
     });
     match (tables.next(), tables.next()) {
-        (Some(_), Some(_)) => Err(DataError::Several {
-            folder: shown(folder),
-            names: "a folder for each pair of CSV files".to_owned(),
-        }),
+        (Some(_), Some(_)) => Err(several(folder, "a folder for each pair of CSV files")),
         (found, _) => Ok(found),
     }
 }
@@ -162,7 +162,7 @@ pub(crate) fn name_of(folder: &Path) -> String {
 }
 
 /// The error for a folder without readable data; it lists the content.
-fn nothing(path: &Path) -> DataError {
+fn nothing(path: &Path) -> Error {
     // The first missing file of a data set that is there in part.
     let name = find(path).into_iter().find_map(|(prefix, four)| {
         let mut files = IdxFile::ALL.into_iter().zip(four);
@@ -170,21 +170,28 @@ fn nothing(path: &Path) -> DataError {
         Some(format!("{prefix}{}", file.name()))
     });
     match name {
-        Some(name) => missing(path, name),
-        None => DataError::NoData {
-            folder: shown(path),
-            found: contents_of(path),
-        },
+        Some(name) => missing(path, &name),
+        None => lacks(path, "no data"),
     }
 }
 
 /// The error that names a file missing from a folder.
-pub(crate) fn missing(folder: &Path, name: String) -> DataError {
-    DataError::MissingFile {
-        folder: shown(folder),
-        name,
-        found: contents_of(folder),
-    }
+pub(crate) fn missing(folder: &Path, name: &str) -> Error {
+    lacks(folder, &format!("no file {name} or {name}.gz"))
+}
+
+/// The error for a folder without what it must hold.
+fn lacks(folder: &Path, what: &str) -> Error {
+    let found = contents_of(folder);
+    Error::file(
+        folder,
+        format!("{what}; it holds {found}, and must hold {READ}"),
+    )
+}
+
+/// The error for a folder with several data sets.
+fn several(folder: &Path, names: &str) -> Error {
+    Error::file(folder, format!("several data sets; name one of {names}"))
 }
 
 /// The first names in a folder, for messages.

@@ -11,7 +11,7 @@ use super::files::IdxFile;
 use super::testing::{environment, gzip, idx, images, labels, tiny, write_tiny};
 use super::*;
 
-fn load(path: &Path) -> Result<Dataset, DataError> {
+fn load(path: &Path) -> Result<Dataset, Error> {
     let selection = Selection::Directory(path.to_owned());
     Dataset::load_in(&selection, &environment(path))
 }

@@ -7,11 +7,9 @@
 
 use std::io::Read;
 
-use thiserror::Error;
-
-use super::error::DataError;
-use super::input::{Problem, read_at_most, unpack};
+use super::input::{Fault, read_at_most, unpack};
 use super::split::MAX_SIDE;
+use crate::Error;
 
 /// The largest number of examples in a file.
 pub const MAX_COUNT: u32 = 1_000_000;
@@ -59,82 +57,27 @@ pub struct Idx {
     pub sides: [usize; 2],
 }
 
-/// The fault of an IDX file.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[allow(missing_docs, reason = "the messages say what the fields are")]
-pub enum IdxProblem {
-    /// It ends inside the header.
-    #[error("{found} bytes are no whole IDX header, must be at least {needed}")]
-    ShortHeader { found: usize, needed: usize },
-    /// It is of another kind, or not an IDX file.
-    #[error("magic number {found}, must be {expected} for {kind}")]
-    Magic {
-        found: u32,
-        expected: u32,
-        kind: &'static str,
-    },
-    /// It has the byte order of another machine.
-    #[error("the header is in little-endian byte order, must be big-endian")]
-    ByteOrder,
-    /// Its images are empty or too large.
-    #[error("images of {rows}x{columns} pixels, must be 1x1 to {MAX_SIDE}x{MAX_SIDE}")]
-    ImageSize { rows: u32, columns: u32 },
-    /// Its labels have no or too many numbers.
-    #[error("{columns} numbers for each label, must be 1 to {MAX_COLUMNS}")]
-    Columns { columns: u32 },
-    /// It has no or too many examples.
-    #[error("{found} {kind}, must be 1 to {MAX_COUNT}")]
-    Count { found: u32, kind: &'static str },
-    /// Its examples need too much memory.
-    #[error("{count} {kind} of {each} bytes, must be at most {most} bytes in all")]
-    Memory {
-        count: u32,
-        kind: &'static str,
-        each: usize,
-        most: usize,
-    },
-    /// It ends before its last example.
-    #[error("truncated: {found} bytes after the header, must be {expected} for its {count} {kind}")]
-    Truncated {
-        found: usize,
-        expected: usize,
-        count: usize,
-        kind: &'static str,
-    },
-    /// It continues after its last example.
-    #[error("more than {expected} bytes after the header, must be as many for its {count} {kind}")]
-    Trailing {
-        expected: usize,
-        count: usize,
-        kind: &'static str,
-    },
-    /// A label is not a class.
-    #[error("label {found} at index {index}, must be 0 to 255")]
-    Label { found: i32, index: usize },
-}
-
 /// Reads one IDX file of up to `most` bytes, and unpacks it if it is gzipped; messages call it `file`.
 ///
 /// # Errors
 ///
-/// [`DataError::File`] if the input is not exactly one well-formed IDX file of this kind.
-pub fn read(file: &str, kind: Kind, most: usize, input: impl Read) -> Result<Idx, DataError> {
-    unpack(input, |input| parse(kind, most, input)).map_err(|problem| problem.of(file))
+/// [`Error::File`] if the input is not exactly one well-formed IDX file of this kind.
+pub fn read(file: &str, kind: Kind, most: usize, input: impl Read) -> Result<Idx, Error> {
+    unpack(input, |input| parse(kind, most, input)).map_err(|fault| fault.of(file))
 }
 
-fn parse(kind: Kind, most: usize, input: &mut dyn Read) -> Result<Idx, Problem> {
+fn parse(kind: Kind, most: usize, input: &mut dyn Read) -> Result<Idx, Fault> {
     let mut header = read_at_most(8, input)?;
     // The magic number is checked first, because a file of another kind may also be shorter.
     let magic = word(kind, &header, 0)?;
     if magic != kind.magic() && !(kind == Kind::Labels && magic == EXTENDED_LABELS) {
-        return Err(match magic.swap_bytes() {
-            2051 | 2049 | EXTENDED_LABELS => IdxProblem::ByteOrder.into(),
-            _ => Problem::from(IdxProblem::Magic {
-                found: magic,
-                expected: kind.magic(),
-                kind: kind.name(),
-            }),
-        });
+        let (expected, kind) = (kind.magic(), kind.name());
+        return Err(Fault::Content(match magic.swap_bytes() {
+            2051 | 2049 | EXTENDED_LABELS => {
+                "the header is in little-endian byte order, must be big-endian".to_owned()
+            }
+            _ => format!("magic number {magic}, must be {expected} for {kind}"),
+        }));
     }
     let more = match magic {
         2051 => 8,
@@ -148,52 +91,41 @@ fn parse(kind: Kind, most: usize, input: &mut dyn Read) -> Result<Idx, Problem> 
     let (kind, each) = (kind.name(), rows * columns);
     let count = match usize::try_from(found) {
         Ok(count) if (1..=MAX_COUNT).contains(&found) => count,
-        _ => return Err(IdxProblem::Count { found, kind }.into()),
+        _ => {
+            let problem = format!("{found} {kind}, must be 1 to {MAX_COUNT}");
+            return Err(Fault::Content(problem));
+        }
     };
     let expected = match count.checked_mul(each) {
         Some(expected) if expected <= most => expected,
         _ => {
-            let count = found;
-            return Err(IdxProblem::Memory {
-                count,
-                kind,
-                each,
-                most,
-            }
-            .into());
+            return Err(Fault::Content(format!(
+                "{found} {kind} of {each} bytes, must be at most {most} bytes in all"
+            )));
         }
     };
 
     // One byte more than expected shows whether there are further data; for gzip, reading to the end also
     // checks the CRC.
     let values = read_at_most(expected + 1, input)?;
-    let found = values.len();
-    if found < expected {
-        return Err(IdxProblem::Truncated {
-            found,
-            expected,
+    let header_and = "bytes after the header, must be";
+    match values.len() {
+        found if found < expected => Err(Fault::Content(format!(
+            "truncated: {found} {header_and} {expected} for its {count} {kind}"
+        ))),
+        found if found > expected => Err(Fault::Content(format!(
+            "more than {expected} {header_and} as many for its {count} {kind}"
+        ))),
+        _ => Ok(Idx {
+            header,
+            values,
             count,
-            kind,
-        }
-        .into());
+            sides,
+        }),
     }
-    if found > expected {
-        return Err(IdxProblem::Trailing {
-            expected,
-            count,
-            kind,
-        }
-        .into());
-    }
-    Ok(Idx {
-        header,
-        values,
-        count,
-        sides,
-    })
 }
 
-fn word(kind: Kind, header: &[u8], index: usize) -> Result<u32, IdxProblem> {
+fn word(kind: Kind, header: &[u8], index: usize) -> Result<u32, Fault> {
     let needed = match kind {
         Kind::Images => 16,
         Kind::Labels => 8,
@@ -202,13 +134,15 @@ fn word(kind: Kind, header: &[u8], index: usize) -> Result<u32, IdxProblem> {
         .get(4 * index..4 * index + 4)
         .and_then(|bytes| bytes.try_into().ok())
         .map(u32::from_be_bytes)
-        .ok_or(IdxProblem::ShortHeader {
-            found: header.len(),
-            needed,
+        .ok_or_else(|| {
+            let found = header.len();
+            Fault::Content(format!(
+                "{found} bytes are no whole IDX header, must be at least {needed}"
+            ))
         })
 }
 
-fn sides(kind: Kind, magic: u32, header: &[u8]) -> Result<[usize; 2], IdxProblem> {
+fn sides(kind: Kind, magic: u32, header: &[u8]) -> Result<[usize; 2], Fault> {
     let side = |number: u32, most: usize| {
         let side = usize::try_from(number).unwrap_or(usize::MAX);
         (1..=most).contains(&side).then_some(side)
@@ -218,25 +152,26 @@ fn sides(kind: Kind, magic: u32, header: &[u8]) -> Result<[usize; 2], IdxProblem
             let (rows, columns) = (word(kind, header, 2)?, word(kind, header, 3)?);
             match (side(rows, MAX_SIDE), side(columns, MAX_SIDE)) {
                 (Some(rows), Some(columns)) => Ok([rows, columns]),
-                _ => Err(IdxProblem::ImageSize { rows, columns }),
+                _ => Err(Fault::Content(format!(
+                    "images of {rows}x{columns} pixels, must be 1x1 to {MAX_SIDE}x{MAX_SIDE}"
+                ))),
             }
         }
         Kind::Labels if magic == EXTENDED_LABELS => {
             let columns = word(kind, header, 2)?;
             let bytes = side(columns, MAX_COLUMNS as usize).map(|columns| [1, 4 * columns]);
-            bytes.ok_or(IdxProblem::Columns { columns })
+            bytes.ok_or_else(|| {
+                let allowed = format!("must be 1 to {MAX_COLUMNS}");
+                Fault::Content(format!("{columns} numbers for each label, {allowed}"))
+            })
         }
         Kind::Labels => Ok([1, 1]),
     }
 }
 
 impl Idx {
-    /// The classes in a file of labels, one byte each.
-    ///
-    /// # Errors
-    ///
-    /// [`IdxProblem::Label`] if a class does not fit into one byte.
-    pub fn into_labels(self) -> Result<Vec<u8>, IdxProblem> {
+    /// The classes in a file of labels, one byte each; a fault if a class does not fit into one byte.
+    pub(crate) fn into_labels(self) -> Result<Vec<u8>, Fault> {
         let [_, bytes] = self.sides;
         if bytes == 1 {
             return Ok(self.values);
@@ -245,7 +180,9 @@ impl Idx {
         rows.map(|(index, row)| {
             let first = row.first_chunk().copied().unwrap_or_default();
             let found = i32::from_be_bytes(first);
-            u8::try_from(found).map_err(|_| IdxProblem::Label { found, index })
+            u8::try_from(found).map_err(|_| {
+                Fault::Content(format!("label {found} at index {index}, must be 0 to 255"))
+            })
         })
         .collect()
     }

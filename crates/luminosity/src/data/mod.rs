@@ -7,7 +7,6 @@
 mod cifar;
 mod contents;
 pub mod embedded;
-mod error;
 pub mod fetch;
 mod files;
 mod folder;
@@ -26,19 +25,19 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use error::DataError;
-pub(crate) use error::one_line;
 pub use files::IdxFile;
-pub use input::Problem;
 pub(crate) use input::sha256;
 pub use source::{ChosenBy, DATA_VARIABLE, Environment, SYSTEM_FOLDER, Selection, Source, Summary};
 pub use split::{Shape, Split};
 pub use verify::{Identity, Verification, verify};
 
+use std::path::Path;
+
 use source::Place;
 
 use crate::Error;
 use crate::catalogue::{Catalogue, Entry, Named};
+use crate::error::one_line;
 use verify::{FileReport, published_sha256};
 
 /// A data set of a program, by its name on the command line.
@@ -83,16 +82,12 @@ impl Dataset {
     ///
     /// # Errors
     ///
-    /// [`DataError::SplitMismatch`] if the splits have different shapes or classes.
+    /// [`Error::Data`] if the splits have different shapes or classes.
     pub fn new(name: &str, train: Split, test: Split) -> Result<Self, Error> {
         if (train.shape(), train.classes()) != (test.shape(), test.classes()) {
             let text =
                 |split: &Split| format!("{} images of {} classes", split.shape(), split.classes());
-            return Err(DataError::SplitMismatch {
-                train: text(&train),
-                test: text(&test),
-            }
-            .into());
+            return Err(mismatch(&text(&train), &text(&test)));
         }
         let summary = summary(name, &train, &test);
         Ok(Self {
@@ -108,9 +103,9 @@ impl Dataset {
     ///
     /// # Errors
     ///
-    /// If a file is missing or not well-formed, or if [`Selection::Full`] finds other data than the
-    /// published; see [`DataError`].
-    pub fn load(selection: &Selection) -> Result<Self, DataError> {
+    /// [`Error::File`] if a file is missing or not well-formed, or if [`Selection::Full`] finds other data than
+    /// the published; [`Error::Data`] if the files do not belong together, or if there are none.
+    pub fn load(selection: &Selection) -> Result<Self, Error> {
         Self::load_in(selection, &Environment::of_process())
     }
 
@@ -119,7 +114,7 @@ impl Dataset {
     /// # Errors
     ///
     /// Like [`load`](Self::load).
-    pub fn load_in(selection: &Selection, environment: &Environment) -> Result<Self, DataError> {
+    pub fn load_in(selection: &Selection, environment: &Environment) -> Result<Self, Error> {
         let (data, files) = Self::read(selection, environment)?;
         if *selection == Selection::Full {
             check_published(&files)?;
@@ -130,7 +125,7 @@ impl Dataset {
     fn read(
         selection: &Selection,
         environment: &Environment,
-    ) -> Result<(Self, Vec<FileReport>), DataError> {
+    ) -> Result<(Self, Vec<FileReport>), Error> {
         let place = Place::resolve(selection, environment)?;
         let mut contents = match &place {
             Place::Embedded => contents::read_embedded()?,
@@ -205,7 +200,7 @@ impl Dataset {
 
 fn summary(name: &str, train: &Split, test: &Split) -> Summary {
     Summary {
-        name: error::one_line(name),
+        name: one_line(name),
         train: train.len(),
         test: test.len(),
         shape: train.shape(),
@@ -225,16 +220,24 @@ fn digest(train: &Split, test: &Split) -> String {
     ])
 }
 
+/// The error for training and test images that differ.
+fn mismatch(train: &str, test: &str) -> Error {
+    Error::Data(format!(
+        "{train} to train on but {test} to test with; must have the same shape and number of classes"
+    ))
+}
+
 /// Refuses all files except the published files.
-fn check_published(files: &[FileReport]) -> Result<(), DataError> {
+fn check_published(files: &[FileReport]) -> Result<(), Error> {
     for (report, file) in files.iter().zip(IdxFile::ALL) {
         let expected = published_sha256(file);
         if report.sha256 != expected {
-            return Err(DataError::NotPublished {
-                file: report.found.clone(),
-                found: report.sha256.clone(),
-                expected,
-            });
+            let problem = format!(
+                "SHA-256 of the content is {}, must be the published {expected}; get it again with \
+                 `luminosity data --fetch`, or use other data with --data DIR",
+                report.sha256
+            );
+            return Err(Error::file(Path::new(&report.found), problem));
         }
     }
     Ok(())

@@ -8,11 +8,12 @@ use npyz::{Deserialize, NpyFile, Order};
 use zip::ZipArchive;
 
 use super::contents::{Contents, Examples};
-use super::error::{DataError, one_line, shown};
-use super::input::{self, MAX_BYTES, Problem, file_sha256};
+use super::input::{self, Fault, MAX_BYTES, file_sha256};
 use super::split::Shape;
 use super::table::square;
 use super::verify::FileReport;
+use crate::Error;
+use crate::error::{one_line, shown};
 use crate::inflate::Inflated;
 
 const ARRAYS: [&str; 4] = ["x_train", "y_train", "x_test", "y_test"];
@@ -25,11 +26,11 @@ const MAX_HEADER: usize = 1 << 16;
 const MAX_BRACKETS: usize = 8;
 
 /// Reads the file.
-pub(crate) fn read(path: &Path) -> Result<Contents, DataError> {
+pub(crate) fn read(path: &Path) -> Result<Contents, Error> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let sha256 = file_sha256(path)?;
     let file = input::open(path)?;
-    let wrong = |problem: Problem| problem.of(&shown(path));
+    let wrong = |fault: Fault| fault.of(&shown(path));
     let (shape, train, test) = arrays(file, path).map_err(wrong)?;
     Ok(Contents {
         name: one_line(&name),
@@ -47,7 +48,7 @@ pub(crate) fn read(path: &Path) -> Result<Contents, DataError> {
     })
 }
 
-fn arrays(file: File, path: &Path) -> Result<(Shape, Examples, Examples), Problem> {
+fn arrays(file: File, path: &Path) -> Result<(Shape, Examples, Examples), Fault> {
     let archive = ZipArchive::new(BufReader::new(file));
     let mut archive = archive.map_err(|e| format(format!("not a .npz file: {e}")))?;
     let there: Vec<String> = archive
@@ -95,8 +96,8 @@ fn arrays(file: File, path: &Path) -> Result<(Shape, Examples, Examples), Proble
     }
 }
 
-fn format(text: String) -> Problem {
-    Problem::Format(one_line(&text))
+fn format(text: String) -> Fault {
+    Fault::Content(one_line(&text))
 }
 
 /// The length of the header of an array with everything before it, from the first bytes of the file.
@@ -114,7 +115,7 @@ fn header_length(start: &[u8]) -> usize {
 fn open<'a>(
     name: &str,
     archive: &'a mut ZipArchive<BufReader<File>>,
-) -> Result<(NpyFile<impl Read + 'a>, Vec<usize>), Problem> {
+) -> Result<(NpyFile<impl Read + 'a>, Vec<usize>), Fault> {
     let wrong = |e: &dyn std::fmt::Display| format(format!("{name}: cannot be read: {e}"));
     let entry = archive
         .by_name(&format!("{name}.npy"))
@@ -162,7 +163,7 @@ fn collect<T: Deserialize + std::fmt::Debug>(
     values: impl Iterator<Item = std::io::Result<T>>,
     byte: impl Fn(&T) -> Option<u8>,
     allowed: &str,
-) -> Result<Vec<u8>, Problem> {
+) -> Result<Vec<u8>, Fault> {
     let values = values.enumerate().map(|(index, value)| {
         let value = value.map_err(|e| format(format!("{name}: cannot be read: {e}")))?;
         byte(&value).ok_or_else(|| {
@@ -186,7 +187,7 @@ macro_rules! read_as {
     }};
 }
 
-fn image_bytes(name: &str, array: NpyFile<impl Read>) -> Result<Vec<u8>, Problem> {
+fn image_bytes(name: &str, array: NpyFile<impl Read>) -> Result<Vec<u8>, Fault> {
     fn level(value: f64) -> Option<u8> {
         // Rounded to a byte.
         (0.0..=1.0)
@@ -197,7 +198,7 @@ fn image_bytes(name: &str, array: NpyFile<impl Read>) -> Result<Vec<u8>, Problem
         u8 => |&v| Some(v), f32 => |&v| level(v.into()), f64 => |&v| level(v))
 }
 
-fn label_bytes(name: &str, array: NpyFile<impl Read>) -> Result<Vec<u8>, Problem> {
+fn label_bytes(name: &str, array: NpyFile<impl Read>) -> Result<Vec<u8>, Fault> {
     read_as!(name, array, "a whole number of 0 to 255",
         u8 => |&v| Some(v), i64 => |&v| v.try_into().ok(), i32 => |&v| v.try_into().ok(),
         u64 => |&v| v.try_into().ok(), u32 => |&v| v.try_into().ok(),
@@ -207,7 +208,7 @@ fn label_bytes(name: &str, array: NpyFile<impl Read>) -> Result<Vec<u8>, Problem
 fn read_images(
     name: &str,
     archive: &mut ZipArchive<BufReader<File>>,
-) -> Result<(Shape, Vec<u8>), Problem> {
+) -> Result<(Shape, Vec<u8>), Fault> {
     let (array, sides) = open(name, archive)?;
     let shape = match sides[..] {
         [_, pixels] => square(pixels),
@@ -243,7 +244,7 @@ fn read_images(
     Ok((shape, images))
 }
 
-fn read_labels(name: &str, archive: &mut ZipArchive<BufReader<File>>) -> Result<Vec<u8>, Problem> {
+fn read_labels(name: &str, archive: &mut ZipArchive<BufReader<File>>) -> Result<Vec<u8>, Fault> {
     let (array, sides) = open(name, archive)?;
     match sides[..] {
         [_] | [_, 1] => label_bytes(name, array),

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
 
 use super::embedded;
-use super::error::{DataError, shown};
 use super::files::IdxFile;
 use super::split::Shape;
 use super::verify::Identity;
+use crate::Error;
+use crate::error::shown;
 
 /// The environment variable that names a data folder.
 pub const DATA_VARIABLE: &str = "EI_NORM_DATA";
@@ -56,9 +57,13 @@ impl Environment {
     ///
     /// # Errors
     ///
-    /// [`DataError::NoCacheFolder`] if the user has no home directory.
-    pub fn cache_folder(&self) -> Result<&Path, DataError> {
-        self.cache.as_deref().ok_or(DataError::NoCacheFolder)
+    /// [`Error::Data`] if the user has no home directory.
+    pub fn cache_folder(&self) -> Result<&Path, Error> {
+        self.cache.as_deref().ok_or_else(|| {
+            let problem =
+                "the user has no home directory to cache data in; name a folder with --data DIR";
+            Error::Data(problem.to_owned())
+        })
     }
 }
 
@@ -96,10 +101,7 @@ pub(crate) enum Place {
 
 impl Place {
     /// The location for a selection.
-    pub(crate) fn resolve(
-        selection: &Selection,
-        environment: &Environment,
-    ) -> Result<Self, DataError> {
+    pub(crate) fn resolve(selection: &Selection, environment: &Environment) -> Result<Self, Error> {
         let folder = |path: &Path, chosen_by| Self::Folder {
             path: path.to_path_buf(),
             chosen_by,
@@ -119,9 +121,14 @@ impl Place {
                     .chain([(system, ChosenBy::System)])
                     .find(|(path, _)| is_complete(path))
                     .map(|(path, chosen_by)| folder(path, chosen_by))
-                    .ok_or_else(|| DataError::NoFullData {
-                        cache: cache.map_or_else(|| "a cache (no home directory)".into(), shown),
-                        system: shown(system),
+                    .ok_or_else(|| {
+                        Error::Data(format!(
+                            "the full Fashion-MNIST is neither in {} nor in {}: get it with `luminosity data \
+                             --fetch` or `apt-get install dataset-fashion-mnist`, or name a folder with \
+                             --data DIR or EI_NORM_DATA",
+                            cache.map_or_else(|| "a cache (no home directory)".into(), shown),
+                            shown(system)
+                        ))
                     })
             }
         }
@@ -258,6 +265,10 @@ mod tests {
             cache: None,
             ..environment
         };
-        assert_eq!(homeless.cache_folder(), Err(DataError::NoCacheFolder));
+        let error = homeless.cache_folder().unwrap_err().to_string();
+        assert!(
+            error.starts_with("the user has no home directory"),
+            "{error}"
+        );
     }
 }

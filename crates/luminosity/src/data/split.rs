@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::error::DataError;
+use crate::Error;
 
 /// The largest number of rows, and of columns, of an image.
 pub const MAX_SIDE: usize = 4096;
@@ -29,13 +29,16 @@ impl Shape {
     }
 
     /// Checks that this is the shape of a supported image.
-    pub(crate) fn check(self) -> Result<Self, DataError> {
+    pub(crate) fn check(self) -> Result<Self, Error> {
         let sides = [self.height, self.width];
         match (1..=MAX_CHANNELS).contains(&self.channels)
             && sides.iter().all(|side| (1..=MAX_SIDE).contains(side))
         {
             true => Ok(self),
-            false => Err(DataError::Shape { shape: self }),
+            false => Err(Error::Data(format!(
+                "images of {self}; must be of 1 to {MAX_CHANNELS} channels and 1x1 to {MAX_SIDE}x{MAX_SIDE} \
+                 pixels"
+            ))),
         }
     }
 }
@@ -64,17 +67,19 @@ impl Split {
     ///
     /// # Errors
     ///
-    /// [`DataError::Shape`] and [`DataError::Classes`] for numbers out of range, and [`DataError::BadSplit`]
-    /// if there are no labels, a label is not a class, or the number of values does not match the labels.
+    /// [`Error::Data`] if the shape or the number of classes is out of range, if there are no labels, if a label
+    /// is not a class, or if the number of values does not match the labels.
     pub fn new(
         shape: Shape,
         classes: usize,
         images: Vec<u8>,
         labels: Vec<u8>,
-    ) -> Result<Self, DataError> {
+    ) -> Result<Self, Error> {
         shape.check()?;
         if !(2..=MAX_CLASSES).contains(&classes) {
-            return Err(DataError::Classes { found: classes });
+            return Err(Error::Data(format!(
+                "{classes} classes; must be 2 to {MAX_CLASSES}"
+            )));
         }
         let largest = labels.iter().copied().max();
         let fits = labels.len().checked_mul(shape.pixels()) == Some(images.len());
@@ -85,13 +90,14 @@ impl Split {
                 images,
                 labels,
             }),
-            _ => Err(DataError::BadSplit {
-                values: images.len(),
-                labels: labels.len(),
-                largest: largest.unwrap_or(0),
-                shape,
-                classes,
-            }),
+            _ => Err(Error::Data(format!(
+                "{} values with {} labels, the largest {}; must be at least one label, all below {classes}, \
+                 and {} values of {shape} for each",
+                images.len(),
+                labels.len(),
+                largest.unwrap_or(0),
+                shape.pixels()
+            ))),
         }
     }
 

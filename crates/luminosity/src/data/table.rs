@@ -4,24 +4,24 @@ use std::io::Read;
 use std::path::Path;
 
 use super::contents::{Contents, Examples};
-use super::error::{DataError, one_line, shown};
-use super::input::{self, MAX_BYTES, Problem, file_sha256, unpack};
+use super::input::{self, Fault, MAX_BYTES, file_sha256, unpack};
+use super::mismatch;
 use super::split::Shape;
 use super::verify::FileReport;
+use crate::Error;
+use crate::error::{one_line, shown};
 
 /// The most characters of a value, including its comma.
 const CHARACTERS: u64 = 8;
 
 /// Reads the training table and the test table.
-pub(crate) fn read(name: String, train: &Path, test: &Path) -> Result<Contents, DataError> {
+pub(crate) fn read(name: String, train: &Path, test: &Path) -> Result<Contents, Error> {
     let mut files = Vec::new();
     let (shape, train) = table(train, &mut files)?;
     let (other, test) = table(test, &mut files)?;
     if other != shape {
-        return Err(DataError::SplitMismatch {
-            train: format!("{shape} images in {}", train.file),
-            test: format!("{other} images in {}", test.file),
-        });
+        let text = |shape, examples: &Examples| format!("{shape} images in {}", examples.file);
+        return Err(mismatch(&text(shape, &train), &text(other, &test)));
     }
     Ok(Contents {
         name,
@@ -33,11 +33,11 @@ pub(crate) fn read(name: String, train: &Path, test: &Path) -> Result<Contents, 
     })
 }
 
-fn table(path: &Path, files: &mut Vec<FileReport>) -> Result<(Shape, Examples), DataError> {
+fn table(path: &Path, files: &mut Vec<FileReport>) -> Result<(Shape, Examples), Error> {
     let mut examples = Examples::of(path);
     let sha256 = file_sha256(path)?;
     let read = unpack(input::open(path)?, |input| rows(input, &mut examples));
-    let shape = read.map_err(|problem| problem.of(&shown(path)))?;
+    let shape = read.map_err(|fault| fault.of(&shown(path)))?;
     files.push(FileReport {
         found: shown(path),
         count: examples.labels.len(),
@@ -48,9 +48,9 @@ fn table(path: &Path, files: &mut Vec<FileReport>) -> Result<(Shape, Examples), 
     Ok((shape, examples))
 }
 
-fn rows(input: &mut dyn Read, examples: &mut Examples) -> Result<Shape, Problem> {
+fn rows(input: &mut dyn Read, examples: &mut Examples) -> Result<Shape, Fault> {
     let mut table = csv::Reader::from_reader(input.take(CHARACTERS * MAX_BYTES as u64));
-    let problem = |error: csv::Error| Problem::Format(one_line(&error.to_string()));
+    let problem = |error: csv::Error| Fault::Content(one_line(&error.to_string()));
     let header = table.byte_headers().map_err(problem)?;
     let first = String::from_utf8_lossy(header.get(0).unwrap_or_default());
     let first = first.trim_start_matches('\u{feff}');
@@ -58,11 +58,11 @@ fn rows(input: &mut dyn Read, examples: &mut Examples) -> Result<Shape, Problem>
         let first = one_line(&first.chars().take(20).collect::<String>());
         let wrong =
             format!("first column {first:?}, must be \"label\", before those of the pixels");
-        return Err(Problem::Format(wrong));
+        return Err(Fault::Content(wrong));
     }
     let pixels = header.len() - 1;
     let shape = square(pixels).ok_or_else(|| {
-        Problem::Format(format!(
+        Fault::Content(format!(
             "{pixels} columns of pixels, must be a square number"
         ))
     })?;
@@ -73,7 +73,7 @@ fn rows(input: &mut dyn Read, examples: &mut Examples) -> Result<Shape, Problem>
             text.trim().parse::<u8>().map_err(|_| {
                 let line = row.position().map_or(0, csv::Position::line);
                 let text = one_line(&text.chars().take(20).collect::<String>());
-                Problem::Format(format!("line {line}: value {text:?}, must be 0 to 255"))
+                Fault::Content(format!("line {line}: value {text:?}, must be 0 to 255"))
             })
         });
         examples.labels.extend(values.next().transpose()?);
@@ -81,11 +81,11 @@ fn rows(input: &mut dyn Read, examples: &mut Examples) -> Result<Shape, Problem>
             examples.images.push(value?);
         }
         if examples.images.len() > MAX_BYTES {
-            return Err(Problem::TooLarge { most: MAX_BYTES });
+            return Err(Fault::too_large(MAX_BYTES));
         }
     }
     match examples.labels.len() {
-        0 => Err(Problem::Format("no rows, must be at least one".to_owned())),
+        0 => Err(Fault::Content("no rows, must be at least one".to_owned())),
         _ => Ok(shape),
     }
 }

@@ -5,7 +5,7 @@ use super::testing::{environment, gzip, images, labels, tiny, write_tiny};
 use super::verify::verify_in;
 use super::*;
 
-fn load(selection: &Selection, root: &Path) -> Result<Dataset, DataError> {
+fn load(selection: &Selection, root: &Path) -> Result<Dataset, Error> {
     Dataset::load_in(selection, &environment(root))
 }
 
@@ -105,7 +105,11 @@ fn the_variable_names_a_folder_unless_it_is_empty() {
 
     // A wrong value is an error; there is no fallback.
     let error = Dataset::load_in(&Selection::Default, &with(Path::new("/no/such"))).unwrap_err();
-    assert!(matches!(error, DataError::NotThere { path, .. } if path == "/no/such"));
+    assert!(
+        error
+            .to_string()
+            .starts_with("/no/such: no such file or folder; must be")
+    );
 
     // The option takes precedence over the variable.
     let other = root.path().join("other");
@@ -154,8 +158,9 @@ fn counts_that_differ_are_refused() {
         let path = root.path().join(file.name());
         fs::write(&path, content).unwrap();
         let error = load(&directory(root.path()), root.path()).unwrap_err();
-        assert!(matches!(error, DataError::CountMismatch { .. }), "{error}");
-        assert!(error.to_string().contains(&path.display().to_string()));
+        let text = error.to_string();
+        assert!(text.contains("the counts must be equal"), "{text}");
+        assert!(text.contains(&path.display().to_string()), "{text}");
     }
 }
 
@@ -203,7 +208,8 @@ fn full_takes_nothing_but_the_published_data() {
     let root = tempfile::tempdir().unwrap();
     write_tiny(&root.path().join("cache"));
     let error = load(&Selection::Full, root.path()).unwrap_err();
-    assert!(matches!(error, DataError::NotPublished { .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("must be the published"), "{text}");
 
     // `verify_in` reports this instead of failing.
     let report = verify_in(&Selection::Full, &environment(root.path())).unwrap();

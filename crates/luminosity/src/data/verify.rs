@@ -6,9 +6,9 @@
 use std::fmt;
 
 use super::Dataset;
-use super::error::DataError;
 use super::files::IdxFile;
 use super::source::{Environment, Selection, Source};
+use crate::Error;
 
 /// The SHA-256 of a file of the published Fashion-MNIST, unpacked.
 pub fn published_sha256(file: IdxFile) -> &'static str {
@@ -113,8 +113,8 @@ pub struct Verification {
 ///
 /// # Errors
 ///
-/// If a file is missing or not well-formed; see [`DataError`].
-pub fn verify(selection: &Selection) -> Result<Verification, DataError> {
+/// If a file is missing or not well-formed.
+pub fn verify(selection: &Selection) -> Result<Verification, Error> {
     verify_in(selection, &Environment::of_process())
 }
 
@@ -123,10 +123,7 @@ pub fn verify(selection: &Selection) -> Result<Verification, DataError> {
 /// # Errors
 ///
 /// Like [`verify`].
-pub fn verify_in(
-    selection: &Selection,
-    environment: &Environment,
-) -> Result<Verification, DataError> {
+pub fn verify_in(selection: &Selection, environment: &Environment) -> Result<Verification, Error> {
     let (data, files) = Dataset::read(selection, environment)?;
     Ok(Verification {
         source: data.source,

@@ -2,10 +2,10 @@ use std::cell::Cell;
 use std::io;
 
 use super::*;
+use crate::data::input::MAX_BYTES;
 use crate::data::testing::{PIXELS, gzip, idx, images, labels};
-use crate::data::{DataError, input::MAX_BYTES};
 
-fn read(file: &str, kind: Kind, input: impl Read) -> Result<Idx, DataError> {
+fn read(file: &str, kind: Kind, input: impl Read) -> Result<Idx, Error> {
     super::read(file, kind, MAX_BYTES, input)
 }
 
@@ -29,7 +29,8 @@ fn raw_and_gzipped_files_read_the_same() {
     assert_eq!(content.count, 3);
     assert_eq!(content.header, bytes[..16]);
     assert_eq!(content.values, bytes[16..]);
-    assert_eq!(read("x", Kind::Images, &gzip(&bytes)[..]), Ok(content));
+    let gzipped = read("x", Kind::Images, &gzip(&bytes)[..]);
+    assert_eq!(gzipped.unwrap(), content);
 
     let content = read("x", Kind::Labels, &labels(10)[..]).unwrap();
     assert_eq!(content.values, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
@@ -164,10 +165,8 @@ fn labels_may_be_the_first_of_several_numbers() {
     let labels = content(&[[7, 300], [255, 0]]).into_labels();
     assert_eq!(labels, Ok(vec![7, 255]));
     let refused = content(&[[7, 0], [256, 0]]).into_labels().unwrap_err();
-    assert_eq!(
-        refused.to_string(),
-        "label 256 at index 1, must be 0 to 255"
-    );
+    let problem = "label 256 at index 1, must be 0 to 255";
+    assert_eq!(refused, Fault::Content(problem.to_owned()));
     for columns in [0, 65] {
         let message = refusal(Kind::Labels, &idx(&[0x0C02, 2, columns], &[]));
         assert_eq!(
