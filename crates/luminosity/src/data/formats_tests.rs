@@ -403,7 +403,7 @@ fn what_cannot_be_read_is_told_with_what_is_there() {
         message.contains("it holds 0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg, 5.jpg and 2 more"),
         "{message}"
     );
-    assert!(refusal(&place.join("1.jpg")).contains("not a folder and not a .npz file"));
+    assert!(refusal(&place.join("1.jpg")).contains("neither a folder nor a .npz file"));
 }
 
 #[cfg(unix)]
