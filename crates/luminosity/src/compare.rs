@@ -1,10 +1,11 @@
 //! The comparison: the smallest sweep, drawn as one figure.
 
+mod plot;
+
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::figure::{self, FigureError};
 use crate::record::{RunRecord, SweepRecord};
 use crate::report::{Effect, Report};
 use crate::{Condition, Error, files};
@@ -52,45 +53,22 @@ pub fn write(
     // The numbers first, in case the disk has space for only one of the two.
     files::write(&json, &self::json(records, report, &json)?)?;
     files::write(&csv, &report.curves()?)?;
-    let figure = match figure::comparison(&figure(conditions, records, data)) {
-        Err(FigureError::NoFiniteValue) => {
-            files::remove(&svg)?;
-            files::remove(&png)?;
-            return Ok(vec![csv, json]);
-        }
-        drawn => drawn?,
+    let Some(chart) = plot::chart(title(records, data), conditions, records) else {
+        files::remove(&svg)?;
+        files::remove(&png)?;
+        return Ok(vec![csv, json]);
     };
+    let figure = chart.draw()?;
     files::write(&svg, figure.svg.as_bytes())?;
     files::write(&png, &figure.png)?;
     Ok(vec![svg, png, csv, json])
 }
 
-fn figure<'a>(
-    conditions: &'a [Condition],
-    records: &[SweepRecord],
-    data: &str,
-) -> figure::Comparison<'a> {
-    let series = conditions.iter().map(|condition| {
-        let own = records.iter().map(|record| &record.run);
-        let own = own.filter(|run| run.config.condition == *condition);
-        let curve = |run: &RunRecord| {
-            let epochs = run.history.iter();
-            epochs.map(|epoch| 100.0 * epoch.test_accuracy).collect()
-        };
-        figure::Series {
-            label: condition.name(),
-            description: condition.description,
-            colour: Some(figure::Colour::Condition(condition.index())),
-            curves: own.map(curve).collect(),
-        }
-    });
-    let title = records.first().map_or_else(String::new, |record| {
+/// The task of the records, drawn from `data`.
+fn title(records: &[SweepRecord], data: &str) -> String {
+    records.first().map_or_else(String::new, |record| {
         let config = &record.run.config;
         let (stimulus, epsilon) = (&config.stimulus, config.epsilon);
         format!("{data} under variable {stimulus} (ε = {epsilon})")
-    });
-    figure::Comparison {
-        title,
-        series: series.collect(),
-    }
+    })
 }

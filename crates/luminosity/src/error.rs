@@ -21,9 +21,9 @@ pub enum Error {
     /// Data that cannot be used, or that are not there.
     #[error("{0}")]
     Data(String),
-    /// A figure could not be drawn.
-    #[error(transparent)]
-    Figure(#[from] crate::figure::FigureError),
+    /// The image of a figure could not be encoded.
+    #[error("PNG encoding failed: {0}")]
+    Figure(String),
     /// A stop was requested.
     #[error("interrupted")]
     Interrupted,

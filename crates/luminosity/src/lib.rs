@@ -9,6 +9,7 @@
 #![cfg_attr(not(test), warn(unused_crate_dependencies))]
 
 pub mod catalogue;
+mod chart;
 pub mod cli;
 mod compare;
 pub mod condition;
@@ -16,7 +17,6 @@ mod config;
 pub mod data;
 mod device;
 mod dump;
-pub mod figure;
 mod files;
 mod inflate;
 mod machine;

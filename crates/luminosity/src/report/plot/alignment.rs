@@ -1,51 +1,89 @@
-//! Histograms of alignments.
+//! Histograms of alignments at the largest ε.
 
-use super::{Side, colour};
-use crate::figure::{
-    Figure, FigureError, Histogram, HistogramSet, Histograms, Unit as Height, histograms as draw,
+use super::{Side, look};
+use crate::chart::{
+    Across, BELOW, Chart, Count, Grid, Look, Mark, Panel, Sample, Scale, Swatch, caption, key_fits,
 };
 use crate::report::sample::{Samples, Unit};
 
+/// Height of a plot area.
+const HEIGHT: f64 = 130.0;
 /// The number of bins of a histogram from 0 to 1.
 const BINS: usize = 40;
 
-/// A histogram for each of `panels` at the largest ε, all on the axis from 0 to 1, or from −1 if any
-/// alignment is below 0.
-pub fn histograms(samples: &Samples, panels: &[(&str, Side)]) -> Result<Figure, FigureError> {
-    let values = panels.iter().map(|&(name, side)| -> Vec<f64> {
-        let cosines = samples
-            .at_largest(name)
-            .iter()
-            .filter_map(|unit| side.of(unit));
+/// A histogram for each of `panels` with alignments, all on the axis from 0 to 1, or from −1 if any alignment
+/// is below 0.
+pub fn histograms(samples: &Samples, panels: &[(&str, Side)]) -> Chart {
+    let sets = panels.iter().map(|&(name, side)| {
+        let units = samples.at_largest(name).iter();
+        let cosines = units.filter_map(|unit| side.of(unit));
         // A cosine of 1 may be rounded to a larger number.
-        cosines.map(|cosine| cosine.clamp(-1.0, 1.0)).collect()
+        let cosines = cosines.map(|cosine| cosine.clamp(-1.0, 1.0));
+        (name, side, Sample::new(cosines))
     });
-    let values: Vec<Vec<f64>> = values.collect();
-    let (low, bins) = match values.iter().flatten().any(|cosine| *cosine < 0.0) {
+    let sets: Vec<_> = sets.filter(|(.., sample)| sample.n() > 0).collect();
+    let negative = |sample: &Sample| sample.sorted.iter().any(|cosine| *cosine < 0.0);
+    let (low, bins) = match sets.iter().any(|(.., sample)| negative(sample)) {
         true => (-1.0, 2 * BINS),
         false => (0.0, BINS),
     };
-    let drawn = panels
+    let grid = Grid::new(sets.len(), HEIGHT);
+    let key = |side: Side, sample: &Sample, median: bool| {
+        let size = format!("{} (n = {}", side.name(), sample.n());
+        match sample.quartiles().filter(|_| median) {
+            Some([_, median, _]) => format!("{size}, median {median:.2})"),
+            None => format!("{size})"),
+        }
+    };
+    let mut keys = sets
         .iter()
-        .zip(values)
-        .filter(|(_, values)| !values.is_empty());
-    let panels = drawn.map(|(&(name, side), values)| Histogram {
-        heading: name.to_owned(),
-        x_label: side.label(name).to_owned(),
-        range: (low, 1.0),
-        bins,
-        sets: vec![HistogramSet {
-            label: side.name().to_owned(),
-            colour: colour(samples, name),
-            values,
-        }],
+        .map(|(_, side, sample)| key(*side, sample, true));
+    let median = keys.all(|key| key_fits(&key, grid.width));
+    let panels = sets.iter().map(|&(name, side, ref sample)| {
+        let look = look(samples, name);
+        let mut heights = vec![0.0; bins];
+        for cosine in &sample.sorted {
+            let bin = (cosine - low) / ((1.0 - low) / bins as f64);
+            heights[(bin as usize).min(bins - 1)] += 1.0;
+        }
+        let values = heights.iter().copied().chain([0.0, 2.0]);
+        let mut y = Scale::spanning(values, (0.0, f64::INFINITY), 0.0, 4.0);
+        // Counts are integers.
+        y.step = y.step.max(1.0);
+        let edge = |bin: usize| low + (1.0 - low) * bin as f64 / bins as f64;
+        let tops = heights.iter().enumerate();
+        let tops = tops.map(|(bin, height)| [(edge(bin), *height), (edge(bin + 1), *height)]);
+        Panel {
+            heading: name.to_owned(),
+            keys: vec![(Some((Swatch::Box, look)), key(side, sample, median))],
+            x_label: side.label(name).to_owned(),
+            marks: bars(&tops.collect::<Vec<_>>(), look),
+            counts: vec![Count::of(side.name(), sample, |_| false)],
+            ..Panel::new(Across::Numbers(Scale::between((low, 1.0), 5.0)), y, "count")
+        }
     });
-    draw(&Histograms {
+    let panels: Vec<Panel> = panels.collect();
+    Chart {
         title: String::new(),
-        sample: samples.unit.to_owned(),
-        unit: Height::Count,
-        panels: panels.collect(),
-    })
+        grid,
+        legend: Vec::new(),
+        caption: caption("", ("value", samples.unit, "set"), &panels, BELOW),
+        panels,
+    }
+}
+
+/// Contiguous bars as one filled outline each, from the ends of their tops.
+fn bars(tops: &[[(f64, f64); 2]], look: Look) -> Vec<Mark> {
+    let runs = tops.split(|[(_, height), _]| *height == 0.0);
+    let marks = runs.filter(|run| !run.is_empty()).flat_map(|run| {
+        let tops = run.concat();
+        let foot = |top: Option<&(f64, f64)>| top.map(|(x, _)| (*x, 0.0));
+        let (first, last) = (foot(tops.first()), foot(tops.last()));
+        let outline: Vec<_> = first.into_iter().chain(tops).chain(last).collect();
+        let fill = Mark::Area(outline.clone(), look.hue, 0.35);
+        [fill, Mark::Line(outline, look, 1.2)]
+    });
+    marks.collect()
 }
 
 impl Side {

@@ -1,7 +1,11 @@
-//! Box plots of accuracies. Units at or below chance are left out of the boxes, but not of the tests.
+//! Box plots, with a box of each series in each group. Units at or below chance are left out of the boxes of
+//! accuracies, but not of the tests.
 
-use super::{Drawn, colour, floor, present};
-use crate::figure::{BoxPanel, BoxPlots, BoxSeries, Colour, box_plots};
+use super::{depth, heading, present};
+use crate::chart::{
+    Across, At, BELOW, Boxed, Chart, Count, Grid, Legend, Look, Mark, Panel, RULE, Sample, Scale,
+    Swatch, UNBOUNDED, caption, describe, floored,
+};
 use crate::report::effect::Effect;
 use crate::report::sample::{Samples, percents};
 use crate::report::text::{self, stars};
@@ -13,65 +17,66 @@ pub const REFERENCE: &str = "e-only-ln+";
 /// The number of the best units of each ε that are pooled.
 pub const BEST: usize = 10;
 
+/// Height of the plot area.
+const HEIGHT: f64 = 185.0;
+/// The share of the width of a group that its boxes fill.
+const FILLED: f64 = 0.86;
+
+/// The labels and looks of the boxes of a group.
+type Series = Vec<(String, Look)>;
+
+/// A place on the x axis.
+struct Group {
+    name: String,
+    /// The values of each series, and a mark such as "***" above their box.
+    boxes: Vec<(Vec<f64>, &'static str)>,
+    /// The height of a line behind the boxes.
+    reference: Option<f64>,
+}
+
+/// A chart, and the number of units that it leaves out.
+pub type Partial = (Chart, usize);
+
 /// Accuracies by ε, against the median of E-only LayerNorm.
-pub fn by_epsilon(samples: &Samples, effects: &[Effect], names: &[&str]) -> Drawn {
-    let series = present(samples, names).map(|name| {
-        let marks = samples.epsilons.iter().map(|epsilon| {
-            let key = (name, REFERENCE, *epsilon);
+pub fn by_epsilon(samples: &Samples, effects: &[Effect], names: &[&str]) -> Partial {
+    let series = present(samples, names);
+    let groups = samples.epsilons.iter().map(|&epsilon| {
+        let boxes = series.iter().map(|(name, _)| {
+            let key = (name.as_str(), REFERENCE, epsilon);
             let own = |e: &&Effect| (e.of.as_str(), e.over.as_str(), e.epsilon) == key;
-            stars(effects.iter().find(own).map(|e| e.paired.test.p)).to_owned()
+            let p = effects.iter().find(own).map(|e| e.paired.test.p);
+            (percents(samples.of(name, epsilon)), stars(p))
         });
-        BoxSeries {
-            label: name.to_owned(),
-            colour: colour(samples, name),
-            values: samples
-                .epsilons
-                .iter()
-                .map(|e| percents(samples.of(name, *e)))
-                .collect(),
-            marks: marks.collect(),
+        Group {
+            name: text::epsilon(epsilon),
+            boxes: boxes.collect(),
+            reference: median(&percents(samples.of(REFERENCE, epsilon))),
         }
     });
-    let references = samples.epsilons.iter().map(|epsilon| {
-        let percents = percents(samples.of(REFERENCE, *epsilon));
-        median(&percents).unwrap_or(f64::NAN)
-    });
-    let panel = BoxPanel {
-        heading: String::new(),
-        groups: samples.epsilons.iter().map(|e| text::epsilon(*e)).collect(),
-        references: references.collect(),
-        series: series.collect(),
-    };
-    draw(samples, panel, "", &format!("median of {REFERENCE}"))
+    accuracies(samples, "", groups.collect(), series)
 }
 
 /// Accuracies by λ, with a series for each ε.
-pub fn by_lambda(samples: &Samples, name: &str) -> Drawn {
+pub fn by_lambda(samples: &Samples, name: &str) -> Partial {
+    let epsilons = &samples.epsilons;
+    let levels = epsilons.iter().enumerate();
+    let series = levels.map(|(i, e)| (text::epsilon(*e), Look::level(i, epsilons.len())));
     let lambdas = samples.lambdas(name);
-    let count = samples.epsilons.len();
     // With a single λ there is nothing to compare.
-    let epsilons = samples.epsilons.iter().enumerate();
-    let series = epsilons
-        .filter(|_| lambdas.len() > 1)
-        .map(|(index, epsilon)| BoxSeries {
-            label: text::epsilon(*epsilon),
-            colour: Colour::Level { index, count },
-            values: lambdas
-                .iter()
-                .map(|l| percents(samples.at(name, *epsilon, *l)))
-                .collect(),
-            marks: Vec::new(),
-        });
-    let panel = BoxPanel {
-        groups: lambdas.iter().map(f64::to_string).collect(),
-        series: series.collect(),
-        ..BoxPanel::default()
-    };
-    draw(samples, panel, "weight λ of the local loss", "")
+    let groups = lambdas.iter().filter(|_| lambdas.len() > 1).map(|lambda| {
+        let values = |epsilon: &f64| percents(samples.at(name, *epsilon, *lambda));
+        Group {
+            name: lambda.to_string(),
+            boxes: epsilons.iter().map(|e| (values(e), "")).collect(),
+            reference: None,
+        }
+    });
+    let label = "weight λ of the local loss";
+    accuracies(samples, label, groups.collect(), series.collect())
 }
 
 /// The best units of each ε, pooled; the first condition is tested against the others.
-pub fn best(samples: &Samples, names: &[&str]) -> Drawn {
+pub fn best(samples: &Samples, names: &[&str]) -> Partial {
     let pooled = |name: &str| -> Vec<f64> {
         let per_epsilon = samples.epsilons.iter().flat_map(|epsilon| {
             let mut own = percents(samples.of(name, *epsilon));
@@ -80,51 +85,140 @@ pub fn best(samples: &Samples, names: &[&str]) -> Drawn {
         });
         per_epsilon.collect()
     };
-    let first = names.first().map_or_else(Vec::new, |name| pooled(name));
-    let series = present(samples, names).map(|name| {
+    let first = names.first().copied().unwrap_or_default();
+    let series = present(samples, names);
+    let boxes = series.iter().map(|(name, _)| {
         let values = pooled(name);
-        let test = match names.first() == Some(&name) {
+        let test = match name == first {
             true => None,
-            false => mann_whitney_u(&values, &first),
+            false => mann_whitney_u(&values, &pooled(first)),
         };
-        BoxSeries {
-            label: name.to_owned(),
-            colour: colour(samples, name),
-            values: vec![values],
-            marks: vec![stars(test.map(|t| t.p)).to_owned()],
-        }
+        (values, stars(test.map(|t| t.p)))
     });
-    let panel = BoxPanel {
-        groups: vec![format!("best {}s of each ε, pooled", samples.unit)],
-        series: series.collect(),
-        ..BoxPanel::default()
+    let group = Group {
+        name: format!("best {}s of each ε, pooled", samples.unit),
+        boxes: boxes.collect(),
+        reference: None,
     };
-    draw(samples, panel, "", "")
+    accuracies(samples, "", vec![group], series)
 }
 
-fn draw(samples: &Samples, mut panel: BoxPanel, x_label: &str, reference: &str) -> Drawn {
+/// The decimal logarithm of λ_max by layer and condition, at the largest ε.
+pub fn lambda_max(samples: &Samples) -> Chart {
+    let names: Vec<String> = samples.conditions.iter().map(ToString::to_string).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let values = |name: &str, layer| -> Vec<f64> {
+        let units = samples.at_largest(name).iter();
+        let values = units.filter_map(|unit| unit.lambda_max.get(layer).copied().flatten());
+        // A layer without errors has no logarithm of λ_max.
+        values.filter(|v| *v > 0.0).map(f64::log10).collect()
+    };
+    let layers = 0..depth(samples, &names, |unit| unit.lambda_max.len());
+    let mut series = present(samples, &names);
+    series.retain(|(name, _)| layers.clone().any(|layer| !values(name, layer).is_empty()));
+    let groups = layers.map(|layer| Group {
+        name: heading(layer),
+        boxes: series
+            .iter()
+            .map(|(name, _)| (values(name, layer), ""))
+            .collect(),
+        reference: None,
+    });
+    let groups = groups.collect();
+    chart(samples, ["", "log₁₀ λ_max"], groups, series, UNBOUNDED)
+}
+
+fn accuracies(samples: &Samples, x_label: &str, mut groups: Vec<Group>, series: Series) -> Partial {
     let mut left_out = 0;
-    for series in &mut panel.series {
-        for (group, values) in series.values.iter_mut().enumerate() {
-            let all = values.len();
-            values.retain(|percent| *percent > samples.chance);
-            left_out += all - values.len();
-            // A mark is drawn above a box.
-            if let (true, Some(mark)) = (values.is_empty(), series.marks.get_mut(group)) {
-                mark.clear();
-            }
+    for (values, mark) in groups.iter_mut().flat_map(|group| &mut group.boxes) {
+        let all = values.len();
+        values.retain(|percent| *percent > samples.chance);
+        left_out += all - values.len();
+        // A mark is drawn above a box.
+        if values.is_empty() {
+            *mark = "";
         }
     }
-    let values = panel.series.iter().flat_map(|s| s.values.iter().flatten());
-    let figure = box_plots(&BoxPlots {
-        title: String::new(),
+    let values = || {
+        groups
+            .iter()
+            .flat_map(|g| &g.boxes)
+            .flat_map(|(values, _)| values)
+            .copied()
+    };
+    let bounds = floored(UNBOUNDED, values(), values());
+    let labels = [x_label, "test accuracy (%)"];
+    (chart(samples, labels, groups, series, bounds), left_out)
+}
+
+/// Boxes side by side in each group, their marks above, and the line at its reference.
+fn chart(
+    samples: &Samples,
+    [x_label, y_label]: [&str; 2],
+    groups: Vec<Group>,
+    series: Series,
+    bounds: (f64, f64),
+) -> Chart {
+    let boxes = || groups.iter().flat_map(|group| &group.boxes);
+    let references = || groups.iter().filter_map(|group| group.reference);
+    let marked = boxes().any(|(_, mark)| !mark.is_empty());
+    let values = boxes()
+        .flat_map(|(values, _)| values)
+        .copied()
+        .chain(references());
+    let y = Scale::spanning(values, bounds, if marked { 0.12 } else { 0.0 }, 6.0);
+    let most = boxes().map(|(values, _)| values.len()).max();
+    let (swatch, described) = describe(most.unwrap_or(0));
+    let sample = |values: &[f64]| Sample::new(values.iter().copied());
+    let room = FILLED / series.len() as f64;
+    let mut panel = Panel {
         x_label: x_label.to_owned(),
-        y_label: "test accuracy (%)".to_owned(),
-        sample: samples.unit.to_owned(),
-        floor: floor(values.copied()),
-        points: true,
-        reference: reference.to_owned(),
-        panels: vec![panel],
-    })?;
-    Ok((figure, left_out))
+        ..Panel::new(
+            Across::names(groups.iter().map(|group| group.name.as_str())),
+            y,
+            y_label,
+        )
+    };
+    for (group, middle) in groups.iter().zip(1..) {
+        let left = f64::from(middle) - FILLED / 2.0;
+        for (s, ((_, look), (values, mark))) in series.iter().zip(&group.boxes).enumerate() {
+            let x = left + room * (s as f64 + 0.5);
+            panel.marks.push(Mark::Box(Boxed {
+                x,
+                room,
+                look: *look,
+                sample: sample(values),
+            }));
+            panel
+                .marks
+                .push(Mark::Text(x, (*mark).to_owned(), At::Top(room)));
+        }
+        if let Some(y) = group.reference {
+            panel
+                .marks
+                .push(Mark::Line(vec![(left, y), (left + FILLED, y)], RULE, 1.0));
+        }
+    }
+    for (s, (label, _)) in series.iter().enumerate() {
+        panel.counts.extend(groups.iter().filter_map(|group| {
+            let (values, _) = group.boxes.get(s)?;
+            let place = format!("{label}, {}", group.name);
+            Some(Count::of(place, &sample(values), |v| v < y.min))
+        }));
+    }
+    let mut legend = Legend::of(swatch, series);
+    if references().next().is_some() {
+        legend.extend(Legend::of(
+            Swatch::Line,
+            [(format!("median of {REFERENCE}"), RULE)],
+        ));
+    }
+    let panels = vec![panel];
+    Chart {
+        title: String::new(),
+        grid: Grid::new(1, HEIGHT),
+        legend,
+        caption: caption(&described, ("value", samples.unit, "box"), &panels, BELOW),
+        panels,
+    }
 }

@@ -1,15 +1,18 @@
 //! The figures of the report, described by data.
 
-mod accuracy;
 mod alignment;
 mod boxes;
-mod hidden;
+mod curves;
+mod moments;
+mod scatter;
 mod specs;
+#[cfg(test)]
+mod tests;
 
 use super::effect::Effect;
-use super::sample::Samples;
+use super::sample::{Samples, Unit};
 use crate::Error;
-use crate::figure::{Colour, Figure, FigureError};
+use crate::chart::{Figure, Look};
 
 pub use boxes::{BEST, REFERENCE};
 pub use specs::{MAIN, SPECS};
@@ -71,79 +74,75 @@ pub struct Plot {
     pub left_out: usize,
 }
 
-/// A drawing, and the number of units that it leaves out.
-type Drawn = Result<(Figure, usize), FigureError>;
-
-/// Draws the figures with data; the others are named with the reason.
+/// Draws the figures with data; the others are named.
 ///
 /// # Errors
 ///
-/// If an image cannot be encoded.
+/// [`Error::Figure`] if an image cannot be encoded.
 pub fn draw(samples: &Samples, effects: &[Effect]) -> Result<(Vec<Plot>, Vec<String>), Error> {
     let (mut plots, mut missing) = (Vec::new(), Vec::new());
     for spec in SPECS {
-        match spec.draw(samples, effects) {
-            Ok((figure, left_out)) => plots.push(Plot {
+        match spec.chart(samples, effects) {
+            Some((chart, left_out)) => plots.push(Plot {
                 spec,
-                figure,
+                figure: chart.draw()?,
                 left_out,
             }),
-            Err(e @ FigureError::Png(_)) => return Err(e.into()),
-            Err(FigureError::NoSeries | FigureError::NoFiniteValue) => {
-                missing.push(format!(
-                    "{} ({}): no data in these runs",
-                    spec.name, spec.title
-                ));
-            }
-            Err(e) => missing.push(format!("{} ({}): {e}", spec.name, spec.title)),
+            None => missing.push(format!(
+                "{} ({}): no data in these runs",
+                spec.name, spec.title
+            )),
         }
     }
     Ok((plots, missing))
 }
 
 impl Spec {
-    fn draw(&self, samples: &Samples, effects: &[Effect]) -> Drawn {
-        let whole = |figure| Ok((figure, 0));
-        match self.kind {
-            Kind::Best(names) => boxes::best(samples, names),
+    /// The figure, if there are data for it.
+    fn chart(&self, samples: &Samples, effects: &[Effect]) -> Option<boxes::Partial> {
+        let (chart, left_out) = match self.kind {
             // A figure of one condition compares nothing; only the main figure is drawn for any.
-            Kind::Boxes(names) if self.name != MAIN && present(samples, names).count() < 2 => {
-                Err(FigureError::NoSeries)
+            Kind::Boxes(names) if self.name != MAIN && present(samples, names).len() < 2 => {
+                return None;
             }
             Kind::Boxes(names) => boxes::by_epsilon(samples, effects, names),
+            Kind::Best(names) => boxes::best(samples, names),
             Kind::Lambda(name) => boxes::by_lambda(samples, name),
-            Kind::Scatter(pairs) => accuracy::scatter(samples, pairs).and_then(whole),
-            Kind::Curves(names) => accuracy::curves(samples, names).and_then(whole),
-            Kind::LambdaMax => hidden::lambda_max(samples).and_then(whole),
-            Kind::Moments(names) => hidden::moments(samples, names).and_then(whole),
-            Kind::Alignment(panels) => alignment::histograms(samples, panels).and_then(whole),
-        }
+            Kind::LambdaMax => (boxes::lambda_max(samples), 0),
+            Kind::Scatter(pairs) => (scatter::scatter(samples, pairs), 0),
+            Kind::Curves(names) => (curves::curves(samples, names), 0),
+            Kind::Moments(names) => (moments::moments(samples, names), 0),
+            Kind::Alignment(panels) => (alignment::histograms(samples, panels), 0),
+        };
+        (!chart.is_empty()).then_some((chart, left_out))
     }
 }
 
-/// The lowest start of the axis of these accuracies, so that a few very low accuracies do not compress the
-/// others; none if the axis may start at the lowest accuracy.
-fn floor(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let values: Vec<f64> = values.filter(|v| v.is_finite()).collect();
-    let quartiles = crate::stats::quartiles(&values)?;
-    let low = quartiles.lower - 2.0 * (quartiles.upper - quartiles.lower).max(1.0);
-    let low = 2.0 * (low / 2.0).floor();
-    values.iter().any(|v| *v < low).then_some(low)
-}
-
-/// The conditions in `names` that have a unit anywhere.
-fn present<'a>(samples: &'a Samples, names: &'a [&'a str]) -> impl Iterator<Item = &'a str> + 'a {
-    let somewhere = |name: &&str| {
-        samples
-            .epsilons
-            .iter()
-            .any(|e| !samples.of(name, *e).is_empty())
+/// The conditions in `names` that have a unit anywhere, with their looks.
+fn present(samples: &Samples, names: &[&str]) -> Vec<(String, Look)> {
+    let somewhere = |name: &&&str| {
+        let mut epsilons = samples.epsilons.iter();
+        epsilons.any(|epsilon| !samples.of(name, *epsilon).is_empty())
     };
-    names.iter().copied().filter(somewhere)
+    let names = names.iter().filter(somewhere);
+    names
+        .map(|name| ((*name).to_owned(), look(samples, name)))
+        .collect()
 }
 
-/// The colour of a condition.
-fn colour(samples: &Samples, name: &str) -> Colour {
-    let condition = samples.conditions.iter().find(|c| c.to_string() == name);
-    Colour::Condition(condition.map_or(usize::MAX, |c| c.index()))
+/// The look of a condition.
+fn look(samples: &Samples, name: &str) -> Look {
+    let condition = samples.conditions.iter().find(|c| c.name() == name);
+    Look::condition(condition.map_or(usize::MAX, |c| c.index()))
+}
+
+/// The name of a hidden layer, counted from 0.
+fn heading(layer: usize) -> String {
+    format!("hidden layer {}", layer + 1)
+}
+
+/// The largest number of layers of a unit at the largest ε.
+fn depth(samples: &Samples, names: &[&str], layers: impl Fn(&Unit) -> usize) -> usize {
+    let units = names.iter().flat_map(|name| samples.at_largest(name));
+    units.map(layers).max().unwrap_or(0)
 }

@@ -1,10 +1,8 @@
 //! Samples with missing values.
 
-use super::FigureError;
-
 /// Finite values, sorted; a number beyond [`Sample::HUGE`] counts as missing, like NaN.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Sample {
+pub struct Sample {
     pub sorted: Vec<f64>,
     /// Number of missing values.
     pub missing: usize,
@@ -44,17 +42,5 @@ impl Sample {
         let from = self.sorted.iter().find(inside)?.min(low);
         let to = self.sorted.iter().rfind(inside)?.max(high);
         Some([from, to])
-    }
-}
-
-/// Checks that at least one sample in `panels` has a value.
-pub(super) fn check<'a>(
-    mut samples: impl Iterator<Item = &'a Sample>,
-    panels: usize,
-) -> Result<(), FigureError> {
-    match samples.any(|s| s.n() > 0) {
-        true => Ok(()),
-        false if panels == 0 => Err(FigureError::NoSeries),
-        false => Err(FigureError::NoFiniteValue),
     }
 }

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use kuva::render::layout::TickFormat;
 
-use super::FigureError;
+use super::Sample;
 
 /// The range of percentages.
-pub(super) const PERCENT: (f64, f64) = (0.0, 100.0);
+pub const PERCENT: (f64, f64) = (0.0, 100.0);
 /// The range of unbounded numbers.
-pub(super) const UNBOUNDED: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
+pub const UNBOUNDED: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
 
 /// The range of an axis and the distance of its ticks.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Scale {
+pub struct Scale {
     pub min: f64,
     pub max: f64,
     pub step: f64,
@@ -130,29 +130,22 @@ fn decade(exponent: f64) -> String {
     }
 }
 
-/// `bounds`, raised to start at `floor` if at least one of `values` is above it.
-pub(super) fn floored(
+/// `bounds`, raised so that a few very low `values` do not compress the others, but not above all `shown`.
+pub fn floored(
     bounds: (f64, f64),
-    floor: Option<f64>,
-    mut values: impl Iterator<Item = f64>,
+    values: impl Iterator<Item = f64>,
+    mut shown: impl Iterator<Item = f64>,
 ) -> (f64, f64) {
-    let useful = |&floor: &f64| floor > bounds.0 && values.any(|v| v > floor);
+    let values = Sample::new(values);
+    let floor = values.quartiles().map(|[low, _, high]| {
+        let floor = low - 2.0 * (high - low).max(1.0);
+        2.0 * (floor / 2.0).floor()
+    });
+    let useful = |&floor: &f64| {
+        let outlier = values.sorted.first().is_some_and(|least| *least < floor);
+        outlier && shown.any(|v| v > floor)
+    };
     (floor.filter(useful).unwrap_or(bounds.0), bounds.1)
-}
-
-/// Checks that the finite `values` are percentages.
-pub(super) fn percentages(
-    label: &str,
-    mut values: impl Iterator<Item = f64>,
-) -> Result<(), FigureError> {
-    let outside = |v: &f64| v.is_finite() && !(PERCENT.0..=PERCENT.1).contains(v);
-    match values.find(outside) {
-        None => Ok(()),
-        Some(value) => Err(FigureError::NotAPercentage {
-            label: label.to_owned(),
-            value,
-        }),
-    }
 }
 
 /// The smallest and the largest of `values`.

@@ -1,12 +1,14 @@
-//! The data of a figure, and the common layout of all figures.
+//! The data of a chart, and the common layout of all charts.
 
 use super::canvas::{Area, Canvas};
+use super::caption::Count;
 use super::legend::{Entry, Legend, Swatch};
 use super::mark::{Axes, Mark};
 use super::names::Names;
 use super::scale::Scale;
 use super::text::{Type, text_width, wrap};
-use super::{BODY, Figure, FigureError, INK, Look, MUTED, SMALL, TITLE, WIDTH};
+use super::{BODY, Figure, INK, Look, MUTED, SMALL, TITLE, WIDTH};
+use crate::Error;
 
 /// The space left of a plot area, for tick labels and the letter.
 const LEFT: f64 = 42.0;
@@ -27,23 +29,22 @@ const TICKS: f64 = 20.0;
 /// The space of a swatch in a key.
 const SWATCH: f64 = 20.0;
 
-/// The plot areas of a figure, all of the same size.
+/// The plot areas of a chart, all of the same size.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Grid {
+pub struct Grid {
     columns: usize,
     pub width: f64,
     pub height: f64,
 }
 
 impl Grid {
-    /// Plot areas of `height` for `panels` panels, in `most` columns at most.
-    pub fn new(panels: usize, most: usize, height: f64) -> Self {
+    /// Plot areas of `height` for `panels` panels.
+    pub fn new(panels: usize, height: f64) -> Self {
         let columns = match panels {
             0 | 1 => 1,
             2 | 4 => 2,
             _ => 3,
         };
-        let columns = columns.min(most);
         let width = WIDTH / columns as f64 - LEFT - RIGHT;
         Self {
             columns,
@@ -54,7 +55,7 @@ impl Grid {
 
     /// Square plot areas for `panels` panels, no wider than `widest`.
     pub fn squares(panels: usize, widest: f64) -> Self {
-        let mut grid = Self::new(panels, 3, 0.0);
+        let mut grid = Self::new(panels, 0.0);
         grid.width = grid.width.min(widest);
         grid.height = grid.width;
         grid
@@ -70,7 +71,7 @@ impl Grid {
 
 /// The x axis.
 #[derive(Debug, Clone)]
-pub(super) enum Across {
+pub enum Across {
     Numbers(Scale),
     /// Categories at 1, 2, ..., each with its name and an optional description.
     Names(Vec<(String, String)>),
@@ -78,22 +79,23 @@ pub(super) enum Across {
 
 impl Across {
     /// Categories without descriptions.
-    pub fn names<'a>(names: impl Iterator<Item = &'a String>) -> Self {
-        Self::Names(names.map(|n| (n.clone(), String::new())).collect())
+    pub fn names(names: impl Iterator<Item = impl Into<String>>) -> Self {
+        Self::Names(names.map(|n| (n.into(), String::new())).collect())
     }
 }
 
 /// A line above a plot area: the meaning of a look, or a remark.
-pub(super) type Key = (Option<(Swatch, Look)>, String);
+pub type Key = (Option<(Swatch, Look)>, String);
 
 /// Whether `text` fits on one line beside a swatch above a plot area of `width`.
-pub(super) fn key_fits(text: &str, width: f64) -> bool {
+pub fn key_fits(text: &str, width: f64) -> bool {
     text_width(text, SMALL) <= width - SWATCH
 }
 
 /// The axes and marks of a panel.
 #[derive(Debug, Clone)]
-pub(super) struct Panel {
+pub struct Panel {
+    /// Heading; may be empty.
     pub heading: String,
     pub keys: Vec<Key>,
     pub x: Across,
@@ -103,11 +105,13 @@ pub(super) struct Panel {
     /// Label above the y axis.
     pub y_label: String,
     pub marks: Vec<Mark>,
+    /// The counts of its samples, for the caption.
+    pub counts: Vec<Count>,
 }
 
-/// A figure.
+/// A chart; its title and its caption may be empty.
 #[derive(Debug, Clone)]
-pub(super) struct Chart {
+pub struct Chart {
     pub title: String,
     pub grid: Grid,
     pub panels: Vec<Panel>,
@@ -119,6 +123,20 @@ pub(super) struct Chart {
 type Head = (Option<(Swatch, Look)>, String, Type, f64);
 
 impl Panel {
+    /// Empty axes.
+    pub fn new(x: Across, y: Scale, y_label: impl Into<String>) -> Self {
+        Self {
+            heading: String::new(),
+            keys: Vec::new(),
+            x,
+            x_label: String::new(),
+            y,
+            y_label: y_label.into(),
+            marks: Vec::new(),
+            counts: Vec::new(),
+        }
+    }
+
     /// The lines above a plot area of `width`: heading, keys, label of the y axis.
     fn head(&self, width: f64) -> Vec<Head> {
         let plain = Type::new(BODY, INK);
@@ -230,8 +248,18 @@ impl Chart {
         (0..self.panels.len()).map(area).collect()
     }
 
-    /// Draws the figure.
-    pub fn draw(&self) -> Result<Figure, FigureError> {
+    /// Whether there is no value to draw.
+    pub fn is_empty(&self) -> bool {
+        let mut counts = self.panels.iter().flat_map(|p| &p.counts);
+        counts.all(|count| count.n == 0)
+    }
+
+    /// Draws the chart.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Figure`] if the image cannot be encoded.
+    pub fn draw(&self) -> Result<Figure, Error> {
         let (top, above, row) = self.rows();
         let legend = Legend::new(&self.legend);
         let caption = wrap(&self.caption, SMALL, 0.92 * WIDTH);
@@ -259,7 +287,7 @@ impl Chart {
 }
 
 /// The letter of panel `i` of `panels`, doubled after Z; a single panel has none.
-pub(super) fn letter(i: usize, panels: usize) -> String {
+pub fn letter(i: usize, panels: usize) -> String {
     let letter = char::from(b'A' + (i % 26) as u8).to_string();
     letter.repeat(if panels > 1 { i / 26 + 1 } else { 0 })
 }

@@ -10,7 +10,7 @@ fn crossing(a: Point, b: Point, floor: f64) -> Option<Point> {
 }
 
 /// The parts of a line above `floor`.
-pub(super) fn line(points: &[Point], floor: f64) -> Vec<Vec<Point>> {
+pub fn line(points: &[Point], floor: f64) -> Vec<Vec<Point>> {
     let mut stretches = Vec::new();
     let mut stretch = Vec::new();
     for (i, &point) in points.iter().enumerate() {
@@ -28,7 +28,7 @@ pub(super) fn line(points: &[Point], floor: f64) -> Vec<Vec<Point>> {
 }
 
 /// The part of an area above `floor`.
-pub(super) fn area(outline: &[Point], floor: f64) -> Vec<Point> {
+pub fn area(outline: &[Point], floor: f64) -> Vec<Point> {
     let next = outline.iter().cycle().skip(1);
     let edges = outline.iter().zip(next);
     let kept = edges.flat_map(|(&a, &b)| {

@@ -1,21 +1,20 @@
 //! Marks inside the axes of a panel, in data units.
 
-use super::boxes;
+use super::boxes::{self, Boxed};
 use super::canvas::{Area, Canvas, Point};
 use super::clip;
-use super::sample::Sample;
 use super::scale::Scale;
 use super::text::{Type, text_width};
 use super::{INK, Look, MUTED, SMALL};
 
 /// The look of reference lines.
-pub(super) const RULE: Look = Look::new(INK, 1);
+pub const RULE: Look = Look::new(INK, 1);
 /// The look of diagonals and similar lines behind the data.
-pub(super) const GUIDE: Look = Look::new(MUTED, 1);
+pub const GUIDE: Look = Look::new(MUTED, 1);
 
 /// One mark. Lines and areas are clipped at the bottom of the axes; a value below is drawn as a triangle.
 #[derive(Debug, Clone)]
-pub(super) enum Mark {
+pub enum Mark {
     /// A line through points, with a width.
     Line(Vec<Point>, Look, f64),
     /// A filled outline, with a colour and an opacity.
@@ -33,21 +32,29 @@ pub(super) enum Mark {
     Text(f64, String, At),
 }
 
-/// A box plot of one sample.
-#[derive(Debug, Clone)]
-pub(super) struct Boxed {
-    pub x: f64,
-    /// The available width, including the space around the box.
-    pub room: f64,
-    pub look: Look,
-    pub sample: Sample,
-    /// Whether to draw all values if there are few.
-    pub points: bool,
+/// The marks of curves: low, middle and high at each x. The bands between low and high lie under the lines.
+pub fn curves(curves: impl Iterator<Item = (Look, Vec<(f64, [f64; 3])>)>) -> Vec<Mark> {
+    let (mut bands, mut lines) = (Vec::new(), Vec::new());
+    for (look, points) in curves {
+        let edge = |k: usize| points.iter().map(move |(x, y)| (*x, y[k]));
+        if let [(x, [_, middle, _])] = points[..] {
+            lines.push(Mark::Marker((x, middle), 2.6, look));
+            continue;
+        }
+        // A band needs several values.
+        if points.iter().any(|(_, [low, _, high])| high > low) {
+            let outline = edge(2).chain(edge(0).rev()).collect();
+            bands.push(Mark::Area(outline, look.hue, 0.15));
+        }
+        lines.push(Mark::Line(edge(1).collect(), look, 1.6));
+    }
+    bands.extend(lines);
+    bands
 }
 
 /// The position of a text.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum At {
+pub enum At {
     /// At the top, rotated if it is wider than this.
     Top(f64),
     /// Above a range of heights, or below it near the top; at a distance in canvas units.
@@ -57,7 +64,7 @@ pub(super) enum At {
 }
 
 /// Maps values to the plot area of a panel.
-pub(super) struct Axes {
+pub struct Axes {
     pub area: Area,
     pub x: Scale,
     pub y: Scale,

@@ -14,7 +14,7 @@ const MOST_LINES: usize = 3;
 const SLOPES: [f64; 3] = [40.0, 60.0, 90.0];
 
 /// Labels and descriptions with their arrangement.
-pub(super) struct Names<'a> {
+pub struct Names<'a> {
     labels: Vec<&'a str>,
     /// The lines under each label; none if they do not all fit.
     lines: Vec<Vec<String>>,

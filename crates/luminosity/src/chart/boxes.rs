@@ -1,33 +1,38 @@
-//! Box plots, one for each sample, in all figures with box plots.
+//! Box plots of samples.
 
 use super::canvas::Canvas;
 use super::legend::Swatch;
-use super::mark::{Axes, Boxed};
-use super::sample::Sample;
+use super::mark::Axes;
+use super::{Look, Sample};
 
 /// The most values that are drawn as points over a box; more would hide the box.
 const MOST_POINTS: usize = 60;
 /// The widest box.
 const WIDEST: f64 = 40.0;
 
-/// The legend entry for `samples`, and the meaning of the marks for a caption.
-pub(super) fn legend<'a>(
-    samples: impl Iterator<Item = &'a Sample>,
-    points: bool,
-) -> (Swatch, String) {
-    let dots = match samples.map(Sample::n).max() {
-        None | Some(0 | 1) => return (Swatch::Marker, String::new()),
-        Some(n) if points && n <= MOST_POINTS => "all values",
-        Some(_) if points => "all values of a box of at most 60, or those beyond",
-        Some(_) => "values beyond",
+/// A box plot of one sample.
+#[derive(Debug, Clone)]
+pub struct Boxed {
+    pub x: f64,
+    /// The available width, including the space around the box.
+    pub room: f64,
+    pub look: Look,
+    pub sample: Sample,
+}
+
+/// The legend's symbol for boxes of at most `most` values, and the meaning of their marks for a caption.
+pub fn describe(most: usize) -> (Swatch, String) {
+    let dots = match most {
+        0 | 1 => return (Swatch::Marker, String::new()),
+        2..=MOST_POINTS => "all values",
+        _ => "all values of a box of at most 60, or those beyond",
     };
     let marks = "Box: median and quartiles; whiskers: values within 1.5 interquartile ranges";
     (Swatch::Box, format!("{marks}; dots: {dots}."))
 }
 
-/// Draws a box, with all of its values if there are few and `points` is set. A single value is drawn as a
-/// marker.
-pub(super) fn draw(canvas: &mut Canvas, axes: &Axes, boxed: &Boxed) {
+/// Draws a box, with all of its values if there are few. A single value is drawn as a marker.
+pub fn draw(canvas: &mut Canvas, axes: &Axes, boxed: &Boxed) {
     let (sample, look, x) = (&boxed.sample, boxed.look, axes.x(boxed.x));
     let (Some(quartiles), Some(whiskers)) = (sample.quartiles(), sample.whiskers()) else {
         return;
@@ -53,7 +58,7 @@ pub(super) fn draw(canvas: &mut Canvas, axes: &Axes, boxed: &Boxed) {
     if !axes.below(quartiles[2]) {
         canvas.rectangle((x - half, high), (x + half, low), look);
     }
-    let all = boxed.points && sample.n() <= MOST_POINTS;
+    let all = sample.n() <= MOST_POINTS;
     let beyond = |v: &&f64| all || !(whiskers[0]..=whiskers[1]).contains(*v);
     let shown = sample.sorted.iter().filter(beyond).enumerate();
     for (i, &value) in shown.filter(|(_, v)| !axes.below(**v)) {

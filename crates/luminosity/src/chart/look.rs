@@ -1,18 +1,4 @@
-//! Colours with the same meaning in every figure.
-
-/// The meaning of the colour of a series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Colour {
-    /// A condition, by its position among all conditions.
-    Condition(usize),
-    /// One of several ordered levels, from dark to light.
-    Level {
-        /// The position of the level, from 0.
-        index: usize,
-        /// The number of levels; with more than 16, some have the same colour.
-        count: usize,
-    },
-}
+//! Colours, dashes and markers with the same meaning in every chart.
 
 /// The hues of Okabe and Ito (2008), legible to colour-blind readers, with grey in place of yellow, which is
 /// too faint for a line on white.
@@ -45,9 +31,9 @@ const RAMP: [&str; 16] = [
 /// The lengths of dash and gap of each style; the first is solid.
 const DASHES: [&[f64]; 4] = [&[], &[5.0, 2.5], &[1.5, 2.0], &[6.0, 2.0, 1.5, 2.0]];
 
-/// The appearance of one condition in every panel of a figure.
+/// The appearance of one condition in every panel of a chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Look {
+pub struct Look {
     /// Hex colour.
     pub hue: &'static str,
     /// Dash and marker: solid and filled, dashed and open, and two styles with other markers.
@@ -68,22 +54,17 @@ impl Look {
     pub fn open(self) -> bool {
         self.style % 2 == 1
     }
-}
+    /// The look of a condition, by its position among all conditions. The first 27 differ; then looks repeat.
+    pub fn condition(index: usize) -> Self {
+        let more = index.saturating_sub(CONDITIONS.len());
+        let later = (more % HUES.len(), 2 + more / HUES.len() % 2);
+        let (hue, style) = CONDITIONS.get(index).copied().unwrap_or(later);
+        Self::new(HUES[hue], style)
+    }
 
-impl Colour {
-    /// The look of the colour. The first 27 conditions differ; then looks repeat.
-    pub(super) fn look(self) -> Look {
-        match self {
-            Self::Condition(index) => {
-                let more = index.saturating_sub(CONDITIONS.len());
-                let later = (more % HUES.len(), 2 + more / HUES.len() % 2);
-                let (hue, style) = CONDITIONS.get(index).copied().unwrap_or(later);
-                Look::new(HUES[hue], style)
-            }
-            Self::Level { index, count } => {
-                let last = count.saturating_sub(1).max(1);
-                Look::new(RAMP[index.min(last) * (RAMP.len() - 1) / last], 0)
-            }
-        }
+    /// The look of one of `count` ordered levels, from dark to light; with more than 16, some have the same.
+    pub fn level(index: usize, count: usize) -> Self {
+        let last = count.saturating_sub(1).max(1);
+        Self::new(RAMP[index.min(last) * (RAMP.len() - 1) / last], 0)
     }
 }

@@ -11,25 +11,26 @@ use kuva::render::theme::Theme;
 use super::dash::dashes;
 use super::scale::Scale;
 use super::text::Type;
-use super::{Figure, FigureError, GRID, INK, Look, PIXELS_PER_UNIT, TICK, UNITS_PER_MM, WIDTH};
+use super::{Figure, GRID, INK, Look, PIXELS_PER_UNIT, TICK, UNITS_PER_MM, WIDTH};
+use crate::Error;
 
 /// The first is the font with which kuva rasterizes and measures.
 const FONTS: &str = "DejaVu Sans, Verdana, Arial, sans-serif";
 
 /// A position on the canvas, y downwards.
-pub(super) type Point = (f64, f64);
+pub type Point = (f64, f64);
 
 /// A rectangle on the canvas.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Area {
+pub struct Area {
     pub left: f64,
     pub top: f64,
     pub right: f64,
     pub bottom: f64,
 }
 
-/// A figure being drawn.
-pub(super) struct Canvas {
+/// A chart being drawn.
+pub struct Canvas {
     scene: Scene,
 }
 
@@ -221,12 +222,12 @@ impl Canvas {
         self.line(outline, look.hue, 1.4);
     }
 
-    /// The finished figure.
-    pub fn render(self) -> Result<Figure, FigureError> {
+    /// The finished drawing.
+    pub fn render(self) -> Result<Figure, Error> {
         let png = RasterBackend::new()
             .with_scale(PIXELS_PER_UNIT)
             .render_scene(&self.scene)
-            .map_err(FigureError::Png)?;
+            .map_err(Error::Figure)?;
         let Scene { width, height, .. } = self.scene;
         let svg = SvgBackend::new()
             .with_pretty(true)

@@ -5,7 +5,7 @@ use kuva::render::render::TextAnchor;
 
 /// The style of a text.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Type {
+pub struct Type {
     pub size: u32,
     pub color: &'static str,
     pub bold: bool,
@@ -59,7 +59,7 @@ impl Type {
 ///
 /// kuva does not export its font metrics but measures the labels of a category axis with them, with a minimum
 /// width; the filler makes every text longer than this minimum.
-pub(super) fn text_width(text: &str, size: u32) -> f64 {
+pub fn text_width(text: &str, size: u32) -> f64 {
     const FILLER: &str = "MMMM";
     let measure = |label: String| {
         let layout = Layout::new((0.0, 1.0), (0.0, 1.0))
@@ -71,7 +71,7 @@ pub(super) fn text_width(text: &str, size: u32) -> f64 {
 }
 
 /// Breaks `text` between words into lines no wider than `width`, if the words are short enough.
-pub(super) fn wrap(text: &str, size: u32, width: f64) -> Vec<String> {
+pub fn wrap(text: &str, size: u32, width: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {

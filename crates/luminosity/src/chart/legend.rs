@@ -1,4 +1,4 @@
-//! A legend in columns at the bottom of a figure, outside the plot areas.
+//! A legend in columns at the bottom of a chart, outside the plot areas.
 
 use super::canvas::{Canvas, Point};
 use super::text::{Type, text_width, wrap};
@@ -17,7 +17,7 @@ const ROOM: f64 = WIDTH - 24.0;
 
 /// The symbol of a look in a legend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Swatch {
+pub enum Swatch {
     /// A curve with a marker.
     Curve,
     Line,
@@ -46,7 +46,7 @@ impl Swatch {
 
 /// An entry of a legend.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Entry {
+pub struct Entry {
     pub look: Look,
     pub swatch: Swatch,
     pub label: String,
@@ -55,7 +55,7 @@ pub(super) struct Entry {
 }
 
 /// The entries with their positions.
-pub(super) struct Legend {
+pub struct Legend {
     entries: Vec<(Entry, Vec<String>)>,
     rows: usize,
     column: f64,
@@ -85,14 +85,17 @@ impl Legend {
         }
     }
 
-    /// One entry for each pair of label and look in `series`; empty labels are omitted.
-    pub fn of<'a>(swatch: Swatch, series: impl IntoIterator<Item = (&'a str, Look)>) -> Vec<Entry> {
+    /// One entry for each pair of label and look in `series`.
+    pub fn of<L: Into<String>>(
+        swatch: Swatch,
+        series: impl IntoIterator<Item = (L, Look)>,
+    ) -> Vec<Entry> {
         let mut entries: Vec<Entry> = Vec::new();
-        for (label, look) in series.into_iter().filter(|s| !s.0.is_empty()) {
+        for (label, look) in series {
             let entry = Entry {
                 look,
                 swatch,
-                label: label.to_owned(),
+                label: label.into(),
                 note: String::new(),
             };
             if !entries.contains(&entry) {

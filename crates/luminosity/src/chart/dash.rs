@@ -6,7 +6,7 @@ use super::canvas::Point;
 ///
 /// The raster backend restarts the dash pattern at every vertex, so that a line of short segments would look
 /// solid.
-pub(super) fn dashes(points: &[Point], pattern: &[f64]) -> Vec<Vec<Point>> {
+pub fn dashes(points: &[Point], pattern: &[f64]) -> Vec<Vec<Point>> {
     let mut dashes = Vec::new();
     let mut phase = 0;
     let mut left = pattern[0];

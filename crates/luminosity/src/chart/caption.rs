@@ -1,0 +1,96 @@
+//! Sentences under a chart: the number of values, and the values that are not shown.
+
+use super::layout::{Panel, letter};
+use super::sample::Sample;
+
+/// The most places that are named individually.
+const NAMED: usize = 6;
+
+/// The counts of one sample of a panel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Count {
+    /// The name of the sample within its panel.
+    pub place: String,
+    /// The number of values.
+    pub n: usize,
+    /// The number of missing values.
+    pub missing: usize,
+    /// The number of values outside the axes.
+    pub off: usize,
+}
+
+impl Count {
+    /// Counts `sample`; `off` tells whether a value is outside the axes.
+    pub fn of(place: impl Into<String>, sample: &Sample, off: impl Fn(f64) -> bool) -> Self {
+        Self {
+            place: place.into(),
+            n: sample.n(),
+            missing: sample.missing,
+            off: sample.sorted.iter().filter(|v| off(**v)).count(),
+        }
+    }
+}
+
+/// The reasons for values outside the axis and for missing values.
+pub type Reasons = [&'static str; 2];
+
+/// A value that is not finite is missing.
+pub const MISSING: &str = "Missing or not finite";
+
+/// The axis starts above some values.
+pub const BELOW: Reasons = ["Triangles: values below the axis", MISSING];
+
+/// Describes the `marks` of the panels and their counts: one `mark` for each `unit`, a sample in `each` place,
+/// and the reasons for omitted values.
+pub fn caption(
+    marks: &str,
+    (mark, unit, each): (&str, &str, &str),
+    panels: &[Panel],
+    [off, missing]: Reasons,
+) -> String {
+    let counts = panels.iter().enumerate().flat_map(|(i, panel)| {
+        let letter = letter(i, panels.len());
+        let place = move |count: &Count| match letter.as_str() {
+            "" => count.place.clone(),
+            letter => format!("{letter}, {}", count.place),
+        };
+        panel.counts.iter().map(move |count| (place(count), count))
+    });
+    let counts: Vec<(String, &Count)> = counts.collect();
+    let n = || counts.iter().map(|(_, count)| count.n);
+    let n = match (n().min().unwrap_or(0), n().max().unwrap_or(0)) {
+        (least, most) if least == most => format!("n = {most}"),
+        (least, most) => format!("n = {least} to {most}"),
+    };
+    let per = match counts.len() {
+        0 | 1 => String::new(),
+        _ => format!(" per {each}"),
+    };
+    let sentences = [
+        marks.to_owned(),
+        format!("One {mark} per {unit}, {n}{per}."),
+        omitted(off, &counts, |count| count.off),
+        omitted(missing, &counts, |count| count.missing),
+    ];
+    let sentences = sentences.into_iter().filter(|s| !s.is_empty());
+    sentences.collect::<Vec<_>>().join(" ")
+}
+
+/// The places and numbers of values that are omitted because of `why`; empty if there are none.
+fn omitted(why: &str, counts: &[(String, &Count)], number: impl Fn(&Count) -> usize) -> String {
+    let counts = counts.iter().map(|(place, count)| (place, number(count)));
+    let counts: Vec<_> = counts.filter(|(_, number)| *number > 0).collect();
+    match counts.len() {
+        0 => String::new(),
+        1..=NAMED => {
+            let names = counts
+                .iter()
+                .map(|(place, number)| format!("{place}: {number}"));
+            format!("{why} ({}).", names.collect::<Vec<_>>().join("; "))
+        }
+        many => {
+            let total: usize = counts.iter().map(|(_, number)| number).sum();
+            format!("{why} ({total} in {many} places).")
+        }
+    }
+}
