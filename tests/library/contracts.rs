@@ -1,17 +1,27 @@
 //! Invalid shapes and sizes too large for any machine: refused at the public interface, with the wrong
 //! number.
 
-use burn::tensor::Device;
+use burn::module::Module;
+use burn::nn::PaddingConfig2d;
+use burn::optim::GradientsParams;
+use burn::tensor::{DType, Device, Int, Tensor};
 use ei_norm::circuit::{
     Circuit, ColumnEiOptions, EiOptions, INorm, INormOptions, INormWeights, Options, Population,
     ShuntingOptions,
 };
-use ei_norm::functional::{BackwardRule, Normalization, normalize_backward};
+use ei_norm::dale::{Role, mask};
+use ei_norm::functional::{
+    BackwardRule, Normalization, lateral_update, normalize, normalize_backward,
+    smoothed_cross_entropies, smoothed_cross_entropy,
+};
+use ei_norm::grad::normalize_grad;
 use ei_norm::init::SignedLognormal;
 use ei_norm::layer::{Conv2d, Dense, Geometry, LayerConfig, Recurrent};
+use ei_norm::optim::{PopulationSgd, RoleLrSchedulerConfig};
 use ei_norm::{
-    ColumnEiLinearConfig, Error, GradNormConfig, INormLinearConfig, INormRnnConfig, Inhibitory,
-    LearnedLateralConfig, metric,
+    ColumnEiLinearConfig, EiConv2dConfig, EiInitializer, EiLinear, EiLinearConfig, EiWeights,
+    Error, GradNormConfig, GradNormMode, INormLinearConfig, INormRnnConfig, Inhibitory,
+    LearnedLateral, LearnedLateralConfig, RnnState, metric,
 };
 
 use crate::common::{panic_of, rng, setups};
@@ -41,7 +51,7 @@ fn tensors_that_would_broadcast_are_refused_with_both_shapes() {
                 0.0,
             ));
         }),
-        ("axis 1 expected 4, got 1", &|| {
+        ("`z` has shape [3, 1], expected [3, 4]", &|| {
             drop(norm.apply(of([3, 1]), of([3, 1])));
         }),
         ("`delta` has shape [3, 1], expected [3, 4]", &|| {
@@ -80,13 +90,156 @@ fn tensors_that_would_broadcast_are_refused_with_both_shapes() {
             drop(population.normalize(of_networks(2, 1), layer, exact, 0.0));
         }),
         // In the caller's layout, a batch of 3 sequences of 2 steps.
-        ("axis 2 expected 5, got 1", &|| {
+        ("`x` has shape [3, 2, 1], expected [3, 2, 5]", &|| {
             drop(rnn.forward(setup.positive(&mut rng(1), [3, 2, 1]), None));
         }),
     ];
     for (expected, refuse) in refused {
         let message = panic_of(refuse);
         assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn numbers_and_sizes_that_mean_nothing_are_refused() {
+    let setup = &setups()[0];
+    let device = &setup.device;
+    let of = |shape: [usize; 2]| setup.positive(&mut rng(1), shape);
+    let row = |features| of([1, features]).squeeze_dim::<1>(0);
+    let targets = || Tensor::<1, Int>::zeros([3], device);
+    let (layer, exact) = (Normalization::Layer, BackwardRule::Exact);
+    let refused: [(&str, &dyn Fn()); 8] = [
+        (
+            "epsilon is -1; allowed: a finite number of at least 0",
+            &|| {
+                drop(normalize(of([3, 4]), layer, exact, -1.0));
+            },
+        ),
+        (
+            "epsilon is NaN; allowed: a finite number of at least 0",
+            &|| {
+                let z = of([3, 4]);
+                drop(normalize_grad(z, GradNormMode::Scale, None, f64::NAN));
+            },
+        ),
+        ("smoothing is 2; allowed: 0 to 1", &|| {
+            drop(smoothed_cross_entropy(of([3, 4]), targets(), 2.0));
+        }),
+        ("`targets` has shape [3], expected [2]", &|| {
+            drop(smoothed_cross_entropies(of([2, 4]), targets(), 0.1));
+        }),
+        (
+            "rate is NaN; allowed: a finite number of at least 0",
+            &|| {
+                drop(lateral_update(row(4), of([3, 4]), f64::NAN));
+            },
+        ),
+        ("`the state` has shape [2, 4], expected [3, 4]", &|| {
+            let rnn = INormRnnConfig::new(5, 4).init(device);
+            let state = RnnState::new(of([2, 4]));
+            drop(rnn.forward(setup.positive(&mut rng(1), [3, 2, 5]), Some(state)));
+        }),
+        ("the image is [0, 3]; allowed: at least one pixel", &|| {
+            let padding = PaddingConfig2d::Same;
+            let layer = EiConv2dConfig::new([3, 4], [2, 2]).with_padding(padding);
+            drop(
+                layer
+                    .init(device)
+                    .forward(Tensor::zeros([1, 3, 0, 3], device)),
+            );
+        }),
+        ("3 rates for 2 networks", &|| {
+            let circuit = || {
+                EiLinearConfig::new(5, 4)
+                    .init(&device.clone().autodiff())
+                    .circuit
+            };
+            let population = Population::stack(vec![circuit(), circuit()]).unwrap();
+            let z = population.forward(Tensor::ones([2, 3, 5], &device.clone().autodiff()));
+            let grads = GradientsParams::from_grads(z.sum().backward(), &population);
+            let rates = PopulationSgd::new().with_rates(&[Role::Excitatory], &[0.1; 3], device);
+            drop(rates.init().step(1.0, population, grads));
+        }),
+    ];
+    for (expected, refuse) in refused {
+        let message = panic_of(refuse);
+        assert_eq!(message, expected);
+    }
+    let error = |result: Result<(), Error>| result.unwrap_err().to_string();
+    let padding = PaddingConfig2d::Explicit(usize::MAX, 1, 1, 1);
+    let padded = EiConv2dConfig::new([3, 4], [2, 2]).with_padding(padding);
+    assert!(
+        error(padded.try_init(device).map(drop)).starts_with("padding is 18446744073709551615")
+    );
+    let narrow = EiConv2dConfig::new([3, 1], [2, 2]).try_init(device);
+    assert!(error(narrow.map(drop)).starts_with("channels is 1; allowed: at least 2"));
+    let column = ColumnEiLinearConfig::new(1, 4).try_init(device);
+    assert!(error(column.map(drop)).starts_with("d_input is 1; allowed: at least 2"));
+    let one = INormLinearConfig::new(3, 1).with_initializer(EiInitializer::Iclr);
+    assert!(
+        error(one.try_init(device).map(drop)).starts_with("d_output is 1; allowed: at least 2")
+    );
+    let huge = mask::random([usize::MAX, 1], 0.5, device, &mut rng(1));
+    assert!(error(huge.map(drop)).contains("up to 4294967295 elements"));
+    for rate in [-1.0, f64::NAN] {
+        let layer = EiLinearConfig::new(5, 4).init(device);
+        let schedule = RoleLrSchedulerConfig::new(0.1)
+            .with_bias(rate)
+            .try_init(&layer);
+        let message = error(schedule.map(drop));
+        assert_eq!(
+            message,
+            format!("the learning rate is {rate}; allowed: a finite number of at least 0")
+        );
+    }
+    let none = INormWeights::subtractive(of([5, 4]), of([5, 0]), of([0, 4]), None);
+    let none = INorm::from_weights(none).map(drop);
+    assert_eq!(
+        error(none),
+        "inhibitory is 0; allowed: at least 1 inhibitory unit"
+    );
+    let lateral = LearnedLateral::with_weights(row(4) * -1.0, 0.5).map(drop);
+    assert!(
+        error(lateral).starts_with("`weights` must be non-negative, but 4 of its values are not")
+    );
+}
+
+#[test]
+fn weights_have_one_type() {
+    let setup = &setups()[0];
+    let of = |shape: [usize; 2]| setup.positive(&mut rng(1), shape);
+    let double = |shape| of(shape).cast(DType::F64);
+    let mixed = EiWeights {
+        w_ex: of([5, 4]),
+        inhibition: Some((double([5, 2]), of([2, 4]))),
+        bias: None,
+    };
+    let message = EiLinear::from_weights(mixed).unwrap_err().to_string();
+    let expected = "the type of the weights is F64 beside F32; allowed: the same for all weights";
+    assert_eq!(message, expected);
+    let mut layer = EiLinearConfig::new(5, 4).init(&setup.device);
+    let message = layer.w_ex.set(double([5, 4])).unwrap_err().to_string();
+    assert!(
+        message.starts_with("w_ex is F64 in place of F32; allowed:"),
+        "{message}"
+    );
+    layer.w_ex.set(of([5, 4])).unwrap();
+}
+
+#[test]
+fn frozen_weights_stay_frozen() {
+    let setup = &setups()[0];
+    let device = &setup.device.clone().autodiff();
+    let learns = |layer: &EiLinear| layer.w_ex.base().is_require_grad();
+    for frozen in [false, true] {
+        let layer = EiLinearConfig::new(5, 4).init(device);
+        let mut layer = if frozen { layer.freeze() } else { layer };
+        layer.w_ex.set(setup.positive(&mut rng(2), [5, 4])).unwrap();
+        assert_eq!(learns(&layer), !frozen);
+        let population = Population::stack(vec![layer.circuit.clone(), layer.circuit]).unwrap();
+        let z = population.forward(Tensor::ones([2, 3, 5], device).require_grad());
+        let grads = GradientsParams::from_grads(z.sum().backward(), &population);
+        assert_eq!(grads.len(), if frozen { 0 } else { 4 });
     }
 }
 

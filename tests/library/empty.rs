@@ -334,3 +334,51 @@ fn measures_of_no_example_are_not_numbers() {
     let alignment = metric::i_norm_alignment(&layer, empty());
     assert!(alignment.output.is_nan() && alignment.gradient.is_nan());
 }
+
+/// An I-Norm layer over whole examples, whose examples have no rows, or whose input is one example.
+#[test]
+fn examples_without_rows_and_an_example_that_is_one_row() {
+    for setup in setups() {
+        let config = INormLinearConfig::new(4, 3).with_over(circuit::NormalizedOver::Example);
+        let device = &setup.device.clone().autodiff();
+        let layer = || -> INormLinear { in_dtype(config.init(device), &setup) };
+        let forward = |layer: &INormLinear, x: Tensor<3>| {
+            let local = layer.local_loss(&layer.currents(x.clone()));
+            assert_eq!(values(&local), [0.0]);
+            let (z, local) = layer.forward_with_local_loss(x);
+            (z, Some(local))
+        };
+        for [examples, rows] in [[2, 0], [0, 2], [0, 0]] {
+            let x = empty(&setup, [examples, rows, 4]);
+            check(
+                layer(),
+                x,
+                [examples, rows, 3],
+                forward,
+                &setup.at((examples, rows)),
+            );
+        }
+        let layer = layer();
+        let x = setup.positive(&mut rng(3), [1, 4]).autodiff();
+        let row: Tensor<1> = x.clone().squeeze_dim(0);
+        let [one, same] = [
+            values(&layer.local_loss(&layer.currents(row))),
+            values(&layer.local_loss(&layer.currents(x))),
+        ];
+        assert!(one[0].is_finite());
+        assert_eq!(one, same, "{}", setup.at("one row"));
+    }
+}
+
+#[test]
+fn currents_of_an_empty_batch() {
+    for setup in setups() {
+        let device = &setup.device.clone().autodiff();
+        for [batch, steps] in [[0, 2], [2, 0], [0, 0]] {
+            let layer: EiRnn = in_dtype(EiRnnConfig::new(5, 4).init(device), &setup);
+            let currents = layer.currents(empty(&setup, [batch, steps, 5]), None);
+            assert_eq!(currents.excitatory.dims(), [batch, steps, 4]);
+            assert_eq!(currents.subtractive.dims(), [batch, steps, 4]);
+        }
+    }
+}

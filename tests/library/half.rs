@@ -1,9 +1,12 @@
 //! f16 and bf16 on Flex: a training step of every layer against the same step in f32, from weights, inputs
 //! and errors that all three types represent exactly.
 
-use crate::common::Setup;
 use crate::common::table::{largest_error, layers};
-use burn::tensor::{DType, Device};
+use crate::common::{Setup, rng, values};
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use ei_norm::INormLinearConfig;
+use ei_norm::circuit::{INorm, Population};
 
 fn flex(dtype: DType, tolerance: f64) -> Setup {
     Setup {
@@ -42,4 +45,50 @@ fn f16_is_near_f32() {
 #[test]
 fn bf16_is_near_f32() {
     near_f32(DType::BF16, f64::powi(2.0, -7));
+}
+
+/// Casts every parameter.
+struct Cast(DType);
+
+impl ModuleMapper for Cast {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|value| {
+            let learns = value.is_require_grad();
+            let value = value.inner().cast(self.0).autodiff();
+            value.set_require_grad(learns)
+        })
+    }
+}
+
+#[test]
+fn networks_of_different_widths_in_one_population() {
+    for (dtype, unit) in [(DType::F16, 10), (DType::BF16, 7)] {
+        let run = |dtype| {
+            let setup = flex(dtype, 0.0);
+            let device = &setup.device.clone().autodiff();
+            let circuits = [2, 4].map(|outputs| {
+                let layer = INormLinearConfig::new(3, outputs);
+                let layer = layer.try_init_with(device, &mut rng(outputs as u64));
+                layer.unwrap().circuit.map(&mut Cast(dtype))
+            });
+            let population = Population::<INorm>::stack(circuits.to_vec()).unwrap();
+            let x = Tensor::from_data(TensorData::from([[[0.5, 1.0, 0.25]]; 2]), (device, dtype));
+            let upstream = [[[1.0, -0.5, 0.0, 0.0]], [[1.0, -0.5, 0.25, -1.0]]];
+            let upstream = Tensor::<3>::from_data(TensorData::from(upstream), (device, dtype));
+            let z = population.forward(x);
+            let grads = (z.clone() * upstream).sum().backward();
+            let gradient = population.matrices[0].base().grad(&grads).unwrap();
+            [values(&z), values(&gradient)]
+        };
+        let (half, single) = (run(dtype), run(DType::F32));
+        for (half, single) in half.iter().zip(&single) {
+            let largest = single.iter().fold(0.0, |most: f64, v| most.max(v.abs()));
+            for (h, s) in half.iter().zip(single) {
+                assert!(
+                    (h - s).abs() <= 32.0 * largest * f64::powi(2.0, -unit),
+                    "{dtype:?}: {h}, {s}"
+                );
+            }
+        }
+    }
 }

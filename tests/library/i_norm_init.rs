@@ -222,7 +222,7 @@ fn input_of_another_size_panics() {
     let layer = config.try_init_with(&setup.device, &mut rng(1)).unwrap();
     for size in [3, 5] {
         let x = || setup.random(&mut rng(2), [2, size]);
-        let expected = format!("axis 1 expected 4, got {size}");
+        let expected = format!("`x` has shape [2, {size}], expected [2, 4]");
         let forward = panic_of(|| drop(layer.forward(x())));
         assert!(forward.contains(&expected), "{forward}");
         let local = panic_of(|| drop(layer.forward_with_local_loss(x())));

@@ -481,3 +481,54 @@ fn damaged_files_are_errors() {
         );
     }
 }
+
+#[test]
+fn what_is_kept_or_ignored_is_no_longer_in_the_table() {
+    let all = altered("", None);
+    let without = altered("fc1.Wix", None);
+    let path = "hidden.1.w_ix";
+    let mut net = Net::new(&flex());
+    let values_of =
+        |net: &Net| [&net.hidden[1].w_ix, &net.hidden[0].w_ex].map(|w| values(&w.val()));
+    let [kept, read] = values_of(&net);
+    let keeping = published().keeping(path);
+    // The key of the kept parameter is one of no parameter.
+    refused(
+        &Import::new(keeping.clone()),
+        &all,
+        &mut net,
+        "`fc1.Wix`: found a key that is for no parameter of the model; expected none, or \
+         `KeyMap::ignoring` it",
+    );
+    let both = Import::new(keeping.clone().ignoring("fc1.Wix"));
+    for weights in [&all, &without] {
+        both.apply(weights, &mut net).unwrap();
+        let after = values_of(&net);
+        assert!(after[0] == kept && after[1] != read);
+    }
+    assert!(
+        !Weights::of(&net, &keeping)
+            .unwrap()
+            .keys()
+            .any(|key| key == "fc1.Wix")
+    );
+    refused(
+        &Import::new(published().ignoring("fc1.Wix")),
+        &all,
+        &mut net,
+        "`fc1.Wix`: found it both ignored and as the key of `hidden.1.w_ix`; expected also \
+         `KeyMap::keeping` the parameter",
+    );
+    let wrong = Import::new(published().keeping("hidden.1.wix")).apply(&all, &mut net);
+    let wrong = wrong.unwrap_err().to_string();
+    assert!(
+        wrong.starts_with(
+            "`hidden.1.wix`: found no parameter `hidden.1.wix` in the model; expected one of"
+        ),
+        "{wrong}"
+    );
+    // The last setting of a parameter counts.
+    let again = keeping.with("fc1.Wix", path, Axes::Transposed);
+    Import::new(again).apply(&all, &mut net).unwrap();
+    assert_ne!(values_of(&net)[0], kept);
+}

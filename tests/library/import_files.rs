@@ -113,6 +113,7 @@ fn headers_of_safetensors_that_lie() {
     let good = tensor("F32", "[2]", 8);
     assert!(Weights::from_safetensors(&with_header(&good, None, &[0; 8])).is_ok());
     let cases = [
+        ("no tensor", with_header("{}", None, &[])),
         ("no header", vec![1, 2, 3]),
         ("length", with_header(&good, Some(u64::MAX), &[0; 8])),
         ("length", with_header(&good, Some(99_999_999), &[0; 8])),
@@ -294,6 +295,7 @@ fn an_index_that_is_none() {
     for (text, part) in [
         ("", "(the file is empty)"),
         ("{}", "missing field `weight_map`"),
+        (r#"{"weight_map":{}}"#, "it holds no tensors"),
         ("[1]", "line 1"),
         (r#"{"weight_map":{"w":3}}"#, "expected a string"),
         (r#"{"weight_map":{"w":"a.saf"#, "EOF"),

@@ -216,11 +216,16 @@ fn damaged_bytes_are_an_error() {
         assert!(read(bytes[..length].to_vec()).is_err(), "{length} bytes");
     }
     let mut other = bytes.to_vec();
-    other[0] ^= 1;
-    assert!(read(other).is_err());
-    let mut other = bytes.to_vec();
+    for place in 0..other.len() {
+        let flipped = 1 << (place % 8);
+        other[place] ^= flipped;
+        assert!(read(other.clone()).is_err(), "byte {place}");
+        other[place] ^= flipped;
+    }
     other.splice(head + 1..head + 2, *b"99999999999999999999");
     assert!(read(other).is_err());
+    let longer = [&bytes[..], &[0; 10]].concat();
+    assert!(read(longer).is_err());
     let burns = optimizer.into_bytes().unwrap();
     assert!(read(burns.to_vec()).is_err());
     let weights = model.into_record().into_bytes().unwrap();

@@ -336,18 +336,24 @@ mod every {
         let rnn: Rnn<C> = one(setup, 11, NonNegativeActivation::Relu);
         let x = setup.random(rng, [2, 5, 4]);
         let panic = panic_of(|| drop(rnn.forward(x, None)));
-        assert!(panic.contains("axis 2 expected 3, got 4"), "{panic}");
+        assert!(
+            panic.contains("`x` has shape [2, 5, 4], expected [2, 5, 3]"),
+            "{panic}"
+        );
         let x = setup.random(rng, [2, 4]);
         let panic = panic_of(|| drop(rnn.step(x, None)));
-        assert!(panic.contains("axis 1 expected 3, got 4"), "{panic}");
+        assert!(
+            panic.contains("`x` has shape [2, 4], expected [2, 3]"),
+            "{panic}"
+        );
         let state = |shape| {
             Some(RnnState::new(
                 setup.positive(&mut crate::common::rng(1), shape),
             ))
         };
         for (shape, expected) in [
-            ([3, 4], "axis 0 expected 2, got 3"),
-            ([2, 3], "axis 1 expected 4, got 3"),
+            ([3, 4], "`the state` has shape [3, 4], expected [2, 4]"),
+            ([2, 3], "`the state` has shape [2, 3], expected [2, 4]"),
         ] {
             let x = setup.random(rng, [2, 5, 3]);
             let panic = panic_of(|| drop(rnn.forward(x.clone(), state(shape))));

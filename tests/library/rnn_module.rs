@@ -482,10 +482,8 @@ fn wrong_configurations_name_the_value_and_what_is_allowed() {
         assert_eq!(refused::<ColumnEiOptions>(column), expected);
     }
     let message = refused(ColumnEiRnnConfig::new(3, 1));
-    assert!(
-        message.contains("enough for an excitatory and"),
-        "{message}"
-    );
+    let allowed = "at least 2, one that excites and one that inhibits; more for a ratio below 1";
+    assert_eq!(message, format!("d_hidden is 1; allowed: {allowed}"));
     let (new_ei, new_i_norm) = (EiRnnConfig::new, INormRnnConfig::new);
     for (d_input, d_hidden, expected) in [
         (0, 4, "d_input is 0; allowed: at least 1"),

@@ -69,7 +69,8 @@ impl Inhibitory {
     }
 }
 
-/// The distribution of the initial weights. In each, inhibition initially balances excitation.
+/// The distribution of the initial weights. In each, inhibition initially balances excitation: exactly with
+/// `Lognormal`, `Exponential` and a single inhibitory unit, otherwise in the mean over draws.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -219,10 +220,10 @@ impl Draws {
 /// The mean and standard deviation of W_ex for a path of `d_input` inputs, σ* = sqrt(c n_e / (n_in (n_e − 1))),
 /// c = 2 or, for a path into a recurrent population, 1/3.
 fn scale(wiring: &Wiring, d_input: usize) -> Result<f64, Error> {
-    let (output, c, at_least) = match wiring.recurrence {
-        Some(_) => ("d_hidden", 1.0 / 3.0, "at least 2"),
+    let [_, output] = wiring.names;
+    let (c, at_least) = match wiring.recurrence {
+        Some(_) => (1.0 / 3.0, "at least 2"),
         None => (
-            "d_output",
             2.0,
             "at least 2 with the lognormal and the exponential initialization (Iclr takes 1)",
         ),

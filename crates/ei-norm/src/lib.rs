@@ -89,7 +89,8 @@ mod storage;
 pub use activation::NonNegativeActivation;
 #[doc(inline)]
 pub use circuit::{
-    ColumnEiWeights, Currents, EiWeights, INormWeights, InhibitoryPlasticity, ShuntingWeights,
+    ColumnEiWeights, Currents, EiWeights, INormWeights, InhibitoryPlasticity, NormalizedOver,
+    ShuntingWeights,
 };
 pub use error::Error;
 #[doc(inline)]
@@ -118,8 +119,8 @@ pub mod prelude {
         ColumnEiRnnConfig, EiConv2d, EiConv2dConfig, EiInitializer, EiLinear, EiLinearConfig,
         EiRnn, EiRnnConfig, GradNorm, GradNormConfig, GradNormMode, INormConv2d, INormConv2dConfig,
         INormLinear, INormLinearConfig, INormRnn, INormRnnConfig, Inhibitory,
-        NonNegativeActivation, RnnState, ShuntingConv2d, ShuntingConv2dConfig, ShuntingLinear,
-        ShuntingLinearConfig, ShuntingRnn, ShuntingRnnConfig, dale, map_grad,
+        NonNegativeActivation, NormalizedOver, RnnState, ShuntingConv2d, ShuntingConv2dConfig,
+        ShuntingLinear, ShuntingLinearConfig, ShuntingRnn, ShuntingRnnConfig, dale, map_grad,
     };
 }
 

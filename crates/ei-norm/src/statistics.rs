@@ -93,6 +93,17 @@ impl<const D: usize> Features<D> {
         }
     }
 
+    /// The same features in another dtype. They are counted anew, because half precision cannot represent every
+    /// number.
+    pub fn cast(&self, dtype: DType) -> Self {
+        match self {
+            Self::First(first) if first.exists.dtype() != dtype => {
+                Self::where_one(first.exists.clone().cast(dtype))
+            }
+            other => other.clone(),
+        }
+    }
+
     /// Whether features are missing in some networks.
     pub fn are_some(&self) -> bool {
         matches!(self, Self::First(_))

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::values::Values;
 use super::{
-    Circuit, Currents, EiFunction, Options, Wiring, bias_weight, check_bias, excitatory, sealed,
-    val, with_autapses_of, zero_bias,
+    Circuit, Currents, EiFunction, Options, Wiring, bias_weight, check_bias, excitatory,
+    of_one_type, sealed, val, with_autapses_of, zero_bias,
 };
 use crate::check::{check_last, check_shape, or_panic};
 use crate::dale::{Plasticity, Sign, Weight};
@@ -113,9 +113,10 @@ impl Circuit for ColumnEi {
             let allowed = "1 (an input that excites) and -1 (one that inhibits)";
             return Err(Error::config("signs", other, allowed));
         }
-        Ok(Self {
+        let own_type = weights.signs.cast(weights.w_ex.dtype());
+        of_one_type(Self {
             w_ex: excitatory(weights.w_ex),
-            signs: Weight::new(weights.signs, Sign::Free, Plasticity::Fixed),
+            signs: Weight::new(own_type, Sign::Free, Plasticity::Fixed),
             bias: bias_weight(weights.bias),
         })
     }

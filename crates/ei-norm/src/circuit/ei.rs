@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::values::Values;
 use super::{
     Circuit, Currents, Options, Wiring, bias_weight, check_bias, check_inhibition, excitatory,
-    non_negative, sealed, tensors, val, with_autapses_of, zero_bias,
+    non_negative, of_one_type, sealed, tensors, val, with_autapses_of, zero_bias,
 };
 use crate::Error;
 use crate::autodiff::Errors;
@@ -110,7 +110,7 @@ impl Circuit for Ei {
         }
         check_bias(&weights.bias, d_output)?;
         let (w_ix, w_ei) = weights.inhibition.unzip();
-        Ok(Self {
+        of_one_type(Self {
             w_ex: excitatory(weights.w_ex),
             w_ix: w_ix.map(|w| non_negative(w, Role::InhibitoryIn)),
             w_ei: w_ei.map(|w| non_negative(w, Role::InhibitoryOut)),

@@ -42,7 +42,7 @@ use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
 use crate::Error;
-use crate::check::check_shape;
+use crate::check::{check, check_shape};
 use crate::dale::{Plasticity, Role, Sign, Weight, mask};
 use crate::init::{EiDraw, matrix};
 use crate::row_function::{Pass, RowFunction};
@@ -202,6 +202,8 @@ impl<const D: usize> Currents<D> {
 /// The connections between inputs and outputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wiring {
+    /// The names of the sources and of the outputs in the configuration, for messages.
+    pub names: [&'static str; 2],
     /// The presynaptic units: features, channels, or the inputs and the neurons of a recurrent layer.
     pub sources: usize,
     /// The number of inputs for each source: 1, or the number of places of a kernel. Inputs are in the order
@@ -303,6 +305,30 @@ pub(crate) fn check_inhibition(
     let [_, units] = into.dims();
     check_shape(names[0], into.dims(), [d_input, units])?;
     check_shape(names[1], out.dims(), [units, d_output])
+}
+
+/// Fails if these weights `[d_input, units]` into inhibitory units have no unit.
+fn check_inhibitory(into: &Tensor<2>) -> Result<(), Error> {
+    let [_, units] = into.dims();
+    check(units > 0, "inhibitory", units, "at least 1 inhibitory unit")
+}
+
+/// The circuit, if all its weights have the same floating-point type.
+fn of_one_type<C: sealed::Computes>(circuit: C) -> Result<C, Error> {
+    let matrices = circuit.matrices().into_iter().map(|w| w.dtype());
+    let mut types = matrices.chain(circuit.vectors().into_iter().map(|w| w.dtype()));
+    let first = types.next();
+    match types.find(|other| Some(*other) != first) {
+        Some(other) => {
+            let found = format!("{other:?} beside {:?}", first.unwrap_or(other));
+            Err(Error::config(
+                "the type of the weights",
+                found,
+                "the same for all weights",
+            ))
+        }
+        None => Ok(circuit),
+    }
 }
 
 fn val<const D: usize>(weight: &Option<Weight<D>>) -> Option<Tensor<D>> {

@@ -119,7 +119,8 @@ impl<C: Circuit> Population<C> {
     ///
     /// # Panics
     ///
-    /// If `x` has another shape.
+    /// If `x` has another shape, or the networks have different numbers of outputs on a backend whose feature is
+    /// not enabled in this crate.
     #[track_caller]
     #[must_use]
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
@@ -259,7 +260,8 @@ fn stacked<const D: usize, const E: usize>(weights: &[&Weight<D>]) -> Result<Wei
     };
     let first = weights[0];
     let value = context::associate(all(&|weight| weight.val().inner()), &first.base());
-    let weight = Weight::new(value, first.sign(), first.plasticity());
+    let is_frozen = weights.iter().all(|weight| weight.is_frozen());
+    let weight = Weight::new(value, first.sign(), first.plasticity()).frozen_if(is_frozen);
     let weight = match first.role() {
         Some(role) => weight.with_role(role),
         None => weight,

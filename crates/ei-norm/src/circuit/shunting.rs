@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::values::Values;
 use super::{
-    Circuit, Currents, Options, Wiring, bias_weight, check_bias, check_inhibition, excitatory,
-    free, no_inhibition, non_negative, sealed, tensors, with_autapses_of, zero_bias,
+    Circuit, Currents, Options, Wiring, bias_weight, check_bias, check_inhibition,
+    check_inhibitory, excitatory, free, no_inhibition, non_negative, of_one_type, sealed, tensors,
+    with_autapses_of, zero_bias,
 };
 use crate::Error;
 use crate::autodiff::Errors;
@@ -140,10 +141,11 @@ impl Circuit for Shunting {
         check_not_negative("epsilon", weights.epsilon)?;
         let sizes @ [_, d_output] = weights.w_ex.dims();
         check_inhibition(["w_ix", "w_ei"], &weights.w_ix, &weights.w_ei, sizes)?;
+        check_inhibitory(&weights.w_ix)?;
         check_shape("alpha", weights.alpha.dims(), [weights.w_ix.dims()[1]])?;
         check_shape("gain", weights.gain.dims(), [d_output])?;
         check_bias(&weights.bias, d_output)?;
-        Ok(Self {
+        of_one_type(Self {
             w_ex: excitatory(weights.w_ex),
             w_ix: non_negative(weights.w_ix, Role::InhibitoryIn),
             w_ei: non_negative(weights.w_ei, Role::InhibitoryOut),

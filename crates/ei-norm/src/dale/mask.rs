@@ -24,7 +24,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 use rand::{Rng, RngExt};
 
-use crate::check::check_fraction;
+use crate::check::{check_elements, check_fraction};
 use crate::{Error, read};
 
 /// All connections except the diagonal: no unit of a recurrent layer connects to itself.
@@ -55,7 +55,7 @@ pub fn from_fn(
 ///
 /// # Errors
 ///
-/// If the density is not in 0..=1.
+/// If the density is not in 0..=1, or the shape has more than 4294967295 elements.
 pub fn random<const D: usize>(
     shape: [usize; D],
     density: f64,
@@ -63,7 +63,7 @@ pub fn random<const D: usize>(
     rng: &mut impl Rng,
 ) -> Result<Tensor<D, Bool>, Error> {
     check_fraction("density", density)?;
-    let count = shape.iter().product();
+    let count = check_elements(&shape)?;
     let exists: Vec<bool> = (0..count).map(|_| rng.random_bool(density)).collect();
     Ok(Tensor::from_data(TensorData::new(exists, shape), device))
 }

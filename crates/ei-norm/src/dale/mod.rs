@@ -88,8 +88,12 @@ pub fn check<M: Module>(module: &M) -> Result<(), Error> {
             return;
         };
         let (count, worst) = breaking(&(weight.values)(), |v| v >= 0.0 && v.is_finite());
-        violation = (count > 0).then_some(Error::Dale {
-            path: visited.path,
+        violation = (count > 0).then(|| Error::Dale {
+            // A weight by itself has no path.
+            path: match visited.path.is_empty() {
+                true => "weights".to_owned(),
+                false => visited.path,
+            },
             sign: Sign::NonNegative,
             count,
             worst,

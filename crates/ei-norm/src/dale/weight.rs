@@ -11,7 +11,7 @@ use super::mask::Mask;
 use super::scope::{self, Storage, Values, Visible};
 use super::{NonNegative, Role, Sign, on_inner};
 use crate::autodiff::node_of;
-use crate::check::check_shape;
+use crate::check::{check, check_shape};
 use crate::{Error, context, read};
 
 /// Whether a parameter learns.
@@ -125,19 +125,38 @@ impl<const D: usize> Weight<D> {
     }
 
     /// Replaces the value. The parameter gets a new identity, so an optimizer starts afresh with it. It keeps
-    /// its mask, its role and its own autodiff association (not the association of `value`); it loses a
-    /// reparameterization.
+    /// its mask, its role and its own autodiff association (not the association of `value`), and stays frozen
+    /// if it is; it loses a reparameterization.
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] if the shape differs.
+    /// [`Error::Shape`] if the shape differs, [`Error::Config`] if the floating-point type differs.
     pub fn set(&mut self, value: Tensor<D>) -> Result<(), Error> {
         check_shape(self.name(), value.dims(), self.param.dims())?;
+        let (found, own) = (value.dtype(), self.param.dtype());
+        let allowed = "a tensor of the same type; a quantized weight is replaced by any";
+        let found = format!("{found:?} in place of {own:?}");
+        let is_allowed = value.dtype() == own || self.is_quantized();
+        check(is_allowed, self.name(), found, allowed)?;
         let value = context::associate(value, &self.param.base());
-        let (mask, role) = (self.mask.take(), self.role);
-        *self = Self::new(value, self.sign, self.plasticity).cut_to(mask);
-        self.role = role;
+        let (mask, role, is_frozen) = (self.mask.take(), self.role, self.is_frozen());
+        let weight = Self::new(value, self.sign, self.plasticity).cut_to(mask);
+        *self = Self { role, ..weight }.frozen_if(is_frozen);
         Ok(())
+    }
+
+    /// Whether `freeze` keeps the parameter from learning.
+    pub(crate) fn is_frozen(&self) -> bool {
+        let base = self.param.base();
+        base.is_autodiff() && !base.is_require_grad()
+    }
+
+    /// The same parameter; frozen if `is_frozen`.
+    pub(crate) fn frozen_if(self, is_frozen: bool) -> Self {
+        match is_frozen {
+            true => self.map_param(|param| Module::set_require_grad(param, false)),
+            false => self,
+        }
     }
 
     /// Replaces the value by `f(value)`, outside of any graph; `f` must keep the sign. Identity, association

@@ -105,7 +105,8 @@ fn in_single_precision<const D: usize>(
     };
     let z = z.map(|z| z.cast(wide));
     let weights = weights.map(|weights| weights.cast(wide));
-    by_operations(norm, features, z, weights, delta.cast(wide)).cast(dtype)
+    let features = features.cast(wide);
+    by_operations(norm, &features, z, weights, delta.cast(wide)).cast(dtype)
 }
 
 /// δ' by plain tensor operations; `weights` are a row.

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::check::{check_last, or_panic};
+use crate::check::{check_last, check_not_negative, or_panic};
 use crate::error_norm::{self, GradNormMode};
 use crate::statistics::{Features, mean};
 
@@ -50,7 +50,7 @@ pub fn lateral<const D: usize>(delta: Tensor<D>, weights: Tensor<1>) -> Tensor<D
 ///
 /// # Panics
 ///
-/// If the last axis of `delta` is not as long as `weights`.
+/// If the last axis of `delta` is not as long as `weights`, or the rate is negative or not finite.
 #[track_caller]
 #[must_use]
 pub fn lateral_update<const D: usize>(
@@ -62,6 +62,7 @@ pub fn lateral_update<const D: usize>(
     let shape = delta.dims();
     let [features] = weights.dims();
     or_panic(check_last("delta", shape, features));
+    or_panic(check_not_negative("rate", rate));
     let rows = shape[..D - 1].iter().product::<usize>();
     if rows * features == 0 {
         return weights;

@@ -1,5 +1,6 @@
-use burn::tensor::{Int, Tensor, activation::log_softmax, assert_shape};
+use burn::tensor::{Int, Tensor, activation::log_softmax};
 
+use crate::check::{check_fraction, check_shape, or_panic};
 use crate::statistics::{mean, mean_or_zero, variance};
 
 /// The local loss that teaches inhibition to normalize (Eyono et al. 2026, "I-Norm"):
@@ -42,14 +43,15 @@ pub fn inhibitory_loss<const D: usize>(z_hat: Tensor<D>, divisive: bool) -> Tens
 ///
 /// # Panics
 ///
-/// If the batch sizes differ.
+/// If the batch sizes differ, or the smoothing is not in 0..=1.
+#[track_caller]
 #[must_use]
 pub fn smoothed_cross_entropy(
     logits: Tensor<2>,
     targets: Tensor<1, Int>,
     smoothing: f64,
 ) -> Tensor<1> {
-    let (log_p, of_class) = log_probabilities(logits, targets);
+    let (log_p, of_class) = log_probabilities(logits, targets, smoothing);
     let of_class = mean_or_zero(of_class);
     if smoothing == 0.0 {
         return -of_class;
@@ -67,22 +69,29 @@ pub fn smoothed_cross_entropy(
 ///
 /// # Panics
 ///
-/// If the batch sizes differ.
+/// If the batch sizes differ, or the smoothing is not in 0..=1.
+#[track_caller]
 #[must_use]
 pub fn smoothed_cross_entropies(
     logits: Tensor<2>,
     targets: Tensor<1, Int>,
     smoothing: f64,
 ) -> Tensor<1> {
-    let (log_p, of_class) = log_probabilities(logits, targets);
+    let (log_p, of_class) = log_probabilities(logits, targets, smoothing);
     let losses = of_class * (smoothing - 1.0) - mean(log_p) * smoothing;
     losses.squeeze_dim(1)
 }
 
 /// The log-probabilities of all classes, `[batch, classes]`, and of the target classes, `[batch, 1]`.
-fn log_probabilities(logits: Tensor<2>, targets: Tensor<1, Int>) -> (Tensor<2>, Tensor<2>) {
+#[track_caller]
+fn log_probabilities(
+    logits: Tensor<2>,
+    targets: Tensor<1, Int>,
+    smoothing: f64,
+) -> (Tensor<2>, Tensor<2>) {
     let [batch, _] = logits.dims();
-    assert_shape!(targets, [batch]);
+    or_panic(check_shape("targets", targets.dims(), [batch]));
+    or_panic(check_fraction("smoothing", smoothing));
     let log_p = log_softmax(logits, 1);
     let of_class = log_p.clone().gather(1, targets.unsqueeze_dim(1));
     (log_p, of_class)

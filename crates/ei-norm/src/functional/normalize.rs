@@ -1,7 +1,7 @@
 use burn::tensor::Tensor;
 
 use crate::autodiff::{attach, is_listed};
-use crate::check::{check_shape, or_panic};
+use crate::check::{check_not_negative, check_shape, or_panic};
 use crate::error_norm::GradNormMode;
 use crate::statistics::{Features, mean, row_std};
 
@@ -37,6 +37,11 @@ pub enum BackwardRule {
 ///
 /// - `x`: `[..., features]`
 /// - result: `[..., features]`
+///
+/// # Panics
+///
+/// If ε is negative or not finite.
+#[track_caller]
 #[must_use]
 pub fn normalize<const D: usize>(
     x: Tensor<D>,
@@ -44,6 +49,7 @@ pub fn normalize<const D: usize>(
     backward: BackwardRule,
     epsilon: f64,
 ) -> Tensor<D> {
+    or_panic(check_not_negative("epsilon", epsilon));
     normalize_features(&Features::All, x, normalization, backward, epsilon)
 }
 

@@ -6,11 +6,11 @@ use burn::module::{
     Content, Devices, DisplaySettings, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper,
     ModuleVisitor,
 };
-use burn::tensor::{Device, Tensor, assert_shape};
+use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
 use super::{lock, map_grad, norm};
-use crate::check::{check, check_size};
+use crate::check::{check, check_last, check_size, or_panic};
 use crate::dale::{self, Weight};
 use crate::functional::{lateral, lateral_update};
 use crate::row_function::rows;
@@ -70,8 +70,8 @@ impl LearnedLateralConfig {
 /// ```
 ///
 /// The weights are part of the record; errors that wait for `adapt` are not, so save after calling it. Clones
-/// share the waiting errors; a `fork` starts without waiting errors, so that each replica learns from its
-/// own. At most 16 million values (2²⁴) wait; beyond this limit the errors of the oldest uses are dropped,
+/// share the waiting errors; a `fork` and a module on another device (`to_device`) start without waiting errors, so that each
+/// replica learns from its own. At most 16 million values (2²⁴) wait; beyond this limit the errors of the oldest uses are dropped,
 /// but the latest use always counts. A module without autodiff (after `valid`) inhibits errors but does not
 /// collect them, so evaluation does not change training.
 #[derive(Module, Debug)]
@@ -187,10 +187,10 @@ impl LearnedLateral {
     /// # Panics
     ///
     /// If the last axis of `z` is not `features`.
+    #[track_caller]
     #[must_use]
     pub fn forward<const D: usize>(&self, z: Tensor<D>) -> Tensor<D> {
-        let features = self.features();
-        assert_shape!(z, [.., features]);
+        or_panic(check_last("z", z.dims(), self.features()));
         let weights = self.weights.base();
         let pass = (self.rate > 0.0 && weights.is_autodiff() && z.is_tracked()).then(|| {
             let mut waiting = lock(&self.waiting.0);
@@ -231,6 +231,11 @@ impl LearnedLateral {
     /// # Shapes
     ///
     /// - `delta`, result: `[..., features]`
+    ///
+    /// # Panics
+    ///
+    /// If the last axis of `delta` is not `features`.
+    #[track_caller]
     #[must_use]
     pub fn apply<const D: usize>(&self, delta: Tensor<D>) -> Tensor<D> {
         lateral(delta, self.weights.val())

@@ -1,6 +1,6 @@
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
-use burn::tensor::{Device, Tensor, TensorData, assert_shape};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand::Rng;
 use rand_distr::{Distribution, OpenClosed01};
 
@@ -61,7 +61,7 @@ impl GradNormMode {
 ///
 /// # Panics
 ///
-/// If the mode is lateral and the weights are missing or of another length.
+/// If the mode is lateral and the weights are missing or of another length, or ε is negative or not finite.
 #[track_caller]
 #[must_use]
 pub fn normalize_grad<const D: usize>(
@@ -71,6 +71,7 @@ pub fn normalize_grad<const D: usize>(
     epsilon: f64,
 ) -> Tensor<D> {
     mode.check_weights(z.dims(), lateral_weights.as_ref());
+    or_panic(check_not_negative("epsilon", epsilon));
     if mode == GradNormMode::Identity || !z.is_tracked() {
         return z;
     }
@@ -185,10 +186,10 @@ impl GradNorm {
     /// # Panics
     ///
     /// If the last axis of `z` is not `features`.
+    #[track_caller]
     #[must_use]
     pub fn forward<const D: usize>(&self, z: Tensor<D>) -> Tensor<D> {
-        let features = self.features;
-        assert_shape!(z, [.., features]);
+        or_panic(check_last("z", z.dims(), self.features));
         let weights = self.lateral_weights.as_ref().map(Weight::val);
         normalize_grad(z, self.norm.mode, weights, self.norm.epsilon)
     }
@@ -206,10 +207,21 @@ impl GradNorm {
     #[track_caller]
     #[must_use]
     pub fn apply<const D: usize>(&self, z: Tensor<D>, delta: Tensor<D>) -> Tensor<D> {
-        let features = self.features;
-        assert_shape!(z, [.., features]);
+        or_panic(check_last("z", z.dims(), self.features));
         let weights = self.lateral_weights.as_ref().map(Weight::val);
         self.norm.mode.apply(z, delta, weights, self.norm.epsilon)
+    }
+
+    /// The same module with lateral weights of this floating-point type.
+    pub(crate) fn in_type(self, dtype: DType) -> Self {
+        let other = |weights: &Weight<1>| weights.dtype() != dtype;
+        match self.lateral_weights {
+            Some(weights) if other(&weights) => Self {
+                lateral_weights: Some(weights.map_value(|weights| weights.cast(dtype))),
+                ..self
+            },
+            _ => self,
+        }
     }
 
     /// Fails unless the module has this number of features.

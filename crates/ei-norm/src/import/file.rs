@@ -8,12 +8,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Component, Path};
 
 use pytorch_reader::{DType as TorchType, PytorchError, PytorchReader};
-use safetensors::{Dtype as FileType, SafeTensorError, SafeTensors};
+use safetensors::{Dtype as FileType, SafeTensors};
 use serde::Deserialize;
 
 use super::Weights;
 use super::weights::Stored;
 use crate::Error;
+
+const NO_TENSORS: &str = "it holds no tensors";
 
 /// Appended to the reason why a PyTorch file cannot be read.
 const INSTEAD: &str = "; from Python, `safetensors.torch.save_file(model.state_dict(), \
@@ -47,7 +49,7 @@ impl Weights {
         // Files may be malicious, and the pickle parser is an external crate that may panic.
         let (reason, instead) = match catch_unwind(AssertUnwindSafe(read)) {
             Ok(Ok(tensors)) if !tensors.is_empty() => return Ok(Self { tensors }),
-            Ok(Ok(_)) => ("it holds no tensors".to_owned(), INSTEAD),
+            Ok(Ok(_)) => (NO_TENSORS.to_owned(), INSTEAD),
             Ok(Err(error @ (PytorchError::Io(_) | PytorchError::KeyNotFound(_)))) => {
                 (error.to_string(), "")
             }
@@ -65,8 +67,8 @@ impl Weights {
     ///
     /// # Errors
     ///
-    /// [`Error::File`] with the path, if a file cannot be read or is not a safetensors file, if it lacks a
-    /// key of the index, or if the index names a file outside of its own folder.
+    /// [`Error::File`] with the path, if a file cannot be read, is not a safetensors file or holds no tensors, if it
+    /// lacks a key of the index, or if the index names a file outside of its own folder.
     pub fn from_safetensors_file(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         match path.extension() {
@@ -79,14 +81,14 @@ impl Weights {
     ///
     /// # Errors
     ///
-    /// [`Error::File`] if the bytes are not a safetensors file.
+    /// [`Error::File`] if the bytes are not a safetensors file or hold no tensors.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, Error> {
         parse(bytes).map_err(Error::file)
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<Weights, SafeTensorError> {
-    let file = SafeTensors::deserialize(bytes)?;
+fn parse(bytes: &[u8]) -> Result<Weights, String> {
+    let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
     let stored = |(key, view): (&str, safetensors::tensor::TensorView)| {
         let stored = Stored {
             shape: view.shape().to_vec(),
@@ -95,15 +97,21 @@ fn parse(bytes: &[u8]) -> Result<Weights, SafeTensorError> {
         };
         (key.to_owned(), stored)
     };
-    let tensors = file.iter().map(stored).collect();
-    Ok(Weights { tensors })
+    some(file.iter().map(stored).collect())
+}
+
+fn some(tensors: BTreeMap<String, Stored>) -> Result<Weights, String> {
+    match tensors.is_empty() {
+        true => Err(NO_TENSORS.to_owned()),
+        false => Ok(Weights { tensors }),
+    }
 }
 
 fn read_safetensors(path: &Path) -> Result<Weights, Error> {
     let wrong = |reason: String| refuse(path, Format::Safetensors, reason, "");
     check_regular(path)?;
     let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-    parse(&bytes).map_err(|error| wrong(error.to_string()))
+    parse(&bytes).map_err(wrong)
 }
 
 /// The file of each key.
@@ -136,7 +144,7 @@ fn read_index(path: &Path) -> Result<Weights, Error> {
         };
         tensors.insert(key.clone(), stored);
     }
-    Ok(Weights { tensors })
+    some(tensors).map_err(wrong)
 }
 
 /// Refuses FIFOs, which would block, and devices, which may never end. The reader handles missing paths.

@@ -55,6 +55,14 @@ pub(super) struct Entry {
     pub(super) tied: bool,
 }
 
+/// A parameter that keeps its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) path: String,
+    /// Whether the model may lack this parameter.
+    pub(super) optional: bool,
+}
+
 /// The table of the keys of a file and the parameters of a model.
 ///
 /// Parameters are named by their path in the module, as in records: `fc0.w_ex`, `hidden.1.bias`.
@@ -62,7 +70,7 @@ pub(super) struct Entry {
 #[must_use]
 pub struct KeyMap {
     pub(super) entries: Vec<Entry>,
-    pub(super) kept: Vec<String>,
+    pub(super) kept: Vec<Kept>,
     pub(super) ignored: Vec<String>,
 }
 
@@ -112,12 +120,14 @@ impl KeyMap {
                 entry.optional = parameter != "w_ex";
                 map.entries.push(entry);
             }
-            map.kept.push(join(path, "grad_norm.lateral_weights"));
+            let path = join(path, "grad_norm.lateral_weights");
+            let optional = true;
+            map.kept.push(Kept { path, optional });
         }
         map
     }
 
-    /// Adds a key with the path of its parameter, which the model must have, and its axes. Like the next two
+    /// Adds a key with the path of its parameter, which the model must have, and its axes. Like the next three
     /// methods, it replaces an earlier entry for this parameter.
     pub fn with(self, key: impl Into<String>, path: impl Into<String>, axes: Axes) -> Self {
         self.adding(Entry::new(key, path, axes))
@@ -145,19 +155,29 @@ impl KeyMap {
         self.adding(entry)
     }
 
-    fn adding(mut self, entry: Entry) -> Self {
-        self.entries.retain(|other| other.path != entry.path);
-        self.entries.push(entry);
+    fn adding(self, entry: Entry) -> Self {
+        let mut map = self.without(&entry.path);
+        map.entries.push(entry);
+        map
+    }
+
+    fn without(mut self, path: &str) -> Self {
+        self.entries.retain(|entry| entry.path != path);
+        self.kept.retain(|kept| kept.path != path);
         self
     }
 
-    /// Adds a parameter of the model that keeps its value and is not written.
-    pub fn keeping(mut self, path: impl Into<String>) -> Self {
-        self.kept.push(path.into());
-        self
+    /// Adds a parameter, which the model must have, that keeps its value and is not written. If the file may
+    /// have its key, add [`ignoring`](Self::ignoring) of the key.
+    pub fn keeping(self, path: impl Into<String>) -> Self {
+        let path = path.into();
+        let mut map = self.without(&path);
+        let optional = false;
+        map.kept.push(Kept { path, optional });
+        map
     }
 
-    /// Adds a key that may be in the file and is not read.
+    /// Adds a key that may be in the file and is not read. It must not be the key of a parameter.
     pub fn ignoring(mut self, key: impl Into<String>) -> Self {
         self.ignored.push(key.into());
         self

@@ -71,14 +71,30 @@ pub(super) fn pair<'a>(
     map: &'a KeyMap,
 ) -> Result<Vec<Pair<'a>>, Error> {
     let paths = || parameters.iter().map(|p| p.path.as_str());
+    let is_there = |wanted: &str| paths().any(|path| path == wanted);
+    let lacks = |name: &str, path: &str| {
+        let found = format!("no parameter `{path}` in the model");
+        Error::import(name, found, format!("one of {}", list(paths())))
+    };
+    let mut kept = map.kept.iter().filter(|kept| !kept.optional);
+    if let Some(kept) = kept.find(|kept| !is_there(&kept.path)) {
+        return Err(lacks(&kept.path, &kept.path));
+    }
     let mut seen = Vec::new();
     for entry in &map.entries {
-        if !entry.optional && !paths().any(|path| path == entry.path) {
-            let found = format!("no parameter `{}` in the model", entry.path);
-            let expected = format!("one of {}", list(paths()));
-            return Err(Error::import(&entry.name(), found, expected));
+        let found = is_there(&entry.path);
+        if !found && !entry.optional {
+            return Err(lacks(&entry.name(), &entry.path));
         }
         for key in entry.keys() {
+            if found && map.ignored.iter().any(|ignored| ignored == key) {
+                let found = format!("it both ignored and as the key of `{}`", entry.path);
+                return Err(Error::import(
+                    key,
+                    found,
+                    "also `KeyMap::keeping` the parameter",
+                ));
+            }
             if !entry.tied && seen.contains(&key) {
                 let expected = "each key once, or `KeyMap::with_tied`";
                 return Err(Error::import(key, "it twice in the table", expected));
@@ -101,7 +117,7 @@ pub(super) fn pair<'a>(
                     shape,
                 });
             }
-            None if map.kept.contains(&parameter.path) => {}
+            None if map.kept.iter().any(|kept| kept.path == parameter.path) => {}
             None => {
                 let expected = "a key for every parameter of the model, or `KeyMap::keeping` it";
                 return Err(Error::import(&parameter.path, "no key", expected));

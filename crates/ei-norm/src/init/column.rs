@@ -34,13 +34,12 @@ impl Column {
                 n_i,
             }),
             _ => Err(Error::config(
-                match wiring.recurrence {
-                    Some(_) => "d_hidden",
-                    None if wiring.places > 1 => "channels",
-                    None => "d_input",
+                match (&wiring.recurrence, wiring.names) {
+                    (Some(_), [_, neurons]) => neurons,
+                    (None, [inputs, _]) => inputs,
                 },
                 units,
-                "enough for an excitatory and an inhibitory one at this ratio",
+                "at least 2, one that excites and one that inhibits; more for a ratio below 1",
             )),
         }
     }

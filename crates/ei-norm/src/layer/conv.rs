@@ -8,9 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::patches::{flatten, patches, unflatten};
 use super::{Geometry, Layer, LayerConfig};
 use crate::Error;
-use crate::check::{check_shape, check_size};
+use crate::check::{check, check_shape, check_size};
 use crate::circuit::{Circuit, Currents, LearnsLocally, Options, Wiring};
 use crate::row_function::{self, Pass};
+
+/// The largest padding on one side.
+const MAX_PADDING: usize = 1 << 16;
 
 /// Positions of an image: the circuit reads the patch at each position. Stride, dilation and padding have the
 /// same meaning as in Burn's `Conv2d`; there are no groups.
@@ -104,8 +107,14 @@ impl Geometry for Conv2d {
         {
             check_size(name, size)?;
         }
+        if let PaddingConfig2d::Explicit(top, left, bottom, right) = self.padding {
+            for size in [top, left, bottom, right] {
+                check(size <= MAX_PADDING, "padding", size, "at most 65536")?;
+            }
+        }
         let [sources, outputs] = self.channels;
         Ok(Wiring {
+            names: ["channels", "channels"],
             sources,
             places: self.places(),
             outputs,

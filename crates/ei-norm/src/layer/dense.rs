@@ -1,10 +1,10 @@
 use burn::module::Content;
-use burn::tensor::{Tensor, assert_shape};
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::{Geometry, Layer, LayerConfig};
 use crate::Error;
-use crate::check::check_size;
+use crate::check::{check_last, check_size, or_panic};
 use crate::circuit::{Circuit, Currents, LearnsLocally, Options, Wiring};
 use crate::row_function::{self, Pass};
 
@@ -24,6 +24,7 @@ impl Geometry for Dense {
         check_size("d_input", self.d_input)?;
         check_size("d_output", self.d_output)?;
         Ok(Wiring {
+            names: ["d_input", "d_output"],
             sources: self.d_input,
             places: 1,
             outputs: self.d_output,
@@ -100,7 +101,7 @@ impl<C: Circuit> Layer<C, Dense> {
     #[track_caller]
     fn check_input<const D: usize>(&self, x: &Tensor<D>) {
         let d_input = self.geometry.d_input;
-        assert_shape!(x, [.., d_input]);
+        or_panic(check_last("x", x.dims(), d_input));
         self.input_check.assert(x);
     }
 

@@ -25,8 +25,13 @@ impl Conv2d {
     ///
     /// # Panics
     ///
-    /// If the window is larger than the padded image.
+    /// If the image has no pixels, or the window is larger than the padded image.
+    #[track_caller]
     pub(super) fn windows(&self, image: [usize; 2]) -> Windows {
+        assert!(
+            !image.contains(&0),
+            "the image is {image:?}; allowed: at least one pixel"
+        );
         let kernel = self.kernel_size;
         let padding = match self.padding {
             PaddingConfig2d::Valid => [(0, 0); 2],

@@ -1,13 +1,13 @@
 use burn::module::Content;
-use burn::tensor::{Bool, Tensor, TensorData, assert_shape};
+use burn::tensor::{Bool, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::{Geometry, Layer, LayerConfig, RnnState};
 use crate::activation::NonNegativeActivation;
-use crate::check::{check, check_shape, check_size, or_panic};
+use crate::check::{check, check_last, check_shape, check_size, or_panic};
 use crate::circuit::{Circuit, Currents, LearnsLocally, Options, Recurrence, Wiring};
 use crate::row_function::sequence::{self, Sequence};
-use crate::row_function::{Pass, RowFunction};
+use crate::row_function::{Pass, RowFunction, reshaped};
 use crate::{Error, context};
 
 /// Steps of a sequence: at each step the circuit reads the inputs and the previous state, [x_t, h_{t−1}], and
@@ -56,6 +56,7 @@ impl Geometry for Recurrent {
         check_size("d_input", self.d_input)?;
         check_size("d_hidden", self.d_hidden)?;
         Ok(Wiring {
+            names: ["d_input", "d_hidden"],
             sources: self.d_input.saturating_add(self.d_hidden),
             places: 1,
             outputs: self.d_hidden,
@@ -176,7 +177,7 @@ impl<C: Circuit> Layer<C, Recurrent> {
     /// A batch as a sequence of one step.
     #[track_caller]
     fn one_step(&self, x: Tensor<2>) -> Tensor<3> {
-        assert_shape!(x, [x.dims()[0], self.geometry.d_input]);
+        or_panic(check_last("x", x.dims(), self.geometry.d_input));
         // Burn cannot insert an axis before the axis of an empty batch.
         self.geometry.exchanged(x.unsqueeze_dim(1).swap_dims(0, 1))
     }
@@ -203,7 +204,7 @@ impl<C: Circuit> Layer<C, Recurrent> {
         currents.map(|current| {
             let width = current.dims()[1];
             self.geometry
-                .exchanged(current.reshape([steps, batch, width]))
+                .exchanged(reshaped(current, [steps, batch, width]))
         })
     }
 
@@ -212,7 +213,7 @@ impl<C: Circuit> Layer<C, Recurrent> {
         let Recurrent {
             d_input, d_hidden, ..
         } = self.geometry;
-        assert_shape!(x, [.., d_input]);
+        or_panic(check_last("x", x.dims(), d_input));
         let x = self.geometry.exchanged(x);
         let [steps, batch, _] = x.dims();
         let absent = lengths.map(|lengths| absent(lengths, &x));

@@ -1,6 +1,6 @@
-use burn::tensor::{Tensor, assert_shape};
+use burn::tensor::Tensor;
 
-use crate::check::{check, or_panic};
+use crate::check::{check, check_shape, or_panic};
 use crate::{Error, read};
 
 /// The activity h ≥ 0 of a recurrent layer at one step, `[batch, d_hidden]`.
@@ -70,7 +70,7 @@ impl RnnState {
     #[track_caller]
     pub(super) fn of_batch(self, batch: usize, d_hidden: usize) -> Tensor<2> {
         let hidden = self.hidden;
-        assert_shape!(hidden, [batch, d_hidden]);
+        or_panic(check_shape("the state", hidden.dims(), [batch, d_hidden]));
         hidden
     }
 }

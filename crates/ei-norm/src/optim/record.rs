@@ -55,7 +55,7 @@ struct Parameter {
 }
 
 /// The first bytes of a record.
-const FORMAT: &[u8] = b"ei-norm optimizer record 2\n";
+const FORMAT: &[u8] = b"ei-norm optimizer record 3\n";
 
 impl CheckedRecord {
     /// The state of `optimizer`, which trains `module`.
@@ -66,7 +66,8 @@ impl CheckedRecord {
         }
     }
 
-    /// The record as bytes: a line with the format, the parameters as a line of JSON, and Burn's own bytes.
+    /// The record as bytes: a line with the format, four bytes with the checksum (CRC-32) of the rest, the
+    /// parameters as a line of JSON, and Burn's own bytes.
     ///
     /// # Errors
     ///
@@ -74,8 +75,9 @@ impl CheckedRecord {
     pub fn into_bytes(self) -> Result<Bytes, Error> {
         let parameters = serde_json::to_vec(&self.parameters).map_err(unreadable)?;
         let state = self.record.into_bytes().map_err(unreadable)?;
-        let bytes = [FORMAT, &parameters, b"\n", &state].concat();
-        Ok(Bytes::from_bytes_vec(bytes))
+        let rest = [&parameters, &b"\n"[..], &state].concat();
+        let checksum = crc32fast::hash(&rest).to_le_bytes();
+        Ok(Bytes::from_bytes_vec([FORMAT, &checksum, &rest].concat()))
     }
 
     /// Reads the bytes of [`into_bytes`](Self::into_bytes).
@@ -87,6 +89,12 @@ impl CheckedRecord {
         let Some(rest) = bytes.strip_prefix(FORMAT) else {
             return Err(unreadable("it does not begin as one"));
         };
+        let Some((checksum, rest)) = rest.split_first_chunk() else {
+            return Err(unreadable("it is cut off"));
+        };
+        if crc32fast::hash(rest) != u32::from_le_bytes(*checksum) {
+            return Err(unreadable("it is damaged: its checksum is another"));
+        }
         // The JSON written above has no line break.
         let mut parts = rest.splitn(2, |byte| *byte == b'\n');
         let (Some(parameters), Some(state)) = (parts.next(), parts.next()) else {

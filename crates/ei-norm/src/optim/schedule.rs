@@ -3,7 +3,7 @@ use burn::optim::lr_scheduler::LrSchedulerConfig;
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLrScheduler, ModuleLrSchedulerConfig};
 
 use crate::Error;
-use crate::check::or_panic;
+use crate::check::{check_not_negative, or_panic};
 use crate::dale::{Role, Roles};
 
 /// Configuration of learning rates by [`Role`]: a base rate or schedule, and others for the parameters with
@@ -89,8 +89,14 @@ impl RoleLrSchedulerConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Schedule`] if Burn refuses a schedule.
+    /// [`Error::Schedule`] if Burn refuses a schedule, [`Error::Config`] if a constant rate is negative or not finite.
     pub fn try_init<M: Module>(&self, module: &M) -> Result<ModuleLrScheduler, Error> {
+        let schedules = self.roles.iter().map(|(_, scheduler)| scheduler);
+        for scheduler in schedules.chain([&self.base]) {
+            if let LrSchedulerConfig::Constant(rate) = scheduler {
+                check_not_negative("the learning rate", *rate)?;
+            }
+        }
         let found = Roles::of(module);
         let config = ModuleLrSchedulerConfig::new(self.base.clone());
         let add = |config: ModuleLrSchedulerConfig, (roles, scheduler): &(Vec<Role>, _)| {

@@ -130,7 +130,7 @@ impl Optimizer for PopulationSgd {
             return ProjectedSgd.step(lr, tensor, grad, None);
         };
         let (networks, found) = (tensor.dims()[0], rates.on_host.len());
-        assert_eq!(found, networks, "{found} rates for {networks} networks");
+        assert!(found == networks, "{found} rates for {networks} networks");
         let on_host: Vec<f64> = rates.on_host.iter().map(|rate| rate * lr).collect();
         let updated = descend(tensor, grad, &on_host, |grad| {
             let mut shape = [1; D];

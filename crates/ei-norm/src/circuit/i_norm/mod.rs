@@ -10,8 +10,8 @@ use burn::tensor::Tensor;
 
 use super::values::Values;
 use super::{
-    Circuit, Currents, LearnsLocally, bias_weight, check_bias, check_inhibition, excitatory,
-    sealed, val,
+    Circuit, Currents, LearnsLocally, bias_weight, check_bias, check_inhibition, check_inhibitory,
+    excitatory, of_one_type, sealed, val,
 };
 use crate::check::check_not_negative;
 use crate::dale::{Plasticity, Role, Sign, Weight};
@@ -69,10 +69,15 @@ impl Circuit for INorm {
     fn from_weights(weights: INormWeights) -> Result<Self, Error> {
         check_not_negative("epsilon", weights.epsilon)?;
         let sizes @ [_, d_output] = weights.w_ex.dims();
+        let own_type = weights.w_ex.dtype();
         check_inhibition(["w_ix", "w_ei"], &weights.w_ix, &weights.w_ei, sizes)?;
         if let Some((u_ix, u_ei)) = &weights.divisive {
             check_inhibition(["u_ix", "u_ei"], u_ix, u_ei, sizes)?;
         }
+        for (u_ix, _) in weights.divisive.iter() {
+            check_inhibitory(u_ix)?;
+        }
+        check_inhibitory(&weights.w_ix)?;
         check_bias(&weights.bias, d_output)?;
         weights.grad_norm.check_features(d_output)?;
         let weight = |value, sign, role, learns| {
@@ -85,14 +90,14 @@ impl Circuit for INorm {
         const POSITIVE: Sign = Sign::NonNegative;
         let learns = weights.plasticity;
         let (u_ix, u_ei) = weights.divisive.unzip();
-        Ok(Self {
+        of_one_type(Self {
             w_ex: excitatory(weights.w_ex),
             w_ix: weight(weights.w_ix, POSITIVE, Role::InhibitoryIn, learns.w_ix),
             w_ei: weight(weights.w_ei, POSITIVE, Role::InhibitoryOut, learns.w_ei),
             u_ix: u_ix.map(|u_ix| weight(u_ix, Sign::Free, Role::DivisiveIn, learns.u_ix)),
             u_ei: u_ei.map(|u_ei| weight(u_ei, POSITIVE, Role::DivisiveOut, learns.u_ei)),
             bias: bias_weight(weights.bias),
-            grad_norm: weights.grad_norm,
+            grad_norm: weights.grad_norm.in_type(own_type),
             epsilon: weights.epsilon,
             over: weights.over,
         })
@@ -151,8 +156,9 @@ impl LearnsLocally for INorm {
             Some(q) => (z_hat / q.clone(), true),
             None => (z_hat, false),
         };
-        match (self.over, z_hat.dims()[0]) {
-            (NormalizedOver::Example, examples @ 1..) => {
+        let examples = if D == 1 { 1 } else { z_hat.dims()[0] };
+        match self.over {
+            NormalizedOver::Example if z_hat.shape().num_elements() > 0 => {
                 inhibitory_loss(joined::<2>(rows(z_hat), examples), divisive)
             }
             _ => inhibitory_loss(z_hat, divisive),
@@ -192,7 +198,7 @@ impl sealed::Computes for INorm {
         examples: usize,
     ) -> INormFunction<D> {
         let positions = match circuits[0].over {
-            NormalizedOver::Example if examples > 0 => rows / examples,
+            NormalizedOver::Example if rows > 0 => rows / examples,
             _ => 1,
         };
         INormFunction::new(&circuits[0], values, positions).of_task()

@@ -5,7 +5,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::INorm;
-use crate::check::{check_elements, or_panic};
+use crate::check::{check, check_elements, or_panic};
 use crate::circuit::{
     Circuit, Options, Wiring, check_inhibition, no_inhibition, tensors, with_autapses_of, zero_bias,
 };
@@ -178,6 +178,9 @@ impl Options for INormOptions {
     type Circuit = INorm;
 
     fn build(&self, wiring: &Wiring, device: &Device, rng: &mut impl Rng) -> Result<INorm, Error> {
+        // A single output would be normalized to 0.
+        let [_, name] = wiring.names;
+        check(wiring.outputs != 1, name, 1, "at least 2")?;
         let n_i = self.inhibitory.units_of(wiring)?;
         // U_ei is a square matrix.
         check_elements(&[wiring.outputs; 2])?;
