@@ -1,6 +1,6 @@
 //! Batches without examples and sequences without steps, in every layer and every function on errors.
 
-use crate::common::{Setup, rng, setups, values};
+use crate::common::{Cast, Setup, rng, setups, values};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Int, Tensor};
@@ -18,19 +18,6 @@ fn empty<const D: usize>(setup: &Setup, shape: [usize; D]) -> Tensor<D> {
 
 /// A module with all float parameters in the dtype of the setup.
 fn in_dtype<M: Module>(module: M, setup: &Setup) -> M {
-    struct Cast(burn::tensor::DType);
-    impl burn::module::ModuleMapper for Cast {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            param.map(|value| {
-                let learns = value.is_require_grad();
-                value
-                    .inner()
-                    .cast(self.0)
-                    .autodiff()
-                    .set_require_grad(learns)
-            })
-        }
-    }
     module.map(&mut Cast(setup.dtype))
 }
 

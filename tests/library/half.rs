@@ -2,8 +2,8 @@
 //! and errors that all three types represent exactly.
 
 use crate::common::table::{largest_error, layers};
-use crate::common::{Setup, rng, values};
-use burn::module::{Module, ModuleMapper, Param};
+use crate::common::{Cast, Setup, rng, values};
+use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use ei_norm::INormLinearConfig;
 use ei_norm::circuit::{INorm, Population};
@@ -45,19 +45,6 @@ fn f16_is_near_f32() {
 #[test]
 fn bf16_is_near_f32() {
     near_f32(DType::BF16, f64::powi(2.0, -7));
-}
-
-/// Casts every parameter.
-struct Cast(DType);
-
-impl ModuleMapper for Cast {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        param.map(|value| {
-            let learns = value.is_require_grad();
-            let value = value.inner().cast(self.0).autodiff();
-            value.set_require_grad(learns)
-        })
-    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ use ei_norm::prelude::*;
 use ei_norm::{LearnedLateral, LearnedLateralConfig};
 use rand_chacha::ChaCha8Rng;
 
-use crate::common::{rng, uniform};
+use crate::common::{Cast, rng, uniform};
 
 fn device() -> Device {
     Device::flex().autodiff()
@@ -267,21 +267,6 @@ impl<M: Module + ModuleDisplay> Subject<M> {
 struct Nothing;
 
 impl ModuleMapper for Nothing {}
-
-struct Cast(DType);
-
-impl ModuleMapper for Cast {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        param.map(|value| {
-            let learns = value.is_require_grad();
-            value
-                .inner()
-                .cast(self.0)
-                .autodiff()
-                .set_require_grad(learns)
-        })
-    }
-}
 
 #[derive(Module, Debug)]
 enum Either<M: Module + ModuleDisplay> {

@@ -9,6 +9,7 @@ pub mod shunting;
 pub mod table;
 pub mod training;
 
+use burn::module::{ModuleMapper, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use ei_norm::{Error, GradNorm, INormLinear, INormWeights, InhibitoryPlasticity};
 use rand::{RngExt, SeedableRng};
@@ -177,6 +178,19 @@ pub fn assert_same<const D: usize>(found: &Tensor<D>, expected: &Tensor<D>, mess
         found.as_bytes() == expected.as_bytes(),
         "{message}: {found} is not {expected}"
     );
+}
+
+/// Casts every float parameter of a module with autodiff; what learns goes on learning.
+pub struct Cast(pub DType);
+
+impl ModuleMapper for Cast {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|value| {
+            let learns = value.is_require_grad();
+            let value = value.inner().cast(self.0).autodiff();
+            value.set_require_grad(learns)
+        })
+    }
 }
 
 /// The message of the panic that `f` must cause.

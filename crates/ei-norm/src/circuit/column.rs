@@ -113,10 +113,10 @@ impl Circuit for ColumnEi {
             let allowed = "1 (an input that excites) and -1 (one that inhibits)";
             return Err(Error::config("signs", other, allowed));
         }
-        let own_type = weights.signs.cast(weights.w_ex.dtype());
+        let signs = weights.signs.cast(weights.w_ex.dtype());
         of_one_type(Self {
             w_ex: excitatory(weights.w_ex),
-            signs: Weight::new(own_type, Sign::Free, Plasticity::Fixed),
+            signs: Weight::new(signs, Sign::Free, Plasticity::Fixed),
             bias: bias_weight(weights.bias),
         })
     }

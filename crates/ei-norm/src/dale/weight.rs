@@ -134,7 +134,7 @@ impl<const D: usize> Weight<D> {
     pub fn set(&mut self, value: Tensor<D>) -> Result<(), Error> {
         check_shape(self.name(), value.dims(), self.param.dims())?;
         let (found, own) = (value.dtype(), self.param.dtype());
-        let allowed = "a tensor of the same type; a quantized weight is replaced by any";
+        let allowed = "a tensor of the type of the weight";
         let found = format!("{found:?} in place of {own:?}");
         let is_allowed = value.dtype() == own || self.is_quantized();
         check(is_allowed, self.name(), found, allowed)?;

@@ -108,13 +108,12 @@ fn parse(kind: Kind, most: usize, input: &mut dyn Read) -> Result<Idx, Fault> {
     // One byte more than expected shows whether there are further data; for gzip, reading to the end also
     // checks the CRC.
     let values = read_at_most(expected + 1, input)?;
-    let header_and = "bytes after the header, must be";
     match values.len() {
         found if found < expected => Err(Fault::Content(format!(
-            "truncated: {found} {header_and} {expected} for its {count} {kind}"
+            "truncated: {found} bytes after the header, must be {expected} for its {count} {kind}"
         ))),
         found if found > expected => Err(Fault::Content(format!(
-            "more than {expected} {header_and} as many for its {count} {kind}"
+            "more than {expected} bytes after the header, must be as many for its {count} {kind}"
         ))),
         _ => Ok(Idx {
             header,

@@ -73,8 +73,6 @@ impl Circuit for INorm {
         check_inhibition(["w_ix", "w_ei"], &weights.w_ix, &weights.w_ei, sizes)?;
         if let Some((u_ix, u_ei)) = &weights.divisive {
             check_inhibition(["u_ix", "u_ei"], u_ix, u_ei, sizes)?;
-        }
-        for (u_ix, _) in weights.divisive.iter() {
             check_inhibitory(u_ix)?;
         }
         check_inhibitory(&weights.w_ix)?;
