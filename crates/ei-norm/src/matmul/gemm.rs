@@ -13,6 +13,10 @@ use gemm::Parallelism;
 const GRAIN: usize = 32 << 20;
 /// The minimal ratio of columns to rows at which the transpose of the result is computed instead.
 const WIDE: usize = 2;
+/// The sizes up to which the kernel sums in blocks of their own.
+const SMALL: usize = 64;
+/// A multiple of the number of elements in a vector, on every processor.
+const VECTOR: usize = 16;
 
 /// A matrix in memory.
 #[derive(Clone, Copy)]
@@ -53,6 +57,23 @@ impl<'a, T: Real> Matrix<'a, T> {
         let down = (self.rows - 1).checked_mul(self.row_stride)?;
         let right = (self.columns - 1).checked_mul(self.column_stride)?;
         down.checked_add(right)?.checked_add(1)
+    }
+
+    /// The columns before `column` and the others, with the index of their first column; without empty
+    /// parts.
+    fn split(self, column: usize) -> impl Iterator<Item = (usize, Self)> {
+        let part = move |first: usize, columns| {
+            let values = self.values.get(first * self.column_stride..)?;
+            let part = Self {
+                values,
+                columns,
+                ..self
+            };
+            (columns > 0).then_some((first, part))
+        };
+        [part(0, column), part(column, self.columns - column)]
+            .into_iter()
+            .flatten()
     }
 
     fn transposed(self) -> Self {
@@ -169,29 +190,37 @@ unsafe fn run<T: Real>(
         0 | 1 => Parallelism::None,
         threads => Parallelism::Rayon(threads),
     };
-    // SAFETY: `Matrix::new` has checked that every element of a and b lies in its slice.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            result,
-            1,
-            n as isize,
-            add,
-            a.values.as_ptr(),
-            a.column_stride as isize,
-            a.row_stride as isize,
-            b.values.as_ptr(),
-            b.column_stride as isize,
-            b.row_stride as isize,
-            T::ONE,
-            factor,
-            false,
-            false,
-            false,
-            parallelism,
-        );
+    // The kernel copies b if its columns do not fill vectors. With few rows a second call for the last columns
+    // is cheaper. Both parts are larger than `SMALL`, so that every sum keeps its order.
+    let copied = b.column_stride == 1 && n % VECTOR > 0;
+    let last = SMALL + n % VECTOR;
+    let split = copied && m <= SMALL && n > SMALL + last;
+    for (first, b) in b.split(if split { n - last } else { n }) {
+        // SAFETY: `Matrix::new` has checked that every element of a and b lies in its slice, and the columns of
+        // this part are columns of `result`.
+        unsafe {
+            gemm::gemm(
+                m,
+                b.columns,
+                k,
+                result.add(first),
+                1,
+                n as isize,
+                add,
+                a.values.as_ptr(),
+                a.column_stride as isize,
+                a.row_stride as isize,
+                b.values.as_ptr(),
+                b.column_stride as isize,
+                b.row_stride as isize,
+                T::ONE,
+                factor,
+                false,
+                false,
+                false,
+                parallelism,
+            );
+        }
     }
     Some(())
 }
@@ -234,6 +263,8 @@ mod tests {
             [1, 1, 1],
             [3, 2, 5],
             [2, 7, 33],
+            // Computed in two parts.
+            [2, 3, 150],
             // Miri takes minutes for the large one.
             if cfg!(miri) {
                 [9, 7, 20]
