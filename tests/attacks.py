@@ -276,9 +276,25 @@ def too_little_memory_is_said_before_training(folder):
     assert told.returncode == 1 and "enough for 0" in told.stderr, told
 
 
+def outputs_of_two_networks_do_not_mix(folder):
+    for depth in (2, 1):
+        done(run(*TINY, "--depth", depth, "--dump", "arrays", cwd=folder))
+    names = sorted(path.name for path in (folder / "arrays").iterdir())
+    assert names and not any(".1" in name for name in names), names
+    for name, seed in (("model", 0), ("model.safetensors", 1)):
+        done(run(*TINY, "--seed", seed, "--save", name, cwd=folder))
+    done(run("eval", "--model", "model", cwd=folder))
+    refused(1, "SHA-256", arguments=["eval", "--model", "model.bpk"], cwd=folder)
+
+
 def what_is_odd_is_one_line_of_the_right_kind(folder):
     for code, arguments in (
         (2, [*SWEEP, "--lambdas", "1e-300"]), (2, [*SWEEP, "--epsilons", "0,-0"]), (2, [*SWEEP, "--jobs", "0"]),
+        (2, [*SWEEP, "--conditions", "none", "--lambdas", "nan"]),
+        (2, [*SWEEP, "--conditions", "none", "--lambdas", "0.1"]), (2, [*SWEEP, "--seed", str(2**64 - 1)]),
+        (2, [*TINY, "--save", "a", "--losses", "a.json"]), (2, [*TINY, "--save", "a", "--losses", "./a.bpk"]),
+        (2, [*TINY, "--save", "a", "--dump", "a.json"]), (2, [*TINY, "--dump", "a", "--losses", "a"]),
+        (1, ["train", "--condition", "inorm", "--steps", "3", "--width", "20000", "--depth", "64"]),
         (2, [*TINY, "--epsilon", "nan"]), (2, [*TINY, "--lr", "-1"]), (2, [*TINY, "--save", ".."]),
         (2, [*TINY, "--save", "/"]), (2, [*TINY, "--network", "conv", "--option", "kernel=3,kernel=5"]),
         (2, ["sweep", "--conditions", ""]), (2, ["sweep", "--conditions", "none,none"]), (2, ["train"]),

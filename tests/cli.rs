@@ -498,14 +498,14 @@ fn adam_has_rates_of_its_own() {
     assert_eq!([&given["lr"], &given["lr_ix"]], [2e-3, 1e-3]);
 }
 
-/// A folder with two images of 2×2 pixels to train on and two to test with.
-fn tiny_images(folder: &Path) {
+/// A folder with two images of 2×2 pixels to train on and two to test with, of these classes.
+fn tiny_images(folder: &Path, classes: [u8; 2]) {
     let words = |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|w| w.to_be_bytes()).collect() };
     std::fs::create_dir(folder).unwrap();
     for part in ["train", "t10k"] {
         let images = [words(&[2051, 2, 2, 2]), vec![9; 8]].concat();
         std::fs::write(folder.join(format!("{part}-images-idx3-ubyte")), images).unwrap();
-        let labels = [words(&[2049, 2]), vec![0, 1]].concat();
+        let labels = [words(&[2049, 2]), classes.to_vec()].concat();
         std::fs::write(folder.join(format!("{part}-labels-idx1-ubyte")), labels).unwrap();
     }
 }
@@ -514,18 +514,37 @@ fn tiny_images(folder: &Path) {
 fn images_that_a_network_cannot_take_are_refused_before_anything_is_made() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    tiny_images(&path.join("tiny"));
+    tiny_images(&path.join("tiny"), [0, 1]);
     let conv = ["--network", "conv", "--data", "tiny"];
     let sweep = [&["sweep", "--out", "store"], &conv[..]].concat();
     let compare = [&["--out", "store"], &conv[..]].concat();
     let train = [&["train", "--condition", "none"], &conv[..]].concat();
     for command in [sweep, compare, train] {
-        assert_refused(&command, path, 2, &["depth is 2 with images of 2x2"]);
+        assert_refused(
+            &command,
+            path,
+            2,
+            &["depth is 2 with kernel=5, stride=2 and images of 2x2"],
+        );
         assert!(!path.join("store").exists(), "{command:?}");
     }
     stdout(&self::train("none", &["--save", "m"], path));
     let eval = ["eval", "--model", "m", "--data", "tiny"];
     assert_refused(&eval, path, 1, &["m.bpk", "1x2x2", "Fashion-MNIST"]);
+}
+
+#[test]
+fn classes_without_images_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let note = |classes| {
+        let data = folder.path().join("data");
+        tiny_images(&data, classes);
+        let told = stderr(&train("none", &["--data", "data"], folder.path()));
+        std::fs::remove_dir_all(data).unwrap();
+        told.contains("note: 1 of the 3 classes have no training image")
+    };
+    assert!(note([0, 2]));
+    assert!(!note([0, 1]));
 }
 
 #[test]

@@ -7,11 +7,15 @@ use ei_norm::EiInitializer;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::condition::HiddenSpec;
 use crate::data::Split;
 use crate::network::{Network, NetworkOption};
 use crate::optimizer::{LearningRates, OptimizerName};
 use crate::stimulus::{Batch, Stimulus};
 use crate::{Condition, Error};
+
+/// The largest [`RunConfig::width`].
+pub(crate) const MOST_WIDTH: usize = 20_000;
 
 /// The configuration of a run. Together with the data and the program's version it determines the result, on
 /// a CPU to the bit.
@@ -145,13 +149,13 @@ impl RunConfig {
             return Err(Error::usage(
                 "clip-errors",
                 norm,
-                "none, or a finite number above 0",
+                "a finite number above 0; for no clipping none, in a file 0",
             ));
         }
         for (name, value, most) in [
             ("steps", self.max_steps.unwrap_or(1), 1_000_000_000),
             ("epochs", self.epochs, 1_000_000),
-            ("width", self.width, 20_000),
+            ("width", self.width, MOST_WIDTH),
             ("batch-size", self.batch_size, 1_000_000),
             ("patience", self.patience.unwrap_or(1), 1_000_000),
         ] {
@@ -163,11 +167,12 @@ impl RunConfig {
             return Err(Error::usage("depth", self.depth, "0 to 64"));
         }
         self.network.check(&self.options)?;
-        if self.width == 1 && self.init != EiInitializer::Iclr {
+        let i_norm = !matches!(self.condition.hidden, HiddenSpec::Ei { .. });
+        if self.width == 1 && (i_norm || self.init != EiInitializer::Iclr) {
             return Err(Error::usage(
                 "width",
                 1,
-                "at least 2 with --init lognormal or exponential",
+                "at least 2, except without I-Norm and with --init iclr",
             ));
         }
         Ok(())

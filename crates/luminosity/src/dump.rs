@@ -1,6 +1,7 @@
 //! Weights and activities as `.npy` files, for NumPy and other readers of the format.
 
-use std::path::Path;
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use npyz::WriterBuilder;
@@ -19,6 +20,8 @@ const BATCH: usize = 32;
 /// - for a batch of test images: `input.npy`, `labels.npy`, `pre_activation.0.npy`, … and
 ///   `logits.npy` (`[batch, features]`)
 ///
+/// Either all arrays are written or none; those of an earlier network are removed.
+///
 /// # Errors
 ///
 /// [`Error::Io`] that names the file.
@@ -30,25 +33,48 @@ pub fn dump(
     device: &Device,
 ) -> Result<(), Error> {
     files::prepare_folder(folder)?;
-    for (path, data) in network.parameters() {
-        write(folder, &path, data)?;
-    }
+    let mut arrays = network.parameters();
     let mut shifts = generator(config.seed, Purpose::TestShifts);
     let indices: Vec<usize> = (0..split.len().min(BATCH)).collect();
     let batch = config.batch(split, &indices, None, &mut shifts, device);
-    write(folder, "input", batch.x.to_data())?;
     let labels: Tensor<1, Int> = batch.labels;
-    write(folder, "labels", labels.float().into_data())?;
+    arrays.push(("input".to_owned(), batch.x.to_data()));
+    arrays.push(("labels".to_owned(), labels.float().into_data()));
     let activity = network.pre_activations(batch.x.clone());
-    for (index, pre_activation) in activity.into_iter().enumerate() {
+    arrays.extend(activity.into_iter().enumerate().map(|(index, activity)| {
         let name = format!("pre_activation.{index}");
-        write(folder, &name, pre_activation.into_data())?;
+        (name, activity.into_data())
+    }));
+    arrays.push(("logits".to_owned(), network.logits(batch.x).into_data()));
+    let files = arrays.iter().map(|(name, data)| {
+        let path = folder.join(format!("{name}.npy"));
+        let content = encode(&path, data)?;
+        Ok((path, content))
+    });
+    let files = files.collect::<Result<BTreeMap<PathBuf, Vec<u8>>, Error>>()?;
+    let contents: Vec<(&Path, &[u8])> = files
+        .iter()
+        .map(|(path, content)| (path.as_path(), content.as_slice()))
+        .collect();
+    files::write_all(&contents)?;
+    // Arrays of the same kinds are of an earlier network.
+    let kinds: HashSet<Option<&str>> = arrays
+        .iter()
+        .map(|(name, _)| name.split('.').next())
+        .collect();
+    for entry in std::fs::read_dir(folder).map_err(|e| Error::io("list", folder, e))? {
+        let path = entry.map_err(|e| Error::io("list", folder, e))?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let array = name.and_then(|name| name.strip_suffix(".npy"));
+        let earlier = array.is_some_and(|name| kinds.contains(&name.split('.').next()));
+        if earlier && !files.contains_key(&path) {
+            files::remove(&path)?;
+        }
     }
-    write(folder, "logits", network.logits(batch.x).into_data())
+    Ok(())
 }
 
-fn write(folder: &Path, name: &str, data: TensorData) -> Result<(), Error> {
-    let path = folder.join(format!("{name}.npy"));
+fn encode(path: &Path, data: &TensorData) -> Result<Vec<u8>, Error> {
     let shape: Vec<u64> = data.shape().iter().map(|size| *size as u64).collect();
     let mut bytes = Vec::new();
     let encoded = npyz::WriteOptions::new()
@@ -60,6 +86,6 @@ fn write(folder: &Path, name: &str, data: TensorData) -> Result<(), Error> {
             writer.extend(data.iter::<f32>())?;
             writer.finish()
         });
-    encoded.map_err(|e| Error::io("encode", &path, e))?;
-    files::write(&path, &bytes)
+    encoded.map_err(|e| Error::io("encode", path, e))?;
+    Ok(bytes)
 }

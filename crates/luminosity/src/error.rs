@@ -68,8 +68,8 @@ pub enum Error {
     },
     /// The system's limit of memory is too low.
     #[error(
-        "{at_once} at a time need about {needed} MB of memory; allowed by the system (ulimit -v) are \
-         {limit} MB, enough for {enough_for} at a time"
+        "{at_once} at a time need about {needed} MB of memory; allowed: {limit} MB ({name}), enough for \
+         {enough_for} at a time"
     )]
     Memory {
         /// The number of runs to be trained at a time.
@@ -78,6 +78,8 @@ pub enum Error {
         needed: u64,
         /// The available memory in megabytes.
         limit: u64,
+        /// What limits it.
+        name: &'static str,
         /// The number of runs at a time for which the memory suffices.
         enough_for: usize,
     },

@@ -198,16 +198,22 @@ fn temporary(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     let prefix = format!(".{name}{MARK}");
     let mut builder = tempfile::Builder::new();
     builder.prefix(&prefix);
-    // With the permissions of a normally created file: temporary files are readable only by their owner by
-    // default, and the rename would keep that.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    as_created(&mut builder);
     let file = builder.tempfile_in(folder_of(path))?;
     // The new file has the same permissions as the old one.
     if let Ok(found) = std::fs::metadata(path) {
         file.as_file().set_permissions(found.permissions())?;
     }
     Ok(file)
+}
+
+/// Gives a temporary file the permissions of a normally created file: by default only its owner can read it, and
+/// the rename would keep this.
+pub(crate) fn as_created(builder: &mut tempfile::Builder<'_, '_>) {
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    #[cfg(not(unix))]
+    let _ = builder;
 }
 
 /// Makes a rename survive a power failure where the system supports it. Elsewhere the file is still complete

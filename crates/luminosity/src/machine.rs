@@ -2,9 +2,13 @@
 
 use crate::parallel;
 
-/// The system, the name of the processor if the system tells it, and the number of available cores.
+/// The system, the processor's vectors, which decide the order of sums, the name of the processor if the system
+/// tells it, and the number of available cores.
 pub fn description() -> String {
-    let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
+    let (os, arch) = (
+        std::env::consts::OS,
+        std::env::consts::ARCH.to_owned() + vectors(),
+    );
     let cores = match parallel::cores() {
         1 => "1 core".to_owned(),
         cores => format!("{cores} cores"),
@@ -13,6 +17,17 @@ pub fn description() -> String {
         Some(processor) => format!("{os}, {arch}, {processor}, {cores}"),
         None => format!("{os}, {arch}, {cores}"),
     }
+}
+
+/// The widest vectors for which the kernels of Flex have code.
+fn vectors() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx512f") {
+        return " with AVX-512";
+    } else if std::arch::is_x86_feature_detected!("avx2") {
+        return " with AVX2";
+    }
+    ""
 }
 
 fn processor() -> Option<String> {

@@ -10,7 +10,7 @@ const RUN: u64 = 24 * MB;
 /// The memory for each weight of a hidden layer in the largest form, I-Norm: two further matrices of the same
 /// size, gradients, and allocations of a step.
 const EACH_WEIGHT: u64 = 24;
-/// The memory that the program's allocator reserves at once for more than a few threads.
+/// The addresses that the program's allocator reserves at once for more than a few threads.
 const ARENA: u64 = 1152 * MB;
 const FEW: usize = 4;
 
@@ -37,12 +37,20 @@ fn of_the_largest<'a>(configs: impl Iterator<Item = &'a RunConfig>, pixels: usiz
 }
 
 fn with(each: u64, at_once: usize) -> u64 {
-    let arena = if at_once > FEW { ARENA } else { 0 };
-    (PROGRAM + arena).saturating_add(each.saturating_mul(at_once as u64))
+    PROGRAM.saturating_add(each.saturating_mul(at_once as u64))
 }
 
-/// Checks before training that the system's limit leaves enough memory: a program that reaches the limit ends
-/// without a record.
+/// Memory that the system lets a process have.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    bytes: u64,
+    name: &'static str,
+    /// Whether addresses that are only reserved count.
+    of_addresses: bool,
+}
+
+/// Checks before training that there is enough memory: a program that reaches a limit of the system ends without
+/// a record.
 ///
 /// # Errors
 ///
@@ -52,41 +60,75 @@ pub(crate) fn check<'a>(
     pixels: usize,
     at_once: usize,
 ) -> Result<(), Error> {
-    match limit() {
-        Some(limit) => within(limit, configs, pixels, at_once),
-        None => Ok(()),
-    }
+    let each = of_the_largest(configs, pixels);
+    let mut limits = limits().into_iter();
+    limits.try_for_each(|limit| within(limit, each, at_once))
 }
 
-fn within<'a>(
-    limit: u64,
-    configs: impl Iterator<Item = &'a RunConfig>,
-    pixels: usize,
-    at_once: usize,
-) -> Result<(), Error> {
-    let each = of_the_largest(configs, pixels);
-    let fits = |at_once: &usize| with(each, *at_once) <= limit;
+fn within(limit: Limit, each: u64, at_once: usize) -> Result<(), Error> {
+    let needed = |at_once: usize| match limit.of_addresses && at_once > FEW {
+        true => with(each, at_once).saturating_add(ARENA),
+        false => with(each, at_once),
+    };
+    let fits = |at_once: &usize| needed(*at_once) <= limit.bytes;
     match fits(&at_once) {
         true => Ok(()),
         false => Err(Error::Memory {
             at_once,
-            needed: with(each, at_once) / MB,
-            limit: limit / MB,
+            needed: needed(at_once) / MB,
+            limit: limit.bytes / MB,
+            name: limit.name,
             enough_for: (1..at_once).rev().find(fits).unwrap_or(0),
         }),
     }
 }
 
-/// The largest address space that the system allows this process (`ulimit -v`), if there is a limit and the
-/// system tells it, as Linux does.
-fn limit() -> Option<u64> {
-    named(&std::fs::read_to_string("/proc/self/limits").ok()?)
+/// The limits that the system tells, as Linux does: of the address space (`ulimit -v`), of the control group (a
+/// container), and the memory that is free.
+fn limits() -> Vec<Limit> {
+    let read = |path: &str| std::fs::read_to_string(path).ok();
+    let of_addresses = read("/proc/self/limits").and_then(|text| of_addresses(&text));
+    let group = read("/proc/self/cgroup").and_then(|text| Some(group(&text)?.to_owned()));
+    let group = group.and_then(|group| read(&format!("/sys/fs/cgroup{group}/memory.max")));
+    let of_group = group.and_then(|text| text.trim().parse().ok());
+    let free = read("/proc/meminfo").and_then(|text| free(&text));
+    let limit = |bytes: Option<u64>, name, of_addresses| {
+        bytes.map(|bytes| Limit {
+            bytes,
+            name,
+            of_addresses,
+        })
+    };
+    [
+        limit(of_addresses, "ulimit -v", true),
+        limit(of_group, "the limit of the control group", false),
+        limit(free, "what is free", false),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
-fn named(limits: &str) -> Option<u64> {
+/// The soft limit of addresses in `/proc/self/limits`.
+fn of_addresses(limits: &str) -> Option<u64> {
     let mut lines = limits.lines();
     let soft = lines.find_map(|line| line.strip_prefix("Max address space"))?;
     soft.split_whitespace().next()?.parse().ok()
+}
+
+/// The control group in `/proc/self/cgroup`, if the system has one hierarchy of groups.
+fn group(groups: &str) -> Option<&str> {
+    let mut lines = groups.lines();
+    let group = lines.find_map(|line| line.strip_prefix("0::"))?;
+    Some(group.trim_end_matches('/'))
+}
+
+/// The memory that is available without swapping, in `/proc/meminfo`.
+fn free(memory: &str) -> Option<u64> {
+    let mut lines = memory.lines();
+    let available = lines.find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kilobytes = available.split_whitespace().next()?.parse::<u64>().ok()?;
+    kilobytes.checked_mul(1 << 10)
 }
 
 #[cfg(test)]
@@ -103,9 +145,19 @@ mod tests {
                  Max address space         {soft}           unlimited            bytes     \n"
             )
         };
-        assert_eq!(named(&limits("204800000")), Some(204_800_000));
-        assert_eq!(named(&limits("unlimited")), None);
-        assert_eq!(named(""), None);
+        assert_eq!(of_addresses(&limits("204800000")), Some(204_800_000));
+        assert_eq!(of_addresses(&limits("unlimited")), None);
+        assert_eq!(of_addresses(""), None);
+    }
+
+    #[test]
+    fn the_free_memory_and_the_control_group_are_read() {
+        let memory = "MemTotal:       24577712 kB\nMemAvailable:   23000000 kB\n";
+        assert_eq!(free(memory), Some(23_000_000 << 10));
+        assert_eq!(free("MemTotal: 5 kB"), None);
+        assert_eq!(group("0::/user.slice/a\n"), Some("/user.slice/a"));
+        assert_eq!(group("0::/\n"), Some(""));
+        assert_eq!(group("4:memory:/a\n"), None);
     }
 
     #[test]
@@ -114,16 +166,20 @@ mod tests {
             width: 500,
             ..RunConfig::new(condition::INORM_FULL, 0)
         };
-        let configs = || std::iter::once(&wide);
         let refusal = |limit: u64, at_once| {
-            let refused = within(limit * MB, configs(), 784, at_once);
+            let limit = Limit {
+                bytes: limit * MB,
+                name: "ulimit -v",
+                of_addresses: true,
+            };
+            let refused = within(limit, of_a_run(&wide, 784), at_once);
             refused.map_err(|e| e.to_string())
         };
         assert_eq!(refusal(300, 4), Ok(()));
         assert_eq!(refusal(4096, 8), Ok(()));
         let message = refusal(300, 64).unwrap_err();
         assert!(
-            message.contains("64 at a time") && message.contains("300 MB"),
+            message.contains("64 at a time") && message.contains("300 MB (ulimit -v)"),
             "{message}"
         );
         assert!(message.contains("enough for 4 at a time"), "{message}");

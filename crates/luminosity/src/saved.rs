@@ -85,10 +85,11 @@ impl Weights<'_> {
 }
 
 impl ModelFiles {
-    /// The files that belong to `name`; without an extension, the existing file of weights, or `.bpk`.
+    /// The files of a new model: without an extension, the weights are a Burn record.
     pub fn named(name: &Path) -> Self {
         let ending = name.extension().and_then(|e| e.to_str()).unwrap_or("");
-        let bare = match ENDINGS.contains(&ending) || ending == "json" {
+        let of_weights = ENDINGS.into_iter().find(|known| *known == ending);
+        let bare = match of_weights.is_some() || ending == "json" {
             true => name.with_extension(""),
             false => name.to_owned(),
         };
@@ -98,15 +99,37 @@ impl ModelFiles {
             path.push(ending);
             PathBuf::from(path)
         };
-        let there = || ENDINGS.into_iter().find(|ending| with(ending).is_file());
-        let of_weights = match ENDINGS.into_iter().find(|known| *known == ending) {
-            Some(named) => named,
-            None => there().unwrap_or(ENDINGS[0]),
-        };
         Self {
-            weights: with(of_weights),
+            weights: with(of_weights.unwrap_or(ENDINGS[0])),
             record: with("json"),
         }
+    }
+
+    /// The files of a saved model: without an extension, the weights that are there; if there are both kinds,
+    /// the weights of the record.
+    pub fn existing(name: &Path) -> Self {
+        let files = Self::named(name);
+        if name == files.weights {
+            return files;
+        }
+        let kinds = ENDINGS.map(|ending| Self {
+            weights: files.record.with_extension(ending),
+            record: files.record.clone(),
+        });
+        let mut there = kinds.into_iter().filter(|files| files.weights.is_file());
+        match (there.next(), there.next()) {
+            (Some(_), Some(other)) if other.are_of_record() => other,
+            (Some(one), _) => one,
+            (None, _) => files,
+        }
+    }
+
+    /// Whether the weights have the digest of the record.
+    fn are_of_record(&self) -> bool {
+        let found =
+            files::read(&self.weights, u64::MAX).map(|weights| sha256([weights.as_slice()]));
+        let recorded = self.record().map(|record| record.weights_sha256);
+        matches!((found, recorded), (Ok(found), Ok(Some(recorded))) if found == recorded)
     }
 
     /// Checks, before training, that the files can be written.
@@ -248,7 +271,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let name = folder.path().join("a");
         std::fs::write(name.with_extension("safetensors"), b"").unwrap();
-        let files = ModelFiles::named(&name);
-        assert_eq!(files.weights, name.with_extension("safetensors"));
+        let weights = |name: &Path| ModelFiles::existing(name).weights;
+        assert_eq!(weights(&name), name.with_extension("safetensors"));
+        assert_eq!(
+            weights(&folder.path().join("b")),
+            folder.path().join("b.bpk")
+        );
+        std::fs::write(name.with_extension("bpk"), b"").unwrap();
+        assert_eq!(weights(&name), name.with_extension("bpk"));
+        let named = name.with_extension("safetensors");
+        assert_eq!(weights(&named), named);
     }
 }

@@ -85,7 +85,7 @@ impl Store {
     pub fn look(folder: &Path, asked: &Manifest, open: Open) -> Result<Option<Contents>, Error> {
         let path = manifest_path(folder);
         let Some(stored) = read_manifest(&path)? else {
-            return Ok(None);
+            return check_no_records(folder).map(|()| None);
         };
         let store = Self {
             folder: folder.to_owned(),
@@ -277,15 +277,8 @@ fn settle(folder: &Path, asked: &Manifest, open: Open) -> Result<Manifest, Error
     if settled {
         return Ok(manifest);
     }
-    if !path.exists()
-        && let Some(record) = list(&folder.join("runs"))?
-            .iter()
-            .find(|p| named(p, ".json").is_some())
-    {
-        // Records without a manifest must not be assigned to this request.
-        let record = record.display();
-        let problem = format!("missing beside {record}; allowed: an empty folder");
-        return Err(Error::file(&path, problem));
+    if !path.exists() {
+        check_no_records(folder)?;
     }
     for left in list(folder)? {
         if files::temporary_of(&left).is_some() {
@@ -295,6 +288,26 @@ fn settle(folder: &Path, asked: &Manifest, open: Open) -> Result<Manifest, Error
     let content = serde_json::to_vec_pretty(&manifest).map_err(|e| Error::file(&path, e))?;
     files::write(&path, &content)?;
     Ok(manifest)
+}
+
+/// Checks that a folder without a manifest has no records: they must not be assigned to another request.
+fn check_no_records(folder: &Path) -> Result<(), Error> {
+    let runs = folder.join("runs");
+    let found = if runs.is_dir() {
+        list(&runs)?
+    } else {
+        Vec::new()
+    };
+    match found.iter().find(|path| named(path, ".json").is_some()) {
+        Some(record) => {
+            let problem = format!(
+                "missing beside {}; allowed: an empty folder",
+                record.display()
+            );
+            Err(Error::file(&manifest_path(folder), problem))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Opens a file in order to lock it.

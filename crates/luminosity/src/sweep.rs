@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::condition::{self, HiddenSpec};
+use crate::config::MOST_WIDTH;
 use crate::network::Network;
 use crate::optimizer::OptimizerName;
 use crate::random::settings_generator;
@@ -92,7 +93,7 @@ pub struct Request {
     #[serde(skip_serializing_if = "is_default")]
     pub patience: Option<usize>,
     /// [`RunConfig::max_steps`].
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", alias = "max_steps")]
     pub steps: Option<usize>,
 }
 
@@ -235,13 +236,10 @@ impl Ranges {
             }
         }
         match self.width {
-            Some([low, high]) if low < 1 || low > high => {
+            Some([low, high]) if low < 1 || low > high || high > MOST_WIDTH => {
+                let allowed = format!("two numbers of 1 to {MOST_WIDTH}, ascending");
                 let found = format!("[{low}, {high}]");
-                Err(Error::usage(
-                    "ranges.width",
-                    found,
-                    "two numbers of at least 1",
-                ))
+                Err(Error::usage("ranges.width", found, &allowed))
             }
             _ => Ok(()),
         }
@@ -279,7 +277,13 @@ pub fn settings(n: usize, seed: u64, ranges: Ranges) -> Vec<Setting> {
     let draw = |_| {
         let mut rate = |range: Option<[f64; 2]>| {
             let [low, high] = range?.map(exponent);
-            Some(10f64.powf(rng.random_range(low..high)))
+            // The ends of a narrow range have the same exponent.
+            let drawn = if low < high {
+                rng.random_range(low..high)
+            } else {
+                low
+            };
+            Some(10f64.powf(drawn))
         };
         let (lr, lr_ei, lr_ix) = (rate(ranges.lr), rate(ranges.lr_ei), rate(ranges.lr_ix));
         Setting {
@@ -314,6 +318,18 @@ impl Request {
             return Err(Error::usage("seeds", self.seeds, "1 to 1000"));
         }
         self.ranges.validate()?;
+        if self.settings == 0 && self.ranges != Ranges::default() {
+            return Err(Error::usage(
+                "settings",
+                0,
+                "at least 1 if there are ranges",
+            ));
+        }
+        let last = self.seed_of(self.settings.saturating_sub(1), self.seeds - 1);
+        if self.seed.checked_add(last).is_none() {
+            let allowed = format!("at most {}, for the seeds that follow it", u64::MAX - last);
+            return Err(Error::usage("seed", self.seed, &allowed));
+        }
         // Checked before a list of the runs takes the memory.
         let factors = [
             self.conditions.len(),
@@ -334,7 +350,12 @@ impl Request {
                 &format!("at most {MOST_RUNS}"),
             ));
         }
-        let numbers = |values: &[f64]| values.iter().map(f64::to_string).collect();
+        let numbers = |values: &[f64]| {
+            values
+                .iter()
+                .map(|value| (value + 0.0).to_string())
+                .collect()
+        };
         let lists: [(&str, Vec<String>); 3] = [
             (
                 "conditions",
@@ -354,7 +375,15 @@ impl Request {
             }
         }
         let runs = self.runs();
-        runs.iter().try_for_each(|run| run.config.validate())?;
+        // Every λ is checked, even if no condition has further λ.
+        let of_lambda = self.lambdas.iter().map(|&lambda| RunConfig {
+            lambda,
+            ..self.config(condition::INORM, &Setting::default())
+        });
+        let configs = runs.iter().map(|run| run.config.clone());
+        of_lambda
+            .chain(configs)
+            .try_for_each(|config| config.validate())?;
         let mut ids: Vec<_> = runs.iter().map(SweepRun::id).collect();
         ids.sort();
         match ids.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -378,14 +407,11 @@ impl Request {
                 for lambda in self.lambdas_of(condition) {
                     for (setting, drawn) in drawn.iter().enumerate() {
                         for repeat in 0..self.seeds {
-                            // A separate seed for every setting and repeat, the same for every condition.
-                            let seed = match self.settings {
-                                0 => repeat,
-                                _ => repeat * 10_000 + setting as u64,
-                            };
+                            let seed = self.seed_of(setting, repeat);
                             let config = RunConfig {
-                                epsilon,
-                                lambda,
+                                // -0 becomes 0; otherwise it would have another name.
+                                epsilon: epsilon + 0.0,
+                                lambda: lambda + 0.0,
                                 seed: self.seed.wrapping_add(seed),
                                 ..self.config(condition, drawn)
                             };
@@ -398,8 +424,22 @@ impl Request {
         runs
     }
 
+    /// The distance from the first seed: a separate seed for every setting and repeat, the same for every
+    /// condition.
+    fn seed_of(&self, setting: usize, repeat: u64) -> u64 {
+        match self.settings {
+            0 => repeat,
+            _ => repeat * 10_000 + setting as u64,
+        }
+    }
+
+    /// Whether a condition has further λ.
+    pub(crate) fn has_lambdas(condition: Condition) -> bool {
+        condition == condition::INORM
+    }
+
     fn lambdas_of(&self, condition: Condition) -> Vec<f64> {
-        let further = match condition == condition::INORM {
+        let further = match Self::has_lambdas(condition) {
             true => self.lambdas.as_slice(),
             false => &[],
         };
@@ -419,9 +459,9 @@ impl Request {
             width: self.width.or(drawn.width).unwrap_or(base.width),
             depth: self.depth.unwrap_or(base.depth),
             batch_size: self.batch_size.unwrap_or(base.batch_size),
-            lr: self.lr.or(drawn.lr).unwrap_or(base.lr),
-            lr_ei: self.lr_ei.or(drawn.lr_ei).unwrap_or(base.lr_ei),
-            lr_ix: self.lr_ix.or(drawn.lr_ix).unwrap_or(base.lr_ix),
+            lr: self.lr.or(drawn.lr).unwrap_or(base.lr) + 0.0,
+            lr_ei: self.lr_ei.or(drawn.lr_ei).unwrap_or(base.lr_ei) + 0.0,
+            lr_ix: self.lr_ix.or(drawn.lr_ix).unwrap_or(base.lr_ix) + 0.0,
             clip_errors: clip.unwrap_or(base.clip_errors),
             shuffle: self.shuffle,
             init: self.init.unwrap_or(base.init),
@@ -499,6 +539,18 @@ mod tests {
     }
 
     #[test]
+    fn a_range_may_be_narrower_than_the_rounding_of_its_ends() {
+        let ranges = Ranges {
+            lr: Some([1e-3, 1.000_000_000_000_1e-3]),
+            ..Ranges::default()
+        };
+        ranges.validate().unwrap();
+        for setting in settings(3, 0, ranges) {
+            assert!((setting.lr.unwrap() - 1e-3).abs() < 1e-15);
+        }
+    }
+
+    #[test]
     fn every_condition_and_luminosity_gets_the_same_settings_and_seeds() {
         let request = Preset::Lite.request();
         request.validate().unwrap();
@@ -561,8 +613,62 @@ mod tests {
         assert!(message(empty).contains("conditions"));
         let twice = Request {
             epsilons: vec![0.5, 0.5],
-            ..base
+            ..base.clone()
         };
         assert!(message(twice).contains("once"));
+        // λ that no run has, so that the request can be read again.
+        let unused = Request {
+            conditions: vec![condition::NONE],
+            lambdas: vec![f64::NAN],
+            ..base.clone()
+        };
+        assert!(message(unused).contains("lambda is NaN"));
+        let wide = Ranges {
+            width: Some([5, 30_000]),
+            ..Ranges::default()
+        };
+        let of_width = Request {
+            ranges: wide,
+            ..base.clone()
+        };
+        assert!(message(of_width).contains("ranges.width is [5, 30000]"));
+        let undrawn = Request {
+            settings: 0,
+            ranges: Ranges::PAPER,
+            ..base.clone()
+        };
+        assert!(message(undrawn).contains("settings is 0"));
+        let last = Request {
+            seed: u64::MAX - 6,
+            ..base.clone()
+        };
+        assert!(message(last).contains("at most 18446744073709551608"));
+        let one_unit = Request {
+            init: Some(EiInitializer::Iclr),
+            width: Some(1),
+            ..base
+        };
+        assert!(message(one_unit.clone()).contains("width is 1"));
+        let without_i_norm = Request {
+            conditions: vec![condition::NONE],
+            ..one_unit
+        };
+        without_i_norm.validate().unwrap();
+    }
+
+    #[test]
+    fn minus_zero_is_zero() {
+        let request = Request {
+            epsilons: vec![-0.0],
+            lr: Some(-0.0),
+            ..Preset::Comparison.request()
+        };
+        let positive = Request {
+            epsilons: vec![0.0],
+            lr: Some(0.0),
+            ..request.clone()
+        };
+        let ids = |request: Request| request.runs().iter().map(SweepRun::id).collect::<Vec<_>>();
+        assert_eq!(ids(request), ids(positive));
     }
 }

@@ -179,7 +179,7 @@ pub(super) struct DataArguments {
     #[arg(long, conflicts_with_all = ["data", "full"])]
     pub fetch: bool,
     /// Where --fetch downloads from.
-    #[arg(long, value_name = "URL", default_value = crate::data::fetch::MIRROR)]
+    #[arg(long, value_name = "URL", requires = "fetch", default_value = crate::data::fetch::MIRROR)]
     pub mirror: String,
     #[command(flatten)]
     pub data: DataSelection,
@@ -252,7 +252,7 @@ impl SweepArguments {
             Some(path) => {
                 let text = String::from_utf8(files::read(path, 1 << 20)?)
                     .map_err(|_| Error::file(path, "not a text in UTF-8"))?;
-                toml::from_str(&text).map_err(|e| Error::file(path, one_line(&e)))?
+                toml::from_str(&text).map_err(|e| Error::file(path, one_line(&e, &text)))?
             }
             None => self.preset.request(),
         };
@@ -265,13 +265,39 @@ impl SweepArguments {
         };
         self.run.change(&mut request)?;
         request.validate()?;
-        Ok(request)
+        let mut conditions = request.conditions.iter();
+        match &self.lambdas {
+            Some(given) if !given.is_empty() && !conditions.any(|c| Request::has_lambdas(*c)) => {
+                let found = given.iter().map(f64::to_string).collect::<Vec<_>>();
+                let allowed = "none without the condition inorm, which alone has further λ";
+                Err(Error::usage("lambdas", found.join(","), allowed))
+            }
+            _ => Ok(request),
+        }
     }
 }
 
-/// The message of a TOML error on one line, without its excerpt of the file.
-fn one_line(error: &toml::de::Error) -> String {
-    error.message().lines().collect::<Vec<_>>().join(" ")
+/// The message of a TOML error on one line, with the line of the file, and with words in place of Rust's types.
+fn one_line(error: &toml::de::Error, text: &str) -> String {
+    let mut message = error.message().lines().collect::<Vec<_>>().join(" ");
+    for (ours, words) in [
+        ("expected usize", "allowed: a whole number"),
+        ("expected u64", "allowed: a whole number"),
+        ("expected f64", "allowed: a number"),
+        ("expected a sequence", "allowed: a list"),
+        ("expected struct Ranges", "allowed: a table"),
+    ] {
+        message = message.replace(ours, words);
+    }
+    let before = error.span().and_then(|span| text.get(..span.start));
+    match before {
+        Some(before) => {
+            let number = before.matches('\n').count();
+            let line = text.lines().nth(number).unwrap_or_default().trim();
+            format!("{message} (line {}: {line})", number + 1)
+        }
+        None => message,
+    }
 }
 
 #[derive(Debug, Args)]
@@ -432,11 +458,6 @@ impl RunOptions {
         set_some(&mut request.init, &self.init.map(EiInitializer::from));
         set_some(&mut request.patience, &self.patience);
         request.shuffle &= !self.no_shuffle;
-        // -0 becomes 0; otherwise it would have another name.
-        let strengths = request.epsilons.iter_mut().chain(&mut request.lambdas);
-        strengths
-            .chain([&mut request.lambda])
-            .for_each(|value| *value += 0.0);
         let mut given = BTreeMap::new();
         for option in &self.options {
             let refuse = || Error::usage("option", option, "NAME=VALUE with a whole number");

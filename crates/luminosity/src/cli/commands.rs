@@ -1,8 +1,9 @@
 //! The commands: each is a few calls into the experiment.
 
+use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -82,6 +83,7 @@ pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
         let images = config.images_to_train_on(data.train().len());
         config.epochs = steps.div_ceil(config.steps_per_epoch(images));
     }
+    check_targets(arguments)?;
     if let Some(name) = &arguments.save {
         let ends_in = |c: char| name.as_os_str().as_encoded_bytes().ends_with(&[c as u8]);
         if name.file_name().is_none() || ends_in('/') || ends_in(std::path::MAIN_SEPARATOR) {
@@ -121,6 +123,31 @@ pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
     written.map(|()| ExitCode::SUCCESS)
 }
 
+/// Checks that the outputs have different names, and none that of the data.
+fn check_targets(arguments: &TrainArguments) -> Result<(), Error> {
+    let model = arguments.save.as_deref().map(ModelFiles::named);
+    let (weights, record) = model.map(|model| (model.weights, model.record)).unzip();
+    let paths = [
+        ("data", arguments.data.data.clone()),
+        ("save", weights),
+        ("save", record),
+        ("dump", arguments.dump.clone()),
+        ("losses", arguments.losses.clone()),
+    ];
+    let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+    let given = paths.map(|(name, path)| (name, path.map(absolute)));
+    for (index, (name, path)) in given.iter().enumerate() {
+        let others = given[..index]
+            .iter()
+            .find(|(_, other)| path.is_some() && other == path);
+        if let (Some((other, _)), Some(path)) = (others, path) {
+            let allowed = format!("another name than that of --{other}");
+            return Err(Error::usage(name, path.display(), &allowed));
+        }
+    }
+    Ok(())
+}
+
 /// Writes the requested files.
 fn write_results(
     arguments: &TrainArguments,
@@ -158,18 +185,18 @@ fn brief(record: &RunRecord) -> String {
     let config = &record.config;
     let mut lines = vec![
         format!(
-            "condition      {} ({})",
+            "condition           {} ({})",
             config.condition, config.condition.description
         ),
-        format!("test accuracy  {:.2} %", 100.0 * record.test_accuracy),
+        format!("test accuracy       {:.2} %", 100.0 * record.test_accuracy),
     ];
     let mut add = |name: &str, value: Option<f64>| {
-        lines.extend(value.map(|value| format!("{name:<15}{value:.3}")));
+        lines.extend(value.map(|value| format!("{name:<20}{value:.3}")));
     };
     add("train loss", record.train_loss);
     let alignment = record.alignment.as_ref().map(|a| &a.mean);
-    add("output align.", alignment.and_then(|a| a.output));
-    add("gradient align.", alignment.and_then(|a| a.gradient));
+    add("output alignment", alignment.and_then(|a| a.output));
+    add("gradient alignment", alignment.and_then(|a| a.gradient));
     add("ms per step", record.timing.ms_per_step);
     lines.push("--json prints the whole record".to_owned());
     lines.join("\n") + "\n"
@@ -195,7 +222,7 @@ struct Evaluation<'a> {
 
 pub(super) fn eval(arguments: &EvalArguments) -> Result<ExitCode, Error> {
     let device = arguments.device.device.open()?;
-    let files = ModelFiles::named(&arguments.model);
+    let files = ModelFiles::existing(&arguments.model);
     let record = files.record()?;
     let data = load(&arguments.data)?;
     let trained_on_other_data = data.sha256() != record.data_sha256;
@@ -317,6 +344,14 @@ pub(super) fn load(selection: &DataSelection) -> Result<Dataset, Error> {
         None => Dataset::load(&selection.selection())?,
     };
     say(&format!("Data: {}", data.source()));
+    let labels: HashSet<u8> = data.train().labels().iter().copied().collect();
+    let missing = data.classes() - labels.len();
+    if missing > 0 {
+        say(&format!(
+            "note: {missing} of the {} classes have no training image; labels are 0 to K - 1 for K classes",
+            data.classes()
+        ));
+    }
     Ok(data)
 }
 

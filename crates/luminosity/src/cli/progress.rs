@@ -23,7 +23,7 @@ pub(super) struct Bar {
 impl Bar {
     pub fn new() -> Self {
         let bar = ProgressBar::new(PARTS as u64);
-        if let Ok(style) = ProgressStyle::with_template("{bar:32} {elapsed}  {wide_msg}") {
+        if let Ok(style) = ProgressStyle::with_template("{bar:16} {elapsed}  {wide_msg}") {
             bar.set_style(style);
         }
         let now = Instant::now();

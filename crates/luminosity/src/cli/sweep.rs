@@ -43,15 +43,14 @@ pub(super) fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Error> {
         if let Some(there) = Store::look(&arguments.out, &asked, open)? {
             let all = jobs.len();
             jobs.retain(|job| !there.records.contains_key(&job.id()));
-            print(&format!("{:<20}{:>5} runs\n", "done", all - jobs.len()))?;
+            tell(&there.problems);
+            print(&format!("{}\n", row("done", all - jobs.len())))?;
         }
         return dry_run(&request, &jobs, &data, device, at_once);
     }
-    say(&format!(
-        "{} runs, {at_once}, on {device}, into {}",
-        jobs.len(),
-        arguments.out.display()
-    ));
+    let runs = count(jobs.len(), "run");
+    let out = arguments.out.display();
+    say(&format!("{runs}, {at_once}, on {device}, into {out}"));
     let store = Store::prepare(&arguments.out, &asked, open)?;
     let summary = make(&store, &jobs, &data, device, at_once)?;
     print(&format!("{summary}\n"))?;
@@ -234,27 +233,30 @@ fn dry_run(
         .sum();
     for condition in &request.conditions {
         let own = jobs.iter().filter(|job| job.config.condition == *condition);
-        print(&format!(
-            "{:<20}{:>5} runs\n",
-            condition.name(),
-            own.count()
-        ))?;
+        print(&format!("{}\n", row(condition.name(), own.count())))?;
     }
-    let seconds = Duration::from_secs_f64(seconds / at_once.threads as f64);
+    let at_a_time = at_once.threads.min(jobs.len()).max(1);
+    let cores = parallel::cores().min(at_a_time);
+    let seconds = Duration::from_secs_f64(seconds / cores as f64);
     let configs = jobs.iter().map(|job| &job.config);
-    let bytes = memory::of_runs(configs, data.shape().pixels(), at_once.threads);
+    let bytes = memory::of_runs(configs, data.shape().pixels(), at_a_time);
     let memory = match device.is_gpu() || at_once.population > 1 {
         true => String::new(),
         false => format!(" and up to {} MB", bytes >> 20),
     };
     print(&format!(
-        "{:<20}{:>5} runs of {} epochs, {}{memory} with {at_once}\n",
-        "together",
-        jobs.len(),
-        request.epochs,
+        "{} of {}, {}{memory} with {at_once}\n",
+        row("together", jobs.len()),
+        count(request.epochs, "epoch"),
         about(seconds)
     ))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A row of `--dry-run`.
+fn row(name: &str, runs: usize) -> String {
+    let noun = if runs == 1 { "run" } else { "runs" };
+    format!("{name:<20}{runs:>5} {noun}")
 }
 
 pub(super) fn report(arguments: &ReportArguments) -> Result<ExitCode, Error> {
@@ -277,8 +279,9 @@ pub(super) fn report(arguments: &ReportArguments) -> Result<ExitCode, Error> {
     }
     let records: Vec<SweepRecord> = records.into_values().collect();
     let report = Report::new(&records, &runs)?;
-    let written = report.write(&arguments.out)?;
+    // Printed first, so that a full disk does not lose the results.
     print(&format!("{}\n", report.summary()))?;
+    let written = report.write(&arguments.out)?;
     for note in report.notes() {
         say(&format!("note: {note}"));
     }

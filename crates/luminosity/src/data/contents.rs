@@ -63,6 +63,12 @@ impl Contents {
             )));
         }
         let classes = usize::from(train.1) + 1;
+        if classes < 2 {
+            return Err(Error::Data(format!(
+                "only label 0 in {}; must be 0 to K - 1 for K classes, at least 2",
+                self.train.file
+            )));
+        }
         let split = |of: Examples| Split::new(self.shape, classes, of.images, of.labels);
         Ok((split(self.train)?, split(self.test)?))
     }
@@ -141,7 +147,7 @@ pub(crate) fn read_idx(name: String, paths: &[PathBuf; 4]) -> Result<Contents, E
 }
 
 /// The SHA-256 of the whole is the digest of the listing that `sha256sum` prints for the four unpacked files
-/// under their usual names.
+/// under their usual names, with one more line for labels that are read otherwise than they stand there.
 fn from_idx(name: String, files: [IdxContent; 4]) -> Result<Contents, Error> {
     let listing = files.iter();
     let listing = listing.map(|content| format!("{}  {}\n", content.sha256, content.file.name()));
@@ -165,11 +171,16 @@ fn from_idx(name: String, files: [IdxContent; 4]) -> Result<Contents, Error> {
     let mut test = examples(test_images, test_labels)?;
     // EMNIST's letters are numbered from 1.
     let from_one = |labels: &[u8]| labels.iter().all(|&label| label > 0);
-    if name.ends_with("letters") && from_one(&train.labels) && from_one(&test.labels) {
-        for labels in [&mut train.labels, &mut test.labels] {
-            labels.iter_mut().for_each(|label| *label -= 1);
-        }
-    }
+    let listing =
+        match name.ends_with("letters") && from_one(&train.labels) && from_one(&test.labels) {
+            true => {
+                for labels in [&mut train.labels, &mut test.labels] {
+                    labels.iter_mut().for_each(|label| *label -= 1);
+                }
+                listing + "labels from 1\n"
+            }
+            false => listing,
+        };
     Ok(Contents {
         name,
         shape,

@@ -15,8 +15,8 @@ use ureq::Agent;
 use super::contents::IdxContent;
 use super::files::{IdxFile, list};
 use super::verify::published_sha256;
-use crate::Error;
 use crate::error::one_line;
+use crate::{Error, files};
 
 /// The official mirror of Fashion-MNIST.
 pub const MIRROR: &str = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/";
@@ -236,7 +236,10 @@ fn most(file: IdxFile) -> usize {
 /// A temporary file for a download; this process holds a lock on it.
 fn temporary(folder: &Path) -> std::io::Result<NamedTempFile> {
     loop {
-        let file = NamedTempFile::with_prefix_in(TEMPORARY, folder)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(TEMPORARY);
+        files::as_created(&mut builder);
+        let file = builder.tempfile_in(folder)?;
         // If the folder does not support locks, the download goes on without one.
         let _ = file.as_file().lock();
         // Another process may have removed it before it was locked.

@@ -92,9 +92,9 @@ fn read_file(path: &Path) -> Result<Contents, Error> {
     }
     let defined = match DataSet::names() {
         names if names.is_empty() => String::new(),
-        names => format!(" or one of the data sets {names}"),
+        names => format!(", or one of the data sets {names}"),
     };
-    let allowed = format!("must be a folder of data, a .npz file{defined}");
+    let allowed = format!("must be a folder of data, or a .npz file{defined}");
     Err(Error::file(
         path,
         format!("no such file or folder; {allowed}"),
@@ -191,7 +191,10 @@ fn lacks(folder: &Path, what: &str) -> Error {
 
 /// The error for a folder with several data sets.
 fn several(folder: &Path, names: &str) -> Error {
-    Error::file(folder, format!("several data sets; name one of {names}"))
+    Error::file(
+        folder,
+        format!("several data sets; allowed: one of {names}"),
+    )
 }
 
 /// The first names in a folder, for messages.

@@ -43,7 +43,7 @@ fn folders_are_found_as_downloads_leave_them() {
         assert_eq!(summary(&data), ("KMNIST", 12, 3, "1x28x28".into(), 10));
     }
     write_tiny(&torch.join("MNIST/raw"));
-    assert!(refusal(&torch).contains("several data sets; name one of"));
+    assert!(refusal(&torch).contains("several data sets; allowed: one of"));
 
     let nested = root.path().join("nested");
     for file in IdxFile::ALL {
@@ -102,6 +102,17 @@ fn relatives_of_mnist_are_read_by_their_names() {
         ("emnist-letters", 26, 3, "1x28x28".into(), 26)
     );
     assert_eq!(data.test().labels(), [0, 1, 2]);
+    // Under another name the labels stay as they are, and the data are other data.
+    for entry in fs::read_dir(place).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if let Some(rest) = name.strip_prefix("emnist-letters-") {
+            fs::copy(&path, place.join(format!("other-{rest}"))).unwrap();
+        }
+    }
+    let other = load(&place.join("other")).unwrap();
+    assert_eq!(other.classes(), 27);
+    assert_ne!(other.sha256(), data.sha256());
 }
 
 #[test]

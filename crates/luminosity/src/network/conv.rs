@@ -78,9 +78,12 @@ impl Learner for Conv {
         for layer in 0..config.depth {
             let after = |size: usize| Some(size.checked_sub(kernel)? / stride + 1);
             let (Some(next_rows), Some(next_columns)) = (after(rows), after(columns)) else {
+                let depth = config.depth;
                 return Err(ei_norm::Error::Config {
                     name: "depth",
-                    value: format!("{} with images of {height}x{width}", config.depth),
+                    value: format!(
+                        "{depth} with kernel={kernel}, stride={stride} and images of {height}x{width}"
+                    ),
                     allowed: "as many convolutions as these have room for",
                 });
             };

@@ -133,8 +133,8 @@ impl Rule {
                  agrees, below 0 differs, {sure}"
             ),
             Self::Aligned(..) => {
-                "the quartiles at the largest ε, to two digits: within the published range \
-                                  agrees, outside differs"
+                "the quartiles at the largest ε, of at least 0.5, to two digits: within the published \
+                 range agrees, outside differs"
                     .to_owned()
             }
         }
@@ -146,7 +146,7 @@ impl Where {
         match self {
             Self::Every => "at every ε",
             Self::Shifted => "at every ε above 0",
-            Self::Largest => "at the largest ε",
+            Self::Largest => "at the largest ε, of at least 0.5",
         }
     }
 
@@ -155,8 +155,8 @@ impl Where {
         let from = match self {
             Self::Every => 0,
             Self::Shifted => epsilons.iter().take_while(|e| **e <= 0.0).count(),
-            // The published result is for a varying luminosity.
-            Self::Largest if epsilons.last().is_some_and(|e| *e > 0.0) => epsilons.len() - 1,
+            // The published results are for a strongly varying luminosity.
+            Self::Largest if epsilons.last().is_some_and(|e| *e >= 0.5) => epsilons.len() - 1,
             Self::Largest => epsilons.len(),
         };
         epsilons.get(from..).unwrap_or(&[])

@@ -85,8 +85,10 @@ impl Samples {
         let conditions: Vec<Condition> = conditions.into_iter().cloned().collect();
         let lambdas = ascending(jobs.iter().map(|(_, c)| c.lambda));
         let often = |l: &f64| jobs.iter().filter(|(_, c)| c.lambda == *l).count();
-        // Among equally frequent λ the smallest is used.
-        let lambda = lambdas.iter().rev().copied().max_by_key(often);
+        // Among equally frequent λ that of the first requested run, which is the request's, or the smallest.
+        let main = expected.first().map(|run| run.config.lambda);
+        let order = |l: &f64| (often(l), Some(*l) == main);
+        let lambda = lambdas.iter().rev().copied().max_by_key(order);
 
         let mut settings = BTreeMap::<(String, u64), BTreeSet<usize>>::new();
         for (setting, c) in &jobs {

@@ -43,6 +43,7 @@ impl Task {
                 ("optimizer", config.optimizer != paper.optimizer),
                 ("init", config.init != paper.init),
                 ("clipped errors", config.clip_errors != paper.clip_errors),
+                ("patience", config.patience != paper.patience),
             ]
         };
         let found = records.iter().flat_map(differences);

@@ -381,6 +381,18 @@ fn the_mean_over_seeds_is_one_value_and_ties_stay_exact() {
 }
 
 #[test]
+fn the_main_lambda_is_the_requests_where_all_are_equally_frequent() {
+    let request = Request {
+        conditions: vec![condition::INORM],
+        lambdas: vec![1e-5, 1.0],
+        ..Request::default()
+    };
+    let runs = request.runs();
+    let records: Vec<_> = runs.iter().map(record).collect();
+    assert_eq!(Samples::new(&records, &runs).lambda, request.lambda);
+}
+
+#[test]
 fn the_figure_of_lambda_shows_all_and_the_rest_the_main_one() {
     let request = Request {
         lambdas: vec![1e-3, 0.1],

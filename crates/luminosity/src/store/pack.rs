@@ -79,17 +79,22 @@ pub fn read(path: &Path) -> Result<Contents, Error> {
     let first = first.ok_or_else(|| refuse("an empty file, not a packed store"))?;
     let manifest = Manifest::decode(&first).map_err(|problem| refuse(&problem))?;
     let mut contents = Contents::new(manifest);
-    loop {
+    for number in 2.. {
+        let problems = contents.problems.len();
         match line(&mut lines) {
             Ok(Some(line)) => contents.add(path, None, Ok(&line)),
-            Ok(None) => return Ok(contents),
+            Ok(None) => break,
             Err(()) => {
                 let whole = contents.records.len();
                 let problem = format!("cut off or damaged after {whole} whole records");
                 return Err(refuse(&problem));
             }
         }
+        for problem in &mut contents.problems[problems..] {
+            problem.reason = format!("line {number}: {}", problem.reason);
+        }
     }
+    Ok(contents)
 }
 
 /// The next line, or none at the end; an error if the line is too long.

@@ -1,5 +1,6 @@
 //! The records of finished runs: writing, and checks when reading.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -49,20 +50,28 @@ impl Contents {
 
     /// Adds the content of a file: the record of run `id`, if the id is known beforehand.
     pub(super) fn add(&mut self, path: &Path, id: Option<&str>, found: Result<&[u8], &String>) {
+        let mut problem = |reason| {
+            self.problems.push(Problem {
+                path: path.to_owned(),
+                reason,
+            });
+        };
         let decoded = found
             .map_err(String::clone)
             .and_then(|content| decode(&self.manifest, id, content));
         match decoded {
-            Ok((id, record)) if self.known.contains(&id) => {
-                self.records.insert(id, record);
-            }
-            decoded => self.problems.push(Problem {
-                path: path.to_owned(),
-                reason: match decoded {
-                    Ok((id, _)) => format!("the store was not made for the run {id}"),
-                    Err(reason) => reason,
-                },
-            }),
+            Ok((id, record)) if self.known.contains(&id) => match self.records.entry(id) {
+                Entry::Vacant(place) => drop(place.insert(record)),
+                Entry::Occupied(first) if first.get().same_result(&record) => {}
+                Entry::Occupied(first) => {
+                    let id = first.key();
+                    problem(format!(
+                        "holds the run {id} twice, with two results; the first is used"
+                    ));
+                }
+            },
+            Ok((id, _)) => problem(format!("the store was not made for the run {id}")),
+            Err(reason) => problem(reason),
         }
     }
 }
@@ -142,5 +151,35 @@ pub(crate) fn decode(
             "its values are those of {}, not of {found}",
             run.id()
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DeviceName;
+    use crate::report::testing;
+    use crate::sweep::Preset;
+
+    #[test]
+    fn of_two_results_of_a_run_the_first_is_used_and_the_other_named() {
+        let request = Preset::Comparison.request();
+        let run = &request.runs()[0];
+        let manifest = Manifest::new(&request, testing::DATA, DeviceName::Cpu);
+        let mut contents = Contents::new(manifest);
+        let first = testing::with_correct(run, 7000);
+        let mut later = first.clone();
+        later.run.timing.seconds += 1.0;
+        for record in [&first, &later, &testing::with_correct(run, 8000)] {
+            let line = line(&run.id(), record).unwrap();
+            contents.add(Path::new("packed"), None, Ok(&line));
+        }
+        assert_eq!(contents.records[&run.id()], first);
+        let problems: Vec<String> = contents.problems.iter().map(Problem::to_string).collect();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(
+            problems[0].contains("twice, with two results"),
+            "{problems:?}"
+        );
     }
 }
