@@ -73,7 +73,7 @@ pub struct RunConfig {
 
 /// Whether a value is the default. Defaults are left out of records, so that a new setting does not change
 /// the names of old runs.
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, TensorData};
 use npyz::WriterBuilder;
 
 use crate::data::Split;
@@ -37,9 +37,8 @@ pub fn dump(
     let mut shifts = generator(config.seed, Purpose::TestShifts);
     let indices: Vec<usize> = (0..split.len().min(BATCH)).collect();
     let batch = config.batch(split, &indices, None, &mut shifts, device);
-    let labels: Tensor<1, Int> = batch.labels;
     arrays.push(("input".to_owned(), batch.x.to_data()));
-    arrays.push(("labels".to_owned(), labels.float().into_data()));
+    arrays.push(("labels".to_owned(), batch.labels.float().into_data()));
     let activity = network.pre_activations(batch.x.clone());
     arrays.extend(activity.into_iter().enumerate().map(|(index, activity)| {
         let name = format!("pre_activation.{index}");

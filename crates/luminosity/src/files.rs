@@ -84,8 +84,9 @@ fn open_special(path: &Path) -> io::Result<File> {
             let mut at_once = options.clone();
             at_once.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
             let probe = at_once.open(path);
-            // While this is open, the FIFO has a reader, so opening it again does not wait.
-            let _reader = probe.map_err(|e| match e.raw_os_error() {
+            // While this writer is open, the reader sees no end of the FIFO and stays, so opening it again does
+            // not wait.
+            let _writer = probe.map_err(|e| match e.raw_os_error() {
                 Some(code) if code == rustix::io::Errno::NXIO.raw_os_error() => {
                     io::Error::other("a FIFO that nobody reads")
                 }
@@ -216,9 +217,9 @@ pub(crate) fn as_created(builder: &mut tempfile::Builder<'_, '_>) {
     let _ = builder;
 }
 
-/// Makes a rename survive a power failure where the system supports it. Elsewhere the file is still complete
-/// or absent.
-fn sync_folder(path: &Path) {
+/// Makes the rename to `path` survive a power failure where the system supports it. Elsewhere the file is still
+/// complete or absent.
+pub(crate) fn sync_folder(path: &Path) {
     if let Ok(folder) = File::open(folder_of(path)) {
         let _ = folder.sync_all();
     }

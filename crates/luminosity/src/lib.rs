@@ -2,8 +2,8 @@
 //! et al. 2026): networks of excitatory and inhibitory units learn Fashion-MNIST under variable luminosity.
 //!
 //! Data flows one way: [`data`] → [`stimulus`] → [`network`], [`condition`] → [`mod@run`] → [`record`] →
-//! `report`. A [`sweep`] lists the runs, `schedule` makes them, a [`store`] keeps their records; `compare`
-//! adds a figure to the report of the smallest sweep. The layers and their equations are in [`ei_norm`].
+//! `report`. A [`sweep`] lists the runs, `schedule` makes them, and a `store` keeps their records; `compare`
+//! adds one figure to the report of a sweep of one setting. The layers and their equations are in [`ei_norm`].
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(unused_crate_dependencies))]
@@ -17,13 +17,17 @@ mod config;
 pub mod data;
 mod device;
 mod dump;
+mod error;
 mod files;
 mod inflate;
 mod machine;
 pub mod measure;
 mod memory;
+#[cfg(test)]
+mod mutations;
 pub mod network;
 pub mod optimizer;
+mod panics;
 mod parallel;
 pub mod random;
 pub mod record;
@@ -34,13 +38,8 @@ mod schedule;
 mod signal;
 mod stats;
 pub mod stimulus;
-pub mod store;
+mod store;
 pub mod sweep;
-
-mod error;
-#[cfg(test)]
-mod mutations;
-mod panics;
 
 pub use condition::Condition;
 pub use config::RunConfig;

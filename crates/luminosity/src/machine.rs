@@ -36,8 +36,8 @@ fn processor() -> Option<String> {
 }
 
 fn named(cpuinfo: &str) -> Option<&str> {
-    let model = |line: &'_ str| line.starts_with("model name");
-    let line = cpuinfo.lines().find(|line| model(line))?;
+    let mut lines = cpuinfo.lines();
+    let line = lines.find(|line| line.starts_with("model name"))?;
     let name = line.split_once(':')?.1.trim();
     (!name.is_empty()).then_some(name)
 }

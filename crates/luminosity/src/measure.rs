@@ -46,7 +46,7 @@ impl Entry for MeasureSpec {
 
 /// The measures of a network without autodiff: the mean over fixed batches of test images, under the stimulus
 /// determined by the seed.
-pub fn measure(
+pub(crate) fn measure(
     network: &impl Learner,
     config: &RunConfig,
     split: &Split,

@@ -150,7 +150,7 @@ impl Optimizer {
 }
 
 /// The optimizer of a population; each network has its own learning rates and λ.
-pub struct PopulationOptimizer {
+pub(crate) struct PopulationOptimizer {
     optimizer: ModuleOptimizer,
     /// `[networks]`
     lambdas: Tensor<1>,

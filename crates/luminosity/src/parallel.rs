@@ -10,10 +10,9 @@ pub fn map<J: Sync, T: Send>(jobs: &[J], threads: usize, f: impl Fn(&J) -> T + S
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::with_capacity(jobs.len()));
     let work = || {
-        while let Some((index, job)) = {
+        loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            jobs.get(index).map(|job| (index, job))
-        } {
+            let Some(job) = jobs.get(index) else { return };
             let result = f(job);
             let mut results = results.lock().unwrap_or_else(|e| e.into_inner());
             results.push((index, result));

@@ -25,7 +25,7 @@ pub fn generator(seed: u64, purpose: Purpose) -> ChaCha8Rng {
 }
 
 /// The generator of the settings of a sweep, independent of the generators of runs.
-pub fn settings_generator(seed: u64) -> ChaCha8Rng {
+pub(crate) fn settings_generator(seed: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(u64::MAX);
     rng

@@ -218,16 +218,14 @@ impl RunRecord {
             Outcome::Diverged => None,
             Outcome::Completed | Outcome::Interrupted => self.history.last(),
         };
-        let same = (
-            last.is_none_or(|epoch| epoch.test_accuracy == self.test_accuracy),
-            last.map(|epoch| epoch.train_loss) == self.train_loss,
-            last.map(|epoch| &epoch.measures.alignment) == self.alignment.as_ref(),
-            last.map(|epoch| &epoch.measures.moments) == self.moments.as_ref(),
-            last.map(|epoch| &epoch.measures.lambda_max) == self.lambda_max.as_ref(),
-        );
+        let same = last.is_none_or(|epoch| epoch.test_accuracy == self.test_accuracy)
+            && last.map(|epoch| epoch.train_loss) == self.train_loss
+            && last.map(|epoch| &epoch.measures.alignment) == self.alignment.as_ref()
+            && last.map(|epoch| &epoch.measures.moments) == self.moments.as_ref()
+            && last.map(|epoch| &epoch.measures.lambda_max) == self.lambda_max.as_ref();
         match same {
-            (true, true, true, true, true) => Ok(()),
-            _ => Err(
+            true => Ok(()),
+            false => Err(
                 "test_accuracy, train_loss, alignment, moments and lambda_max do not fit the \
                  history; allowed: those of its last epoch, and none for a run that diverged"
                     .to_owned(),

@@ -432,7 +432,6 @@ impl<'a> Run<'a> {
             .history
             .last()
             .filter(|_| outcome != Outcome::Diverged);
-        let measures = last.map(|epoch| epoch.measures.clone());
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let timed = &self.timed;
         let per =
@@ -451,11 +450,11 @@ impl<'a> Run<'a> {
                 epoch.test_accuracy
             }),
             train_loss: last.map(|epoch| epoch.train_loss),
-            alignment: measures.clone().map(|m| m.alignment),
-            moments: measures.clone().map(|m| m.moments),
-            lambda_max: measures.map(|m| m.lambda_max),
+            alignment: last.map(|epoch| epoch.measures.alignment.clone()),
+            moments: last.map(|epoch| epoch.measures.moments.clone()),
+            lambda_max: last.map(|epoch| epoch.measures.lambda_max.clone()),
             outcome,
-            history: member.history.clone(),
+            history: member.history,
             timing: Timing {
                 ms_per_step: per(timed.steps).map(|steps| 1e3 / steps),
                 images_per_second: per(timed.images),

@@ -315,10 +315,9 @@ where
 
     /// Makes runs: claims them, executes them and writes their records.
     fn make(&self, runs: &[usize], own: &AtomicU64) -> Result<Vec<Made>, Error> {
-        let jobs: Vec<&SweepRun> = runs.iter().map(|run| &self.jobs[*run]).collect();
-        let mut made = Vec::with_capacity(jobs.len());
+        let mut made = Vec::with_capacity(runs.len());
         let mut claimed = Vec::new();
-        for job in jobs {
+        for job in runs.iter().map(|run| &self.jobs[*run]) {
             let id = job.id();
             made.push(match self.store.begin(&id)? {
                 Turn::Done => Made::Before,

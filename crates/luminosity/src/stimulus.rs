@@ -226,21 +226,19 @@ fn labels(labels: impl Iterator<Item = u8>, device: &Device) -> Tensor<1, Int> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Shape;
+    use crate::random::{Purpose, generator};
 
     const PIXELS: usize = 784;
-    use crate::random::{Purpose, generator};
 
     fn split() -> Split {
         let images = (0..3 * PIXELS).map(|i| (i % 256) as u8).collect();
-        {
-            let shape = crate::data::Shape {
-                channels: 1,
-                height: 28,
-                width: 28,
-            };
-            Split::new(shape, 10, images, vec![4, 5, 6])
-        }
-        .unwrap()
+        let shape = Shape {
+            channels: 1,
+            height: 28,
+            width: 28,
+        };
+        Split::new(shape, 10, images, vec![4, 5, 6]).unwrap()
     }
 
     fn pixels_of(

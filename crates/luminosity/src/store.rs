@@ -247,10 +247,8 @@ fn read_manifest(path: &Path) -> Result<Option<Manifest>, Error> {
     match files::read(path, MOST_BYTES) {
         Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
         content => {
-            let manifest = Manifest::decode(&content?);
-            Ok(Some(
-                manifest.map_err(|problem| Error::file(path, problem))?,
-            ))
+            let manifest = Manifest::decode(&content?).map(Some);
+            manifest.map_err(|problem| Error::file(path, problem))
         }
     }
 }

@@ -1,5 +1,5 @@
 //! A sweep: conditions × luminosities × settings × λ × seeds; every condition has the same settings. The
-//! comparison is the smallest sweep, with one setting that is given and not drawn.
+//! comparison is a sweep of one setting, which is given and not drawn.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::condition::{self, HiddenSpec};
-use crate::config::MOST_WIDTH;
+use crate::config::{MOST_WIDTH, is_default};
 use crate::network::Network;
 use crate::optimizer::OptimizerName;
 use crate::random::settings_generator;
@@ -95,10 +95,6 @@ pub struct Request {
     /// [`RunConfig::max_steps`].
     #[serde(skip_serializing_if = "is_default", alias = "max_steps")]
     pub steps: Option<usize>,
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 impl Default for Request {
@@ -246,17 +242,13 @@ impl Ranges {
     }
 }
 
-/// The drawn hyper-parameters of a setting.
+/// The drawn hyper-parameters of a setting; none where there is no range.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Setting {
-    /// The learning rate of W_ex and the biases.
-    pub lr: Option<f64>,
-    /// The learning rate of W_ei and U_ei.
-    pub lr_ei: Option<f64>,
-    /// The learning rate of W_ix and U_ix.
-    pub lr_ix: Option<f64>,
-    /// The width.
-    pub width: Option<usize>,
+struct Setting {
+    lr: Option<f64>,
+    lr_ei: Option<f64>,
+    lr_ix: Option<f64>,
+    width: Option<usize>,
 }
 
 /// One run of a sweep.
@@ -270,7 +262,7 @@ pub struct SweepRun {
 }
 
 /// The first `n` settings of a seed. They do not depend on `n`: a larger `n` adds settings at the end.
-pub fn settings(n: usize, seed: u64, ranges: Ranges) -> Vec<Setting> {
+fn settings(n: usize, seed: u64, ranges: Ranges) -> Vec<Setting> {
     let mut rng = settings_generator(seed);
     // The exponent of a power of ten is an integer, whatever the rounding of the logarithm.
     let exponent = |value: f64| (1e12 * value.log10()).round() / 1e12;
@@ -376,14 +368,15 @@ impl Request {
         }
         let runs = self.runs();
         // Every λ is checked, even if no condition has further λ.
-        let of_lambda = self.lambdas.iter().map(|&lambda| RunConfig {
-            lambda,
-            ..self.config(condition::INORM, &Setting::default())
+        let of_lambdas = self.lambdas.iter().map(|&lambda| {
+            let config = RunConfig {
+                lambda,
+                ..self.config(condition::INORM, &Setting::default())
+            };
+            config.validate()
         });
-        let configs = runs.iter().map(|run| run.config.clone());
-        of_lambda
-            .chain(configs)
-            .try_for_each(|config| config.validate())?;
+        let of_runs = runs.iter().map(|run| run.config.validate());
+        of_lambdas.chain(of_runs).collect::<Result<(), Error>>()?;
         let mut ids: Vec<_> = runs.iter().map(SweepRun::id).collect();
         ids.sort();
         match ids.windows(2).find(|pair| pair[0] == pair[1]) {

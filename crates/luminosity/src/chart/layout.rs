@@ -193,8 +193,7 @@ impl Panel {
             }
             canvas.text((area.left + indent, y), text, *style);
         }
-        let y = self.y;
-        let axes = Axes { area, x, y };
+        let axes = Axes { area, x, y: self.y };
         if let Some(names) = names {
             let places: Vec<f64> = (1..=names.len()).map(|i| axes.x(i as f64)).collect();
             names.draw(canvas, &places, area.bottom);

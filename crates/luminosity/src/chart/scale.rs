@@ -24,12 +24,11 @@ pub struct Scale {
 impl Scale {
     /// A linear scale.
     pub fn new(min: f64, max: f64, step: f64) -> Self {
-        let log = false;
         Self {
             min,
             max,
             step,
-            log,
+            log: false,
         }
     }
 

@@ -250,10 +250,8 @@ pub(super) fn eval(arguments: &EvalArguments) -> Result<ExitCode, Error> {
         ..record.config.clone()
     };
     config.validate()?;
-    let (found, recorded) = (
-        run::test(network.as_ref(), config, data.test(), &device)?,
-        record.test_accuracy,
-    );
+    let found = run::test(network.as_ref(), config, data.test(), &device)?;
+    let recorded = record.test_accuracy;
     print_json(&Evaluation {
         condition: config.condition,
         epsilon: config.epsilon,

@@ -78,8 +78,6 @@ fn print(text: &str) -> Result<(), Error> {
     match written {
         // The reader needs no more output.
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => {
-            written.map_err(|e| Error::io("write to", std::path::Path::new("standard output"), e))
-        }
+        written => written.map_err(|e| Error::io("write to", "standard output".as_ref(), e)),
     }
 }

@@ -79,14 +79,10 @@ fn batch(input: &mut dyn std::io::Read, most: usize) -> Result<Vec<u8>, Fault> {
         let whole = format!("{found} bytes, must be {RECORD} for each image");
         return Err(Fault::Content(whole));
     }
-    match bytes
-        .chunks_exact(RECORD)
-        .filter_map(|record| record.first())
-        .position(|&l| l > 9)
-    {
-        Some(index) => Err(Fault::Content(format!(
-            "label {} at index {index}, must be 0 to 9",
-            bytes.get(index * RECORD).copied().unwrap_or_default()
+    let mut labels = bytes.iter().step_by(RECORD).enumerate();
+    match labels.find(|(_, label)| **label > 9) {
+        Some((index, label)) => Err(Fault::Content(format!(
+            "label {label} at index {index}, must be 0 to 9"
         ))),
         None => Ok(bytes),
     }

@@ -139,10 +139,10 @@ pub(crate) fn read_embedded() -> Result<Contents, Error> {
 
 /// Four IDX files, in the order of [`IdxFile::ALL`].
 pub(crate) fn read_idx(name: String, paths: &[PathBuf; 4]) -> Result<Contents, Error> {
-    let open = |(file, path): (IdxFile, &PathBuf)| IdxContent::open(file, MAX_BYTES, path);
+    let open = |file: IdxFile, path: &Path| IdxContent::open(file, MAX_BYTES, path);
     let [a, b, c, d] = IdxFile::ALL;
     let [e, f, g, h] = paths;
-    let files = [open((a, e))?, open((b, f))?, open((c, g))?, open((d, h))?];
+    let files = [open(a, e)?, open(b, f)?, open(c, g)?, open(d, h)?];
     from_idx(name, files)
 }
 

@@ -138,7 +138,7 @@ impl Job<'_> {
         temporary
             .persist(&path)
             .map_err(|failed| store_error(&path, &failed.error))?;
-        sync_folder(self.folder);
+        files::sync_folder(&path);
         Ok(Fetched {
             path,
             was_there: false,
@@ -264,14 +264,6 @@ fn store_error(path: &Path, error: &std::io::Error) -> Error {
     let problem =
         format!("cannot store the download: {reason}; must be on a writable disk with space");
     Error::file(path, problem)
-}
-
-/// Makes the rename survive a power failure. Some file systems refuse this; since the file is already
-/// complete, this is not an error of the download.
-fn sync_folder(folder: &Path) {
-    if let Ok(folder) = fs::File::open(folder) {
-        let _ = folder.sync_all();
-    }
 }
 
 #[cfg(test)]

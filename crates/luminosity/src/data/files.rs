@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::idx::Kind;
 
-/// One of the four files that make up a data set.
+/// One of the four files that make up a data set; the variants have the order of [`IdxFile::ALL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum IdxFile {
     /// The images to train on.
@@ -55,13 +55,8 @@ impl IdxFile {
 
     /// The file in `folder` under any of its names without a prefix.
     pub fn locate(self, folder: &Path) -> Option<PathBuf> {
-        let [a, b, c, d] = find(folder).remove("")?;
-        match self {
-            Self::TrainImages => a,
-            Self::TrainLabels => b,
-            Self::TestImages => c,
-            Self::TestLabels => d,
-        }
+        let mut four = find(folder).remove("")?;
+        four[self as usize].take()
     }
 
     /// The file with this name, the prefix of the name, and the rank of the name among the names of the file:
@@ -107,12 +102,7 @@ pub(crate) fn find(folder: &Path) -> BTreeMap<String, Four> {
     let mut found = BTreeMap::<String, Four>::new();
     // The best rank comes last and replaces the others.
     for ((prefix, file, _), path) in ranked {
-        let four = found.entry(prefix).or_default();
-        for (place, of) in four.iter_mut().zip(IdxFile::ALL) {
-            if of == file {
-                *place = Some(path.clone());
-            }
-        }
+        found.entry(prefix).or_default()[file as usize] = Some(path);
     }
     found
 }

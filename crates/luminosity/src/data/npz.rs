@@ -122,7 +122,7 @@ fn open<'a>(
         .map_err(|e| wrong(&e))?;
     // A number has at most eight bytes; the rest is for the header.
     let entry = Inflated::new(entry, |entry| entry.compressed_size());
-    let mut entry = BufReader::new(entry).take(8 * MAX_BYTES as u64 + (1 << 16));
+    let mut entry = BufReader::new(entry).take(8 * MAX_BYTES as u64 + MAX_HEADER as u64);
     let start = input::read_at_most(MAX_HEADER, &mut entry)?;
     let length = header_length(&start);
     let opening = |byte: &&u8| b"([{".contains(byte);
@@ -189,7 +189,6 @@ macro_rules! read_as {
 
 fn image_bytes(name: &str, array: NpyFile<impl Read>) -> Result<Vec<u8>, Fault> {
     fn level(value: f64) -> Option<u8> {
-        // Rounded to a byte.
         (0.0..=1.0)
             .contains(&value)
             .then(|| (255.0 * value).round() as u8)

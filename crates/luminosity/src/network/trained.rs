@@ -111,20 +111,17 @@ pub(super) fn load<N: Learner>(
     Ok(Box::new(network))
 }
 
-/// The path of names from a module to a parameter.
-fn enter(path: &mut Vec<String>, name: &str) {
-    path.push(name.to_owned());
-}
-
+/// Collects every parameter under its path.
 #[derive(Default)]
 struct Parameters {
+    /// The names of the modules and of the field that are being visited.
     path: Vec<String>,
     found: Vec<(String, TensorData)>,
 }
 
 impl ModuleVisitor for Parameters {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
-        enter(&mut self.path, name);
+        self.path.push(name.to_owned());
     }
 
     fn exit_module(&mut self, _name: &str, _container_type: &str) {
@@ -146,7 +143,7 @@ struct Replacing {
 
 impl ModuleMapper for Replacing {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
-        enter(&mut self.path, name);
+        self.path.push(name.to_owned());
     }
 
     fn exit_module(&mut self, _name: &str, _container_type: &str) {

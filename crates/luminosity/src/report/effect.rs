@@ -207,13 +207,11 @@ pub fn answer(effects: &[&Effect]) -> String {
 /// The effects of every condition over every reference, at every luminosity.
 pub fn effects(samples: &Samples) -> Vec<Effect> {
     let over = |reference: &&str| {
-        let others = samples.conditions.iter().map(ToString::to_string);
-        let others: Vec<String> = others.filter(|c| c != reference).collect();
-        let places = others
-            .iter()
-            .flat_map(|c| samples.epsilons.iter().map(move |e| (c, *e)));
+        let others = samples.conditions.iter().map(|c| c.name());
+        let others = others.filter(|name| name != reference);
+        let places = others.flat_map(|name| samples.epsilons.iter().map(move |e| (name, *e)));
         let mut family: Vec<Effect> = places
-            .filter_map(|(c, epsilon)| Effect::new(samples, c, reference, epsilon))
+            .filter_map(|(name, epsilon)| Effect::new(samples, name, reference, epsilon))
             .collect();
         let p: Vec<f64> = family.iter().map(|effect| effect.paired.test.p).collect();
         for (effect, corrected) in family.iter_mut().zip(holm(&p)) {

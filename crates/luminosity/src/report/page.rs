@@ -263,7 +263,7 @@ fn run(report: &Report) -> String {
     let line = |(name, what): (&str, String)| {
         format!("<dt>{}</dt><dd>{}</dd>\n", escape(name), escape(&what))
     };
-    let missing: Vec<String> = report.samples.missing().collect();
+    let missing: Vec<String> = samples.missing().collect();
     let missing = match missing.is_empty() {
         true => String::new(),
         false => format!(

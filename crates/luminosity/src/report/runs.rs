@@ -73,7 +73,7 @@ pub fn facts(rows: &[Row]) -> Vec<(&str, String)> {
         let whole = name.split('.').next().unwrap_or_default();
         name.as_str() == MACHINE || !RESULTS.contains(&whole)
     };
-    let fact = |name: &'_ String| {
+    let fact = |name: &String| {
         let values = values(rows, name);
         match values.len() {
             0..=LISTED => values.join(", "),

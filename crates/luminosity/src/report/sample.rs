@@ -75,14 +75,13 @@ impl Samples {
         let made = records.iter().map(|r| (r.setting, &r.run.config));
         let asked = expected.iter().map(|run| (run.setting, &run.config));
         let jobs: Vec<(usize, &RunConfig)> = made.chain(asked).collect();
-        let mut conditions: Vec<&Condition> = Vec::new();
+        let mut conditions: Vec<Condition> = Vec::new();
         for (_, config) in &jobs {
-            if !conditions.contains(&&config.condition) {
-                conditions.push(&config.condition);
+            if !conditions.contains(&config.condition) {
+                conditions.push(config.condition);
             }
         }
         conditions.sort_by_key(|c| c.index());
-        let conditions: Vec<Condition> = conditions.into_iter().cloned().collect();
         let lambdas = ascending(jobs.iter().map(|(_, c)| c.lambda));
         let often = |l: &f64| jobs.iter().filter(|(_, c)| c.lambda == *l).count();
         // Among equally frequent λ that of the first requested run, which is the request's, or the smallest.

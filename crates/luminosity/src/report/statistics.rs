@@ -50,8 +50,7 @@ fn row(place: &Place) -> Vec<Cell> {
 /// The mean accuracies ± standard deviations for a terminal, one line for each condition; with a single ε
 /// also the range of the accuracies, their number and the number of diverged runs.
 pub fn lines(samples: &Samples) -> Vec<String> {
-    let names = samples.conditions.iter().map(ToString::to_string);
-    let names: Vec<String> = names.collect();
+    let names: Vec<&str> = samples.conditions.iter().map(|c| c.name()).collect();
     let widest = names.iter().map(|name| name.chars().count()).max();
     let width = widest.unwrap_or(0).max("mean ± sd (%)".len());
     let line = |name: &str, cells: Vec<String>| {
@@ -63,7 +62,7 @@ pub fn lines(samples: &Samples) -> Vec<String> {
     if single {
         heads.extend(["range".to_owned(), format!("{}s", samples.unit)]);
     }
-    let row = |name: &String| {
+    let row = |name: &&str| {
         let (mut cells, mut note) = (Vec::new(), String::new());
         for epsilon in &samples.epsilons {
             let units = samples.of(name, *epsilon);

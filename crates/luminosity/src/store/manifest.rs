@@ -118,8 +118,8 @@ impl Manifest {
         if known.len() < self.jobs.len() {
             return Err("names a run twice; allowed: each run once".to_owned());
         }
-        let ids = request.runs();
-        match ids.iter().map(SweepRun::id).find(|id| !known.contains(id)) {
+        let runs = request.runs();
+        match runs.iter().map(SweepRun::id).find(|id| !known.contains(id)) {
             Some(id) => Err(format!("lacks the run {id}, which its request has")),
             None => Ok(()),
         }

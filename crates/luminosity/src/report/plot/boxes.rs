@@ -105,8 +105,7 @@ pub fn best(samples: &Samples, names: &[&str]) -> Partial {
 
 /// The decimal logarithm of λ_max by layer and condition, at the largest ε.
 pub fn lambda_max(samples: &Samples) -> Chart {
-    let names: Vec<String> = samples.conditions.iter().map(ToString::to_string).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let names: Vec<&str> = samples.conditions.iter().map(|c| c.name()).collect();
     let values = |name: &str, layer| -> Vec<f64> {
         let units = samples.at_largest(name).iter();
         let values = units.filter_map(|unit| unit.lambda_max.get(layer).copied().flatten());

@@ -1,12 +1,13 @@
 //! Moments of the hidden pre-activations at the largest ε, by layer and condition.
 
+use ei_norm::metric::Moments;
+
 use super::{depth, heading, present};
 use crate::chart::{
     Across, Boxed, Chart, Count, Grid, MISSING, Mark, Panel, RULE, Sample, Scale, UNBOUNDED,
     caption, describe,
 };
 use crate::report::sample::Samples;
-use ei_norm::metric::Moments;
 
 /// Height of a plot area.
 const HEIGHT: f64 = 150.0;
