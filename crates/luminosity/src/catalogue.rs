@@ -18,7 +18,7 @@ pub trait Entry: Send + Sync + Sized + 'static {
     /// The name.
     fn name(&self) -> &'static str;
 
-    /// All values of this kind.
+    /// The catalogue of this kind.
     fn catalogue() -> &'static Catalogue<Self>;
 }
 
@@ -85,7 +85,7 @@ impl<E: Entry> Named<E> {
         E::catalogue().all().into_iter().map(Self).collect()
     }
 
-    /// The position in that order.
+    /// The position of this entry in [`all`](Self::all).
     pub fn index(self) -> usize {
         let all = Self::all();
         all.iter()

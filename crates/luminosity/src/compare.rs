@@ -1,4 +1,4 @@
-//! The comparison: the smallest sweep, drawn as one figure.
+//! The comparison: a sweep of one setting, drawn as one figure.
 
 mod plot;
 

@@ -20,7 +20,7 @@ pub struct ConditionSpec {
     pub hidden: HiddenSpec,
 }
 
-/// A hidden layer.
+/// The kind of the hidden layers.
 #[derive(Debug, Clone, Copy)]
 pub enum HiddenSpec {
     /// An EI layer, with or without inhibition, optionally followed by a fixed normalization.

@@ -104,7 +104,7 @@ impl RunConfig {
         }
     }
 
-    /// The same for another kind of network, with its defaults.
+    /// Like [`new`](Self::new), for another kind of network with its own defaults.
     pub fn of(network: Network, condition: Condition, seed: u64) -> Self {
         let mut config = Self {
             network,
@@ -183,7 +183,8 @@ impl RunConfig {
         images.div_ceil(self.batch_size)
     }
 
-    /// The number of training images that are trained on; the rest is held out.
+    /// The number of images to train on, of `images` training images; with early stopping the last tenth is held
+    /// out.
     pub fn images_to_train_on(&self, images: usize) -> usize {
         match self.patience {
             Some(_) => images - (images / 10).max(1).min(images.saturating_sub(1)),

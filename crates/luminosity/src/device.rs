@@ -82,7 +82,7 @@ impl DeviceName {
             Self::Rocm => Device::rocm(0),
             #[cfg(feature = "cpu")]
             Self::Cpu => Device::cpu(),
-            #[allow(unreachable_patterns)] // Which are left depends on the features.
+            #[allow(unreachable_patterns)] // The features determine the names that are left.
             missing => {
                 return Err(Error::Device {
                     name: missing.name().to_owned(),

@@ -20,7 +20,7 @@ const BATCH: usize = 32;
 /// - for a batch of test images: `input.npy`, `labels.npy`, `pre_activation.0.npy`, … and
 ///   `logits.npy` (`[batch, features]`)
 ///
-/// Either all arrays are written or none; those of an earlier network are removed.
+/// Either all arrays are written or none; arrays of an earlier network are removed.
 ///
 /// # Errors
 ///
@@ -56,7 +56,7 @@ pub fn dump(
         .map(|(path, content)| (path.as_path(), content.as_slice()))
         .collect();
     files::write_all(&contents)?;
-    // Arrays of the same kinds are of an earlier network.
+    // Other arrays with the same first part of their names are of an earlier network.
     let kinds: HashSet<Option<&str>> = arrays
         .iter()
         .map(|(name, _)| name.split('.').next())

@@ -30,7 +30,7 @@ pub enum Error {
     /// A file or folder could not be written or read.
     #[error("cannot {action} {}: {source}", shown(path))]
     Io {
-        /// The failed action.
+        /// The action that failed, such as `write`.
         action: &'static str,
         /// The file.
         path: PathBuf,
@@ -74,11 +74,11 @@ pub enum Error {
     Memory {
         /// The number of runs to be trained at a time.
         at_once: usize,
-        /// The memory that they need, in about so many megabytes.
+        /// The estimated memory of these runs, in MB of 2²⁰ bytes.
         needed: u64,
-        /// The available memory in megabytes.
+        /// The available memory, in the same unit.
         limit: u64,
-        /// What limits it.
+        /// The name of the limit.
         name: &'static str,
         /// The number of runs at a time for which the memory suffices.
         enough_for: usize,
@@ -94,7 +94,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// See [`Error::Usage`].
+    /// An [`Error::Usage`] of these parts.
     pub fn usage(name: &str, value: impl ToString, allowed: &str) -> Self {
         Self::Usage {
             name: name.to_owned(),
@@ -104,7 +104,7 @@ impl Error {
     }
 
     pub(crate) fn io(action: &'static str, path: &Path, source: std::io::Error) -> Self {
-        // The error of a temporary file has the file's path, which says nothing to the user.
+        // The error of a temporary file names that file, which the user does not know.
         let text = source.to_string();
         let source = match text.split_once(" at path ") {
             Some((problem, _)) => std::io::Error::new(source.kind(), problem),
@@ -124,7 +124,7 @@ impl Error {
         }
     }
 
-    /// 2 for errors of the command line, 1 for all others.
+    /// The exit code of a program that ends with this error: 2 for a value that is not allowed, 1 for all others.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage { .. } | Self::Layer(_) => 2,

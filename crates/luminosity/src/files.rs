@@ -208,8 +208,8 @@ fn temporary(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     Ok(file)
 }
 
-/// Gives a temporary file the permissions of a normally created file: by default only its owner can read it, and
-/// the rename would keep this.
+/// Gives a temporary file the permissions of a normally created file. By default only the owner can read a
+/// temporary file, also after the rename.
 pub(crate) fn as_created(builder: &mut tempfile::Builder<'_, '_>) {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));

@@ -4,10 +4,10 @@ use std::io::{self, Read};
 
 use flate2::read::MultiGzDecoder;
 
-/// The number of bytes that may be unpacked for any packed length.
+/// The number of bytes that may be unpacked whatever the packed length.
 const FREE: u64 = 64 << 20;
-/// The largest ratio of unpacked to packed bytes beyond that. Images, tables and records of real runs unpack
-/// to 2 to 30 times their length; zeros to 1000 times their length.
+/// The largest ratio of unpacked to packed bytes if more than [`FREE`] bytes are unpacked. Images, tables and
+/// records of real runs unpack to 2 to 30 times their length; zeros to 1000 times their length.
 const MOST: u64 = 100;
 
 /// Unpacks gzip of one or several members; further data after them are an error.

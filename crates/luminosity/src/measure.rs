@@ -16,7 +16,7 @@ use crate::record::{Alignment, Alignments, Measures};
 
 /// The number of measured batches.
 const BATCHES: usize = 8;
-/// The number of images in each.
+/// The number of images in a measured batch.
 const BATCH: usize = 32;
 
 /// A measure added by a program, by its name under `measures` in records.
@@ -44,8 +44,8 @@ impl Entry for MeasureSpec {
     }
 }
 
-/// The measures of a network without autodiff: the mean over fixed batches of test images, under the stimulus
-/// determined by the seed.
+/// The measures of a network, which must be without autodiff: means over fixed batches of test images, under the
+/// stimuli determined by the seed.
 pub(crate) fn measure(
     network: &impl Learner,
     config: &RunConfig,

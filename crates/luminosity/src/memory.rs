@@ -7,11 +7,12 @@ const MB: u64 = 1 << 20;
 const PROGRAM: u64 = 128 * MB;
 /// The memory of a run besides its weights: thread, batches, tests.
 const RUN: u64 = 24 * MB;
-/// The memory for each weight of a hidden layer in the largest form, I-Norm: two further matrices of the same
-/// size, gradients, and allocations of a step.
+/// The bytes for each element of a hidden layer's W_ex in the largest circuit, I-Norm: two further matrices of the
+/// same size, gradients, and allocations of a step.
 const EACH_WEIGHT: u64 = 24;
-/// The addresses that the program's allocator reserves at once for more than a few threads.
+/// The addresses that the program's allocator reserves for more than [`FEW`] runs at a time.
 const ARENA: u64 = 1152 * MB;
+/// The largest number of runs at a time for which [`ARENA`] is not reserved.
 const FEW: usize = 4;
 
 /// The memory of a run on images with `pixels` pixels, in bytes: an estimate for a dense network, from
@@ -22,7 +23,7 @@ fn of_a_run(config: &RunConfig, pixels: usize) -> u64 {
     RUN.saturating_add(width.saturating_mul(rows).saturating_mul(EACH_WEIGHT))
 }
 
-/// The memory of the largest of these runs, with `at_once` of them at a time.
+/// The memory of the program in bytes, with `at_once` runs at a time, each as large as the largest of `configs`.
 pub(crate) fn of_runs<'a>(
     configs: impl Iterator<Item = &'a RunConfig>,
     pixels: usize,
@@ -31,11 +32,13 @@ pub(crate) fn of_runs<'a>(
     with(of_the_largest(configs, pixels), at_once)
 }
 
+/// The memory of the largest run, in bytes.
 fn of_the_largest<'a>(configs: impl Iterator<Item = &'a RunConfig>, pixels: usize) -> u64 {
     let each = configs.map(|config| of_a_run(config, pixels));
     each.max().unwrap_or(0)
 }
 
+/// The memory of the program with `at_once` runs of `each` bytes.
 fn with(each: u64, at_once: usize) -> u64 {
     PROGRAM.saturating_add(each.saturating_mul(at_once as u64))
 }
@@ -45,7 +48,7 @@ fn with(each: u64, at_once: usize) -> u64 {
 struct Limit {
     bytes: u64,
     name: &'static str,
-    /// Whether addresses that are only reserved count.
+    /// Whether the limit counts addresses that are only reserved.
     of_addresses: bool,
 }
 

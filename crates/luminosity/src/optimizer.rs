@@ -45,7 +45,7 @@ pub struct LearningRates {
     pub inhibitory_out: f64,
 }
 
-/// An optimizer and the projection for a network.
+/// The optimizer of a network, with the projection onto Dale's law.
 pub struct Optimizer {
     optimizer: ModuleOptimizer,
     rates: ModuleLearningRate,

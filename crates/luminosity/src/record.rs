@@ -12,7 +12,7 @@ use crate::{DeviceName, RunConfig};
 /// mix runs of different versions.
 pub const NUMERICS: u32 = 2;
 
-/// The version of records without this field.
+/// [`NUMERICS`] of a record without this field.
 fn first_numerics() -> u32 {
     1
 }
@@ -29,7 +29,7 @@ fn is_ten(classes: &usize) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// All steps were made.
+    /// All steps were made, or early stopping ended the training.
     Completed,
     /// The loss, the weights or the measures of the layers became NaN or infinite; the accuracy is chance.
     Diverged,

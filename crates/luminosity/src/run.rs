@@ -22,7 +22,7 @@ pub(crate) use accuracy::accuracy;
 
 /// The number of first steps that are not timed: allocators and caches settle during these steps.
 const WARM_UP: usize = 20;
-/// The same on a GPU, where kernels are compiled and selected during these steps, including the kernels for
+/// [`WARM_UP`] on a GPU, where kernels are compiled and selected during these steps, including the kernels for
 /// reading losses.
 const WARM_UP_ON_GPU: usize = 100;
 /// The number of steps between two reads of the losses: each read waits for the device.
@@ -61,8 +61,8 @@ pub struct Trained {
 ///
 /// # Errors
 ///
-/// If the configuration is not valid. A run that diverges or is stopped is not an error; its outcome tells
-/// this.
+/// If the configuration is not valid, the device is not available, or no thread can be started. A run that
+/// diverges or is stopped is not an error; the outcome in its record says so.
 pub fn run(
     config: &RunConfig,
     data: &Dataset,
@@ -336,6 +336,7 @@ impl<'a> Run<'a> {
         trainee
     }
 
+    /// Reads the losses of the latest steps from the device.
     fn look(&mut self) {
         look(&mut self.pending, &mut self.members);
     }
@@ -365,7 +366,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Tests and measures each network at the end of an epoch; its loss is filled in later.
+    /// Tests and measures each network at the end of an epoch; [`Member::end_epoch`] fills in the loss.
     fn end_epoch<T: Trainee>(
         &self,
         epoch: usize,
@@ -412,7 +413,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The measures of a network. They are many small numbers of a few images, so the CPU computes them even
+    /// The measures of a network. They take many small operations on a few images, so the CPU computes them even
     /// if a GPU trains.
     fn measure<N: Learner>(&self, network: &N, config: &RunConfig) -> Result<Measures, Error> {
         let test = self.data.test();

@@ -29,7 +29,7 @@ const POLL: Duration = Duration::from_millis(250);
 pub struct Progress {
     /// The number of runs.
     pub total: usize,
-    /// The number of runs with a record, including those of earlier sweeps and other processes.
+    /// The number of runs with a record, including records of earlier sweeps and other processes.
     pub done: usize,
     /// The share of the total cost that is done, including runs in progress: 0 to 1.
     pub share: f64,
@@ -49,7 +49,7 @@ struct Books {
     pending: VecDeque<Vec<usize>>,
     /// The runs that other processes are making.
     elsewhere: Vec<usize>,
-    /// The number of threads that work or will, the calling thread included.
+    /// The number of threads that work or will work, including the calling thread.
     workers: usize,
     done: usize,
     /// The cost of the runs that are done or failed.
@@ -279,7 +279,7 @@ where
                     drop(books);
                     self.break_off(error);
                 }
-                // There may be too little memory for all of them, or one of them may be faulty.
+                // There may be too little memory for the whole population, or one run may be faulty.
                 Err(_) if runs.len() > 1 => {
                     let (first, second) = runs.split_at(runs.len() / 2);
                     books.pending.push_front(second.to_vec());

@@ -76,8 +76,8 @@ impl Store {
         }
     }
 
-    /// The contents of the store in `folder`, as the request `asked` would find it; none if there is no store.
-    /// Writes nothing.
+    /// The contents of the store in `folder`, as [`prepare`](Self::prepare) would open it for the request `asked`;
+    /// none if there is no store. Writes nothing.
     ///
     /// # Errors
     ///
@@ -198,6 +198,7 @@ impl Store {
         }
     }
 
+    /// Renames a damaged record, so that its run can be made.
     fn put_aside(&self, id: &str) -> Result<(), Error> {
         let path = self.record_path(id);
         let aside = (1u64..).map(|n| self.runs().join(format!("{id}.json.damaged-{n}")));
@@ -228,7 +229,7 @@ impl Store {
             let Some(id) = temporary.or_else(|| named(&path, ".claim")) else {
                 continue;
             };
-            // A claim of this process is removed when it is dropped.
+            // Dropping the claim removes its file.
             if let Ok(Some(_claim)) = claim::attempt(&self.claim_path(id))
                 && temporary.is_some()
             {
@@ -291,10 +292,9 @@ fn settle(folder: &Path, asked: &Manifest, open: Open) -> Result<Manifest, Error
 /// Checks that a folder without a manifest has no records: they must not be assigned to another request.
 fn check_no_records(folder: &Path) -> Result<(), Error> {
     let runs = folder.join("runs");
-    let found = if runs.is_dir() {
-        list(&runs)?
-    } else {
-        Vec::new()
+    let found = match runs.is_dir() {
+        true => list(&runs)?,
+        false => Vec::new(),
     };
     match found.iter().find(|path| named(path, ".json").is_some()) {
         Some(record) => {

@@ -173,7 +173,7 @@ impl Canvas {
         }
     }
 
-    /// Draws a filled triangle at `at` that points down, for a value below the axis.
+    /// Draws a filled triangle that points down to a position, for a value below the axis.
     pub fn below(&mut self, (x, y): Point, color: &str) {
         let outline = [(x - 3.0, y - 6.0), (x + 3.0, y - 6.0), (x, y - 0.5)];
         self.area(&outline, color, 1.0);

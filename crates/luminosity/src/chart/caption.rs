@@ -34,14 +34,14 @@ impl Count {
 /// The reasons for values outside the axis and for missing values.
 pub type Reasons = [&'static str; 2];
 
-/// A value that is not finite is missing.
+/// The reason for missing values.
 pub const MISSING: &str = "Missing or not finite";
 
-/// The axis starts above some values.
+/// The reasons where the axis starts above some values.
 pub const BELOW: Reasons = ["Triangles: values below the axis", MISSING];
 
-/// Describes the `marks` of the panels and their counts: one `mark` for each `unit`, a sample in `each` place,
-/// and the reasons for omitted values.
+/// The caption of `panels`: the sentence `marks`; the sentence "One `mark` per `unit`, n = … per `each`."; and the
+/// places and numbers of omitted values, with their reasons.
 pub fn caption(
     marks: &str,
     (mark, unit, each): (&str, &str, &str),

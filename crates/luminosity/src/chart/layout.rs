@@ -20,7 +20,7 @@ const GAP: f64 = 14.0;
 const TITLE_LINE: f64 = 16.25;
 /// The line distance above a plot area.
 const LINE: f64 = 15.0;
-/// The line distance of the label below it.
+/// The line distance of the label below a plot area.
 const LABEL_LINE: f64 = 13.0;
 /// The line distance of the caption.
 const CAPTION_LINE: f64 = 12.0;
@@ -183,7 +183,7 @@ impl Panel {
         canvas.text((area.left - 32.0, first), letter, style);
         let head = self.head(width);
         for (i, (look, text, style, indent)) in head.iter().enumerate() {
-            // The label of the axis is directly above it.
+            // The last line, the label of the y axis, is directly above the plot area.
             let y = match i + 1 == head.len() {
                 true => area.top - 12.0,
                 false => first + LINE * i as f64,

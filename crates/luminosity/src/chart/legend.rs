@@ -4,7 +4,7 @@ use super::canvas::{Canvas, Point};
 use super::text::{Type, text_width, wrap};
 use super::{INK, Look, MUTED, SMALL, TICK, WIDTH};
 
-/// The width of the drawn sample and the gap after it.
+/// The width of a symbol and the gap after it.
 const SAMPLE: f64 = 28.0;
 /// The gap between label and note.
 const GAP: f64 = 7.0;
@@ -64,7 +64,7 @@ pub struct Legend {
 }
 
 impl Legend {
-    /// Arranges `entries` in the smallest number of rows that fit; columns are read first.
+    /// Arranges `entries` in the smallest number of rows that fit, column by column.
     pub fn new(entries: &[Entry]) -> Self {
         let lead = |e: &Entry| SAMPLE + text_width(&e.label, TICK) + GAP;
         let entries: Vec<_> = entries

@@ -6,7 +6,7 @@ const HUES: [&str; 8] = [
     "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000", "#999999",
 ];
 
-/// The hue and style of each condition; related conditions share a hue.
+/// The hue and style of each built-in condition, in their order; related conditions share a hue.
 const CONDITIONS: [(usize, usize); 11] = [
     (7, 0), // none: grey
     (6, 0), // ln+: black
@@ -54,6 +54,7 @@ impl Look {
     pub fn open(self) -> bool {
         self.style % 2 == 1
     }
+
     /// The look of a condition, by its position among all conditions. The first 27 differ; then looks repeat.
     pub fn condition(index: usize) -> Self {
         let more = index.saturating_sub(CONDITIONS.len());

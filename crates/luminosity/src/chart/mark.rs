@@ -55,9 +55,9 @@ pub fn curves(curves: impl Iterator<Item = (Look, Vec<(f64, [f64; 3])>)>) -> Vec
 /// The position of a text.
 #[derive(Debug, Clone, Copy)]
 pub enum At {
-    /// At the top, rotated if it is wider than this.
+    /// At the top, rotated if the text is wider than this width on the x axis.
     Top(f64),
-    /// Above a range of heights, or below it near the top; at a distance in canvas units.
+    /// Above a range of values, or below the range if the top is too near; at a distance in canvas units.
     Beside([f64; 2], f64),
     /// Rotated, in the middle.
     Middle,

@@ -9,7 +9,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Beyond the range of any axis.
+    /// The largest number that an axis can show.
     const HUGE: f64 = 1e100;
 
     pub fn new(values: impl IntoIterator<Item = f64>) -> Self {

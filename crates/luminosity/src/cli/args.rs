@@ -429,7 +429,7 @@ impl From<Init> for EiInitializer {
 }
 
 impl RunOptions {
-    /// Changes what is given.
+    /// Sets the given options in `request`.
     fn change(&self, request: &mut Request) -> Result<(), Error> {
         fn set<T: Clone>(value: &mut T, given: &Option<T>) {
             if let Some(given) = given {
@@ -533,16 +533,17 @@ impl DataSelection {
 /// How many runs are trained as one population.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PopulationSize {
-    /// What suits the device.
+    /// The number that suits the device.
     Auto,
-    /// So many.
+    /// A given number.
     Of(usize),
 }
 
 impl PopulationSize {
-    /// A step of so many networks keeps a large GPU busy.
+    /// The number of networks whose steps keep a large GPU busy.
     const ON_GPU: usize = 128;
 
+    /// The number of runs in a population on `device`.
     pub fn on(self, device: DeviceName) -> usize {
         match self {
             Self::Auto if device.is_gpu() => Self::ON_GPU,

@@ -1,4 +1,4 @@
-//! The commands: each is a few calls into the experiment.
+//! The commands for the comparison, for single runs and for data.
 
 use std::collections::HashSet;
 use std::io::IsTerminal;
@@ -79,7 +79,7 @@ pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
         memory::check(std::iter::once(&config), data.shape().pixels(), 1)?;
     }
     if let (None, Some(steps)) = (arguments.run.epochs, arguments.steps) {
-        // The number of steps alone decides.
+        // Without a number of epochs, the number of steps alone determines the length of the run.
         let images = config.images_to_train_on(data.train().len());
         config.epochs = steps.div_ceil(config.steps_per_epoch(images));
     }
@@ -123,7 +123,7 @@ pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
     written.map(|()| ExitCode::SUCCESS)
 }
 
-/// Checks that the outputs have different names, and none that of the data.
+/// Checks that no output has the name of another output or of the data.
 fn check_targets(arguments: &TrainArguments) -> Result<(), Error> {
     let model = arguments.save.as_deref().map(ModelFiles::named);
     let (weights, record) = model.map(|model| (model.weights, model.record)).unzip();
@@ -172,7 +172,7 @@ fn write_results(
     Ok(())
 }
 
-/// Prints a summary on a terminal, otherwise or on request JSON.
+/// Prints a summary on a terminal; elsewhere, or on request, JSON.
 fn print_record(record: &RunRecord, json: bool) -> Result<(), Error> {
     match json || !std::io::stdout().is_terminal() {
         true => print_json(record),
@@ -323,7 +323,7 @@ pub(super) fn data(arguments: &DataArguments) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The flag that signals set.
+/// The flag that a signal to stop sets; an error names `of`.
 pub(super) fn signals(of: &Path) -> Result<Arc<AtomicBool>, Error> {
     signal::install_signal_handlers().map_err(|e| Error::io("handle signals for", of, e))
 }
@@ -336,6 +336,7 @@ fn go_on(stop: &AtomicBool) -> ControlFlow<()> {
     }
 }
 
+/// Loads the selected data, names them, and warns of classes without a training image.
 pub(super) fn load(selection: &DataSelection) -> Result<Dataset, Error> {
     let data = match selection.defined() {
         Some(set) => (set.load)()?,

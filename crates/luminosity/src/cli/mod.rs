@@ -16,8 +16,8 @@ use crate::Error;
 use crate::error::one_line;
 use args::{Arguments, Command};
 
-/// Runs the program and returns its exit code: 0 for success, 2 for errors of the command line, 1 for other
-/// errors. Errors are one line on standard error.
+/// Runs the program and returns its exit code: 0 for success, 2 for errors of the command line, 130 after an
+/// interruption, 1 for other errors. Errors are one line on standard error.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,

@@ -1,5 +1,5 @@
-//! The commands for sweeps: `sweep` fills a store, `report` reads it, `pack` and `unpack` make one file of it and
-//! back.
+//! The commands for sweeps: `sweep` fills a store, `report` reads it, `pack` makes one file of it, and `unpack` makes
+//! a store of such a file.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
@@ -82,8 +82,8 @@ pub(super) fn complete(
 }
 
 /// Checks before a store is made that the system allows this number of simultaneous runs and that the network
-/// fits the images; all runs have the same network. The condition `none` stands for all conditions: its network
-/// is made without products and so without threads.
+/// fits the images; all runs have the same network. The network that is made for this check has the condition
+/// `none`, whose initial weights need no matrix products and so no threads.
 pub(super) fn check(
     jobs: &[SweepRun],
     data: &Dataset,
@@ -101,8 +101,8 @@ pub(super) fn check(
     })
 }
 
-/// Checks that the system allows this number of simultaneous runs. GPUs and populations are not checked,
-/// because drivers of GPUs address far more memory than they use.
+/// Checks that there is enough memory for this number of simultaneous runs. GPUs and populations are not checked:
+/// drivers of GPUs address far more memory than they use.
 fn enough_memory(
     jobs: &[SweepRun],
     data: &Dataset,

@@ -16,6 +16,7 @@ const SHAPE: Shape = Shape {
     height: 32,
     width: 32,
 };
+/// The bytes of an image with its label.
 const RECORD: usize = 1 + 3 * 32 * 32;
 pub(crate) const TRAIN: [&str; 5] = [
     "data_batch_1.bin",
@@ -52,13 +53,8 @@ fn examples(folder: &Path, names: &[&str], files: &mut Vec<FileReport>) -> Resul
         let most = MAX_BYTES - all.images.len();
         let batch = unpack(input::open(&path)?, |input| batch(input, most));
         let batch = batch.map_err(|fault| fault.of(&all.file))?;
-        files.push(FileReport {
-            found: all.file.clone(),
-            count: batch.len() / RECORD,
-            kind: "images with labels",
-            sha256: sha256([&batch[..]]),
-            identity: None,
-        });
+        let (found, count) = (all.file.clone(), batch.len() / RECORD);
+        files.push(FileReport::of_examples(found, count, sha256([&batch[..]])));
         for record in batch.chunks_exact(RECORD) {
             if let [label, image @ ..] = record {
                 all.labels.push(*label);

@@ -22,7 +22,7 @@ pub(crate) struct Examples {
 }
 
 impl Examples {
-    /// No examples yet, from a file or folder.
+    /// An empty list of examples from a file or folder.
     pub(crate) fn of(path: &Path) -> Self {
         Self {
             file: shown(path),
@@ -94,7 +94,7 @@ pub(crate) struct IdxContent {
 }
 
 impl IdxContent {
-    /// Reads one file of at most `most` bytes; messages call it `name`.
+    /// Reads one file of at most `most` bytes after the header; messages call it `name`.
     pub(crate) fn read(
         file: IdxFile,
         name: &str,
@@ -147,7 +147,7 @@ pub(crate) fn read_idx(name: String, paths: &[PathBuf; 4]) -> Result<Contents, E
 }
 
 /// The SHA-256 of the whole is the digest of the listing that `sha256sum` prints for the four unpacked files
-/// under their usual names, with one more line for labels that are read otherwise than they stand there.
+/// under their usual names, with one more line if the labels of the files are counted from 1.
 fn from_idx(name: String, files: [IdxContent; 4]) -> Result<Contents, Error> {
     let listing = files.iter();
     let listing = listing.map(|content| format!("{}  {}\n", content.sha256, content.file.name()));

@@ -48,13 +48,13 @@ pub type Observer<'a> = dyn FnMut(Progress<'_>) -> ControlFlow<()> + 'a;
 /// One file of the data set that is now in the folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
     /// Whether it existed before, with the right content.
     pub was_there: bool,
 }
 
-/// Downloads the files that `folder` lacks, of the four, and calls `progress`.
+/// Downloads each of the four files that `folder` lacks, and calls `progress` while the bytes arrive.
 ///
 /// # Errors
 ///
@@ -101,7 +101,7 @@ impl Job<'_> {
             .collect()
     }
 
-    /// Makes sure that one file exists.
+    /// Finds one file in the folder, or downloads it.
     fn get(
         &self,
         file: IdxFile,
@@ -175,7 +175,7 @@ impl Job<'_> {
             let length = reader
                 .read(&mut chunk)
                 .map_err(|error| self.download_error(file, &error))?;
-            // Never none: a reader returns no more bytes than the buffer holds.
+            // No bytes are the end of the file. The slice exists: a reader returns no more than the buffer holds.
             let Some(bytes) = chunk.get(..length).filter(|bytes| !bytes.is_empty()) else {
                 return Ok(());
             };

@@ -59,7 +59,7 @@ impl IdxFile {
         four[self as usize].take()
     }
 
-    /// The file with this name, the prefix of the name, and the rank of the name among the names of the file:
+    /// The prefix of a name, the file with this name, and the rank of the name among the names of the file:
     /// raw before gzipped, and `-idx3-ubyte` before the spelling `.idx3-ubyte` of some unpackers. EMNIST and
     /// QMNIST have `test` in place of `t10k`, and the labels of QMNIST are `idx2-int`.
     fn named(name: &str) -> Option<(&str, Self, usize)> {

@@ -180,7 +180,7 @@ pub(crate) fn missing(folder: &Path, name: &str) -> Error {
     lacks(folder, &format!("no file {name} or {name}.gz"))
 }
 
-/// The error for a folder without what it must hold.
+/// The error for a folder that lacks its data; `what` says which.
 fn lacks(folder: &Path, what: &str) -> Error {
     let found = contents_of(folder);
     Error::file(

@@ -57,7 +57,8 @@ pub struct Idx {
     pub sides: [usize; 2],
 }
 
-/// Reads one IDX file of up to `most` bytes, and unpacks it if it is gzipped; messages call it `file`.
+/// Reads one IDX file of up to `most` bytes after the header, and unpacks it if it is gzipped; messages call it
+/// `file`.
 ///
 /// # Errors
 ///

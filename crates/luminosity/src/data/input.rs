@@ -6,14 +6,13 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::Error;
 use crate::error::{one_line, shown};
-use crate::{files, inflate};
+use crate::{Error, files, inflate};
 
 /// The most bytes of images that are read into memory: 1 GiB.
 pub const MAX_BYTES: usize = 1 << 30;
 
-/// The number of bytes from which a file is recognized.
+/// The number of first bytes by which the kind of a file is recognized.
 const START: usize = 64;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// The most memory to reserve before the bytes arrive: the size of the published training images.

@@ -17,7 +17,7 @@ use crate::error::{one_line, shown};
 use crate::inflate::Inflated;
 
 const ARRAYS: [&str; 4] = ["x_train", "y_train", "x_test", "y_test"];
-/// More channels than in a picture mean that the axes are in another order.
+/// The most channels of an image; a longer last axis means that the axes are in another order.
 const MAX_CHANNELS: usize = 4;
 /// The longest header of an array, with everything before it.
 const MAX_HEADER: usize = 1 << 16;
@@ -32,16 +32,11 @@ pub(crate) fn read(path: &Path) -> Result<Contents, Error> {
     let file = input::open(path)?;
     let wrong = |fault: Fault| fault.of(&shown(path));
     let (shape, train, test) = arrays(file, path).map_err(wrong)?;
+    let count = train.labels.len() + test.labels.len();
     Ok(Contents {
         name: one_line(&name),
         shape,
-        files: vec![FileReport {
-            found: shown(path),
-            count: train.labels.len() + test.labels.len(),
-            kind: "images with labels",
-            sha256,
-            identity: None,
-        }],
+        files: vec![FileReport::of_examples(shown(path), count, sha256)],
         train,
         test,
         sha256: None,
@@ -73,10 +68,11 @@ fn arrays(file: File, path: &Path) -> Result<(Shape, Examples, Examples), Fault>
     }
     let mut part = |images: &str, labels: &str| {
         let (shape, images) = read_images(images, &mut archive)?;
-        let mut examples = Examples::of(path);
-        examples.file = format!("{labels} of {}", shown(path));
-        examples.labels = read_labels(labels, &mut archive)?;
-        examples.images = images;
+        let examples = Examples {
+            file: format!("{labels} of {}", shown(path)),
+            images,
+            labels: read_labels(labels, &mut archive)?,
+        };
         match examples.labels.len().checked_mul(shape.pixels()) {
             Some(values) if values == examples.images.len() => Ok((shape, examples)),
             _ => Err(format(format!(

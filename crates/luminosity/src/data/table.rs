@@ -38,13 +38,8 @@ fn table(path: &Path, files: &mut Vec<FileReport>) -> Result<(Shape, Examples), 
     let sha256 = file_sha256(path)?;
     let read = unpack(input::open(path)?, |input| rows(input, &mut examples));
     let shape = read.map_err(|fault| fault.of(&shown(path)))?;
-    files.push(FileReport {
-        found: shown(path),
-        count: examples.labels.len(),
-        kind: "images with labels",
-        sha256,
-        identity: None,
-    });
+    let count = examples.labels.len();
+    files.push(FileReport::of_examples(shown(path), count, sha256));
     Ok((shape, examples))
 }
 

@@ -35,7 +35,7 @@ pub fn subset_sha256(file: IdxFile) -> &'static str {
 pub enum Identity {
     /// The published Fashion-MNIST.
     Published,
-    /// The embedded subset of it.
+    /// The embedded subset of Fashion-MNIST.
     Subset,
     /// Something else in the same format.
     Other,
@@ -77,6 +77,19 @@ pub struct FileReport {
     pub sha256: String,
     /// The identity of that content; none for formats other than IDX.
     pub identity: Option<Identity>,
+}
+
+impl FileReport {
+    /// The report of a file with images and their labels, in a format other than IDX.
+    pub(crate) fn of_examples(found: String, count: usize, sha256: String) -> Self {
+        Self {
+            found,
+            count,
+            kind: "images with labels",
+            sha256,
+            identity: None,
+        }
+    }
 }
 
 impl fmt::Display for FileReport {

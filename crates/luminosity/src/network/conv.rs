@@ -1,5 +1,4 @@
-//! Convolutions of stride 2, each with twice the channels of the one before and followed by ReLU, and an EI
-//! readout.
+//! Convolutions, each with twice the channels of the one before and followed by ReLU, and an EI readout.
 
 use burn::module::Module;
 use burn::tensor::activation::relu;

@@ -72,7 +72,7 @@ pub trait Learner: Module + Send + Sync + 'static {
     ) -> Result<Self, ei_norm::Error>;
 
     /// The least number of parameters of a network with this configuration. A file of weights with fewer is
-    /// refused before the network is made, which might need too much memory. By default unknown.
+    /// refused before the network is made, which might need too much memory. By default 0.
     fn least_parameters(config: &RunConfig, task: Task) -> usize {
         let _ = (config, task);
         0

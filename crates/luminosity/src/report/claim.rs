@@ -41,7 +41,7 @@ pub enum Rule {
 
 /// The largest difference, in points, that counts as alike.
 pub const ALIKE_POINTS: f64 = 1.0;
-/// The smallest number of units for which the middle half describes the sample.
+/// The smallest number of units for which quartiles describe the sample.
 pub const FEWEST_TO_DESCRIBE: usize = 3;
 
 /// The claims; the main claims come first.

@@ -122,7 +122,7 @@ impl Report {
     pub fn write(&self, folder: &Path) -> Result<Vec<PathBuf>, Error> {
         let files = self.files()?;
         files::prepare_folder(folder)?;
-        // The page comes last, so that where it is, its figures are too.
+        // The page is written last, so that a page that exists has its figures.
         for (name, content) in files.iter().rev() {
             files::write(&folder.join(name), content)?;
         }
@@ -132,7 +132,7 @@ impl Report {
         Ok(files.iter().map(|file| folder.join(&file.0)).collect())
     }
 
-    /// Every effect, also those that the terminal does not show.
+    /// Every effect, including the effects that the terminal does not show.
     pub fn effects(&self) -> &[Effect] {
         &self.effects
     }

@@ -84,7 +84,7 @@ impl Samples {
         conditions.sort_by_key(|c| c.index());
         let lambdas = ascending(jobs.iter().map(|(_, c)| c.lambda));
         let often = |l: &f64| jobs.iter().filter(|(_, c)| c.lambda == *l).count();
-        // Among equally frequent λ that of the first requested run, which is the request's, or the smallest.
+        // Of equally frequent λ, the main λ of the request, which its first run has; otherwise the smallest.
         let main = expected.first().map(|run| run.config.lambda);
         let order = |l: &f64| (often(l), Some(*l) == main);
         let lambda = lambdas.iter().rev().copied().max_by_key(order);

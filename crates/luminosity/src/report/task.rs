@@ -20,7 +20,8 @@ pub struct Task {
     pub network: String,
     /// A description of the variation of the input.
     pub stimulus: String,
-    /// The names of what is not the paper's: `data`, `network`, `stimulus`, or a setting of all its runs.
+    /// The names of the parts that differ from the paper's task: `data`, `network`, `stimulus`, or a setting that all
+    /// runs of the paper have.
     pub differences: Vec<&'static str>,
 }
 

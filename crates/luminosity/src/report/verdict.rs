@@ -7,7 +7,7 @@ use super::table::{Table, words};
 use super::text::{self, fixed, signed};
 use crate::stats::quartiles;
 
-/// The result of the comparison with a claim.
+/// The result of the comparison with a claim; ordered from the best to the worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ruling {
     /// The results agree with the claim.
@@ -37,7 +37,7 @@ pub struct Verdict {
 type Part = (Ruling, String);
 
 impl Ruling {
-    /// All rulings, the best first.
+    /// All rulings, in the order in which they are counted.
     pub const ALL: [Self; 5] = [
         Self::Agrees,
         Self::Differs,

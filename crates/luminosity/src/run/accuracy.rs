@@ -26,7 +26,8 @@ pub(crate) fn accuracy(
     accuracies(&|x| network.logits(x), &[config], &images, &indices)[0]
 }
 
-/// The same for all networks of these configurations, on the images at `indices`.
+/// The accuracies of the networks of these configurations on the images at `indices`; `logits` computes the logits
+/// `[networks · batch, classes]` of all networks.
 pub(super) fn accuracies(
     logits: &dyn Fn(Tensor<2>) -> Tensor<2>,
     configs: &[&RunConfig],
@@ -58,7 +59,7 @@ pub(super) fn accuracies(
     correct.into_iter().map(share).collect()
 }
 
-/// Whether every parameter of each network is finite: a sum of finite zeros shows this.
+/// Whether every parameter of each network is finite.
 pub(super) fn are_finite(module: &impl Module, networks: usize) -> Vec<bool> {
     struct Sum(Option<Tensor<2>>, usize);
     impl ModuleVisitor for Sum {
@@ -68,7 +69,7 @@ pub(super) fn are_finite(module: &impl Module, networks: usize) -> Vec<bool> {
             if elements == 0 {
                 return;
             }
-            // Zero times a finite number is zero, however large the number.
+            // A finite number times 0 is 0, any other number NaN, which the sum keeps.
             let zero = value.reshape([self.1, elements / self.1]) * 0.0;
             let zero = zero.sum_dim(1);
             self.0 = Some(match self.0.take() {

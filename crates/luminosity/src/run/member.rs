@@ -69,10 +69,12 @@ impl<'a> Member<'a> {
         enough
     }
 
+    /// Whether the network still learns.
     pub fn learns(&self) -> bool {
         self.outcome.is_none()
     }
 
+    /// Ends the training of the network, unless it has ended.
     pub fn end(&mut self, outcome: Outcome) {
         self.outcome.get_or_insert(outcome);
     }
@@ -98,7 +100,7 @@ pub(super) fn look(pending: &mut Vec<Tensor<1>>, members: &mut [Member<'_>]) {
     }
 }
 
-/// The number of epochs since the accuracy on the held-out images last rose.
+/// The best accuracy on the held-out images, and the number of epochs since.
 #[derive(Default)]
 struct Patience {
     best: f64,

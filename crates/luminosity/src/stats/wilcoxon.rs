@@ -51,6 +51,7 @@ pub fn wilcoxon_signed_rank(a: &[f64], b: &[f64]) -> Option<Wilcoxon> {
     let ranked = midranks(&sizes);
     let sum = |positive: bool| -> f64 {
         let own = differences.iter().zip(&ranked.ranks);
+        // Folded from 0, because the sum of no floats is −0.
         own.filter(|(d, _)| (**d > 0.0) == positive)
             .map(|(_, rank)| rank)
             .fold(0.0, |sum, rank| sum + rank)

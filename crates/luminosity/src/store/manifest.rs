@@ -44,7 +44,7 @@ struct Header {
 }
 
 impl Manifest {
-    /// A request to this program for data with this digest.
+    /// The manifest of a request to this program, for data with this digest.
     pub fn new(request: &Request, data_sha256: &str, device: DeviceName) -> Self {
         // A request consists of plain numbers and names, so it can always be encoded, as an object.
         let mut asked = match json!(request) {
@@ -145,15 +145,14 @@ impl Manifest {
         }
     }
 
+    /// One of the [`COMMON`] properties.
     fn common(&self, name: &str) -> Value {
-        let first = || {
-            if name == "numerics" {
-                json!(1)
-            } else {
-                Value::Null
-            }
-        };
-        self.asked.get(name).cloned().unwrap_or_else(first)
+        match self.asked.get(name) {
+            Some(value) => value.clone(),
+            // Manifests of the first numerics lack this property.
+            None if name == "numerics" => json!(1),
+            None => Value::Null,
+        }
     }
 
     /// The new manifest for this request and the `stored` manifest.

@@ -127,6 +127,7 @@ pub fn lambda_max(samples: &Samples) -> Chart {
     chart(samples, ["", "log₁₀ λ_max"], groups, series, UNBOUNDED)
 }
 
+/// Boxes of accuracies without the units at or below chance, and the number of these units.
 fn accuracies(samples: &Samples, x_label: &str, mut groups: Vec<Group>, series: Series) -> Partial {
     let mut left_out = 0;
     for (values, mark) in groups.iter_mut().flat_map(|group| &mut group.boxes) {
