@@ -69,8 +69,8 @@ impl Inhibitory {
     }
 }
 
-/// The distribution of the initial weights. In each, inhibition initially balances excitation: exactly with
-/// `Lognormal`, `Exponential` and a single inhibitory unit, otherwise in the mean over draws.
+/// The distribution of the initial weights. Inhibition initially balances excitation: exactly with `Lognormal`
+/// and `Exponential`, and with `Iclr` if there is a single inhibitory unit; otherwise in the mean over draws.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -35,6 +35,9 @@
 //! # }
 //! ```
 //!
+//! Shapes follow Burn's `Linear`: a weight from `n` inputs to `m` outputs is `[n, m]`, the transpose of the
+//! paper's post × pre matrices.
+//!
 //! # Backends
 //!
 //! No backend is enabled by default. An application enables a backend in Burn and the feature of the same
@@ -44,17 +47,15 @@
 //!
 //! # More
 //!
-//! The [guide] leads from an ordinary model to a model with these layers; [training] compares optimizers,
-//! learning rates and ways to keep signs; [extending] shows the tools; [backends] lists the support for each
-//! backend.
+//! The [guide] leads from an ordinary model to a model with these layers; [layers] has their equations;
+//! [training] compares optimizers, learning rates and ways to keep signs; [extending] shows the tools;
+//! [backends] lists the support for each backend.
 //!
 //! [guide]: https://github.com/ei-norm/ei-norm/blob/main/docs/guide.md
+//! [layers]: https://github.com/ei-norm/ei-norm/blob/main/docs/layers.md
 //! [training]: https://github.com/ei-norm/ei-norm/blob/main/docs/training.md
 //! [extending]: https://github.com/ei-norm/ei-norm/blob/main/docs/extending.md
 //! [backends]: https://github.com/ei-norm/ei-norm/blob/main/docs/backends.md
-//!
-//! Shapes follow Burn's `Linear`: a weight from `n` inputs to `m` outputs is `[n, m]`, the transpose
-//! of the paper's post × pre matrices.
 
 #![cfg_attr(not(test), warn(unused_crate_dependencies))]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -322,8 +322,8 @@ impl<const D: usize> RowFunction<D> for EiFunction<D> {
 ///
 /// In multiply-adds, the factors cost rows·n_i·(d_input + d_output). The matrix costs d_input·n_i·d_output
 /// once and additional passes over memory; on a CPU these cost as much as about 4 multiply-adds for each
-/// element. The 4 follows from the measured crossing point on Flex with AVX-512, forward and backward (784 →
-/// 500 at 300 rows, 784 → 234 at 220, 64 → 64 at 50).
+/// element. The 4 is fitted to crossing points measured on Flex with AVX-512, forward and backward (784 → 500
+/// at 300 rows, where this rule gives 330; 784 → 234 at 220; 64 → 64 at 50).
 fn prefers_single_matrix(rows: usize, d_input: usize, d_output: usize, n_i: usize) -> bool {
     const PASS: usize = 4;
     let factors = rows * n_i * (d_input + d_output);

@@ -119,8 +119,8 @@ impl<C: Circuit> Population<C> {
     ///
     /// # Panics
     ///
-    /// If `x` has another shape, or the networks have different numbers of outputs on a backend whose feature is
-    /// not enabled in this crate.
+    /// If `x` has another shape, or the networks have different numbers of outputs on a backend whose feature
+    /// is not enabled in this crate.
     #[track_caller]
     #[must_use]
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {

@@ -80,7 +80,8 @@ pub(crate) fn normalize_features<const D: usize>(
     }
 }
 
-/// The backward pass of [`normalize`] as a function: the error at `x` from the error `delta` at the result.
+/// The backward pass of [`normalize`] as a function: the error at `x` from the error `delta` at the result. ε
+/// is not checked.
 ///
 /// # Shapes
 ///

@@ -70,10 +70,10 @@ impl LearnedLateralConfig {
 /// ```
 ///
 /// The weights are part of the record; errors that wait for `adapt` are not, so save after calling it. Clones
-/// share the waiting errors; a `fork` and a module on another device (`to_device`) start without waiting errors, so that each
-/// replica learns from its own. At most 16 million values (2²⁴) wait; beyond this limit the errors of the oldest uses are dropped,
-/// but the latest use always counts. A module without autodiff (after `valid`) inhibits errors but does not
-/// collect them, so evaluation does not change training.
+/// share the waiting errors; a `fork` and a module on another device (`to_device`) start without waiting
+/// errors, so that each replica learns from its own. At most 16 million values (2²⁴) wait; beyond this limit
+/// the errors of the oldest uses are dropped, but the latest use always counts. A module without autodiff
+/// (after `valid`) inhibits errors but does not collect them, so evaluation does not change training.
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct LearnedLateral {

@@ -14,7 +14,7 @@ use crate::{Error, map_grad};
 impl GradNormMode {
     /// The error δ' after normalization, from the output `z` and the error `delta`.
     ///
-    /// Half-precision values are computed in f32 and cast back.
+    /// Half-precision values are computed in f32 and cast back. ε is not checked.
     ///
     /// # Shapes
     ///

@@ -67,8 +67,8 @@ impl Weights {
     ///
     /// # Errors
     ///
-    /// [`Error::File`] with the path, if a file cannot be read, is not a safetensors file or holds no tensors, if it
-    /// lacks a key of the index, or if the index names a file outside of its own folder.
+    /// [`Error::File`] with the path, if a file cannot be read, is not a safetensors file or holds no tensors, if
+    /// it lacks a key of the index, or if the index names a file outside of its own folder.
     pub fn from_safetensors_file(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         match path.extension() {

@@ -89,7 +89,8 @@ impl RoleLrSchedulerConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Schedule`] if Burn refuses a schedule, [`Error::Config`] if a constant rate is negative or not finite.
+    /// [`Error::Schedule`] if Burn refuses a schedule, [`Error::Config`] if a constant rate is negative or not
+    /// finite.
     pub fn try_init<M: Module>(&self, module: &M) -> Result<ModuleLrScheduler, Error> {
         let schedules = self.roles.iter().map(|(_, scheduler)| scheduler);
         for scheduler in schedules.chain([&self.base]) {

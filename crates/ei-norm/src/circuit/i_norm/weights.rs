@@ -23,8 +23,9 @@ pub enum NormalizedOver {
     Features,
     /// All rows of an example together, as LayerNorm over `[channels, height, width]`: for an image, the
     /// whole map. The inhibitory units then pool: s is computed from the mean of h = x W_ix over the
-    /// positions, and q from the mean of (x U_ix)² U_ei. The steps of a recurrent layer are always normalized
-    /// one by one. Initially q lacks the variance between the positions; the local loss teaches it.
+    /// positions, and q from the mean of (x U_ix)² U_ei. The steps of a recurrent layer and the rows of a
+    /// [`Population`](crate::circuit::Population) are always normalized one by one. Initially q lacks the
+    /// variance between the positions; the local loss teaches it.
     Example,
 }
 
@@ -150,8 +151,7 @@ pub struct INormOptions {
     pub divisive: bool,
     /// How the error that arrives at the output is normalized; by default in full.
     pub grad_norm: GradNormMode,
-    /// Which inhibitory matrices learn; none given = as in the paper
-    /// ([`InhibitoryPlasticity::of_paper`]).
+    /// Which inhibitory matrices learn; by default as in the paper ([`InhibitoryPlasticity::of_paper`]).
     pub plasticity: Option<InhibitoryPlasticity>,
     /// ε in q and in the normalization of errors.
     pub epsilon: f64,
