@@ -612,6 +612,15 @@ fn what_is_not_allowed_is_refused_in_one_line() {
     assert_refused(&["sweep", "--jobs", "0"], path, 2, &["jobs is 0"]);
     let twice = ["sweep", "--epsilons", "0,-0", "--dry-run"];
     assert_refused(&twice, path, 2, &["epsilons is 0,0", "0 once"]);
+    let several = ["--epsilon", "0,0.75"];
+    assert_refused(&several, path, 2, &["epsilon is 2 values", "sweep"]);
+    let many = ["train", "--condition", "none", "--steps", "1000000000"];
+    assert_refused(
+        &many,
+        path,
+        2,
+        &["steps is 1000000000", "at most 313000000"],
+    );
     assert_refused(&["report", "a\nb"], path, 1, &["a\\nb"]);
     assert_refused(&["bogus"], path, 2, &["bogus"]);
     assert_refused(&["eval"], path, 2, &["--model"]);

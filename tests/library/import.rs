@@ -437,7 +437,7 @@ fn one_key_for_tied_parameters_where_the_table_says_so() {
         &Import::new(once(twice)),
         &weights,
         &mut pair(),
-        "`w`: found it twice in the table; expected each key once, or `KeyMap::with_tied`",
+        "`w`: found a key that is twice in the table; expected each key once, or `KeyMap::with_tied`",
     );
 }
 
@@ -516,7 +516,7 @@ fn what_is_kept_or_ignored_is_no_longer_in_the_table() {
         &Import::new(published().ignoring("fc1.Wix")),
         &all,
         &mut net,
-        "`fc1.Wix`: found it both ignored and as the key of `hidden.1.w_ix`; expected also \
+        "`fc1.Wix`: found an ignored key that is also the key of `hidden.1.w_ix`; expected also \
          `KeyMap::keeping` the parameter",
     );
     let wrong = Import::new(published().keeping("hidden.1.wix")).apply(&all, &mut net);

@@ -9,7 +9,7 @@ use ei_norm::functional::{BackwardRule, Normalization, normalize};
 use ei_norm::layer::{Dense, Layer};
 use ei_norm::{
     ColumnEiWeights, EiWeights, GradNorm, GradNormConfig, GradNormMode, INormWeights,
-    InhibitoryPlasticity, ShuntingWeights,
+    InhibitoryPlasticity, NormalizedOver, ShuntingWeights,
 };
 
 const TOLERANCE: f64 = 1e-9;
@@ -414,6 +414,13 @@ fn circuits_of_another_form_are_refused() {
         let expected = "networks is network 1; allowed: circuits that differ in their sizes alone";
         assert_eq!(error.to_string(), expected);
     }
+    let over = |over| {
+        let w = |shape| setup.positive(&mut rng(7), shape).autodiff();
+        let weights = INormWeights::subtractive(w([3, 4]), w([3, 2]), w([2, 4]), None);
+        INorm::from_weights(INormWeights { over, ..weights }).unwrap()
+    };
+    let mixed = [NormalizedOver::Features, NormalizedOver::Example].map(over);
+    assert!(Population::stack(mixed.to_vec()).is_err());
     let error = Population::<Ei>::stack(Vec::new()).unwrap_err();
     assert_eq!(
         error.to_string(),

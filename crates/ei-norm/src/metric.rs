@@ -139,6 +139,7 @@ fn largest_eigenvalue(gram: Tensor<2>) -> f64 {
 /// # Panics
 ///
 /// If the last axis of `x` is not `d_input`.
+#[track_caller]
 pub fn i_norm_alignment(layer: &INormLinear, x: Tensor<2>) -> Alignment {
     let errors = |error, z| layer.grad_norm.apply(z, error);
     i_norm(layer, x, layer.grad_norm.mode(), errors)
@@ -190,6 +191,7 @@ fn i_norm(
 /// # Panics
 ///
 /// If the last axis of `x` is not `d_input`.
+#[track_caller]
 pub fn ei_alignment(
     layer: &EiLinear,
     normalization: Option<(Normalization, BackwardRule)>,

@@ -16,6 +16,8 @@ use crate::{Condition, Error};
 
 /// The largest [`RunConfig::width`].
 pub(crate) const MOST_WIDTH: usize = 20_000;
+/// The largest [`RunConfig::epochs`].
+pub(crate) const MOST_EPOCHS: usize = 1_000_000;
 
 /// The configuration of a run. Together with the data and the program's version it determines the result, on
 /// a CPU to the bit.
@@ -154,7 +156,7 @@ impl RunConfig {
         }
         for (name, value, most) in [
             ("steps", self.max_steps.unwrap_or(1), 1_000_000_000),
-            ("epochs", self.epochs, 1_000_000),
+            ("epochs", self.epochs, MOST_EPOCHS),
             ("width", self.width, MOST_WIDTH),
             ("batch-size", self.batch_size, 1_000_000),
             ("patience", self.patience.unwrap_or(1), 1_000_000),

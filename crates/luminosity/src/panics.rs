@@ -28,9 +28,30 @@ pub(crate) fn caught<T>(f: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>>
     result
 }
 
+/// `f` for another thread, on which a panic prints what it would print here.
+pub(crate) fn as_here<T>(f: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    let silent = SILENT.get();
+    move || {
+        let outer = SILENT.replace(silent);
+        let result = f();
+        SILENT.set(outer);
+        result
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_thread_is_as_silent() {
+        let elsewhere = || {
+            let there = as_here(|| SILENT.get());
+            std::thread::scope(|scope| scope.spawn(there).join().unwrap())
+        };
+        assert!(caught(elsewhere).unwrap());
+        assert!(!elsewhere());
+    }
 
     #[test]
     fn a_panic_is_returned_and_leaves_the_thread_as_it_was() {

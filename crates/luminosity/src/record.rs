@@ -6,6 +6,7 @@ use std::fmt::Display;
 use ei_norm::metric::Moments;
 use serde::{Deserialize, Serialize};
 
+use crate::data::MAX_CLASSES;
 use crate::{DeviceName, RunConfig};
 
 /// The version of the numerical results: raised with every change that alters a bit of them. A store does not
@@ -180,8 +181,8 @@ impl RunRecord {
             return refuse("steps", &self.steps, allowed);
         }
         in_unit("test_accuracy", self.test_accuracy)?;
-        if !(2..=256).contains(&self.classes) {
-            return refuse("classes", &self.classes, "2 to 256");
+        if !(2..=MAX_CLASSES).contains(&self.classes) {
+            return refuse("classes", &self.classes, &format!("2 to {MAX_CLASSES}"));
         }
         let chance = 1.0 / self.classes as f64;
         if self.outcome == Outcome::Diverged && self.test_accuracy != chance {

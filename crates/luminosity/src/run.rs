@@ -14,7 +14,7 @@ use crate::measure::measure;
 use crate::network::{Alone, Learner, NetworkPopulation, Task, Together, TrainedNetwork, Trainee};
 use crate::record::{Epoch, Measures, NUMERICS, Outcome, RunRecord, Timing};
 use crate::stimulus::Images;
-use crate::{DeviceName, Error, RunConfig, machine, parallel};
+use crate::{DeviceName, Error, RunConfig, machine, panics, parallel};
 use accuracy::{accuracies, are_finite};
 use member::{Member, look};
 
@@ -141,6 +141,11 @@ fn train_all<T: Trainee>(
     device_name: DeviceName,
     progress: &mut Observer<'_>,
 ) -> Result<TrainedAll<T::Network>, Error> {
+    let held_out = configs.iter().find_map(|config| config.patience);
+    if let (Some(patience), 0 | 1) = (held_out, data.train().len()) {
+        let allowed = "none with a single training image, which cannot be held out";
+        return Err(Error::usage("patience", patience, allowed));
+    }
     let device = device_name.open()?;
     on_one_thread(|| Run::new(configs, data, device_name, device).train::<T>(progress))?
 }
@@ -175,7 +180,7 @@ fn on_one_thread<T: Send>(f: impl FnOnce() -> T + Send) -> Result<T, Error> {
             }
         }
     };
-    Ok(pool.install(f))
+    Ok(pool.install(panics::as_here(f)))
 }
 
 /// The training of one network or several networks with the same number of steps.

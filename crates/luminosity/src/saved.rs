@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{DType, Device, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use crate::data::sha256;
+use crate::data::{sha256, sha256_of};
 use crate::network::{Task, TrainedNetwork};
 use crate::record::RunRecord;
 use crate::{Error, files};
@@ -126,10 +126,9 @@ impl ModelFiles {
 
     /// Whether the weights have the digest of the record.
     fn are_of_record(&self) -> bool {
-        let found =
-            files::read(&self.weights, u64::MAX).map(|weights| sha256([weights.as_slice()]));
+        let found = files::open(&self.weights).ok().flatten().map(sha256_of);
         let recorded = self.record().map(|record| record.weights_sha256);
-        matches!((found, recorded), (Ok(found), Ok(Some(recorded))) if found == recorded)
+        matches!((found, recorded), (Some(Ok(found)), Ok(Some(recorded))) if found == recorded)
     }
 
     /// Checks, before training, that the files can be written.

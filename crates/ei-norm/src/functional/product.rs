@@ -18,6 +18,7 @@ use crate::statistics::Features;
 ///
 /// If the shapes do not fit.
 #[track_caller]
+#[must_use]
 pub fn excite<const D: usize>(x: Tensor<D>, w_ex: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
     let [d_input, d_output] = w_ex.dims();
     or_panic(check_last("x", x.dims(), d_input));
@@ -60,6 +61,7 @@ pub fn inhibit<const D: usize>(x: Tensor<D>, w_ix: Tensor<2>, w_ei: Tensor<2>) -
 ///
 /// If the shapes do not fit.
 #[track_caller]
+#[must_use]
 pub fn ei_linear<const D: usize>(
     x: Tensor<D>,
     w_ex: Tensor<2>,

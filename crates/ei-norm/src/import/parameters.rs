@@ -88,7 +88,7 @@ pub(super) fn pair<'a>(
         }
         for key in entry.keys() {
             if found && map.ignored.iter().any(|ignored| ignored == key) {
-                let found = format!("it both ignored and as the key of `{}`", entry.path);
+                let found = format!("an ignored key that is also the key of `{}`", entry.path);
                 return Err(Error::import(
                     key,
                     found,
@@ -97,7 +97,11 @@ pub(super) fn pair<'a>(
             }
             if !entry.tied && seen.contains(&key) {
                 let expected = "each key once, or `KeyMap::with_tied`";
-                return Err(Error::import(key, "it twice in the table", expected));
+                return Err(Error::import(
+                    key,
+                    "a key that is twice in the table",
+                    expected,
+                ));
             }
             seen.push(key);
         }

@@ -82,7 +82,7 @@ impl Conv2d {
 
     /// The number of features of a patch.
     fn patch(&self) -> usize {
-        self.channels[0] * self.places()
+        self.channels[0].saturating_mul(self.places())
     }
 
     fn places(&self) -> usize {

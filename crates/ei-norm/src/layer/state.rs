@@ -28,6 +28,7 @@ impl RnnState {
     /// # Panics
     ///
     /// If an activity is negative.
+    #[track_caller]
     pub fn new(hidden: Tensor<2>) -> Self {
         or_panic(Self::try_new(hidden))
     }

@@ -24,8 +24,8 @@ pub struct Boxed {
 pub fn describe(most: usize) -> (Swatch, String) {
     let dots = match most {
         0 | 1 => return (Swatch::Marker, String::new()),
-        2..=MOST_POINTS => "all values",
-        _ => "all values of a box of at most 60, or those beyond",
+        2..=MOST_POINTS => "all values".to_owned(),
+        _ => format!("all values of a box of at most {MOST_POINTS}, or those beyond"),
     };
     let marks = "Box: median and quartiles; whiskers: values within 1.5 interquartile ranges";
     (Swatch::Box, format!("{marks}; dots: {dots}."))

@@ -106,7 +106,19 @@ impl CompareArguments {
         };
         self.run.change(&mut request)?;
         request.validate()?;
+        check_one_epsilon(&request)?;
         Ok(request)
+    }
+}
+
+/// Checks that there is one luminosity.
+fn check_one_epsilon(request: &Request) -> Result<(), Error> {
+    match request.epsilons.len() {
+        1 => Ok(()),
+        count => {
+            let allowed = "one number from 0 to 1; several: luminosity sweep";
+            Err(Error::usage("epsilon", format!("{count} values"), allowed))
+        }
     }
 }
 
@@ -484,14 +496,9 @@ impl TrainArguments {
         };
         self.run.change(&mut request)?;
         request.validate()?;
-        let mut runs = request.runs();
-        match (runs.pop(), runs.is_empty()) {
-            (Some(run), true) => Ok(run),
-            _ => {
-                let found = format!("{} values", request.epsilons.len());
-                Err(Error::usage("epsilon", found, "one number from 0 to 1"))
-            }
-        }
+        check_one_epsilon(&request)?;
+        let run = request.runs().pop();
+        run.ok_or_else(|| Error::usage("the number of runs", 0, "1"))
     }
 }
 

@@ -17,6 +17,7 @@ use super::args::{
 };
 use super::progress::Bar;
 use super::{print, say, sweep};
+use crate::config::MOST_EPOCHS;
 use crate::data::{Dataset, Environment, Split, fetch, verify};
 use crate::network::Task;
 use crate::record::{Outcome, RunRecord};
@@ -81,7 +82,12 @@ pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
     if let (None, Some(steps)) = (arguments.run.epochs, arguments.steps) {
         // Without a number of epochs, the number of steps alone determines the length of the run.
         let images = config.images_to_train_on(data.train().len());
-        config.epochs = steps.div_ceil(config.steps_per_epoch(images));
+        let of_epoch = config.steps_per_epoch(images);
+        config.epochs = steps.div_ceil(of_epoch);
+        if config.epochs > MOST_EPOCHS {
+            let allowed = format!("at most {} with these data", of_epoch * MOST_EPOCHS);
+            return Err(Error::usage("steps", steps, &allowed));
+        }
     }
     check_targets(arguments)?;
     if let Some(name) = &arguments.save {

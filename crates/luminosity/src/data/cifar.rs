@@ -45,10 +45,10 @@ pub(crate) fn read(folder: &Path) -> Result<Contents, Error> {
 fn examples(folder: &Path, names: &[&str], files: &mut Vec<FileReport>) -> Result<Examples, Error> {
     let mut all = Examples::of(folder);
     for name in names {
-        let path = folder.join(name);
-        if !path.exists() {
-            return Err(missing(folder, name));
-        }
+        let plain = folder.join(name);
+        let zipped = folder.join(format!("{name}.gz"));
+        let mut there = [plain, zipped].into_iter().filter(|path| path.exists());
+        let path = there.next().ok_or_else(|| missing(folder, name))?;
         all.file = shown(&path);
         let most = MAX_BYTES - all.images.len();
         let batch = unpack(input::open(&path)?, |input| batch(input, most));

@@ -132,7 +132,7 @@ fn recognize(folder: &Path) -> Result<Option<Found>, Error> {
     if cifar::TRAIN
         .iter()
         .chain([&cifar::TEST])
-        .any(|name| there.contains_key(*name))
+        .any(|name| there.contains_key(*name) || there.contains_key(&format!("{name}.gz")))
     {
         return Ok(Some(Found::Cifar(folder.to_owned())));
     }

@@ -229,9 +229,15 @@ fn cifar_10_is_read_from_its_batches() {
         .unwrap();
     }
     assert!(refusal(&place).contains("no file test_batch.bin"));
-    fs::write(place.join(cifar::TEST), record(3)).unwrap();
+    let plain = place.join(cifar::TEST);
+    let zipped = place.join(format!("{}.gz", cifar::TEST));
+    fs::write(&zipped, gzip(&record(3))).unwrap();
+    let of_zipped = load(&place).unwrap();
+    fs::remove_file(zipped).unwrap();
+    fs::write(plain, record(3)).unwrap();
     for path in [&place, root.path()] {
         let data = load(path).unwrap();
+        assert_eq!(data.sha256(), of_zipped.sha256());
         assert_eq!(
             summary(&data),
             ("cifar-10-batches-bin", 10, 1, "3x32x32".into(), 10)

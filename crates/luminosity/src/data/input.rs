@@ -126,6 +126,13 @@ pub(crate) fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     hex(hasher)
 }
 
+/// The digest of all that is left of an input.
+pub(crate) fn sha256_of(mut input: impl Read) -> std::io::Result<String> {
+    let mut hasher = Sha256::new();
+    std::io::copy(&mut input, &mut hasher)?;
+    Ok(hex(hasher))
+}
+
 fn hex(hasher: Sha256) -> String {
     let digest = hasher.finalize();
     digest.iter().map(|byte| format!("{byte:02x}")).collect()

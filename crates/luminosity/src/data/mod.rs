@@ -26,8 +26,9 @@ pub(crate) mod testing;
 mod tests;
 
 pub use files::IdxFile;
-pub(crate) use input::sha256;
+pub(crate) use input::{sha256, sha256_of};
 pub use source::{ChosenBy, DATA_VARIABLE, Environment, SYSTEM_FOLDER, Selection, Source, Summary};
+pub(crate) use split::MAX_CLASSES;
 pub use split::{Shape, Split};
 pub use verify::{Identity, Verification, verify};
 

@@ -8,8 +8,8 @@ use crate::Error;
 pub const MAX_SIDE: usize = 4096;
 /// The largest number of channels of an image.
 pub const MAX_CHANNELS: usize = 64;
-/// The largest number of classes of a data set.
-pub const MAX_CLASSES: usize = 1000;
+/// The largest number of classes of a data set: a label is one byte.
+pub(crate) const MAX_CLASSES: usize = 256;
 
 /// The shape of an image; its `Display` is for example `1x28x28`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -206,9 +206,9 @@ mod tests {
             let shape = format!("images of {channels}x{height}x{width}; must be");
             assert!(message.starts_with(&shape), "{message}");
         }
-        for classes in [0, 1, 1001] {
+        for classes in [0, 1, 257] {
             let message = of(1, 1, 1, classes);
-            assert_eq!(message, format!("{classes} classes; must be 2 to 1000"));
+            assert_eq!(message, format!("{classes} classes; must be 2 to 256"));
         }
     }
 }

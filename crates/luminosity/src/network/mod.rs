@@ -56,8 +56,7 @@ impl Task {
     }
 }
 
-/// A network that a run trains. Its inhibitory weights have the names of the layers (`w_ix`, `w_ei`, `u_ix`,
-/// `u_ei`), from which their learning rates follow.
+/// A network that a run trains. The learning rate of a weight follows from its [`Role`](ei_norm::dale::Role).
 pub trait Learner: Module + Send + Sync + 'static {
     /// A network with new weights from `rng` and hidden layers for the condition.
     ///

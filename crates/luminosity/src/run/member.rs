@@ -103,7 +103,7 @@ pub(super) fn look(pending: &mut Vec<Tensor<1>>, members: &mut [Member<'_>]) {
 /// The best accuracy on the held-out images, and the number of epochs since.
 #[derive(Default)]
 struct Patience {
-    best: f64,
+    best: Option<f64>,
     epochs: usize,
 }
 
@@ -113,8 +113,8 @@ impl Patience {
         let (Some(allowed), Some(accuracy)) = (allowed, accuracy) else {
             return false;
         };
-        if accuracy > self.best {
-            (self.best, self.epochs) = (accuracy, 0);
+        if self.best.is_none_or(|best| accuracy > best) {
+            (self.best, self.epochs) = (Some(accuracy), 0);
         } else {
             self.epochs += 1;
         }

@@ -211,7 +211,14 @@ impl sealed::Computes for INorm {
         let form = |circuit: &Self| {
             let divides = circuit.u_ix.is_some();
             let errors = circuit.grad_norm.norm;
-            (divides, circuit.bias.is_some(), errors, circuit.epsilon)
+            let over = circuit.over;
+            (
+                divides,
+                circuit.bias.is_some(),
+                errors,
+                circuit.epsilon,
+                over,
+            )
         };
         form(self) == form(other)
     }
