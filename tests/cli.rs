@@ -498,14 +498,15 @@ fn adam_has_rates_of_its_own() {
     assert_eq!([&given["lr"], &given["lr_ix"]], [2e-3, 1e-3]);
 }
 
-/// A folder with two images of 2×2 pixels to train on and two to test with, of these classes.
-fn tiny_images(folder: &Path, classes: [u8; 2]) {
+/// A folder with images of 2×2 pixels, of these classes, to train on and the same to test with.
+fn tiny_images(folder: &Path, classes: &[u8]) {
     let words = |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|w| w.to_be_bytes()).collect() };
+    let count = classes.len() as u32;
     std::fs::create_dir(folder).unwrap();
     for part in ["train", "t10k"] {
-        let images = [words(&[2051, 2, 2, 2]), vec![9; 8]].concat();
+        let images = [words(&[2051, count, 2, 2]), vec![9; 4 * classes.len()]].concat();
         std::fs::write(folder.join(format!("{part}-images-idx3-ubyte")), images).unwrap();
-        let labels = [words(&[2049, 2]), classes.to_vec()].concat();
+        let labels = [words(&[2049, count]), classes.to_vec()].concat();
         std::fs::write(folder.join(format!("{part}-labels-idx1-ubyte")), labels).unwrap();
     }
 }
@@ -514,7 +515,7 @@ fn tiny_images(folder: &Path, classes: [u8; 2]) {
 fn images_that_a_network_cannot_take_are_refused_before_anything_is_made() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    tiny_images(&path.join("tiny"), [0, 1]);
+    tiny_images(&path.join("tiny"), &[0, 1]);
     let conv = ["--network", "conv", "--data", "tiny"];
     let sweep = [&["sweep", "--out", "store"], &conv[..]].concat();
     let compare = [&["--out", "store"], &conv[..]].concat();
@@ -534,17 +535,34 @@ fn images_that_a_network_cannot_take_are_refused_before_anything_is_made() {
 }
 
 #[test]
+fn a_single_image_cannot_be_held_out() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny_images(&folder.path().join("data"), &[1]);
+    let output = train(
+        "none",
+        &["--data", "data", "--patience", "1"],
+        folder.path(),
+    );
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(
+        told.contains("patience is 1; allowed: none with a single"),
+        "{told}"
+    );
+}
+
+#[test]
 fn classes_without_images_are_told() {
     let folder = tempfile::tempdir().unwrap();
-    let note = |classes| {
+    let note = |classes: &[u8]| {
         let data = folder.path().join("data");
         tiny_images(&data, classes);
         let told = stderr(&train("none", &["--data", "data"], folder.path()));
         std::fs::remove_dir_all(data).unwrap();
         told.contains("note: 1 of the 3 classes have no training image")
     };
-    assert!(note([0, 2]));
-    assert!(!note([0, 1]));
+    assert!(note(&[0, 2]));
+    assert!(!note(&[0, 1]));
 }
 
 #[test]

@@ -56,7 +56,7 @@ pub fn dump(
         .map(|(path, content)| (path.as_path(), content.as_slice()))
         .collect();
     files::write_all(&contents)?;
-    // Other arrays with the same first part of their names are of an earlier network.
+    // Other arrays of a numbered layer are of an earlier network.
     let kinds: HashSet<Option<&str>> = arrays
         .iter()
         .map(|(name, _)| name.split('.').next())
@@ -65,7 +65,12 @@ pub fn dump(
         let path = entry.map_err(|e| Error::io("list", folder, e))?.path();
         let name = path.file_name().and_then(|name| name.to_str());
         let array = name.and_then(|name| name.strip_suffix(".npy"));
-        let earlier = array.is_some_and(|name| kinds.contains(&name.split('.').next()));
+        let earlier = array.is_some_and(|name| {
+            let mut parts = name.split('.');
+            let kind = parts.next();
+            let layer = parts.next().map(str::parse::<usize>);
+            kinds.contains(&kind) && matches!(layer, Some(Ok(_)))
+        });
         if earlier && !files.contains_key(&path) {
             files::remove(&path)?;
         }

@@ -295,6 +295,24 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
+    fn a_product_in_two_parts_has_the_bits_of_the_whole() {
+        let (m, k, n) = (32, 784, 512);
+        let of = |count, seed| numbers(count, seed).iter().map(|v| *v as f32).collect();
+        let (left, right): (Vec<f32>, Vec<f32>) = (of(m * k, 5), of(k * n, 6));
+        let a = Matrix::new(&left, 0, [m, k], [k as isize, 1]).unwrap();
+        let of_columns = |columns| {
+            let b = Matrix::new(&right, 0, [k, columns], [n as isize, 1]).unwrap();
+            product(a, b).unwrap()
+        };
+        // Vectors divide 512 columns, which are computed as a whole, but not 500.
+        let (whole, parts) = (of_columns(n), of_columns(500));
+        for (whole, parts) in whole.chunks(n).zip(parts.chunks(500)) {
+            assert_eq!(whole[..500], *parts);
+        }
+    }
+
+    #[test]
     fn empty_products_are_zero_and_wrong_sizes_are_none() {
         let values = numbers(6, 3);
         let matrix = |rows, columns| {

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ei_norm::EiInitializer;
 
 use crate::data::{DataSet, Selection};
+use crate::error::one_line;
 use crate::network::Network;
 use crate::optimizer::OptimizerName;
 use crate::schedule::Shard;
@@ -264,7 +265,7 @@ impl SweepArguments {
             Some(path) => {
                 let text = String::from_utf8(files::read(path, 1 << 20)?)
                     .map_err(|_| Error::file(path, "not a text in UTF-8"))?;
-                toml::from_str(&text).map_err(|e| Error::file(path, one_line(&e, &text)))?
+                toml::from_str(&text).map_err(|e| Error::file(path, toml_fault(&e, &text)))?
             }
             None => self.preset.request(),
         };
@@ -290,8 +291,11 @@ impl SweepArguments {
 }
 
 /// The message of a TOML error on one line, with the line of the file, and with words in place of Rust's types.
-fn one_line(error: &toml::de::Error, text: &str) -> String {
-    let mut message = error.message().lines().collect::<Vec<_>>().join(" ");
+fn toml_fault(error: &toml::de::Error, text: &str) -> String {
+    /// The characters of a line that a message shows.
+    const LONGEST_LINE: usize = 80;
+    let lines = error.message().lines().collect::<Vec<_>>();
+    let mut message = one_line(&lines.join(" "));
     for (ours, words) in [
         ("expected usize", "allowed: a whole number"),
         ("expected u64", "allowed: a whole number"),
@@ -306,6 +310,7 @@ fn one_line(error: &toml::de::Error, text: &str) -> String {
         Some(before) => {
             let number = before.matches('\n').count();
             let line = text.lines().nth(number).unwrap_or_default().trim();
+            let line = one_line(&line.chars().take(LONGEST_LINE).collect::<String>());
             format!("{message} (line {}: {line})", number + 1)
         }
         None => message,
