@@ -2,12 +2,12 @@
 
 use ei_norm::metric::Moments;
 
+use super::Report;
 use super::task::FASHION_MNIST;
 use crate::record::{
     Alignment, Alignments, Epoch, Measures, Outcome, RunRecord, SweepRecord, Timing,
 };
 use crate::sweep::{Request, SweepRun};
-use crate::{Condition, RunConfig, condition};
 
 /// The digest of the data of the records.
 pub const DATA: &str = FASHION_MNIST[0];
@@ -36,12 +36,20 @@ pub fn records() -> Vec<SweepRecord> {
     expected().iter().map(record).collect()
 }
 
+/// The report of these records.
+pub fn report(records: impl IntoIterator<Item = SweepRecord>, expected: &[SweepRun]) -> Report {
+    let records: Vec<_> = records.into_iter().collect();
+    Report::new(&records, expected).unwrap()
+}
+
+/// The report of all these runs.
+pub fn complete() -> Report {
+    report(records(), &expected())
+}
+
 /// The record of a run; its accuracy depends on condition, ε and setting.
 pub fn record(run: &SweepRun) -> SweepRecord {
-    let condition = Condition::all()
-        .iter()
-        .position(|c| *c == run.config.condition);
-    let condition = condition.unwrap();
+    let condition = run.config.condition.index();
     let (best, loss) = LEVELS[condition];
     let level = (run.config.epsilon * 4.0).round() as i32;
     let setting = run.setting as i32;
@@ -53,7 +61,7 @@ pub fn record(run: &SweepRun) -> SweepRecord {
 
 /// The record of a run with this number of correct answers of 10,000.
 pub fn with_correct(run: &SweepRun, correct: i32) -> SweepRecord {
-    let config: RunConfig = run.config.clone();
+    let config = run.config.clone();
     let accuracy = f64::from(correct) / 1e4;
     let small = run.setting as f64 / 100.0;
     let alignment = match config.condition.name() {
@@ -66,23 +74,16 @@ pub fn with_correct(run: &SweepRun, correct: i32) -> SweepRecord {
         output: Some(alignment.0),
         gradient: Some(alignment.1),
     };
-    let normalized = [condition::INORM, condition::INORM_FULL].contains(&config.condition);
-    let moments = match normalized {
-        true => Moments {
-            mean: 0.01 + small,
-            variance: 0.95 + small,
-        },
-        false => Moments {
-            mean: 0.4 + small,
-            variance: 12.0 + 50.0 * small,
-        },
+    let (mean, variance) = match config.condition.name() {
+        "inorm" | "inorm+full" => (0.01 + small, 0.95 + small),
+        _ => (0.4 + small, 12.0 + 50.0 * small),
     };
     let measures = Measures {
         alignment: Alignments {
             mean: one.clone(),
             layers: vec![one.clone(), one],
         },
-        moments: vec![moments; 2],
+        moments: vec![Moments { mean, variance }; 2],
         lambda_max: vec![Some(1e-4 * (1.0 + small)), Some(3e-5 * (1.0 + small))],
         lateral_cosine: Vec::new(),
         measures: Default::default(),

@@ -1,6 +1,6 @@
 use super::*;
 use crate::record::SweepRecord;
-use crate::report::testing::{expected, records};
+use crate::report::testing::{complete, expected, records, report};
 
 /// The names of all tags; checks that every opened tag is closed, in order.
 fn tags(html: &str) -> Vec<&str> {
@@ -28,7 +28,7 @@ fn tags(html: &str) -> Vec<&str> {
 
 #[test]
 fn the_page_is_well_formed_and_stands_alone() {
-    let report = Report::new(&records(), &expected()).unwrap();
+    let report = complete();
     let html = html(&report);
     let tags = tags(&html);
     for tag in ["script", "img", "link", "iframe", "object"] {
@@ -36,10 +36,8 @@ fn the_page_is_well_formed_and_stands_alone() {
     }
     assert!(!html.contains("src=") && !html.contains("@import") && !html.contains("url("));
     assert!(!html.contains("href=\"http"));
-    assert_eq!(
-        tags.iter().filter(|t| **t == "svg").count(),
-        2 * report.plots.len()
-    );
+    let drawings = tags.iter().filter(|t| **t == "svg");
+    assert_eq!(drawings.count(), 2 * report.plots.len());
     assert_eq!(report.plots.len(), 14);
     for plot in &report.plots {
         assert!(html.contains(&plot.figure.svg));
@@ -52,10 +50,11 @@ fn the_page_is_well_formed_and_stands_alone() {
 
 #[test]
 fn links_and_bytes_are_those_of_the_files() {
-    let report = Report::new(&records(), &expected()).unwrap();
+    let report = complete();
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("new/report");
     let written = report.write(&folder).unwrap();
+    assert!(written[0].ends_with("report.html"));
     let page = std::fs::read_to_string(&written[0]).unwrap();
     assert_eq!(page, html(&report));
     for link in page.split("href=\"").skip(1) {
@@ -75,7 +74,7 @@ fn links_and_bytes_are_those_of_the_files() {
 
 #[test]
 fn the_answer_comes_first_and_names_the_data() {
-    let report = Report::new(&records(), &expected()).unwrap();
+    let report = complete();
     let html = html(&report);
     let place = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text}"));
     let order = [
@@ -95,8 +94,7 @@ fn the_answer_comes_first_and_names_the_data() {
 fn claims_without_runs_are_a_list_below_the_judged_ones() {
     let judged = ["inorm", "inorm+full"];
     let judged = |r: &SweepRecord| judged.contains(&r.run.config.condition.name());
-    let records: Vec<_> = records().into_iter().filter(judged).collect();
-    let html = html(&Report::new(&records, &[]).unwrap());
+    let html = html(&report(records().into_iter().filter(judged), &[]));
     tags(&html);
     assert!(html.contains("Of 10 claims: 4 agrees, 6 not run."));
     let (articles, list) = html.split_once("Not run:").unwrap();
@@ -114,25 +112,20 @@ fn claims_are_judged_on_the_papers_task_alone_and_mixed_devices_are_named() {
         record.run.data = "KMNIST (60,000 training and 10,000 test images) in /data".to_owned();
         record.run.timing.machine = Some(["a", "b"][i % 2].to_owned());
     }
-    let report = Report::new(&records, &expected()).unwrap();
+    let report = report(records, &expected());
     assert!(report.verdicts.is_empty());
     let html = html(&report);
     tags(&html);
-    assert!(html.contains(
-        "runs are of KMNIST under variable luminosity (mlp) and differ in data, so no claim"
-    ));
-    assert!(html.contains("different devices or processors, which round differently: cpu; a; b."));
-    assert!(html.contains(
-        "different versions of the program, whose numbers are the same bits: 1.0.0; 1.0.1."
-    ));
+    for text in [
+        "runs are of KMNIST under variable luminosity (mlp) and differ in data, so no claim",
+        "different devices or processors, which round differently: cpu; a; b.",
+        "different versions of the program, whose numbers are the same bits: 1.0.0; 1.0.1.",
+    ] {
+        assert!(html.contains(text), "{text}");
+    }
     assert!(!html.contains("verdicts.csv") && !html.contains("class=\"ruling\""));
-    assert!(
-        report
-            .files()
-            .unwrap()
-            .iter()
-            .all(|(name, _)| name != "verdicts.csv")
-    );
+    let files = report.files().unwrap();
+    assert!(files.iter().all(|(name, _)| name != "verdicts.csv"));
 }
 
 #[test]
@@ -142,7 +135,7 @@ fn what_records_say_is_text() {
         record.run.data = "<script>alert(1)</script> & \"more\"".to_owned();
         record.run.device = "</dd></main>".to_owned();
     }
-    let html = html(&Report::new(&records, &expected()).unwrap());
+    let html = html(&report(records, &expected()));
     tags(&html);
     assert!(!html.contains("<script"));
     assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;more&quot;"));
