@@ -37,8 +37,8 @@ impl Task {
             let paper = RunConfig::of(config.network, config.condition, 0);
             [
                 ("data", !FASHION_MNIST.contains(&r.run.data_sha256.as_str())),
-                ("network", network(config) != "mlp"),
-                ("stimulus", stimulus(config) != "luminosity"),
+                ("network", config.network.name() != "mlp"),
+                ("stimulus", config.stimulus.name() != "luminosity"),
                 ("depth", config.depth != paper.depth),
                 ("batch size", config.batch_size != paper.batch_size),
                 ("optimizer", config.optimizer != paper.optimizer),
@@ -48,12 +48,11 @@ impl Task {
             ]
         };
         let found = records.iter().flat_map(differences);
-        let found = found.filter_map(|(name, differs)| differs.then_some(name));
-        let found: BTreeSet<&str> = found.collect();
+        let found: BTreeSet<&str> = found.filter(|part| part.1).map(|part| part.0).collect();
         Self {
             data: of(|r| short(&r.run.data)),
-            network: of(|r| network(&r.run.config)),
-            stimulus: of(|r| stimulus(&r.run.config)),
+            network: of(|r| r.run.config.network.name()),
+            stimulus: of(|r| r.run.config.stimulus.name()),
             differences: found.into_iter().collect(),
         }
     }
@@ -62,16 +61,6 @@ impl Task {
     pub fn words(&self) -> String {
         format!("{} under variable {}", self.data, self.stimulus)
     }
-}
-
-/// The kind of network of a run.
-fn network(config: &RunConfig) -> &str {
-    config.network.name()
-}
-
-/// The variation of the input of a run.
-fn stimulus(config: &RunConfig) -> &str {
-    config.stimulus.name()
 }
 
 /// The name in a description of data: the text before the numbers and the path.
