@@ -27,7 +27,7 @@ struct Content<'a> {
 pub fn json(records: &[SweepRecord], report: &Report, path: &Path) -> Result<Vec<u8>, Error> {
     let content = Content {
         runs: records.iter().map(|record| &record.run).collect(),
-        effects: report.effects(),
+        effects: &report.effects,
     };
     let mut json = serde_json::to_vec_pretty(&content).map_err(|e| Error::file(path, e))?;
     json.push(b'\n');

@@ -29,8 +29,7 @@ impl Sample {
 
     /// Lower quartile, median and upper quartile; `None` without a value.
     pub fn quartiles(&self) -> Option<[f64; 3]> {
-        let q = crate::stats::quartiles(&self.sorted)?;
-        Some([q.lower, q.median, q.upper])
+        crate::stats::quartiles(&self.sorted)
     }
 
     /// The outermost values within 1.5 interquartile ranges of the box; `None` without a value.

@@ -26,15 +26,18 @@ pub enum Where {
     Largest,
 }
 
+/// Two conditions.
+pub type Pair = (&'static str, &'static str);
+
 /// The rule that decides a claim.
 #[derive(Debug, Clone, Copy)]
 pub enum Rule {
     /// In each pair of conditions the first is above the second.
-    Above(&'static [(&'static str, &'static str)], Where),
-    /// The first is as good as the second.
-    Alike(&'static str, &'static str, Where),
+    Above(&'static [Pair], Where),
+    /// In each pair the first is as good as the second.
+    Alike(&'static [Pair], Where),
     /// The first is further above the second at the largest ε than at the smallest.
-    Widens(&'static str, &'static str),
+    Widens(Pair),
     /// The alignments of output and gradient at the largest ε are in these ranges.
     Aligned(&'static str, [(f64, f64); 2]),
 }
@@ -56,7 +59,7 @@ pub const CLAIMS: [Claim; 10] = [
         text: "What normalizing errors adds grows with the variation of luminosity.",
         published: "about 2 points at ε = 0, 4–5 at ε = 0.5 and 0.75",
         figure: "Figures 4 and 5",
-        rule: Rule::Widens("inorm+full", "inorm"),
+        rule: Rule::Widens(("inorm+full", "inorm")),
     },
     Claim {
         text: "Forward and full error normalization surpass LayerNorm where luminosity varies.",
@@ -68,13 +71,13 @@ pub const CLAIMS: [Claim; 10] = [
         text: "Centering errors is enough to learn as well as with LayerNorm.",
         published: "medians 88.2, 87.8, 87.1, 85.1 % against 88.4, 87.7, 86.9, 85.1 %, n.s. at every ε",
         figure: "Figure 6",
-        rule: Rule::Alike("inorm+center", "e-only-ln+", Where::Every),
+        rule: Rule::Alike(&[("inorm+center", "e-only-ln+")], Where::Every),
     },
     Claim {
         text: "Lateral inhibition of errors does as well as centering them.",
         published: "about the medians of center; n.s. against LayerNorm at every ε",
         figure: "Figure 7",
-        rule: Rule::Alike("inorm+lateral", "inorm+center", Where::Every),
+        rule: Rule::Alike(&[("inorm+lateral", "inorm+center")], Where::Every),
     },
     Claim {
         text: "Decorrelating or scaling errors alone falls short of LayerNorm.",
@@ -98,7 +101,7 @@ pub const CLAIMS: [Claim; 10] = [
         text: "With LayerNorm, excitation and inhibition learn as well as excitation alone.",
         published: "p = 0.76, 10 best settings of each ε pooled",
         figure: "Figure 2",
-        rule: Rule::Alike("ln+", "e-only-ln+", Where::Every),
+        rule: Rule::Alike(&[("ln+", "e-only-ln+")], Where::Every),
     },
     Claim {
         text: "Normalizing activity alone aligns outputs with LayerNorm, but not gradients.",
@@ -123,20 +126,19 @@ impl Rule {
                 "the paired difference {}: all above 0 agrees, any below 0 differs, {sure}",
                 place.words()
             ),
-            Self::Alike(_, _, place) => format!(
+            Self::Alike(_, place) => format!(
                 "the paired difference {}: all intervals within ±{ALIKE_POINTS} point agrees, any other \
                  without 0 differs, {sure}",
                 place.words()
             ),
-            Self::Widens(..) => format!(
+            Self::Widens(_) => format!(
                 "the difference between the paired differences at the largest and the smallest ε: above 0 \
                  agrees, below 0 differs, {sure}"
             ),
-            Self::Aligned(..) => {
-                "the quartiles at the largest ε, of at least 0.5, to two digits: within the published \
-                 range agrees, outside differs"
-                    .to_owned()
-            }
+            Self::Aligned(..) => format!(
+                "the quartiles {}, to two digits: within the published range agrees, outside differs",
+                Where::Largest.words()
+            ),
         }
     }
 }

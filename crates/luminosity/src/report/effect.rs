@@ -3,12 +3,11 @@
 use serde::Serialize;
 
 use super::sample::{Samples, percents};
-use super::table::{Cell, Table, difference, fixed, number, p, words};
+use super::table::{Column, Table, difference, fixed, number, p, words};
 use super::text::{self, p_equals, signed};
 use super::verdict::Ruling;
 use crate::stats::{
-    Wilcoxon, bootstrap_median_interval, cliffs_delta, holm, mann_whitney_u, median,
-    wilcoxon_signed_rank,
+    Wilcoxon, bootstrap_median_interval, holm, mann_whitney_u, median, wilcoxon_signed_rank,
 };
 
 /// The main effect of the experiment: normalized activity and errors, over normalized activity alone.
@@ -46,9 +45,9 @@ pub struct Paired {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Effect {
     /// The condition.
-    pub of: String,
+    pub of: &'static str,
     /// The condition with which it is compared.
-    pub over: String,
+    pub over: &'static str,
     /// The range of luminosity.
     pub epsilon: f64,
     /// Median accuracies in percent.
@@ -58,11 +57,11 @@ pub struct Effect {
     /// Holm's adjusted p, over all effects with the same second condition.
     pub holm: Option<f64>,
     /// Cliff's delta, unpaired.
-    pub cliffs_delta: Option<f64>,
+    pub cliffs_delta: f64,
     /// Mann–Whitney's U, unpaired, as in the paper.
-    pub u: Option<f64>,
+    pub u: f64,
     /// The two-sided p of U.
-    pub p_unpaired: Option<f64>,
+    pub p_unpaired: f64,
 }
 
 impl Paired {
@@ -80,11 +79,9 @@ impl Paired {
         })
     }
 
-    /// The sign of the difference, if both its interval and its test exclude 0.
-    pub fn sign(&self) -> Option<f64> {
-        let (low, high) = self.interval?;
-        let sure = low * high > 0.0 && self.test.p < ALPHA;
-        Some(if sure { low.signum() } else { 0.0 })
+    /// The difference with its unit.
+    pub fn points(&self, digits: usize) -> String {
+        format!("{} points", signed(self.difference, digits))
     }
 
     /// The difference, its interval and its p.
@@ -93,30 +90,34 @@ impl Paired {
             Some((low, high)) => format!(" [{}, {}]", signed(low, 2), signed(high, 2)),
             None => String::new(),
         };
-        let (points, p) = (signed(self.difference, 2), p_equals(Some(self.test.p)));
-        format!("{points} points{interval} ({p}, n = {})", self.n)
+        let (points, p) = (self.points(2), p_equals(Some(self.test.p)));
+        format!("{points}{interval} ({p}, n = {})", self.n)
     }
 }
 
 impl Effect {
     /// Compares `of` with `over`; none if there are no pairs.
-    pub fn new(samples: &Samples, of: &str, over: &str, epsilon: f64) -> Option<Self> {
+    pub fn new(
+        samples: &Samples,
+        of: &'static str,
+        over: &'static str,
+        epsilon: f64,
+    ) -> Option<Self> {
         let pairs = samples.pairs(of, over, epsilon);
         let (own, other): (Vec<f64>, Vec<f64>) =
             pairs.iter().map(|(a, b)| (a.percent, b.percent)).unzip();
-        let differences = own.iter().zip(&other).map(|(a, b)| a - b);
         let [first, second] = [of, over].map(|c| percents(samples.of(c, epsilon)));
-        let unpaired = mann_whitney_u(&first, &second);
+        let unpaired = mann_whitney_u(&first, &second)?;
         Some(Self {
-            of: of.to_owned(),
-            over: over.to_owned(),
+            of,
+            over,
             epsilon,
             medians: (median(&own)?, median(&other)?),
-            paired: Paired::new(differences)?,
+            paired: Paired::new(own.iter().zip(&other).map(|(a, b)| a - b))?,
             holm: None,
-            cliffs_delta: cliffs_delta(&first, &second),
-            u: unpaired.map(|t| t.u),
-            p_unpaired: unpaired.map(|t| t.p),
+            cliffs_delta: unpaired.cliffs_delta,
+            u: unpaired.u,
+            p_unpaired: unpaired.p,
         })
     }
 
@@ -129,11 +130,8 @@ impl Effect {
     /// The 95 % interval of the difference in words; none for fewer than [`FEWEST`] pairs.
     fn interval(&self) -> Option<String> {
         let (low, high) = self.paired.interval?;
-        Some(format!(
-            "95 % interval {} to {}",
-            signed(low, 1),
-            signed(high, 1)
-        ))
+        let (low, high) = (signed(low, 1), signed(high, 1));
+        Some(format!("95 % interval {low} to {high}"))
     }
 
     /// The significance and the relative size of the difference.
@@ -157,14 +155,14 @@ impl Effect {
 
     /// The effect for a terminal, in two lines.
     pub fn lines(&self, unit: &str) -> String {
-        let points = signed(self.paired.difference, 1);
-        let interval = self.interval();
+        let interval = self.interval().map(|words| format!(" ({words})"));
         format!(
-            "{}: {} over {} {points} points{}\n  {}",
+            "{}: {} over {} {}{}\n  {}",
             text::epsilon(self.epsilon),
             self.of,
             self.over,
-            interval.map_or_else(String::new, |words| format!(" ({words})")),
+            self.paired.points(1),
+            interval.unwrap_or_default(),
             self.significance(unit),
         )
     }
@@ -174,17 +172,13 @@ impl Effect {
 pub fn answer(effects: &[&Effect]) -> String {
     let claim = "normalizing errors as well as activity";
     let (of, over) = MAIN;
-    let Some((first, last)) = effects.first().zip(effects.last()) else {
-        return format!("There is nothing yet in which {of} and {over} can be compared.");
+    let at = |e: &Effect| format!("{} at {}", e.paired.points(1), text::epsilon(e.epsilon));
+    let (everywhere, numbers) = match effects {
+        [] => return format!("There is nothing yet in which {of} and {over} can be compared."),
+        [only] => ("", at(only)),
+        [first, .., last] => (" at every ε", format!("{}, {}", at(first), at(last))),
     };
-    let rulings = effects.iter().map(|e| Ruling::above(&e.paired));
-    let rulings: Vec<Ruling> = rulings.collect();
-    let all = |ruling| rulings.iter().all(|r| *r == ruling);
-    let everywhere = if effects.len() > 1 {
-        " at every ε"
-    } else {
-        ""
-    };
+    let all = |ruling| effects.iter().all(|e| Ruling::above(&e.paired) == ruling);
     let verdict = match () {
         () if all(Ruling::Agrees) => format!("Here {claim} helps{everywhere}"),
         () if all(Ruling::Differs) => format!("Here {claim} does harm{everywhere}"),
@@ -193,33 +187,24 @@ pub fn answer(effects: &[&Effect]) -> String {
         }
         () => format!("Here it is undecided whether {claim} helps{everywhere}"),
     };
-    let at = |e: &Effect| {
-        let points = signed(e.paired.difference, 1);
-        format!("{points} points at {}", text::epsilon(e.epsilon))
-    };
-    let numbers = match effects.len() {
-        1 => at(first),
-        _ => format!("{}, {}", at(first), at(last)),
-    };
     format!("{verdict}: {numbers}.")
 }
 
 /// The effects of every condition over every reference, at every luminosity.
 pub fn effects(samples: &Samples) -> Vec<Effect> {
-    let over = |reference: &&str| {
-        let others = samples.conditions.iter().map(|c| c.name());
-        let others = others.filter(|name| name != reference);
-        let places = others.flat_map(|name| samples.epsilons.iter().map(move |e| (name, *e)));
-        let mut family: Vec<Effect> = places
-            .filter_map(|(name, epsilon)| Effect::new(samples, name, reference, epsilon))
-            .collect();
-        let p: Vec<f64> = family.iter().map(|effect| effect.paired.test.p).collect();
-        for (effect, corrected) in family.iter_mut().zip(holm(&p)) {
-            effect.holm = (!corrected.is_nan()).then_some(corrected);
+    let family = |over: &'static str| {
+        let names = samples.conditions.iter().map(|c| c.name());
+        let others = names.filter(move |name| *name != over);
+        let places = others.flat_map(|of| samples.epsilons.iter().map(move |e| (of, *e)));
+        let effects = places.filter_map(|(of, epsilon)| Effect::new(samples, of, over, epsilon));
+        let mut effects: Vec<Effect> = effects.collect();
+        let p: Vec<f64> = effects.iter().map(|e| e.paired.test.p).collect();
+        for (effect, corrected) in effects.iter_mut().zip(holm(&p)) {
+            effect.holm = Some(corrected);
         }
-        family
+        effects
     };
-    REFERENCES.iter().flat_map(over).collect()
+    REFERENCES.into_iter().flat_map(family).collect()
 }
 
 /// The 95 % bootstrap interval of the median; none for fewer than [`FEWEST`] values.
@@ -232,50 +217,37 @@ pub fn interval(values: &[f64]) -> Option<(f64, f64)> {
 
 /// The table of the effects, for programs and for readers.
 pub fn table<'a>(effects: impl Iterator<Item = &'a Effect>) -> Table {
-    let mut table = Table::new(&[
-        ("condition", "condition"),
-        ("against", ""),
-        ("epsilon", "ε"),
-        ("pairs", "pairs"),
-        ("higher", "higher in"),
-        ("difference", "difference (points)"),
-        ("difference_low_95", "95 % from"),
-        ("difference_high_95", "to"),
-        ("w", "W"),
-        ("p", "p"),
-        ("p_holm", "p (Holm)"),
-        ("relative_percent", "of accuracy (%)"),
-        ("percent_of_remaining_error", "of the error (%)"),
-        ("median", ""),
-        ("median_against", ""),
-        ("cliffs_delta", "Cliff's δ"),
-        ("u", ""),
-        ("p_unpaired", "p (unpaired)"),
-    ]);
-    let row = |e: &Effect| -> Vec<Cell> {
-        let (low, high) = e.paired.interval.unzip();
-        let (accuracy, error) = e.shares();
-        vec![
-            words(&e.of),
-            words(&e.over),
-            number(e.epsilon),
-            number(e.paired.n),
-            number(e.paired.higher),
-            difference(Some(e.paired.difference), 2),
-            difference(low, 2),
-            difference(high, 2),
-            fixed(Some(e.paired.test.w), 1),
-            p(Some(e.paired.test.p)),
-            p(e.holm),
-            difference(Some(accuracy), 1),
-            difference(Some(error), 0),
-            fixed(Some(e.medians.0), 2),
-            fixed(Some(e.medians.1), 2),
-            difference(e.cliffs_delta, 2),
-            fixed(e.u, 1),
-            p(e.p_unpaired),
-        ]
-    };
-    table.rows = effects.map(row).collect();
-    table
+    let columns: [Column<Effect>; 18] = [
+        ("condition", "condition", |e| words(e.of)),
+        ("against", "", |e| words(e.over)),
+        ("epsilon", "ε", |e| number(e.epsilon)),
+        ("pairs", "pairs", |e| number(e.paired.n)),
+        ("higher", "higher in", |e| number(e.paired.higher)),
+        ("difference", "difference (points)", |e| {
+            difference(e.paired.difference, 2)
+        }),
+        ("difference_low_95", "95 % from", |e| {
+            difference(e.paired.interval.map(|i| i.0), 2)
+        }),
+        ("difference_high_95", "to", |e| {
+            difference(e.paired.interval.map(|i| i.1), 2)
+        }),
+        ("w", "W", |e| fixed(e.paired.test.w, 1)),
+        ("p", "p", |e| p(e.paired.test.p)),
+        ("p_holm", "p (Holm)", |e| p(e.holm)),
+        ("relative_percent", "of accuracy (%)", |e| {
+            difference(e.shares().0, 1)
+        }),
+        ("percent_of_remaining_error", "of the error (%)", |e| {
+            difference(e.shares().1, 0)
+        }),
+        ("median", "", |e| fixed(e.medians.0, 2)),
+        ("median_against", "", |e| fixed(e.medians.1, 2)),
+        ("cliffs_delta", "Cliff's δ", |e| {
+            difference(e.cliffs_delta, 2)
+        }),
+        ("u", "", |e| fixed(e.u, 1)),
+        ("p_unpaired", "p (unpaired)", |e| p(e.p_unpaired)),
+    ];
+    Table::new(&columns, effects)
 }

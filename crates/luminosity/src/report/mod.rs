@@ -61,7 +61,8 @@ pub struct Report {
     epochs: Vec<Row>,
     task: Task,
     samples: Samples,
-    effects: Vec<Effect>,
+    /// Every effect, including the effects that the terminal does not show.
+    pub effects: Vec<Effect>,
     verdicts: Vec<Verdict>,
     plots: Vec<Plot>,
     no_plots: Vec<String>,
@@ -83,7 +84,7 @@ impl Report {
     /// [`Error::NoRuns`] if no record can be used, [`Error::Figure`] if an image cannot be encoded.
     pub fn new(records: &[SweepRecord], expected: &[SweepRun]) -> Result<Self, Error> {
         let samples = Samples::new(records, expected);
-        if samples.is_empty() {
+        if samples.counts().0 == 0 {
             return Err(Error::NoRuns {
                 expected: expected.len(),
             });
@@ -91,12 +92,8 @@ impl Report {
         let task = Task::new(records);
         let effects = effect::effects(&samples);
         let (plots, no_plots) = plot::draw(&samples, &effects)?;
-        let mut sorted = records.to_vec();
-        sorted.sort_by_key(|r| {
-            let c = &r.run.config;
-            let place = (c.condition.index(), c.epsilon.to_bits(), c.lambda.to_bits());
-            (place, r.setting, c.seed)
-        });
+        let mut sorted: Vec<&SweepRecord> = records.iter().collect();
+        sorted.sort_by_key(|r| (sample::place(&r.run.config), r.setting, r.run.config.seed));
         Ok(Self {
             runs: runs::runs(&sorted)?,
             epochs: runs::epochs(&sorted)?,
@@ -130,11 +127,6 @@ impl Report {
             files::remove(&folder.join(stale))?;
         }
         Ok(files.iter().map(|file| folder.join(&file.0)).collect())
-    }
-
-    /// Every effect, including the effects that the terminal does not show.
-    pub fn effects(&self) -> &[Effect] {
-        &self.effects
     }
 
     /// A row for each epoch of each run, as CSV.
@@ -177,9 +169,8 @@ impl Report {
 
     /// The [results](Self::results), then each verdict.
     pub fn summary(&self) -> String {
-        let verdicts = self.verdicts.iter();
-        let lines = verdicts.map(|v| format!("\n{:<13} {}", v.ruling.words(), v.claim.text));
-        self.results() + &lines.collect::<String>()
+        let line = |v: &Verdict| format!("\n{:<13} {}", v.ruling.words(), v.claim.text);
+        self.results() + &self.verdicts.iter().map(line).collect::<String>()
     }
 
     /// The names and contents of all files.
@@ -209,7 +200,6 @@ impl Report {
     }
 
     fn main_effects(&self) -> impl Iterator<Item = &Effect> {
-        let main = |e: &&Effect| (e.of.as_str(), e.over.as_str()) == MAIN;
-        self.effects.iter().filter(main)
+        self.effects.iter().filter(|e| (e.of, e.over) == MAIN)
     }
 }

@@ -2,7 +2,8 @@
 
 use super::effect::{self, Effect, FEWEST, MAIN, REFERENCES, RESAMPLES};
 use super::plot::{self, BEST, Kind, Plot};
-use super::text::{self, epsilon, escape, signed};
+use super::sample::diverged;
+use super::text::{self, epsilon, escape};
 use super::verdict::{Ruling, Verdict};
 use super::{Report, TABLES, runs, statistics};
 
@@ -52,15 +53,11 @@ fn answer(report: &Report) -> String {
         )
     });
     let notes = unfinished.into_iter().chain(runs::pooled(&report.runs));
-    let main = report
-        .plots
-        .iter()
-        .filter(|plot| plot.spec.name == plot::MAIN);
     [
         paragraph("lead", &effect::answer(&effects)),
         notes.map(|note| paragraph("note", &note)).collect(),
         effect_list(&effects, report.samples.unit),
-        main.map(|plot| figure(report, plot)).collect(),
+        drawings(report, |name| name == plot::MAIN),
     ]
     .concat()
 }
@@ -72,9 +69,8 @@ fn effect_list(effects: &[&Effect], unit: &str) -> String {
     }
     let (of, over) = MAIN;
     let ends = |e: &Effect| {
-        e.paired
-            .interval
-            .unwrap_or((e.paired.difference, e.paired.difference))
+        let difference = e.paired.difference;
+        e.paired.interval.unwrap_or((difference, difference))
     };
     let low = effects.iter().fold(0.0, |low, e| ends(e).0.min(low));
     let high = effects.iter().fold(0.0, |high, e| ends(e).1.max(high));
@@ -83,11 +79,11 @@ fn effect_list(effects: &[&Effect], unit: &str) -> String {
     let items = effects.iter().map(|e| {
         let (from, to) = ends(e);
         format!(
-            "<li><b>{}</b> <strong>{} points</strong> <span>{}</span>\n\
+            "<li><b>{}</b> <strong>{}</strong> <span>{}</span>\n\
              <div class=\"bar\" aria-hidden=\"true\"><u style=\"left:{:.1}%\"></u>\
              <i style=\"left:{:.1}%;width:{:.1}%\"></i><s style=\"left:{:.1}%\"></s></div></li>\n",
             escape(&epsilon(e.epsilon)),
-            signed(e.paired.difference, 1),
+            e.paired.points(1),
             escape(&e.detail(unit)),
             place(0.0),
             place(from),
@@ -133,17 +129,14 @@ fn verdicts(report: &Report) -> String {
     );
     let is_run = |v: &&Verdict| v.ruling != Ruling::NotRun;
     let (run, not_run): (Vec<_>, Vec<_>) = report.verdicts.iter().partition(is_run);
-    let not_run = match not_run.is_empty() {
-        true => String::new(),
-        false => {
-            let lines = not_run.iter().map(|v| {
-                let claim = v.claim;
-                format!("{} ({})", escape(claim.text), escape(claim.figure))
-            });
-            paragraph("", "Not run:") + &list(lines)
-        }
-    };
-    paragraph("", &introduction) + &run.into_iter().map(verdict).collect::<String>() + &not_run
+    let name = |v: &Verdict| format!("{} ({})", v.claim.text, v.claim.figure);
+    let not_run: Vec<String> = not_run.into_iter().map(name).collect();
+    [
+        paragraph("", &introduction),
+        run.into_iter().map(verdict).collect(),
+        remainder(["<p>Not run:</p>\n", ""], &not_run),
+    ]
+    .concat()
 }
 
 fn verdict(v: &Verdict) -> String {
@@ -152,7 +145,7 @@ fn verdict(v: &Verdict) -> String {
         Ruling::Differs => "differs",
         _ => "open",
     };
-    let ours: Vec<String> = v.ours.iter().map(|part| escape(part)).collect();
+    let ours: Vec<_> = v.ours.iter().map(|part| escape(part)).collect();
     format!(
         "<article class=\"{class}\">\n<h3><span class=\"ruling\">{}</span> {}</h3>\n<dl>\n\
          <dt>Published</dt><dd>{} ({})</dd>\n<dt>Here</dt><dd>{}</dd>\n<dt>Decided by</dt><dd>{}</dd>\n</dl>\n</article>\n",
@@ -166,17 +159,14 @@ fn verdict(v: &Verdict) -> String {
 }
 
 fn figures(report: &Report) -> String {
-    let others = report
-        .plots
-        .iter()
-        .filter(|plot| plot.spec.name != plot::MAIN);
-    let missing = match report.no_plots.is_empty() {
-        true => String::new(),
-        false => {
-            paragraph("", "Not drawn:") + &list(report.no_plots.iter().map(|line| escape(line)))
-        }
-    };
-    others.map(|plot| figure(report, plot)).collect::<String>() + &missing
+    let missing = remainder(["<p>Not drawn:</p>\n", ""], &report.no_plots);
+    drawings(report, |name| name != plot::MAIN) + &missing
+}
+
+/// The figures whose name is in a part of the page.
+fn drawings(report: &Report, part: fn(&str) -> bool) -> String {
+    let own = report.plots.iter().filter(|plot| part(plot.spec.name));
+    own.map(|plot| figure(report, plot)).collect()
 }
 
 fn figure(report: &Report, plot: &Plot) -> String {
@@ -198,10 +188,9 @@ fn figure(report: &Report, plot: &Plot) -> String {
             report.samples.chance_in_short()
         ),
     };
-    let main = if plot.spec.name == plot::MAIN {
-        " data-main=\"figure\""
-    } else {
-        ""
+    let main = match plot.spec.name {
+        plot::MAIN => " data-main=\"figure\"",
+        _ => "",
     };
     format!(
         "<figure id=\"{name}\"{main}>\n<h3>{title}</h3>\n<div class=\"drawing\" role=\"img\" aria-label=\"{title}\">\n\
@@ -214,12 +203,10 @@ fn figure(report: &Report, plot: &Plot) -> String {
 fn statistics(report: &Report) -> String {
     let tables = REFERENCES.iter().map(|reference| {
         let table = effect::table(report.effects.iter().filter(|e| e.over == *reference));
+        let heading = format!("<h3>Against {reference} at the same ε</h3>\n");
         match table.rows.is_empty() {
             true => String::new(),
-            false => format!(
-                "<h3>Against {reference} at the same ε</h3>\n{}",
-                table.html()
-            ),
+            false => heading + &table.html(),
         }
     });
     format!(
@@ -239,12 +226,7 @@ fn statistics(report: &Report) -> String {
 fn run(report: &Report) -> String {
     let samples = &report.samples;
     let (finished, expected) = samples.counts();
-    let diverged: usize = samples
-        .cells
-        .iter()
-        .flat_map(|c| &c.units)
-        .map(|u| u.diverged)
-        .sum();
+    let diverged: usize = samples.cells.iter().map(|c| diverged(&c.units)).sum();
     let left_out = match samples.unusable {
         0 => String::new(),
         n => format!(
@@ -264,17 +246,12 @@ fn run(report: &Report) -> String {
         format!("<dt>{}</dt><dd>{}</dd>\n", escape(name), escape(&what))
     };
     let missing: Vec<String> = samples.missing().collect();
-    let missing = match missing.is_empty() {
-        true => String::new(),
-        false => format!(
-            "<details>\n<summary>Missing</summary>\n{}</details>\n",
-            list(missing.iter().map(|line| escape(line)))
-        ),
-    };
+    let details = ["<details>\n<summary>Missing</summary>\n", "</details>\n"];
     format!(
-        "<dl>\n{}</dl>\n<h3>Conditions</h3>\n<dl>\n{}</dl>\n{missing}",
+        "<dl>\n{}</dl>\n<h3>Conditions</h3>\n<dl>\n{}</dl>\n{}",
         facts.map(line).collect::<String>(),
-        conditions.map(line).collect::<String>()
+        conditions.map(line).collect::<String>(),
+        remainder(details, &missing)
     )
 }
 
@@ -310,13 +287,14 @@ fn protocol(report: &Report) -> String {
             "The {BEST} best of an ε are chosen on the test accuracy, as in the paper, which makes them optimistic."
         ),
     ];
-    list(lines.iter().map(|line| escape(line)))
+    list(&lines)
 }
 
 fn files(report: &Report) -> String {
     let there = |name: &str| name != "verdicts.csv" || !report.verdicts.is_empty();
     let tables = TABLES.iter().filter(|(name, _)| there(name));
-    list(tables.map(|(name, what)| format!("<a href=\"{name}\">{name}</a>: {what}")))
+    let links = tables.map(|(name, what)| format!("<a href=\"{name}\">{name}</a>: {what}"));
+    items(links)
 }
 
 fn paragraph(class: &str, text: &str) -> String {
@@ -326,8 +304,21 @@ fn paragraph(class: &str, text: &str) -> String {
     }
 }
 
+/// A list of lines of text between two pieces of HTML; nothing without lines.
+fn remainder([before, after]: [&str; 2], lines: &[String]) -> String {
+    match lines {
+        [] => String::new(),
+        lines => [before, &list(lines), after].concat(),
+    }
+}
+
+/// A list of lines of text.
+fn list(lines: &[String]) -> String {
+    items(lines.iter().map(|line| escape(line)))
+}
+
 /// A list of items that are HTML already.
-fn list(items: impl Iterator<Item = String>) -> String {
+fn items(items: impl Iterator<Item = String>) -> String {
     let items = items.map(|item| format!("<li>{item}</li>\n"));
     format!("<ul>\n{}</ul>\n", items.collect::<String>())
 }

@@ -33,6 +33,8 @@ const RESULTS: [&str; 7] = [
     "timing",
     "train_loss",
 ];
+/// The result that describes the run: its processor.
+const MACHINE: &str = "timing.machine";
 /// The largest number of values of a field that are listed.
 const LISTED: usize = 12;
 
@@ -41,7 +43,7 @@ const LISTED: usize = 12;
 /// # Errors
 ///
 /// If a record cannot be encoded.
-pub fn runs(records: &[SweepRecord]) -> Result<Vec<Row>, Error> {
+pub fn runs(records: &[&SweepRecord]) -> Result<Vec<Row>, Error> {
     records.iter().map(row).collect()
 }
 
@@ -50,7 +52,7 @@ pub fn runs(records: &[SweepRecord]) -> Result<Vec<Row>, Error> {
 /// # Errors
 ///
 /// Like [`runs`].
-pub fn epochs(records: &[SweepRecord]) -> Result<Vec<Row>, Error> {
+pub fn epochs(records: &[&SweepRecord]) -> Result<Vec<Row>, Error> {
     let of_a_list = |name: &str| name.split('.').any(|part| part.parse::<usize>().is_ok());
     let mut rows = Vec::new();
     for record in records {
@@ -68,55 +70,52 @@ pub fn epochs(records: &[SweepRecord]) -> Result<Vec<Row>, Error> {
 
 /// A description of the runs: the name and the values of every field that is not a result.
 pub fn facts(rows: &[Row]) -> Vec<(&str, String)> {
-    let names: BTreeSet<&String> = rows.iter().flat_map(Row::keys).collect();
-    let is_fact = |name: &&String| {
+    let is_fact = |name: &&str| {
         let whole = name.split('.').next().unwrap_or_default();
-        name.as_str() == MACHINE || !RESULTS.contains(&whole)
+        *name == MACHINE || !RESULTS.contains(&whole)
     };
-    let fact = |name: &String| {
-        let values = values(rows, name);
-        match values.len() {
-            0..=LISTED => values.join(", "),
-            n => format!("{n} different ones"),
-        }
+    let fact = |name| match values(rows, name) {
+        values if values.len() <= LISTED => (name, values.join(", ")),
+        values => (name, format!("{} different ones", values.len())),
     };
-    let facts = names.into_iter().filter(is_fact);
-    let facts = facts.map(|name| (name.as_str(), fact(name)));
+    let facts = names(rows).into_iter().filter(is_fact).map(fact);
     facts.filter(|(_, value)| !value.is_empty()).collect()
 }
 
-/// The field for the processor of a run.
-const MACHINE: &str = "timing.machine";
-
 /// Warnings if the runs were made on different devices or processors, or by different versions.
 pub fn pooled(rows: &[Row]) -> Vec<String> {
-    let (devices, machines) = (values(rows, "device"), values(rows, MACHINE));
-    let places = (devices.len() > 1 || machines.len() > 1).then(|| {
-        format!(
-            "These runs were made on different devices or processors, which round differently: {}.",
-            [devices, machines].concat().join("; ")
-        )
-    });
-    let versions = values(rows, "version");
-    let versions = (versions.len() > 1).then(|| {
-        format!(
-            "These runs were made by different versions of the program, whose numbers are the same bits: {}.",
-            versions.join("; ")
-        )
-    });
-    places.into_iter().chain(versions).collect()
+    let warning = |how: &str, fields: &[&str]| {
+        let fields: Vec<_> = fields.iter().map(|name| values(rows, name)).collect();
+        let differ = fields.iter().any(|values| values.len() > 1);
+        differ.then(|| {
+            format!(
+                "These runs were made {how}: {}.",
+                fields.concat().join("; ")
+            )
+        })
+    };
+    let places = "on different devices or processors, which round differently";
+    let versions = "by different versions of the program, whose numbers are the same bits";
+    let warnings = [
+        warning(places, &["device", MACHINE]),
+        warning(versions, &["version"]),
+    ];
+    warnings.into_iter().flatten().collect()
+}
+
+/// The names of all fields.
+fn names(rows: &[Row]) -> BTreeSet<&str> {
+    rows.iter()
+        .flat_map(Row::keys)
+        .map(String::as_str)
+        .collect()
 }
 
 /// The distinct values of a field.
 fn values<'a>(rows: &'a [Row], name: &str) -> Vec<&'a str> {
-    let values: BTreeSet<&str> = rows
-        .iter()
-        .filter_map(|row| Some(row.get(name)?.as_str()))
-        .collect();
-    values
-        .into_iter()
-        .filter(|value| !value.is_empty())
-        .collect()
+    let values = rows.iter().filter_map(|row| Some(row.get(name)?.as_str()));
+    let distinct: BTreeSet<&str> = values.filter(|value| !value.is_empty()).collect();
+    distinct.into_iter().collect()
 }
 
 /// The rows as CSV with all columns; a row without a value has an empty cell.
@@ -125,11 +124,7 @@ fn values<'a>(rows: &'a [Row], name: &str) -> Vec<&'a str> {
 ///
 /// If the table cannot be encoded; the error names the file `name`.
 pub fn table(rows: &[Row], name: &str) -> Result<Vec<u8>, Error> {
-    let names: BTreeSet<&str> = rows
-        .iter()
-        .flat_map(Row::keys)
-        .map(String::as_str)
-        .collect();
+    let names = names(rows);
     let leading = LEADING.into_iter().filter(|name| names.contains(name));
     let others = names.iter().copied().filter(|name| !LEADING.contains(name));
     let columns: Vec<&str> = leading.chain(others).collect();
@@ -156,16 +151,19 @@ fn flatten(value: &Value, name: String, row: &mut Row) {
         true => key.to_owned(),
         false => format!("{name}.{key}"),
     };
-    match value {
-        Value::Object(object) => object
-            .iter()
-            .for_each(|(key, v)| flatten(v, below(key), row)),
+    let text = match value {
+        Value::Object(object) => {
+            return object
+                .iter()
+                .for_each(|(key, v)| flatten(v, below(key), row));
+        }
         Value::Array(values) => {
             let values = values.iter().enumerate();
-            values.for_each(|(i, v)| flatten(v, below(&i.to_string()), row));
+            return values.for_each(|(i, v)| flatten(v, below(&i.to_string()), row));
         }
-        Value::Null => drop(row.insert(name, String::new())),
-        Value::String(text) => drop(row.insert(name, text.clone())),
-        other => drop(row.insert(name, other.to_string())),
-    }
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    row.insert(name, text);
 }

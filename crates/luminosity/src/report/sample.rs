@@ -1,11 +1,11 @@
 //! Records as samples: one value for each unit, by condition, ε and λ.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ei_norm::metric::Moments;
 
 use super::text;
-use crate::record::{Outcome, RunRecord, SweepRecord};
+use crate::record::{Epoch, Outcome, RunRecord, SweepRecord};
 use crate::stats::mean;
 use crate::sweep::SweepRun;
 use crate::{Condition, RunConfig};
@@ -35,8 +35,8 @@ pub struct Unit {
 /// A condition at one ε and λ.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cell {
-    /// The name of the condition.
-    pub condition: String,
+    /// The condition.
+    pub condition: Condition,
     /// The range of luminosity.
     pub epsilon: f64,
     /// The weight of the local losses.
@@ -68,74 +68,42 @@ pub struct Samples {
     pub cells: Vec<Cell>,
 }
 
+/// A run: its setting, its configuration and, if it is finished, its record.
+type Job<'a> = (usize, &'a RunConfig, Option<&'a RunRecord>);
+
 impl Samples {
     /// Groups the records into samples; `expected` lists all requested runs.
     pub fn new(records: &[SweepRecord], expected: &[SweepRun]) -> Self {
         let (records, unusable): (Vec<_>, Vec<_>) = records.iter().partition(|r| usable(r));
-        let made = records.iter().map(|r| (r.setting, &r.run.config));
-        let asked = expected.iter().map(|run| (run.setting, &run.config));
-        let jobs: Vec<(usize, &RunConfig)> = made.chain(asked).collect();
-        let mut conditions: Vec<Condition> = Vec::new();
-        for (_, config) in &jobs {
-            if !conditions.contains(&config.condition) {
-                conditions.push(config.condition);
-            }
+        let made = records.iter();
+        let made = made.map(|r| (r.setting, &r.run.config, Some(&r.run)));
+        let asked = expected.iter().map(|run| (run.setting, &run.config, None));
+        let jobs: Vec<Job> = made.chain(asked).collect();
+        let mut settings = BTreeMap::new();
+        let by_seed = jobs.iter().all(|(setting, config, _)| {
+            let (condition, epsilon, _) = place(config);
+            settings.entry((condition, epsilon)).or_insert(setting) == &setting
+        });
+        let mut places = BTreeMap::<_, Vec<Job>>::new();
+        for job in &jobs {
+            places.entry(place(job.1)).or_default().push(*job);
         }
-        conditions.sort_by_key(|c| c.index());
-        let lambdas = ascending(jobs.iter().map(|(_, c)| c.lambda));
-        let often = |l: &f64| jobs.iter().filter(|(_, c)| c.lambda == *l).count();
+        let cells = places.values().map(|jobs| Cell::new(jobs, by_seed));
+        let cells: Vec<Cell> = cells.collect();
+        let mut conditions: Vec<Condition> = cells.iter().map(|cell| cell.condition).collect();
+        conditions.dedup();
+
+        let often = |l: &f64| jobs.iter().filter(|(_, c, _)| c.lambda == *l).count();
         // Of equally frequent λ, the main λ of the request, which its first run has; otherwise the smallest.
         let main = expected.first().map(|run| run.config.lambda);
         let order = |l: &f64| (often(l), Some(*l) == main);
-        let lambda = lambdas.iter().rev().copied().max_by_key(order);
-
-        let mut settings = BTreeMap::<(String, u64), BTreeSet<usize>>::new();
-        for (setting, c) in &jobs {
-            let place = (c.condition.to_string(), c.epsilon.to_bits());
-            settings.entry(place).or_default().insert(*setting);
-        }
-        let by_seed = settings.values().all(|settings| settings.len() == 1);
-
-        let epsilons = ascending(jobs.iter().map(|(_, c)| c.epsilon));
-        let mut cells = Vec::new();
-        for condition in &conditions {
-            for (&epsilon, &lambda) in epsilons
-                .iter()
-                .flat_map(|e| lambdas.iter().map(move |l| (e, l)))
-            {
-                let here = |c: &RunConfig| {
-                    (&c.condition, c.epsilon, c.lambda) == (condition, epsilon, lambda)
-                };
-                let mut units = BTreeMap::<u64, Vec<&RunRecord>>::new();
-                for record in records.iter().filter(|r| here(&r.run.config)) {
-                    let id = match by_seed {
-                        true => record.run.config.seed,
-                        false => record.setting as u64,
-                    };
-                    units.entry(id).or_default().push(&record.run);
-                }
-                let finished = units.values().map(Vec::len).sum();
-                let asked = expected.iter().filter(|run| here(&run.config)).count();
-                if finished + asked > 0 {
-                    let units = units.into_iter();
-                    cells.push(Cell {
-                        condition: condition.to_string(),
-                        epsilon,
-                        lambda,
-                        finished,
-                        expected: asked.max(finished),
-                        units: units.map(|(id, runs)| Unit::new(id, runs)).collect(),
-                    });
-                }
-            }
-        }
+        let first = records.first();
+        let lambdas = ascending(cells.iter().map(|cell| cell.lambda));
         Self {
             conditions,
-            epsilons,
-            lambda: lambda.unwrap_or(0.0),
-            chance: records
-                .first()
-                .map_or(0.0, |r| 100.0 / r.run.classes as f64),
+            epsilons: ascending(cells.iter().map(|cell| cell.epsilon)),
+            lambda: lambdas.into_iter().rev().max_by_key(order).unwrap_or(0.0),
+            chance: first.map_or(0.0, |r| 100.0 / r.run.classes as f64),
             unit: if by_seed { "seed" } else { "setting" },
             unusable: unusable.len(),
             cells,
@@ -147,11 +115,6 @@ impl Samples {
         (10.0 * self.chance).round() / 10.0
     }
 
-    /// Whether there are no units.
-    pub fn is_empty(&self) -> bool {
-        self.cells.iter().all(|cell| cell.units.is_empty())
-    }
-
     /// The sample of a condition at the main λ.
     pub fn of(&self, condition: &str, epsilon: f64) -> &[Unit] {
         self.at(condition, epsilon, self.lambda)
@@ -160,11 +123,9 @@ impl Samples {
     /// The sample of a condition at any λ.
     pub fn at(&self, condition: &str, epsilon: f64, lambda: f64) -> &[Unit] {
         let place = (condition, epsilon, lambda);
-        let own = |c: &&Cell| (c.condition.as_str(), c.epsilon, c.lambda) == place;
-        self.cells
-            .iter()
-            .find(own)
-            .map_or(&[], |c| c.units.as_slice())
+        let mut cells = self.cells.iter();
+        let own = cells.find(|c| (c.condition.name(), c.epsilon, c.lambda) == place);
+        own.map_or(&[], |cell| cell.units.as_slice())
     }
 
     /// The sample of a condition at the largest ε.
@@ -183,7 +144,8 @@ impl Samples {
 
     /// The λ of a condition, ascending.
     pub fn lambdas(&self, condition: &str) -> Vec<f64> {
-        let own = self.cells.iter().filter(|c| c.condition == condition);
+        let own = self.cells.iter();
+        let own = own.filter(|c| c.condition.name() == condition);
         ascending(own.map(|c| c.lambda))
     }
 
@@ -195,7 +157,7 @@ impl Samples {
 
     /// A line for each condition, ε and λ with missing runs.
     pub fn missing(&self) -> impl Iterator<Item = String> {
-        let incomplete = self.cells.iter().filter(|c| c.finished < c.expected);
+        let incomplete = self.cells.iter().filter(|c| c.missing() > 0);
         incomplete.map(|c| {
             let runs = text::count(c.expected, "run");
             let place = format!("{} at ε = {}, λ = {}", c.condition, c.epsilon, c.lambda);
@@ -204,35 +166,66 @@ impl Samples {
     }
 }
 
+impl Cell {
+    /// The sample of runs of one condition, ε and λ.
+    fn new(jobs: &[Job], by_seed: bool) -> Self {
+        let config = jobs[0].1;
+        let mut units = BTreeMap::<u64, Vec<&RunRecord>>::new();
+        for (setting, config, run) in jobs {
+            let id = if by_seed {
+                config.seed
+            } else {
+                *setting as u64
+            };
+            run.iter()
+                .for_each(|run| units.entry(id).or_default().push(run));
+        }
+        let finished = units.values().map(Vec::len).sum();
+        Self {
+            condition: config.condition,
+            epsilon: config.epsilon + 0.0,
+            lambda: config.lambda + 0.0,
+            finished,
+            expected: finished.max(jobs.len() - finished),
+            units: units
+                .into_iter()
+                .map(|(id, runs)| Unit::new(id, runs))
+                .collect(),
+        }
+    }
+
+    /// The number of runs that are not finished.
+    pub fn missing(&self) -> usize {
+        self.expected - self.finished
+    }
+}
+
 impl Unit {
     fn new(id: u64, mut runs: Vec<&RunRecord>) -> Self {
         runs.sort_by_key(|run| run.config.seed);
         let accuracies: Vec<f64> = runs.iter().map(|run| run.test_accuracy).collect();
         let accuracy = mean(&accuracies).unwrap_or(f64::NAN);
-        let aligned = || runs.iter().filter_map(|run| run.alignment.as_ref());
-        let moments = runs.iter().filter_map(|run| run.moments.as_deref());
-        let layer = |values: Vec<Moments>| Moments {
-            mean: known(values.iter().map(|m| m.mean)).unwrap_or(f64::NAN),
-            variance: known(values.iter().map(|m| m.variance)).unwrap_or(f64::NAN),
+        let diverged = runs.iter().filter(|run| run.outcome == Outcome::Diverged);
+        let aligned = runs.iter().filter_map(|run| run.alignment.as_ref());
+        let moments = runs.iter().filter_map(|run| run.moments.as_ref());
+        let lambdas = runs.iter().filter_map(|run| run.lambda_max.as_ref());
+        let histories = runs.iter().map(|run| &run.history);
+        let percents = |epoch: Vec<&Epoch>| {
+            let percents = epoch.iter().map(|epoch| 100.0 * epoch.test_accuracy);
+            known(percents).unwrap_or(f64::NAN)
         };
-        let lambdas = runs.iter().filter_map(|run| run.lambda_max.as_deref());
-        let curves = runs
-            .iter()
-            .map(|run| run.history.iter().map(|e| 100.0 * e.test_accuracy));
         Self {
             id,
             percent: (1e10 * accuracy).round() / 1e8,
-            diverged: runs
-                .iter()
-                .filter(|run| run.outcome == Outcome::Diverged)
-                .count(),
-            output: known(aligned().filter_map(|a| a.mean.output)),
-            gradient: known(aligned().filter_map(|a| a.mean.gradient)),
-            moments: columns(moments.map(|m| m.iter().copied()), layer),
-            lambda_max: columns(lambdas.map(|l| l.iter().copied()), |values| {
-                known(values.into_iter().flatten())
+            diverged: diverged.count(),
+            output: known(aligned.clone().filter_map(|a| a.mean.output)),
+            gradient: known(aligned.filter_map(|a| a.mean.gradient)),
+            moments: columns(moments, |layer| Moments {
+                mean: known(layer.iter().map(|m| m.mean)).unwrap_or(f64::NAN),
+                variance: known(layer.iter().map(|m| m.variance)).unwrap_or(f64::NAN),
             }),
-            curve: columns(curves, |values| mean(&values).unwrap_or(f64::NAN)),
+            lambda_max: columns(lambdas, |layer| known(layer.into_iter().copied().flatten())),
+            curve: columns(histories, percents),
         }
     }
 }
@@ -242,6 +235,18 @@ pub fn percents(units: &[Unit]) -> Vec<f64> {
     units.iter().map(|unit| unit.percent).collect()
 }
 
+/// The number of runs of these units that diverged.
+pub fn diverged(units: &[Unit]) -> usize {
+    units.iter().map(|unit| unit.diverged).sum()
+}
+
+/// The order of runs: by condition, ε and λ. The bits of numbers from 0 are in the order of the numbers; adding 0
+/// makes one value of both zeros.
+pub fn place(config: &RunConfig) -> (usize, u64, u64) {
+    let [epsilon, lambda] = [config.epsilon, config.lambda].map(|v| (v + 0.0).to_bits());
+    (config.condition.index(), epsilon, lambda)
+}
+
 fn usable(record: &SweepRecord) -> bool {
     let config = &record.run.config;
     let unit = 0.0..=1.0;
@@ -249,9 +254,9 @@ fn usable(record: &SweepRecord) -> bool {
     in_range && config.lambda.is_finite() && config.lambda >= 0.0
 }
 
-/// The distinct values, ascending; both zeros are the same value.
+/// The distinct values, ascending.
 fn ascending(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut values: Vec<f64> = values.map(|v| v + 0.0).collect();
+    let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values.dedup();
     values
@@ -265,18 +270,12 @@ fn known(values: impl Iterator<Item = f64>) -> Option<f64> {
 
 /// Combines the columns of several lists, each into one value; the longest list determines the number of
 /// columns.
-fn columns<T, U>(
-    lists: impl Iterator<Item = impl Iterator<Item = T>>,
-    one: impl Fn(Vec<T>) -> U,
+fn columns<'a, T: 'a, U>(
+    lists: impl Iterator<Item = &'a Vec<T>> + Clone,
+    one: impl Fn(Vec<&'a T>) -> U,
 ) -> Vec<U> {
-    let mut columns: Vec<Vec<T>> = Vec::new();
-    for list in lists {
-        for (i, value) in list.enumerate() {
-            match columns.get_mut(i) {
-                Some(column) => column.push(value),
-                None => columns.push(vec![value]),
-            }
-        }
-    }
-    columns.into_iter().map(one).collect()
+    let column = |i| lists.clone().filter_map(|list| list.get(i)).collect();
+    let columns = (0..).map(column);
+    let columns = columns.take_while(|column: &Vec<&T>| !column.is_empty());
+    columns.map(one).collect()
 }

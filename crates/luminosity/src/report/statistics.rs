@@ -1,50 +1,46 @@
 //! Descriptive statistics of the samples of every condition and luminosity.
 
 use super::effect::interval;
-use super::sample::{Cell as Place, Samples, percents};
-use super::table::{Cell, Table, fixed, number, words};
+use super::sample::{Cell, Samples, diverged, percents};
+use super::table::{Column, Table, fixed, number, words};
 use super::text;
 use crate::stats::{mean, quartiles, sample_sd};
 
-/// The table of the samples at the main λ, for programs and for readers.
-pub fn table(samples: &Samples) -> Table {
-    let mut table = Table::new(&[
-        ("condition", "condition"),
-        ("epsilon", "ε"),
-        ("n", "n"),
-        ("missing", "missing"),
-        ("diverged", "diverged"),
-        ("median", "median (%)"),
-        ("median_low_95", "95 % from"),
-        ("median_high_95", "to"),
-        ("lower_quartile", "quartiles"),
-        ("upper_quartile", ""),
-        ("mean", "mean (%)"),
-        ("sd", "± sd"),
-    ]);
-    let main = samples.cells.iter().filter(|c| c.lambda == samples.lambda);
-    table.rows = main.map(row).collect();
-    table
+/// The accuracies of a cell, in percent, with their quartiles and the interval of their median.
+struct Row<'a> {
+    cell: &'a Cell,
+    percents: Vec<f64>,
+    quartiles: [Option<f64>; 3],
+    interval: [Option<f64>; 2],
 }
 
-fn row(place: &Place) -> Vec<Cell> {
-    let percents = percents(&place.units);
-    let quartiles = quartiles(&percents);
-    let (low, high) = interval(&percents).unzip();
-    vec![
-        words(&place.condition),
-        number(place.epsilon),
-        number(place.units.len()),
-        number(place.expected - place.finished),
-        number(place.units.iter().map(|unit| unit.diverged).sum::<usize>()),
-        fixed(quartiles.map(|q| q.median), 2),
-        fixed(low, 2),
-        fixed(high, 2),
-        fixed(quartiles.map(|q| q.lower), 2),
-        fixed(quartiles.map(|q| q.upper), 2),
-        fixed(mean(&percents), 2),
-        fixed(sample_sd(&percents), 2),
-    ]
+/// The table of the samples at the main λ, for programs and for readers.
+pub fn table(samples: &Samples) -> Table {
+    let main = samples.cells.iter().filter(|c| c.lambda == samples.lambda);
+    let rows = main.map(|cell| {
+        let percents = percents(&cell.units);
+        Row {
+            cell,
+            quartiles: quartiles(&percents).map_or([None; 3], |q| q.map(Some)),
+            interval: interval(&percents).map_or([None; 2], |(low, high)| [Some(low), Some(high)]),
+            percents,
+        }
+    });
+    let columns: [Column<Row>; 12] = [
+        ("condition", "condition", |r| words(r.cell.condition.name())),
+        ("epsilon", "ε", |r| number(r.cell.epsilon)),
+        ("n", "n", |r| number(r.percents.len())),
+        ("missing", "missing", |r| number(r.cell.missing())),
+        ("diverged", "diverged", |r| number(diverged(&r.cell.units))),
+        ("median", "median (%)", |r| fixed(r.quartiles[1], 2)),
+        ("median_low_95", "95 % from", |r| fixed(r.interval[0], 2)),
+        ("median_high_95", "to", |r| fixed(r.interval[1], 2)),
+        ("lower_quartile", "quartiles", |r| fixed(r.quartiles[0], 2)),
+        ("upper_quartile", "", |r| fixed(r.quartiles[2], 2)),
+        ("mean", "mean (%)", |r| fixed(mean(&r.percents), 2)),
+        ("sd", "± sd", |r| fixed(sample_sd(&r.percents), 2)),
+    ];
+    Table::new(&columns, rows)
 }
 
 /// The mean accuracies ± standard deviations for a terminal, one line for each condition; with a single ε
@@ -67,18 +63,15 @@ pub fn lines(samples: &Samples) -> Vec<String> {
         for epsilon in &samples.epsilons {
             let units = samples.of(name, *epsilon);
             let percents = percents(units);
-            cells.push(match sample_sd(&percents) {
-                Some(sd) => format!("{} ± {sd:.2}", text::fixed(mean(&percents), 2)),
-                None => text::fixed(mean(&percents), 2),
-            });
+            let deviation = sample_sd(&percents).map(|sd| format!(" ± {sd:.2}"));
+            cells.push(text::fixed(mean(&percents), 2) + &deviation.unwrap_or_default());
             if single && !percents.is_empty() {
                 let lowest = percents.iter().copied().fold(f64::INFINITY, f64::min);
                 let highest = percents.iter().copied().fold(0.0, f64::max);
-                let diverged: usize = units.iter().map(|unit| unit.diverged).sum();
                 cells.push(format!("{lowest:.2} to {highest:.2}"));
                 cells.push(percents.len().to_string());
-                if diverged > 0 {
-                    note = format!("  ({diverged} diverged)");
+                if diverged(units) > 0 {
+                    note = format!("  ({} diverged)", diverged(units));
                 }
             }
         }

@@ -1,14 +1,18 @@
 //! A table, with all digits in CSV files and with few on the page.
 
+use std::borrow::Borrow;
+
 use super::text::{self, escape};
 use crate::Error;
+
+/// A column of a table of `T`: its names for programs and for readers, and the cell of a row. A column without the
+/// second name is not shown to readers.
+pub type Column<T> = (&'static str, &'static str, fn(&T) -> Cell);
 
 /// A table for programs and for readers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
-    /// Two names for each column: for programs and for readers; a column without the second name is not shown
-    /// to readers.
-    pub columns: Vec<(&'static str, &'static str)>,
+    names: Vec<[&'static str; 2]>,
     /// The rows.
     pub rows: Vec<Vec<Cell>>,
 }
@@ -38,17 +42,20 @@ pub fn number(v: impl ToString) -> Cell {
 }
 
 /// A number that is rounded for readers.
-pub fn fixed(v: Option<f64>, digits: usize) -> Cell {
+pub fn fixed(v: impl Into<Option<f64>>, digits: usize) -> Cell {
+    let v = v.into();
     value(text::exact(v), text::fixed(v, digits))
 }
 
 /// A difference.
-pub fn difference(v: Option<f64>, digits: usize) -> Cell {
+pub fn difference(v: impl Into<Option<f64>>, digits: usize) -> Cell {
+    let v = v.into();
     value(text::exact(v), text::signed(v.unwrap_or(f64::NAN), digits))
 }
 
 /// A p-value.
-pub fn p(v: Option<f64>) -> Cell {
+pub fn p(v: impl Into<Option<f64>>) -> Cell {
+    let v = v.into();
     value(text::exact(v), text::p_value(v))
 }
 
@@ -61,11 +68,12 @@ fn value(exact: String, short: String) -> Cell {
 }
 
 impl Table {
-    /// An empty table.
-    pub fn new(columns: &[(&'static str, &'static str)]) -> Self {
+    /// The table with a row for each value.
+    pub fn new<T>(columns: &[Column<T>], values: impl Iterator<Item = impl Borrow<T>>) -> Self {
+        let row = |value: &T| columns.iter().map(|(.., cell)| cell(value)).collect();
         Self {
-            columns: columns.to_vec(),
-            rows: Vec::new(),
+            names: columns.iter().map(|c| [c.0, c.1]).collect(),
+            rows: values.map(|value| row(value.borrow())).collect(),
         }
     }
 
@@ -75,7 +83,7 @@ impl Table {
     ///
     /// If the table cannot be encoded; the error names the file `name`.
     pub fn csv(&self, name: &str) -> Result<Vec<u8>, Error> {
-        let header = self.columns.iter().map(|column| column.0).collect();
+        let header = self.names.iter().map(|[name, _]| *name).collect();
         let rows = self.rows.iter();
         let rows = rows.map(|row| row.iter().map(|cell| cell.exact.as_str()).collect());
         csv(name, std::iter::once(header).chain(rows))
@@ -83,29 +91,27 @@ impl Table {
 
     /// The table as HTML, in a scrollable box. The first cell of a row is its heading.
     pub fn html(&self) -> String {
-        let line = |cells: Vec<(&str, &str)>, heading: bool| -> String {
-            let shown = cells.into_iter().zip(&self.columns).enumerate();
-            let shown = shown.filter(|(_, (_, column))| !column.1.is_empty());
-            let cells = shown.map(|(i, ((class, text), _))| {
-                let (tag, scope) = match (heading, i) {
-                    (true, _) => ("th", " scope=\"col\""),
-                    (false, 0) => ("th", " scope=\"row\""),
-                    _ => ("td", ""),
-                };
-                format!("<{tag}{scope}{class}>{}</{tag}>", escape(text))
-            });
-            format!("<tr>{}</tr>", cells.collect::<String>())
-        };
         let class = |cell: &Cell| if cell.words { " class=\"text\"" } else { "" };
-        let classes = self.rows.first().into_iter().flatten().map(class);
-        let head = classes.zip(self.columns.iter().map(|column| column.1));
+        let line = |cell: &dyn Fn(usize) -> String| {
+            let shown = (0..self.names.len()).filter(|i| !self.names[*i][1].is_empty());
+            format!("<tr>{}</tr>", shown.map(cell).collect::<String>())
+        };
+        let head = line(&|i| {
+            let class = self.rows.first().map_or("", |row| class(&row[i]));
+            format!("<th scope=\"col\"{class}>{}</th>", escape(self.names[i][1]))
+        });
         let rows = self.rows.iter().map(|row| {
-            let cells = row.iter().map(|cell| (class(cell), cell.short.as_str()));
-            line(cells.collect(), false) + "\n"
+            let cells = line(&|i| {
+                let (class, text) = (class(&row[i]), escape(&row[i].short));
+                match i {
+                    0 => format!("<th scope=\"row\"{class}>{text}</th>"),
+                    _ => format!("<td{class}>{text}</td>"),
+                }
+            });
+            cells + "\n"
         });
         format!(
-            "<div class=\"wide\"><table>\n<thead>{}</thead>\n<tbody>\n{}</tbody>\n</table></div>\n",
-            line(head.collect(), true),
+            "<div class=\"wide\"><table>\n<thead>{head}</thead>\n<tbody>\n{}</tbody>\n</table></div>\n",
             rows.collect::<String>()
         )
     }

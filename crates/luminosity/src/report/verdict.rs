@@ -1,10 +1,12 @@
 //! The results compared with the claims.
 
-use super::claim::{ALIKE_POINTS, CLAIMS, Claim, FEWEST_TO_DESCRIBE, Rule, Where};
-use super::effect::{Effect, Paired};
+use std::collections::BTreeMap;
+
+use super::claim::{ALIKE_POINTS, CLAIMS, Claim, FEWEST_TO_DESCRIBE, Pair, Rule, Where};
+use super::effect::{ALPHA, Effect, Paired};
 use super::sample::{Samples, Unit};
-use super::table::{Table, words};
-use super::text::{self, fixed, signed};
+use super::table::{Column, Table, words};
+use super::text::{self, fixed};
 use crate::stats::quartiles;
 
 /// The result of the comparison with a claim; ordered from the best to the worst.
@@ -57,12 +59,12 @@ impl Ruling {
         }
     }
 
-    /// The ruling on the claim that a difference is above 0.
+    /// The ruling on the claim that a difference is above 0: its interval and its test have to exclude 0.
     pub fn above(paired: &Paired) -> Self {
-        match paired.sign() {
+        match paired.interval {
             None => Self::TooFewRuns,
-            Some(sign) if sign > 0.0 => Self::Agrees,
-            Some(sign) if sign < 0.0 => Self::Differs,
+            Some((low, _)) if low > 0.0 && paired.test.p < ALPHA => Self::Agrees,
+            Some((_, high)) if high < 0.0 && paired.test.p < ALPHA => Self::Differs,
             Some(_) => Self::Undecided,
         }
     }
@@ -70,11 +72,10 @@ impl Ruling {
     /// The ruling on the claim that a difference is negligible.
     fn alike(paired: &Paired) -> Self {
         let within = |(low, high)| -ALIKE_POINTS <= low && high <= ALIKE_POINTS;
-        match (paired.interval.map(within), paired.sign()) {
-            (Some(true), _) => Self::Agrees,
-            (_, None) => Self::TooFewRuns,
-            (_, Some(0.0)) => Self::Undecided,
-            _ => Self::Differs,
+        match Self::above(paired) {
+            _ if paired.interval.is_some_and(within) => Self::Agrees,
+            Self::Agrees => Self::Differs,
+            other => other,
         }
     }
 
@@ -106,112 +107,88 @@ pub fn verdicts(samples: &Samples) -> Vec<Verdict> {
 }
 
 fn decide(samples: &Samples, rule: Rule) -> Vec<Part> {
-    let effect = |a: &str, b: &str, epsilon: f64, ruling: fn(&Paired) -> Ruling| {
-        let place = format!("{a} against {b} at {}", text::epsilon(epsilon));
-        match Effect::new(samples, a, b, epsilon) {
-            Some(effect) => (
-                ruling(&effect.paired),
-                format!("{place}: {}", effect.paired.numbers()),
-            ),
-            None => (Ruling::NotRun, format!("{place}: not run")),
-        }
+    let epsilons = |place: Where| place.among(&samples.epsilons).iter().copied();
+    let each = |pairs: &[Pair], place: Where, ruling: fn(&Paired) -> Ruling| -> Vec<Part> {
+        let places = pairs
+            .iter()
+            .flat_map(|pair| epsilons(place).map(move |e| (*pair, e)));
+        let part = |((a, b), epsilon)| {
+            let place = format!("{a} against {b} at {}", text::epsilon(epsilon));
+            match Effect::new(samples, a, b, epsilon).map(|effect| effect.paired) {
+                Some(paired) => (ruling(&paired), format!("{place}: {}", paired.numbers())),
+                None => (Ruling::NotRun, format!("{place}: not run")),
+            }
+        };
+        places.map(part).collect()
     };
-    let at = |place: Where| place.among(&samples.epsilons).iter();
     match rule {
-        Rule::Above(pairs, place) => {
-            let places = pairs
-                .iter()
-                .flat_map(|pair| at(place).map(move |e| (pair, e)));
-            places
-                .map(|((a, b), e)| effect(a, b, *e, Ruling::above))
-                .collect()
-        }
-        Rule::Alike(a, b, place) => at(place).map(|e| effect(a, b, *e, Ruling::alike)).collect(),
-        Rule::Widens(a, b) => widens(samples, a, b).into_iter().collect(),
-        Rule::Aligned(condition, ranges) => match at(Where::Largest).next() {
-            Some(epsilon) => aligned(samples.of(condition, *epsilon), ranges),
-            None => Vec::new(),
-        },
+        Rule::Above(pairs, place) => each(pairs, place, Ruling::above),
+        Rule::Alike(pairs, place) => each(pairs, place, Ruling::alike),
+        Rule::Widens(pair) => widens(samples, pair).into_iter().collect(),
+        Rule::Aligned(condition, ranges) => epsilons(Where::Largest)
+            .flat_map(|epsilon| aligned(samples.of(condition, epsilon), ranges))
+            .collect(),
     }
 }
 
-fn widens(samples: &Samples, a: &str, b: &str) -> Option<Part> {
+fn widens(samples: &Samples, (a, b): Pair) -> Option<Part> {
     let (first, last) = (*samples.epsilons.first()?, *samples.epsilons.last()?);
     if first == last {
         return None;
     }
-    let early = samples.pairs(a, b, first);
-    let growth = samples.pairs(a, b, last).into_iter().filter_map(|(a, b)| {
-        let (before, other) = early.iter().find(|(unit, _)| unit.id == a.id)?;
-        Some(a.percent - b.percent - (before.percent - other.percent))
-    });
-    let growth = Paired::new(growth)?;
-    let at = |epsilon| {
-        let effect = Effect::new(samples, a, b, epsilon)?;
-        let points = signed(effect.paired.difference, 2);
-        Some(format!("{points} points at {}", text::epsilon(epsilon)))
+    let differences = |epsilon| -> BTreeMap<u64, f64> {
+        let pairs = samples.pairs(a, b, epsilon).into_iter();
+        pairs.map(|(a, b)| (a.id, a.percent - b.percent)).collect()
     };
-    let numbers = format!(
-        "{}, {}, in pairs {}",
-        at(first)?,
-        at(last)?,
-        growth.numbers()
-    );
+    let [early, late] = [first, last].map(differences);
+    let growth = late
+        .iter()
+        .filter_map(|(id, late)| Some(late - early.get(id)?));
+    let growth = Paired::new(growth)?;
+    let at = |differences: &BTreeMap<u64, f64>, epsilon| {
+        let points = Paired::new(differences.values().copied())?.points(2);
+        Some(format!("{points} at {}", text::epsilon(epsilon)))
+    };
+    let (early, late) = (at(&early, first)?, at(&late, last)?);
+    let numbers = format!("{early}, {late}, in pairs {}", growth.numbers());
     Some((Ruling::above(&growth), numbers))
 }
 
 fn aligned(units: &[Unit], ranges: [(f64, f64); 2]) -> Vec<Part> {
-    let outputs: Vec<f64> = units.iter().filter_map(|s| s.output).collect();
-    let gradients: Vec<f64> = units.iter().filter_map(|s| s.gradient).collect();
-    let part = |((name, values), (low, high)): ((&str, Vec<f64>), (f64, f64))| {
+    let part = |name, values: Vec<f64>, (low, high)| {
         let Some(found) = quartiles(&values) else {
             return (Ruling::NotRun, format!("{name}: not run"));
         };
         // Rounded to two digits, like the published ranges.
-        let [lower, upper] = [found.lower, found.upper].map(|q| (100.0 * q).round() / 100.0);
+        let [lower, _, upper] = found.map(|q| (100.0 * q).round() / 100.0);
         let ruling = match () {
             () if values.len() < FEWEST_TO_DESCRIBE => Ruling::TooFewRuns,
             () if low <= lower && upper <= high => Ruling::Agrees,
             () if upper < low || high < lower => Ruling::Differs,
             () => Ruling::Undecided,
         };
-        let [lower, middle, upper] =
-            [found.lower, found.median, found.upper].map(|q| fixed(Some(q), 3));
-        let numbers = format!(
-            "{name} {middle}, quartiles {lower} and {upper} (n = {})",
-            values.len()
-        );
+        let [lower, middle, upper] = found.map(|q| fixed(Some(q), 3));
+        let n = values.len();
+        let numbers = format!("{name} {middle}, quartiles {lower} and {upper} (n = {n})");
         (ruling, numbers)
     };
-    let named = [("outputs", outputs), ("gradients", gradients)];
-    named.into_iter().zip(ranges).map(part).collect()
+    let outputs = units.iter().filter_map(|unit| unit.output).collect();
+    let gradients = units.iter().filter_map(|unit| unit.gradient).collect();
+    vec![
+        part("outputs", outputs, ranges[0]),
+        part("gradients", gradients, ranges[1]),
+    ]
 }
 
 /// The verdicts as a table.
 pub fn table(verdicts: &[Verdict]) -> Table {
-    let columns = [
-        "claim",
-        "published",
-        "ours",
-        "verdict",
-        "decided by",
-        "where",
+    let columns: [Column<Verdict>; 6] = [
+        ("claim", "claim", |v| words(v.claim.text)),
+        ("published", "published", |v| words(v.claim.published)),
+        ("ours", "ours", |v| words(&v.ours.join("; "))),
+        ("verdict", "verdict", |v| words(v.ruling.words())),
+        ("decided by", "decided by", |v| words(&v.claim.rule.words())),
+        ("where", "where", |v| words(v.claim.figure)),
     ];
-    let mut table = Table::new(&columns.map(|c| (c, c)));
-    let row = |v: &Verdict| {
-        let (ours, rule) = (v.ours.join("; "), v.claim.rule.words());
-        let claim = &v.claim;
-        [
-            claim.text,
-            claim.published,
-            &ours,
-            v.ruling.words(),
-            &rule,
-            claim.figure,
-        ]
-        .map(words)
-        .to_vec()
-    };
-    table.rows = verdicts.iter().map(row).collect();
-    table
+    Table::new(&columns, verdicts.iter())
 }

@@ -1,16 +1,5 @@
 //! Mean, standard deviation, median and quartiles.
 
-/// The three quartiles of a sample.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Quartiles {
-    /// The 0.25 quantile.
-    pub lower: f64,
-    /// The 0.5 quantile.
-    pub median: f64,
-    /// The 0.75 quantile.
-    pub upper: f64,
-}
-
 /// Arithmetic mean, Σx / n.
 ///
 /// `None` for an empty sample, or if the mean is not a number: with a NaN among the values or infinities of
@@ -39,17 +28,15 @@ pub fn median(values: &[f64]) -> Option<f64> {
     quantile_of_sorted(&sorted(values)?, 0.5)
 }
 
-/// Quartiles by linear interpolation between order statistics, the default of `numpy.quantile`
-/// and definition 7 of Hyndman & Fan, "Sample quantiles in statistical packages", The American
-/// Statistician 50 (1996).
+/// Lower quartile, median and upper quartile, by linear interpolation between order statistics: the default
+/// of `numpy.quantile`, and definition 7 of Hyndman & Fan, "Sample quantiles in statistical packages", The
+/// American Statistician 50 (1996).
+///
 /// `None` for an empty sample, with a NaN among the values, or if a quartile falls between −∞ and ∞.
-pub fn quartiles(values: &[f64]) -> Option<Quartiles> {
+pub fn quartiles(values: &[f64]) -> Option<[f64; 3]> {
     let sorted = sorted(values)?;
-    Some(Quartiles {
-        lower: quantile_of_sorted(&sorted, 0.25)?,
-        median: quantile_of_sorted(&sorted, 0.5)?,
-        upper: quantile_of_sorted(&sorted, 0.75)?,
-    })
+    let quantile = |q| quantile_of_sorted(&sorted, q);
+    Some([quantile(0.25)?, quantile(0.5)?, quantile(0.75)?])
 }
 
 /// The values in ascending order, or `None` with a NaN among them.

@@ -14,7 +14,6 @@
 //! integers, instead of fractions.
 
 mod bootstrap;
-mod effect;
 mod holm;
 mod mann_whitney;
 mod median;
@@ -26,7 +25,6 @@ mod wilcoxon;
 mod tests;
 
 pub use bootstrap::bootstrap_median_interval;
-pub use effect::cliffs_delta;
 pub use holm::holm;
 pub use mann_whitney::mann_whitney_u;
 pub use median::{mean, median, quartiles, sample_sd};

@@ -58,7 +58,7 @@ pub fn wilcoxon_signed_rank(a: &[f64], b: &[f64]) -> Option<Wilcoxon> {
     };
     let w = f64::min(sum(true), sum(false));
     let p = match n_used <= EXACT_UP_TO {
-        true => exact_p(w, &ranked.doubled()),
+        true => ranked.exact_p(w, None),
         false => normal_p(w, n_used as f64, ranked.tie_term),
     };
     Some(Wilcoxon { w, p, n_used })
@@ -68,18 +68,4 @@ pub fn wilcoxon_signed_rank(a: &[f64], b: &[f64]) -> Option<Wilcoxon> {
 fn normal_p(w: f64, n: f64, tie_term: f64) -> f64 {
     let variance = n * (n + 1.0) * (2.0 * n + 1.0) / 24.0 - tie_term / 48.0;
     two_sided_p((n * (n + 1.0) / 4.0 - w) / variance.sqrt())
-}
-
-/// p from the exact distribution, computed with doubled ranks, which are integers: the number of subsets that
-/// sum to k is the coefficient of xᵏ in ∏ᵢ (1 + x^rᵢ).
-fn exact_p(w: f64, doubled: &[usize]) -> f64 {
-    let mut counts = vec![0_u64; (2.0 * w) as usize + 1];
-    counts[0] = 1;
-    for &rank in doubled {
-        for k in (rank..counts.len()).rev() {
-            counts[k] += counts[k - rank];
-        }
-    }
-    let tail: u64 = counts.iter().sum();
-    (2.0 * tail as f64 / 2_f64.powi(doubled.len() as i32)).min(1.0)
 }

@@ -43,8 +43,8 @@ pub fn by_epsilon(samples: &Samples, effects: &[Effect], names: &[&str]) -> Part
     let groups = samples.epsilons.iter().map(|&epsilon| {
         let boxes = series.iter().map(|(name, _)| {
             let key = (name.as_str(), REFERENCE, epsilon);
-            let own = |e: &&Effect| (e.of.as_str(), e.over.as_str(), e.epsilon) == key;
-            let p = effects.iter().find(own).map(|e| e.paired.test.p);
+            let own = effects.iter().find(|e| (e.of, e.over, e.epsilon) == key);
+            let p = own.map(|e| e.paired.test.p);
             (percents(samples.of(name, epsilon)), stars(p))
         });
         Group {

@@ -9,6 +9,7 @@ mod specs;
 #[cfg(test)]
 mod tests;
 
+use super::claim::Pair;
 use super::effect::Effect;
 use super::sample::{Samples, Unit};
 use crate::Error;
@@ -33,7 +34,7 @@ pub type Names = &'static [&'static str];
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
     /// Scatter plots of each pair (y, x), with a point for each unit.
-    Scatter(&'static [(&'static str, &'static str)]),
+    Scatter(&'static [Pair]),
     /// The 10 best units of each ε, pooled.
     Best(Names),
     /// Moments of the pre-activations at the largest ε.

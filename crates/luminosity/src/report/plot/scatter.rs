@@ -4,6 +4,7 @@ use crate::chart::{
     Across, BELOW, Chart, Count, GUIDE, Grid, Legend, Look, Mark, PERCENT, Panel, Sample, Scale,
     Swatch, caption, floored,
 };
+use crate::report::claim::Pair;
 use crate::report::effect::Effect;
 use crate::report::sample::Samples;
 use crate::report::text::{self, p_equals};
@@ -12,7 +13,7 @@ use crate::report::text::{self, p_equals};
 const WIDEST: f64 = 250.0;
 
 /// A panel for each pair (y, x) with common units, with equal axes and the diagonal.
-pub fn scatter(samples: &Samples, pairs: &[(&str, &str)]) -> Chart {
+pub fn scatter(samples: &Samples, pairs: &[Pair]) -> Chart {
     let epsilons = &samples.epsilons;
     let look = |level| Look::level(level, epsilons.len());
     let panels = pairs.iter().map(|&(y, x)| {
@@ -77,10 +78,12 @@ fn values(levels: &[Vec<(f64, f64)>]) -> impl Iterator<Item = f64> {
 }
 
 /// The paired difference at the largest ε and its test.
-fn note(samples: &Samples, y: &str, x: &str) -> Option<String> {
+fn note(samples: &Samples, y: &'static str, x: &'static str) -> Option<String> {
     let epsilon = *samples.epsilons.last()?;
     let effect = Effect::new(samples, y, x, epsilon)?;
-    let points = text::signed(effect.paired.difference, 1);
-    let p = p_equals(Some(effect.paired.test.p));
-    Some(format!("{}: {points} points, {p}", text::epsilon(epsilon)))
+    let (points, p) = (
+        effect.paired.points(1),
+        p_equals(Some(effect.paired.test.p)),
+    );
+    Some(format!("{}: {points}, {p}", text::epsilon(epsilon)))
 }
