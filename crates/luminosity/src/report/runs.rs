@@ -84,23 +84,20 @@ pub fn facts(rows: &[Row]) -> Vec<(&str, String)> {
 
 /// Warnings if the runs were made on different devices or processors, or by different versions.
 pub fn pooled(rows: &[Row]) -> Vec<String> {
-    let warning = |how: &str, fields: &[&str]| {
-        let fields: Vec<_> = fields.iter().map(|name| values(rows, name)).collect();
+    let warning = |how: &str, fields: Vec<Vec<&str>>| {
         let differ = fields.iter().any(|values| values.len() > 1);
-        differ.then(|| {
-            format!(
-                "These runs were made {how}: {}.",
-                fields.concat().join("; ")
-            )
-        })
+        let values = fields.concat().join("; ");
+        differ.then(|| format!("These runs were made {how}: {values}."))
     };
-    let places = "on different devices or processors, which round differently";
-    let versions = "by different versions of the program, whose numbers are the same bits";
-    let warnings = [
-        warning(places, &["device", MACHINE]),
-        warning(versions, &["version"]),
-    ];
-    warnings.into_iter().flatten().collect()
+    let places = warning(
+        "on different devices or processors, which round differently",
+        vec![values(rows, "device"), values(rows, MACHINE)],
+    );
+    let versions = warning(
+        "by different versions of the program, whose numbers are the same bits",
+        vec![values(rows, "version")],
+    );
+    places.into_iter().chain(versions).collect()
 }
 
 /// The names of all fields.
@@ -151,19 +148,16 @@ fn flatten(value: &Value, name: String, row: &mut Row) {
         true => key.to_owned(),
         false => format!("{name}.{key}"),
     };
-    let text = match value {
-        Value::Object(object) => {
-            return object
-                .iter()
-                .for_each(|(key, v)| flatten(v, below(key), row));
-        }
+    match value {
+        Value::Object(object) => object
+            .iter()
+            .for_each(|(key, v)| flatten(v, below(key), row)),
         Value::Array(values) => {
             let values = values.iter().enumerate();
-            return values.for_each(|(i, v)| flatten(v, below(&i.to_string()), row));
+            values.for_each(|(i, v)| flatten(v, below(&i.to_string()), row));
         }
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    row.insert(name, text);
+        Value::Null => drop(row.insert(name, String::new())),
+        Value::String(text) => drop(row.insert(name, text.clone())),
+        other => drop(row.insert(name, other.to_string())),
+    }
 }

@@ -240,8 +240,8 @@ pub fn diverged(units: &[Unit]) -> usize {
     units.iter().map(|unit| unit.diverged).sum()
 }
 
-/// The order of runs: by condition, ε and λ. The bits of numbers from 0 are in the order of the numbers; adding 0
-/// makes one value of both zeros.
+/// The order of runs: by condition, ε and λ. The bits of numbers from 0 are in the order of the numbers;
+/// adding 0 makes one value of both zeros.
 pub fn place(config: &RunConfig) -> (usize, u64, u64) {
     let [epsilon, lambda] = [config.epsilon, config.lambda].map(|v| (v + 0.0).to_bits());
     (config.condition.index(), epsilon, lambda)

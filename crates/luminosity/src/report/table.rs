@@ -5,8 +5,8 @@ use std::borrow::Borrow;
 use super::text::{self, escape};
 use crate::Error;
 
-/// A column of a table of `T`: its names for programs and for readers, and the cell of a row. A column without the
-/// second name is not shown to readers.
+/// A column of a table of `T`: its names for programs and for readers, and the cell of a row. A column without
+/// the second name is not shown to readers.
 pub type Column<T> = (&'static str, &'static str, fn(&T) -> Cell);
 
 /// A table for programs and for readers.

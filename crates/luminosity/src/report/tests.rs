@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use super::page::html;
 use super::testing::{complete, diverged, expected, record, records, report, with_correct};
 use super::*;
+use crate::condition;
 use crate::sweep::Request;
-use crate::{Condition, condition};
 
 /// The rows of a CSV file of the report, by column.
 fn rows(report: &Report, name: &str) -> Vec<BTreeMap<String, String>> {
@@ -27,28 +27,10 @@ fn near(row: &BTreeMap<String, String>, expected: &[(&str, f64)]) {
     }
 }
 
-/// Checks the rulings on the claims whose texts start like these.
-#[track_caller]
-fn rules(report: &Report, expected: &[(&str, &str)]) {
-    for (start, ruling) in expected {
-        let mut verdicts = report.verdicts.iter();
-        let own = verdicts.find(|v| v.claim.text.starts_with(start));
-        assert_eq!(own.unwrap().ruling.words(), *ruling, "{start}");
-    }
-}
-
-/// The report with the accuracies of two conditions exchanged.
-fn exchanged(a: Condition, b: Condition) -> Report {
-    let exchanged = |mut record: SweepRecord| {
-        let condition = &mut record.run.config.condition;
-        *condition = match *condition {
-            c if c == a => b,
-            c if c == b => a,
-            c => c,
-        };
-        record
-    };
-    report(records().into_iter().map(exchanged), &expected())
+/// The ruling on the claim whose text starts with `start`.
+fn ruling(report: &Report, start: &str) -> &'static str {
+    let own = |v: &&Verdict| v.claim.text.starts_with(start);
+    report.verdicts.iter().find(own).unwrap().ruling.words()
 }
 
 #[test]
@@ -124,12 +106,11 @@ fn effects_are_those_computed_by_hand() {
 
 #[test]
 fn every_record_is_a_row_with_all_its_fields() {
-    let made = [record, diverged, record];
-    let records = expected()
-        .into_iter()
-        .zip(made)
-        .map(|(run, made)| made(&run));
-    let report = report(records, &[]);
+    let runs = expected();
+    let report = report(
+        [record(&runs[0]), diverged(&runs[1]), record(&runs[2])],
+        &[],
+    );
     let runs = rows(&report, "runs.csv");
     assert_eq!(runs.len(), 3);
     let first = &runs[0];
@@ -187,35 +168,45 @@ fn verdicts_flip_when_the_data_do() {
     for verdict in &complete().verdicts {
         assert_eq!(verdict.ruling, verdict::Ruling::Agrees, "{verdict:?}");
     }
-    let report = exchanged(condition::INORM_FULL, condition::INORM);
-    let expected = [
-        ("Normalizing errors", "differs"),
-        ("What normalizing errors", "differs"),
-        ("Normalizing activity alone", "differs"),
-        ("With full", "differs"),
-        ("Centering", "agrees"),
-    ];
-    rules(&report, &expected);
+    // The report with the accuracies of two conditions exchanged.
+    let exchanged = |a: &str, b: &str| {
+        let exchanged = |mut record: SweepRecord| {
+            let other = match record.run.config.condition.name() {
+                name if name == a => b,
+                name if name == b => a,
+                name => name,
+            };
+            record.run.config.condition = other.parse().unwrap();
+            record
+        };
+        report(records().into_iter().map(exchanged), &expected())
+    };
+    let report = exchanged("inorm+full", "inorm");
     let harm = "activity does harm at every ε: −3.3 points";
     assert!(report.summary().contains(harm));
-    let report = exchanged(condition::E_ONLY_LN_PLUS, condition::INORM_SCALE);
-    for claim in ["Decorrelating", "Centering", "With LayerNorm"] {
-        rules(&report, &[(claim, "differs")]);
-    }
-    for (a, b, claim) in [
-        (condition::LN_PLUS, condition::NONE, "Without normalization"),
-        (
-            condition::INORM_LATERAL,
-            condition::INORM_DECORRELATE,
-            "Lateral",
-        ),
-        (
-            condition::E_ONLY_LN_PLUS,
-            condition::INORM_FULL,
-            "Forward and full",
-        ),
+    assert_eq!(ruling(&report, "Centering"), "agrees");
+    for claim in [
+        "Normalizing errors",
+        "What normalizing errors",
+        "Normalizing activity alone",
+        "With full",
     ] {
-        rules(&exchanged(a, b), &[(claim, "differs")]);
+        assert_eq!(ruling(&report, claim), "differs", "{claim}");
+    }
+    for (a, b, claims) in [
+        (
+            "e-only-ln+",
+            "inorm+scale",
+            &["Decorrelating", "Centering", "With LayerNorm"][..],
+        ),
+        ("ln+", "none", &["Without normalization"]),
+        ("inorm+lateral", "inorm+decorrelate", &["Lateral"]),
+        ("e-only-ln+", "inorm+full", &["Forward and full"]),
+    ] {
+        let report = exchanged(a, b);
+        for claim in claims {
+            assert_eq!(ruling(&report, claim), "differs", "{claim}");
+        }
     }
 }
 
@@ -226,23 +217,23 @@ fn few_settings_decide_nothing_but_the_alignments() {
     };
     let few = |n| with(&|r| r.setting < n);
     let report = few(5);
-    let undecided = ["Normalizing errors", "With LayerNorm"];
-    rules(&report, &undecided.map(|claim| (claim, "too few runs")));
+    assert_eq!(ruling(&report, "Normalizing errors"), "too few runs");
+    assert_eq!(ruling(&report, "With LayerNorm"), "too few runs");
     let full = report.main_effects().next().unwrap();
     assert_eq!((full.paired.test.p, full.paired.interval), (0.0625, None));
     let summary = report.summary();
     assert!(summary.contains("There are too few runs to say whether"));
-    rules(&few(3), &[("With full", "agrees")]);
-    rules(&few(2), &[("With full", "too few runs")]);
-    rules(&few(6), &[("Normalizing errors", "agrees")]);
+    assert_eq!(ruling(&few(3), "With full"), "agrees");
+    assert_eq!(ruling(&few(2), "With full"), "too few runs");
+    assert_eq!(ruling(&few(6), "Normalizing errors"), "agrees");
     let lacking = with(&|r| r.run.config.condition != condition::INORM_LATERAL);
-    rules(&lacking, &[("Lateral", "not run")]);
+    assert_eq!(ruling(&lacking, "Lateral"), "not run");
 }
 
 #[test]
 fn alike_is_an_interval_within_a_point() {
     // Centered errors against LayerNorm, with these differences in answers of 10,000 in each setting.
-    for (differences, ruling) in [
+    for (differences, expected_ruling) in [
         ([0; 8], "agrees"),
         // A difference, but a negligible one.
         ([-50; 8], "agrees"),
@@ -256,7 +247,7 @@ fn alike_is_an_interval_within_a_point() {
             _ => with_correct(run, 8000),
         };
         let report = report(expected().iter().map(records), &expected());
-        rules(&report, &[("Centering", ruling)]);
+        assert_eq!(ruling(&report, "Centering"), expected_ruling);
     }
 }
 
@@ -277,7 +268,7 @@ fn several_seeds_of_one_setting_are_the_sample() {
     let made = |run: &SweepRun| with_correct(run, by_seed(run) + better(run));
     let report = report(runs.iter().map(made), &runs);
     near(&row(&report, "statistics.csv", "inorm", "0"), &[("n", 7.0)]);
-    rules(&report, &[("Normalizing errors", "agrees")]);
+    assert_eq!(ruling(&report, "Normalizing errors"), "agrees");
     let summary = report.summary();
     let line = "+1.0 to +1.0)\n  p = 0.016, higher in 7 of 7 seeds;";
     assert!(summary.contains(line), "{summary}");
@@ -295,14 +286,14 @@ fn an_unfinished_store_says_what_is_missing() {
         "inorm+full at ε = 0.75, λ = 0.01: 5 of 8 runs",
         "inorm+scale at ε = 0, λ = 0.01: 0 of 8 runs",
     ] {
-        assert!(missing.iter().any(|m| m == line), "{missing:?}");
+        assert!(missing.contains(&line.to_owned()), "{missing:?}");
     }
     let full = row(&report, "statistics.csv", "inorm+full", "0.75");
     near(&full, &[("n", 5.0), ("missing", 3.0)]);
     // Over the five remaining settings: 8680 − 16 · 2 against 7960 − 8 · 2.
     let effect = row(&report, "effects.csv", "inorm+full", "0.75");
     near(&effect, &[("pairs", 5.0), ("difference", 7.04)]);
-    rules(&report, &[("Decorrelating", "too few runs")]);
+    assert_eq!(ruling(&report, "Decorrelating"), "too few runs");
     let html = html(&report);
     assert!(html.contains("unfinished sweep: 35 of 320 runs missing"));
     assert!(html.contains("5 of 8 runs") && html.contains("0 of 8 runs"));
