@@ -69,15 +69,16 @@ pub struct Samples {
 }
 
 /// A run: its setting, its configuration and, if it is finished, its record.
-type Job<'a> = (usize, &'a RunConfig, Option<&'a RunRecord>);
+type Job<'a> = (u64, &'a RunConfig, Option<&'a RunRecord>);
 
 impl Samples {
     /// Groups the records into samples; `expected` lists all requested runs.
     pub fn new(records: &[SweepRecord], expected: &[SweepRun]) -> Self {
         let (records, unusable): (Vec<_>, Vec<_>) = records.iter().partition(|r| usable(r));
         let made = records.iter();
-        let made = made.map(|r| (r.setting, &r.run.config, Some(&r.run)));
-        let asked = expected.iter().map(|run| (run.setting, &run.config, None));
+        let made = made.map(|r| (r.setting as u64, &r.run.config, Some(&r.run)));
+        let asked = expected.iter();
+        let asked = asked.map(|run| (run.setting as u64, &run.config, None));
         let jobs: Vec<Job> = made.chain(asked).collect();
         let mut settings = BTreeMap::new();
         let by_seed = jobs.iter().all(|(setting, config, _)| {
@@ -172,11 +173,7 @@ impl Cell {
         let config = jobs[0].1;
         let mut units = BTreeMap::<u64, Vec<&RunRecord>>::new();
         for (setting, config, run) in jobs {
-            let id = if by_seed {
-                config.seed
-            } else {
-                *setting as u64
-            };
+            let id = if by_seed { config.seed } else { *setting };
             run.iter()
                 .for_each(|run| units.entry(id).or_default().push(run));
         }
