@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::Device;
 use ei_norm::EiInitializer;
-use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::{at_least_zero, within};
 use crate::condition::HiddenSpec;
-use crate::data::Split;
 use crate::network::{Network, NetworkOption};
 use crate::optimizer::{LearningRates, OptimizerName};
-use crate::stimulus::{Batch, Stimulus};
+use crate::stimulus::Stimulus;
 use crate::{Condition, Error};
 
 /// The largest [`RunConfig::width`].
@@ -122,60 +120,35 @@ impl RunConfig {
     ///
     /// [`Error::Usage`] that names the first invalid value.
     pub fn validate(&self) -> Result<(), Error> {
-        if !(0.0..=1.0).contains(&self.epsilon) {
-            return Err(Error::usage("epsilon", self.epsilon, "0 to 1"));
-        }
-        for (name, value) in [
-            ("lr", self.lr),
-            ("lr-ei", self.lr_ei),
-            ("lr-ix", self.lr_ix),
-            ("lambda", self.lambda),
-        ] {
-            if !(value.is_finite() && value >= 0.0) {
-                return Err(Error::usage(name, value, "a finite number of at least 0"));
-            }
-        }
+        within("epsilon", self.epsilon, 0.0..=1.0)?;
+        at_least_zero("lr", self.lr)?;
+        at_least_zero("lr-ei", self.lr_ei)?;
+        at_least_zero("lr-ix", self.lr_ix)?;
+        at_least_zero("lambda", self.lambda)?;
         // Both are in the names of files, as decimals.
         for (name, value) in [("epsilon", self.epsilon), ("lambda", self.lambda)] {
             if value != 0.0 && !(1e-30..=1e30).contains(&value) {
-                return Err(Error::usage(
-                    name,
-                    format!("{value:?}"),
-                    "0, or 1e-30 to 1e30",
-                ));
+                let allowed = "0, or 1e-30 to 1e30";
+                return Err(Error::usage(name, format!("{value:?}"), allowed));
             }
         }
         if let Some(norm) = self.clip_errors
             && !(norm.is_finite() && norm > 0.0)
         {
-            return Err(Error::usage(
-                "clip-errors",
-                norm,
-                "a finite number above 0; for no clipping none, in a file 0",
-            ));
+            let allowed = "a finite number above 0; for no clipping none, in a file 0";
+            return Err(Error::usage("clip-errors", norm, allowed));
         }
-        for (name, value, most) in [
-            ("steps", self.max_steps.unwrap_or(1), 1_000_000_000),
-            ("epochs", self.epochs, MOST_EPOCHS),
-            ("width", self.width, MOST_WIDTH),
-            ("batch-size", self.batch_size, 1_000_000),
-            ("patience", self.patience.unwrap_or(1), 1_000_000),
-        ] {
-            if value < 1 || value > most {
-                return Err(Error::usage(name, value, &format!("1 to {most}")));
-            }
-        }
-        if self.depth > 64 {
-            return Err(Error::usage("depth", self.depth, "0 to 64"));
-        }
+        within("steps", self.max_steps.unwrap_or(1), 1..=1_000_000_000)?;
+        within("epochs", self.epochs, 1..=MOST_EPOCHS)?;
+        within("width", self.width, 1..=MOST_WIDTH)?;
+        within("batch-size", self.batch_size, 1..=1_000_000)?;
+        within("patience", self.patience.unwrap_or(1), 1..=1_000_000)?;
+        within("depth", self.depth, 0..=64)?;
         self.network.check(&self.options)?;
         let i_norm = !matches!(self.condition.hidden, HiddenSpec::Ei { .. });
         if self.width == 1 && (i_norm || self.init != EiInitializer::Iclr) {
-            return Err(Error::usage(
-                "width",
-                1,
-                "at least 2, except without I-Norm and with --init iclr",
-            ));
+            let allowed = "at least 2, except without I-Norm and with --init iclr";
+            return Err(Error::usage("width", 1, allowed));
         }
         Ok(())
     }
@@ -194,27 +167,17 @@ impl RunConfig {
         }
     }
 
+    /// The number of steps of a run, of `images` training images.
+    pub(crate) fn steps(&self, images: usize) -> usize {
+        let of_epoch = self.steps_per_epoch(self.images_to_train_on(images));
+        let all = self.epochs.saturating_mul(of_epoch);
+        self.max_steps.map_or(all, |most| most.min(all))
+    }
+
     /// The value of an option of the network.
     pub fn option(&self, option: &NetworkOption) -> usize {
         let given = self.options.get(option.name);
         given.copied().unwrap_or(option.default)
-    }
-
-    /// The images at `indices` as the stimulus presents them; see [`Stimulus::batch`].
-    ///
-    /// # Panics
-    ///
-    /// If an index is outside the split.
-    pub fn batch(
-        &self,
-        split: &Split,
-        indices: &[usize],
-        time: Option<f64>,
-        rng: &mut impl Rng,
-        device: &Device,
-    ) -> Batch {
-        self.stimulus
-            .batch(split, indices, self.epsilon, time, rng, device)
     }
 
     /// Whether both runs can be in one population: they may differ only in the settings of single networks.

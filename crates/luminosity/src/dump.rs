@@ -36,7 +36,8 @@ pub fn dump(
     let mut arrays = network.parameters();
     let mut shifts = generator(config.seed, Purpose::TestShifts);
     let indices: Vec<usize> = (0..split.len().min(BATCH)).collect();
-    let batch = config.batch(split, &indices, None, &mut shifts, device);
+    let stimulus = config.stimulus;
+    let batch = stimulus.batch(split, &indices, config.epsilon, None, &mut shifts, device);
     arrays.push(("input".to_owned(), batch.x.to_data()));
     arrays.push(("labels".to_owned(), batch.labels.float().into_data()));
     let activity = network.pre_activations(batch.x.clone());

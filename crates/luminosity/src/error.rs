@@ -133,6 +133,13 @@ impl Error {
     }
 }
 
+/// The message, for a fault whose place is named later.
+impl From<Error> for String {
+    fn from(error: Error) -> Self {
+        error.to_string()
+    }
+}
+
 /// A path as text for a message; always one line.
 pub(crate) fn shown(path: &Path) -> String {
     one_line(&path.display().to_string())

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(unused_crate_dependencies))]
 
+mod bounds;
 pub mod catalogue;
 mod chart;
 pub mod cli;

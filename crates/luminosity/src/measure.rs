@@ -1,7 +1,5 @@
 //! Measures of the hidden layers besides accuracy.
 
-use std::collections::BTreeMap;
-
 use burn::tensor::{Device, Tensor};
 use ei_norm::functional::smoothed_cross_entropy;
 use ei_norm::metric::{self, Moments};
@@ -57,7 +55,8 @@ pub(crate) fn measure(
     let batches: Vec<Vec<Probe>> = indices
         .chunks(BATCH)
         .map(|indices| {
-            let batch = config.batch(split, indices, None, &mut shifts, device);
+            let stimulus = config.stimulus;
+            let batch = stimulus.batch(split, indices, config.epsilon, None, &mut shifts, device);
             let labels = batch.labels.autodiff();
             network.probe(batch.x, &|logits: Tensor<2>| {
                 smoothed_cross_entropy(logits, labels.clone(), LABEL_SMOOTHING)
@@ -65,34 +64,25 @@ pub(crate) fn measure(
         })
         .collect();
     let layers = batches.iter().map(Vec::len).min().unwrap_or(0);
-    let mean_of = |layer: usize, of: &dyn Fn(&Probe) -> f64| {
-        mean(
-            batches
-                .iter()
-                .filter_map(|probes| probes.get(layer).map(of)),
-        )
+    // The mean over the batches, for each layer.
+    let means = |of: &dyn Fn(&Probe) -> f64| -> Vec<f64> {
+        let mean_of = |layer: usize| mean(batches.iter().map(|probes| of(&probes[layer])));
+        (0..layers).map(mean_of).collect()
     };
     let each = |of: &dyn Fn(&Probe) -> f64| -> Vec<Option<f64>> {
-        (0..layers)
-            .map(|layer| finite(mean_of(layer, of)))
-            .collect()
+        means(of).into_iter().map(finite).collect()
     };
-    let moments_of = |probe: &Probe| metric::moments(probe.pre_activation.clone());
-    let alignments: Vec<Alignment> = each(&|p| p.alignment.output)
-        .into_iter()
-        .zip(each(&|p| p.alignment.gradient))
-        .map(|(output, gradient)| Alignment { output, gradient })
-        .collect();
-    let over_layers = |of: fn(&Alignment) -> Option<f64>| {
-        finite(mean(alignments.iter().map(|a| of(a).unwrap_or(f64::NAN))))
-    };
+    let over_layers =
+        |cosines: &[Option<f64>]| finite(mean(cosines.iter().map(|c| c.unwrap_or(f64::NAN))));
+    let outputs = each(&|p| p.alignment.output);
+    let gradients = each(&|p| p.alignment.gradient);
+    let moments = |p: &Probe| metric::moments(p.pre_activation.clone());
+    let variances = means(&|p| moments(p).variance);
+    let moments = means(&|p| moments(p).mean).into_iter().zip(variances);
     let further = Measure::all().into_iter();
     Measures {
-        moments: (0..layers)
-            .map(|layer| Moments {
-                mean: mean_of(layer, &|p| moments_of(p).mean),
-                variance: mean_of(layer, &|p| moments_of(p).variance),
-            })
+        moments: moments
+            .map(|(mean, variance)| Moments { mean, variance })
             .collect(),
         lambda_max: each(&|p| metric::largest_covariance_eigenvalue(p.error.clone())),
         lateral_cosine: each(&|p| p.lateral_cosine.unwrap_or(f64::NAN))
@@ -101,14 +91,18 @@ pub(crate) fn measure(
             .collect(),
         alignment: Alignments {
             mean: Alignment {
-                output: over_layers(|a| a.output),
-                gradient: over_layers(|a| a.gradient),
+                output: over_layers(&outputs),
+                gradient: over_layers(&gradients),
             },
-            layers: alignments,
+            layers: outputs
+                .into_iter()
+                .zip(gradients)
+                .map(|(output, gradient)| Alignment { output, gradient })
+                .collect(),
         },
         measures: further
             .map(|measure| (measure.name().to_owned(), each(&measure.of)))
-            .collect::<BTreeMap<_, _>>(),
+            .collect(),
     }
 }
 

@@ -1,13 +1,13 @@
 //! The record of a run: one JSON object.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 
 use ei_norm::metric::Moments;
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::{self, at_least_zero, within};
 use crate::data::MAX_CLASSES;
-use crate::{DeviceName, RunConfig};
+use crate::{DeviceName, Error, RunConfig};
 
 /// The version of the numerical results: raised with every change that alters a bit of them. A store does not
 /// mix runs of different versions.
@@ -164,35 +164,36 @@ impl RunRecord {
     ///
     /// # Errors
     ///
-    /// The first invalid value, and the allowed values.
-    pub fn validate(&self) -> Result<(), String> {
+    /// [`Error::Usage`] that names the first invalid value; [`Error::Data`] if the results at the end are not
+    /// those of the last epoch.
+    pub fn validate(&self) -> Result<(), Error> {
         let config = &self.config;
-        config.validate().map_err(|e| e.to_string())?;
-        self.device
-            .parse::<DeviceName>()
-            .map_err(|e| e.to_string())?;
-        check_digest("data_sha256", &self.data_sha256)?;
+        config.validate()?;
+        self.device.parse::<DeviceName>()?;
+        bounds::digest("data_sha256", &self.data_sha256)?;
         if let Some(digest) = &self.weights_sha256 {
-            check_digest("weights_sha256", digest)?;
+            bounds::digest("weights_sha256", digest)?;
         }
         let most = config.max_steps.unwrap_or(usize::MAX);
         if !(self.history.len().max(1)..=most).contains(&self.steps) {
             let allowed = "at least 1 for each epoch, at most those asked for";
-            return refuse("steps", &self.steps, allowed);
+            return Err(Error::usage("steps", self.steps, allowed));
         }
-        in_unit("test_accuracy", self.test_accuracy)?;
-        if !(2..=MAX_CLASSES).contains(&self.classes) {
-            return refuse("classes", &self.classes, &format!("2 to {MAX_CLASSES}"));
-        }
+        within("test_accuracy", self.test_accuracy, 0.0..=1.0)?;
+        within("classes", self.classes, 2..=MAX_CLASSES)?;
         let chance = 1.0 / self.classes as f64;
         if self.outcome == Outcome::Diverged && self.test_accuracy != chance {
             let allowed = format!("{chance}, that of chance, where a run diverged");
-            return refuse("test_accuracy", &self.test_accuracy, &allowed);
+            return Err(Error::usage("test_accuracy", self.test_accuracy, &allowed));
         }
         for (epoch, counted) in self.history.iter().zip(1..) {
             if epoch.epoch != counted || counted > config.epochs {
                 let allowed = format!("1, 2, … up to {}", config.epochs);
-                return refuse("an epoch of the history", &epoch.epoch, &allowed);
+                return Err(Error::usage(
+                    "an epoch of the history",
+                    epoch.epoch,
+                    &allowed,
+                ));
             }
             epoch.validate()?;
         }
@@ -205,42 +206,44 @@ impl RunRecord {
     }
 
     /// Checks that the results at the end agree with the outcome and the last epoch.
-    fn validate_outcome(&self) -> Result<(), String> {
+    fn validate_outcome(&self) -> Result<(), Error> {
         let config = &self.config;
         let made = self.history.len();
-        if self.outcome == Outcome::Completed {
-            let all = config.max_steps.is_none() && config.patience.is_none();
-            if made == 0 || all && made < config.epochs {
-                let allowed = format!("{} for a completed run", config.epochs);
-                return refuse("the number of epochs in the history", &made, &allowed);
-            }
+        let all = config.max_steps.is_none() && config.patience.is_none();
+        let least = if all { config.epochs } else { 1 };
+        if self.outcome == Outcome::Completed && made < least {
+            let allowed = format!("{} for a completed run", config.epochs);
+            return Err(Error::usage(
+                "the number of epochs in the history",
+                made,
+                &allowed,
+            ));
         }
-        let last = match self.outcome {
-            Outcome::Diverged => None,
-            Outcome::Completed | Outcome::Interrupted => self.history.last(),
-        };
+        let last = self.history.last();
+        let last = last.filter(|_| self.outcome != Outcome::Diverged);
+        let measures = last.map(|epoch| &epoch.measures);
         let same = last.is_none_or(|epoch| epoch.test_accuracy == self.test_accuracy)
             && last.map(|epoch| epoch.train_loss) == self.train_loss
-            && last.map(|epoch| &epoch.measures.alignment) == self.alignment.as_ref()
-            && last.map(|epoch| &epoch.measures.moments) == self.moments.as_ref()
-            && last.map(|epoch| &epoch.measures.lambda_max) == self.lambda_max.as_ref();
+            && measures.map(|m| &m.alignment) == self.alignment.as_ref()
+            && measures.map(|m| &m.moments) == self.moments.as_ref()
+            && measures.map(|m| &m.lambda_max) == self.lambda_max.as_ref();
         match same {
             true => Ok(()),
-            false => Err(
+            false => Err(Error::Data(
                 "test_accuracy, train_loss, alignment, moments and lambda_max do not fit the \
                  history; allowed: those of its last epoch, and none for a run that diverged"
                     .to_owned(),
-            ),
+            )),
         }
     }
 }
 
 impl Epoch {
-    fn validate(&self) -> Result<(), String> {
+    fn validate(&self) -> Result<(), Error> {
         at_least_zero("train_loss", self.train_loss)?;
-        in_unit("test_accuracy", self.test_accuracy)?;
+        within("test_accuracy", self.test_accuracy, 0.0..=1.0)?;
         if let Some(accuracy) = self.validation_accuracy {
-            in_unit("validation_accuracy", accuracy)?;
+            within("validation_accuracy", accuracy, 0.0..=1.0)?;
         }
         self.measures.validate()
     }
@@ -248,20 +251,17 @@ impl Epoch {
 
 impl Measures {
     /// Checks that every layer has each measure, within its range.
-    pub(crate) fn validate(&self) -> Result<(), String> {
+    pub(crate) fn validate(&self) -> Result<(), Error> {
         let layers = self.alignment.layers.len();
         let further = self.measures.values().map(Vec::len);
         let lengths = [self.moments.len(), self.lambda_max.len()];
         if let Some(other) = further.chain(lengths).find(|length| *length != layers) {
-            return refuse("the number of layers of a measure", &other, &layers);
+            let name = "the number of layers of a measure";
+            return Err(Error::usage(name, other, &layers.to_string()));
         }
         if self.lateral_cosine.len() > layers {
-            let allowed = format!("at most {layers}");
-            return refuse(
-                "lateral_cosine of layers",
-                &self.lateral_cosine.len(),
-                &allowed,
-            );
+            let (found, allowed) = (self.lateral_cosine.len(), format!("at most {layers}"));
+            return Err(Error::usage("lateral_cosine of layers", found, &allowed));
         }
         let of = |alignment: &Alignment| [alignment.output, alignment.gradient];
         let alignments = self.alignment.layers.iter().chain([&self.alignment.mean]);
@@ -269,46 +269,15 @@ impl Measures {
         for cosine in cosines.chain(self.lateral_cosine.iter().copied()) {
             // With a tolerance for rounding.
             if !(-1.001..=1.001).contains(&cosine) {
-                return refuse("a cosine", &cosine, "-1 to 1");
+                return Err(Error::usage("a cosine", cosine, "-1 to 1"));
             }
         }
         self.moments.iter().try_for_each(|moments| {
             if !moments.mean.is_finite() {
-                return refuse("a mean", &moments.mean, "a finite number");
+                return Err(Error::usage("a mean", moments.mean, "a finite number"));
             }
             at_least_zero("a variance", moments.variance)
         })
-    }
-}
-
-fn refuse(
-    name: &str,
-    value: &dyn Display,
-    allowed: &(impl Display + ?Sized),
-) -> Result<(), String> {
-    Err(format!("{name} is {value}; allowed: {allowed}"))
-}
-
-fn in_unit(name: &str, value: f64) -> Result<(), String> {
-    match (0.0..=1.0).contains(&value) {
-        true => Ok(()),
-        false => refuse(name, &value, "0 to 1"),
-    }
-}
-
-fn at_least_zero(name: &str, value: f64) -> Result<(), String> {
-    match value.is_finite() && value >= 0.0 {
-        true => Ok(()),
-        false => refuse(name, &value, "a finite number of at least 0"),
-    }
-}
-
-/// Checks that this is a SHA-256 digest.
-pub(crate) fn check_digest(name: &str, digest: &str) -> Result<(), String> {
-    let hex = |c: char| matches!(c, '0'..='9' | 'a'..='f');
-    match digest.len() == 64 && digest.chars().all(hex) {
-        true => Ok(()),
-        false => refuse(name, &digest, "64 hexadecimal digits"),
     }
 }
 

@@ -1,18 +1,21 @@
 //! A sweep: conditions × luminosities × settings × λ × seeds; every condition has the same settings. The
 //! comparison is a sweep of one setting, which is given and not drawn.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use ei_norm::EiInitializer;
-use rand::RngExt;
+use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use crate::condition::{self, HiddenSpec};
+use crate::bounds::within;
+use crate::condition::{
+    E_ONLY_LN_PLUS, HiddenSpec, INORM, INORM_CENTER, INORM_FULL, LN_PLUS, NONE, PAPER,
+};
 use crate::config::{MOST_WIDTH, is_default};
+use crate::data::sha256;
 use crate::network::Network;
 use crate::optimizer::OptimizerName;
-use crate::random::settings_generator;
+use crate::random::{Purpose, generator};
 use crate::stimulus::Stimulus;
 use crate::{Condition, Error, RunConfig};
 
@@ -66,41 +69,32 @@ pub struct Request {
     #[serde(skip_serializing_if = "is_default")]
     pub ranges: Ranges,
     /// [`RunConfig::width`].
-    #[serde(skip_serializing_if = "is_default")]
     pub width: Option<usize>,
     /// [`RunConfig::depth`].
-    #[serde(skip_serializing_if = "is_default")]
     pub depth: Option<usize>,
     /// [`RunConfig::batch_size`].
-    #[serde(skip_serializing_if = "is_default")]
     pub batch_size: Option<usize>,
     /// [`RunConfig::lr`].
-    #[serde(skip_serializing_if = "is_default")]
     pub lr: Option<f64>,
     /// [`RunConfig::lr_ei`].
-    #[serde(skip_serializing_if = "is_default")]
     pub lr_ei: Option<f64>,
     /// [`RunConfig::lr_ix`].
-    #[serde(skip_serializing_if = "is_default")]
     pub lr_ix: Option<f64>,
     /// [`RunConfig::clip_errors`]; 0: errors are not clipped.
-    #[serde(skip_serializing_if = "is_default")]
     pub clip_errors: Option<f64>,
     /// [`RunConfig::init`].
-    #[serde(skip_serializing_if = "is_default")]
     pub init: Option<EiInitializer>,
     /// [`RunConfig::patience`].
-    #[serde(skip_serializing_if = "is_default")]
     pub patience: Option<usize>,
     /// [`RunConfig::max_steps`].
-    #[serde(skip_serializing_if = "is_default", alias = "max_steps")]
+    #[serde(alias = "max_steps")]
     pub steps: Option<usize>,
 }
 
 impl Default for Request {
     fn default() -> Self {
         Self {
-            conditions: condition::PAPER.to_vec(),
+            conditions: PAPER.to_vec(),
             epsilons: vec![0.0, 0.25, 0.5, 0.75],
             settings: 8,
             seeds: 1,
@@ -147,12 +141,7 @@ impl Preset {
     pub fn request(self) -> Request {
         match self {
             Self::Comparison => Request {
-                conditions: vec![
-                    condition::NONE,
-                    condition::LN_PLUS,
-                    condition::INORM,
-                    condition::INORM_FULL,
-                ],
+                conditions: vec![NONE, LN_PLUS, INORM, INORM_FULL],
                 epsilons: vec![0.75],
                 settings: 0,
                 // The smallest number for which p of a paired test can be below 0.05.
@@ -161,12 +150,7 @@ impl Preset {
                 ..Request::default()
             },
             Self::Quick => Request {
-                conditions: vec![
-                    condition::E_ONLY_LN_PLUS,
-                    condition::INORM,
-                    condition::INORM_FULL,
-                    condition::INORM_CENTER,
-                ],
+                conditions: vec![E_ONLY_LN_PLUS, INORM, INORM_FULL, INORM_CENTER],
                 epsilons: vec![0.0, 0.75],
                 settings: 6,
                 epochs: 3,
@@ -231,61 +215,41 @@ impl Ranges {
                 return Err(Error::usage(name, found, "two numbers above 0, ascending"));
             }
         }
-        match self.width {
-            Some([low, high]) if low < 1 || low > high || high > MOST_WIDTH => {
-                let allowed = format!("two numbers of 1 to {MOST_WIDTH}, ascending");
-                let found = format!("[{low}, {high}]");
-                Err(Error::usage("ranges.width", found, &allowed))
-            }
-            _ => Ok(()),
+        if let Some([low, high]) = self.width
+            && (low < 1 || low > high || high > MOST_WIDTH)
+        {
+            let found = format!("[{low}, {high}]");
+            let allowed = format!("two numbers of 1 to {MOST_WIDTH}, ascending");
+            return Err(Error::usage("ranges.width", found, &allowed));
         }
+        Ok(())
     }
 }
 
-/// The drawn hyper-parameters of a setting; none where there is no range.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Setting {
-    lr: Option<f64>,
-    lr_ei: Option<f64>,
-    lr_ix: Option<f64>,
-    width: Option<usize>,
-}
-
 /// One run of a sweep.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SweepRun {
     /// The number of its setting, from 0.
     pub setting: usize,
     /// Its configuration.
-    #[serde(flatten)]
     pub config: RunConfig,
 }
 
-/// The first `n` settings of a seed. They do not depend on `n`: a larger `n` adds settings at the end.
-fn settings(n: usize, seed: u64, ranges: Ranges) -> Vec<Setting> {
-    let mut rng = settings_generator(seed);
+/// Draws a rate from a range, log-uniformly.
+fn draw_rate([low, high]: [f64; 2], rng: &mut impl Rng) -> f64 {
     // The exponent of a power of ten is an integer, whatever the rounding of the logarithm.
-    let exponent = |value: f64| (1e12 * value.log10()).round() / 1e12;
-    let draw = |_| {
-        let mut rate = |range: Option<[f64; 2]>| {
-            let [low, high] = range?.map(exponent);
-            // The ends of a narrow range have the same exponent.
-            let drawn = if low < high {
-                rng.random_range(low..high)
-            } else {
-                low
-            };
-            Some(10f64.powf(drawn))
-        };
-        let (lr, lr_ei, lr_ix) = (rate(ranges.lr), rate(ranges.lr_ei), rate(ranges.lr_ix));
-        Setting {
-            lr,
-            lr_ei,
-            lr_ix,
-            width: ranges.width.map(|[low, high]| rng.random_range(low..=high)),
-        }
-    };
-    (0..n).map(draw).collect()
+    let [low, high] = [low, high].map(|value| (1e12 * value.log10()).round() / 1e12);
+    // The ends of a narrow range have the same exponent.
+    10f64.powf(match low < high {
+        true => rng.random_range(low..high),
+        false => low,
+    })
+}
+
+/// The first value that equals an earlier one.
+fn repeated(values: &[String]) -> Option<&String> {
+    let mut earlier = HashSet::new();
+    values.iter().find(|value| !earlier.insert(*value))
 }
 
 impl Request {
@@ -295,27 +259,28 @@ impl Request {
     ///
     /// [`Error::Usage`] that names the first invalid value.
     pub fn validate(&self) -> Result<(), Error> {
-        for (name, is_empty) in [
-            ("conditions", self.conditions.is_empty()),
-            ("epsilons", self.epsilons.is_empty()),
-        ] {
-            if is_empty {
+        let numbers = |values: &[f64]| values.iter().map(|v| (v + 0.0).to_string()).collect();
+        let names = self.conditions.iter().map(ToString::to_string).collect();
+        let lists: [(&str, Vec<String>, usize); 3] = [
+            ("conditions", names, 1),
+            ("epsilons", numbers(&self.epsilons), 1),
+            ("lambdas", numbers(&self.lambdas), 0),
+        ];
+        for (name, values, least) in lists {
+            if values.len() < least {
                 return Err(Error::usage(name, "empty", "at least one"));
             }
+            if let Some(value) = repeated(&values) {
+                let allowed = format!("{value} once");
+                return Err(Error::usage(name, values.join(","), &allowed));
+            }
         }
-        if self.settings > 10_000 {
-            return Err(Error::usage("settings", self.settings, "0 to 10000"));
-        }
-        if !(1..=1000).contains(&self.seeds) {
-            return Err(Error::usage("seeds", self.seeds, "1 to 1000"));
-        }
+        within("settings", self.settings, 0..=10_000)?;
+        within("seeds", self.seeds, 1..=1000)?;
         self.ranges.validate()?;
         if self.settings == 0 && self.ranges != Ranges::default() {
-            return Err(Error::usage(
-                "settings",
-                0,
-                "at least 1 if there are ranges",
-            ));
+            let allowed = "at least 1 if there are ranges";
+            return Err(Error::usage("settings", 0, allowed));
         }
         let last = self.seed_of(self.settings.saturating_sub(1), self.seeds - 1);
         if self.seed.checked_add(last).is_none() {
@@ -330,83 +295,40 @@ impl Request {
             self.settings.max(1),
             self.seeds as usize,
         ];
-        let runs = factors
-            .iter()
-            .try_fold(1usize, |runs, factor| runs.checked_mul(*factor))
-            .filter(|runs| *runs <= MOST_RUNS);
-        if runs.is_none() {
+        if factors.into_iter().fold(1, usize::saturating_mul) > MOST_RUNS {
             let found = "conditions × epsilons × lambdas × settings × seeds";
-            return Err(Error::usage(
-                "the number of runs",
-                found,
-                &format!("at most {MOST_RUNS}"),
-            ));
+            let allowed = format!("at most {MOST_RUNS}");
+            return Err(Error::usage("the number of runs", found, &allowed));
         }
-        let numbers = |values: &[f64]| {
-            values
-                .iter()
-                .map(|value| (value + 0.0).to_string())
-                .collect()
-        };
-        let lists: [(&str, Vec<String>); 3] = [
-            (
-                "conditions",
-                self.conditions.iter().map(ToString::to_string).collect(),
-            ),
-            ("epsilons", numbers(&self.epsilons)),
-            ("lambdas", numbers(&self.lambdas)),
-        ];
-        for (name, values) in lists {
-            let mut twice = values.iter().enumerate();
-            if let Some((_, value)) = twice.find(|(k, value)| values[..*k].contains(value)) {
-                return Err(Error::usage(
-                    name,
-                    values.join(","),
-                    &format!("{value} once"),
-                ));
-            }
+        // Every λ is checked, even if no condition has further λ.
+        for &lambda in &self.lambdas {
+            let config = self.config(INORM);
+            RunConfig { lambda, ..config }.validate()?;
         }
         let runs = self.runs();
-        // Every λ is checked, even if no condition has further λ.
-        let of_lambdas = self.lambdas.iter().map(|&lambda| {
-            let config = RunConfig {
-                lambda,
-                ..self.config(condition::INORM, &Setting::default())
-            };
-            config.validate()
-        });
-        let of_runs = runs.iter().map(|run| run.config.validate());
-        of_lambdas.chain(of_runs).collect::<Result<(), Error>>()?;
-        let mut ids: Vec<_> = runs.iter().map(SweepRun::id).collect();
-        ids.sort();
-        match ids.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(Error::usage("the sweep", &pair[0], "each run once")),
+        runs.iter().try_for_each(|run| run.config.validate())?;
+        let ids: Vec<_> = runs.iter().map(SweepRun::id).collect();
+        match repeated(&ids) {
+            Some(id) => Err(Error::usage("the sweep", id, "each run once")),
             None => Ok(()),
         }
     }
 
     /// Every run, by condition, luminosity, λ, setting and seed.
     pub fn runs(&self) -> Vec<SweepRun> {
-        let drawn = match self.settings {
-            0 => vec![Setting::default()],
-            n => {
-                let usual = self.optimizer.ranges().or(self.network.ranges);
-                settings(n, self.settings_seed, self.ranges.or(usual))
-            }
-        };
+        let settings = self.of_settings();
         let mut runs = Vec::new();
         for &condition in &self.conditions {
             for &epsilon in &self.epsilons {
                 for lambda in self.lambdas_of(condition) {
-                    for (setting, drawn) in drawn.iter().enumerate() {
+                    for (setting, request) in settings.iter().enumerate() {
                         for repeat in 0..self.seeds {
-                            let seed = self.seed_of(setting, repeat);
                             let config = RunConfig {
                                 // -0 becomes 0; otherwise it would have another name.
                                 epsilon: epsilon + 0.0,
                                 lambda: lambda + 0.0,
-                                seed: self.seed.wrapping_add(seed),
-                                ..self.config(condition, drawn)
+                                seed: self.seed.wrapping_add(self.seed_of(setting, repeat)),
+                                ..request.config(condition)
                             };
                             runs.push(SweepRun { setting, config });
                         }
@@ -415,6 +337,30 @@ impl Request {
             }
         }
         runs
+    }
+
+    /// This request for each setting, with the drawn hyper-parameters where none are given. They do not depend
+    /// on the number of settings: a larger number adds settings at the end.
+    fn of_settings(&self) -> Vec<Self> {
+        let usual = self.optimizer.ranges().or(self.network.ranges);
+        let ranges = self.ranges.or(usual);
+        let mut rng = generator(self.settings_seed, Purpose::Settings);
+        let draw = |_| {
+            let mut rate = |range: Option<_>| range.map(|range| draw_rate(range, &mut rng));
+            let (lr, lr_ei, lr_ix) = (rate(ranges.lr), rate(ranges.lr_ei), rate(ranges.lr_ix));
+            let width = ranges.width.map(|[low, high]| rng.random_range(low..=high));
+            Self {
+                lr: self.lr.or(lr),
+                lr_ei: self.lr_ei.or(lr_ei),
+                lr_ix: self.lr_ix.or(lr_ix),
+                width: self.width.or(width),
+                ..self.clone()
+            }
+        };
+        match self.settings {
+            0 => vec![self.clone()],
+            settings => (0..settings).map(draw).collect(),
+        }
     }
 
     /// The distance from the first seed: a separate seed for every setting and repeat, the same for every
@@ -428,33 +374,30 @@ impl Request {
 
     /// Whether a condition has further λ.
     pub(crate) fn has_lambdas(condition: Condition) -> bool {
-        condition == condition::INORM
+        condition == INORM
     }
 
-    fn lambdas_of(&self, condition: Condition) -> Vec<f64> {
-        let further = match Self::has_lambdas(condition) {
-            true => self.lambdas.as_slice(),
-            false => &[],
-        };
-        let further = further.iter().filter(|lambda| **lambda != self.lambda);
-        std::iter::once(self.lambda)
-            .chain(further.copied())
-            .collect()
+    fn lambdas_of(&self, condition: Condition) -> impl Iterator<Item = f64> {
+        let has_further = Self::has_lambdas(condition);
+        let further = self.lambdas.iter().copied();
+        let further = further.filter(move |lambda| has_further && *lambda != self.lambda);
+        std::iter::once(self.lambda).chain(further)
     }
 
-    fn config(&self, condition: Condition, drawn: &Setting) -> RunConfig {
+    /// The configuration of a run with the first seed and without an ε and a λ of its own.
+    fn config(&self, condition: Condition) -> RunConfig {
         let mut base = RunConfig::of(self.network, condition, 0);
         self.optimizer.set_rates(&mut base);
         let clip = self.clip_errors.map(|norm| (norm != 0.0).then_some(norm));
         RunConfig {
             epochs: self.epochs,
             max_steps: self.steps,
-            width: self.width.or(drawn.width).unwrap_or(base.width),
+            width: self.width.unwrap_or(base.width),
             depth: self.depth.unwrap_or(base.depth),
             batch_size: self.batch_size.unwrap_or(base.batch_size),
-            lr: self.lr.or(drawn.lr).unwrap_or(base.lr) + 0.0,
-            lr_ei: self.lr_ei.or(drawn.lr_ei).unwrap_or(base.lr_ei) + 0.0,
-            lr_ix: self.lr_ix.or(drawn.lr_ix).unwrap_or(base.lr_ix) + 0.0,
+            lr: self.lr.unwrap_or(base.lr) + 0.0,
+            lr_ei: self.lr_ei.unwrap_or(base.lr_ei) + 0.0,
+            lr_ix: self.lr_ix.unwrap_or(base.lr_ix) + 0.0,
             clip_errors: clip.unwrap_or(base.clip_errors),
             shuffle: self.shuffle,
             init: self.init.unwrap_or(base.init),
@@ -481,15 +424,13 @@ impl SweepRun {
         let c = &self.config;
         // A configuration of plain numbers and names can always be encoded.
         let json = serde_json::to_vec(c).unwrap_or_default();
-        let digest = Sha256::digest(json);
-        let digest: String = digest
-            .iter()
-            .take(4)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
         format!(
-            "{}_e{}_l{}_s{:03}_{digest}",
-            c.condition, c.epsilon, c.lambda, self.setting
+            "{}_e{}_l{}_s{:03}_{:.8}",
+            c.condition,
+            c.epsilon,
+            c.lambda,
+            self.setting,
+            sha256([json.as_slice()])
         )
     }
 
@@ -498,7 +439,7 @@ impl SweepRun {
         let products = Self::products(&self.config);
         let per_condition = match self.config.condition.hidden {
             HiddenSpec::Ei { .. } => 1.0,
-            _ => 1.6,
+            HiddenSpec::INorm { .. } => 1.6,
         };
         self.config.epochs as f64 * products * per_condition
     }
@@ -508,27 +449,37 @@ impl SweepRun {
 mod tests {
     use super::*;
 
+    /// The drawn hyper-parameters of the first settings.
+    fn drawn(settings: usize, settings_seed: u64, ranges: Ranges) -> Vec<([f64; 3], usize)> {
+        let request = Request {
+            settings,
+            settings_seed,
+            ranges,
+            ..Request::default()
+        };
+        request.validate().unwrap();
+        let of = |r: &Request| {
+            (
+                [r.lr, r.lr_ei, r.lr_ix].map(Option::unwrap),
+                r.width.unwrap(),
+            )
+        };
+        request.of_settings().iter().map(of).collect()
+    }
+
     #[test]
     fn settings_are_in_the_ranges_of_the_paper_and_do_not_depend_on_their_number() {
-        let drawn = settings(200, 0, Ranges::PAPER);
-        assert_eq!(drawn[..5], settings(5, 0, Ranges::PAPER)[..]);
-        assert_ne!(drawn[..5], settings(5, 1, Ranges::PAPER)[..]);
-        for s in &drawn {
-            assert!((1e-3..1e-2).contains(&s.lr.unwrap()));
-            assert!((1e-5..1e-2).contains(&s.lr_ei.unwrap()));
-            assert!((1e-2..1.0).contains(&s.lr_ix.unwrap()));
-            assert!((100..=500).contains(&s.width.unwrap()));
+        let all = drawn(200, 0, Ranges::PAPER);
+        assert_eq!(all[..5], drawn(5, 0, Ranges::PAPER));
+        assert_ne!(all[..5], drawn(5, 1, Ranges::PAPER));
+        assert!(all.iter().all(|(_, width)| (100..=500).contains(width)));
+        let rates = [(1e-3..1e-2, 8.0), (1e-5..1e-2, 500.0), (1e-2..1.0, 50.0)];
+        for (k, (range, spread)) in rates.into_iter().enumerate() {
+            let mut rates: Vec<f64> = all.iter().map(|(rates, _)| rates[k]).collect();
+            rates.sort_by(f64::total_cmp);
+            assert!(rates.iter().all(|rate| range.contains(rate)));
+            assert!(rates[199] / rates[0] > spread);
         }
-        let spread = |f: fn(&Setting) -> f64| {
-            let values: Vec<f64> = drawn.iter().map(f).collect();
-            values.iter().copied().fold(f64::MIN, f64::max)
-                / values.iter().copied().fold(f64::MAX, f64::min)
-        };
-        assert!(
-            spread(|s| s.lr.unwrap()) > 8.0
-                && spread(|s| s.lr_ei.unwrap()) > 500.0
-                && spread(|s| s.lr_ix.unwrap()) > 50.0
-        );
     }
 
     #[test]
@@ -537,9 +488,8 @@ mod tests {
             lr: Some([1e-3, 1.000_000_000_000_1e-3]),
             ..Ranges::default()
         };
-        ranges.validate().unwrap();
-        for setting in settings(3, 0, ranges) {
-            assert!((setting.lr.unwrap() - 1e-3).abs() < 1e-15);
+        for ([lr, ..], _) in drawn(3, 0, ranges) {
+            assert!((lr - 1e-3).abs() < 1e-15);
         }
     }
 
@@ -551,14 +501,8 @@ mod tests {
         assert_eq!(runs.len(), 10 * 4 * 8);
         let key = |run: &SweepRun| {
             let c = &run.config;
-            (
-                run.setting,
-                c.seed,
-                c.width,
-                c.lr.to_bits(),
-                c.lr_ei.to_bits(),
-                c.lr_ix.to_bits(),
-            )
+            let rates = [c.lr, c.lr_ei, c.lr_ix].map(f64::to_bits);
+            (run.setting, c.seed, c.width, rates)
         };
         let first: Vec<_> = runs[..8].iter().map(key).collect();
         for group in runs.chunks(8) {
@@ -570,98 +514,67 @@ mod tests {
     fn the_paper_has_its_lambda_figure() {
         let runs = Preset::Paper.request().runs();
         assert_eq!(runs.len(), 10 * 4 * 30 + 5 * 4 * 30);
-        let further = runs.iter().filter(|run| run.config.lambda != MAIN_LAMBDA);
-        assert!(
-            further
-                .clone()
-                .all(|run| run.config.condition == condition::INORM)
-        );
-        assert_eq!(further.count(), 5 * 4 * 30);
+        let mut further = runs.iter().map(|run| &run.config).collect::<Vec<_>>();
+        further.retain(|config| config.lambda != MAIN_LAMBDA);
+        assert!(further.iter().all(|config| config.condition == INORM));
+        assert_eq!(further.len(), 5 * 4 * 30);
     }
+
+    type Change = fn(&mut Request);
 
     #[test]
     fn what_is_not_allowed_is_named() {
-        let base = Request::default();
-        let message = |request: Request| request.validate().unwrap_err().to_string();
-        let settings = Request {
-            settings: 4_611_686_018_427_387_904,
-            ..base.clone()
-        };
-        assert!(message(settings).contains("settings is 4611686018427387904"));
-        let many = Request {
-            settings: 10_000,
-            seeds: 1000,
-            ..base.clone()
-        };
-        assert!(message(many).contains("at most 200000"));
-        let epsilon = Request {
-            epsilons: vec![1.5],
-            ..base.clone()
-        };
-        assert!(message(epsilon).contains("epsilon is 1.5"));
-        let empty = Request {
-            conditions: vec![],
-            ..base.clone()
-        };
-        assert!(message(empty).contains("conditions"));
-        let twice = Request {
-            epsilons: vec![0.5, 0.5],
-            ..base.clone()
-        };
-        assert!(message(twice).contains("once"));
-        // λ that no run has, so that the request can be read again.
-        let unused = Request {
-            conditions: vec![condition::NONE],
-            lambdas: vec![f64::NAN],
-            ..base.clone()
-        };
-        assert!(message(unused).contains("lambda is NaN"));
-        let wide = Ranges {
+        const WIDE: Ranges = Ranges {
             width: Some([5, 30_000]),
-            ..Ranges::default()
+            ..Ranges::PAPER
         };
-        let of_width = Request {
-            ranges: wide,
-            ..base.clone()
+        let cases: [(Change, &str); 10] = [
+            (|r| r.settings = 1 << 62, "settings is 4611686018427387904"),
+            (|r| (r.settings, r.seeds) = (10_000, 1000), "at most 200000"),
+            (|r| r.epsilons = vec![1.5], "epsilon is 1.5"),
+            (|r| r.conditions = vec![], "conditions"),
+            (|r| r.epsilons = vec![0.5, 0.5], "once"),
+            // λ that no run has, so that the request can be read again.
+            (
+                |r| (r.conditions, r.lambdas) = (vec![NONE], vec![f64::NAN]),
+                "lambda is NaN",
+            ),
+            (|r| r.ranges = WIDE, "ranges.width is [5, 30000]"),
+            (
+                |r| (r.settings, r.ranges) = (0, Ranges::PAPER),
+                "settings is 0",
+            ),
+            (|r| r.seed = u64::MAX - 6, "at most 18446744073709551608"),
+            (one_unit, "width is 1"),
+        ];
+        for (change, words) in cases {
+            let mut request = Request::default();
+            change(&mut request);
+            let message = request.validate().unwrap_err().to_string();
+            assert!(message.contains(words), "{message}");
+        }
+        let mut without_i_norm = Request {
+            conditions: vec![NONE],
+            ..Request::default()
         };
-        assert!(message(of_width).contains("ranges.width is [5, 30000]"));
-        let undrawn = Request {
-            settings: 0,
-            ranges: Ranges::PAPER,
-            ..base.clone()
-        };
-        assert!(message(undrawn).contains("settings is 0"));
-        let last = Request {
-            seed: u64::MAX - 6,
-            ..base.clone()
-        };
-        assert!(message(last).contains("at most 18446744073709551608"));
-        let one_unit = Request {
-            init: Some(EiInitializer::Iclr),
-            width: Some(1),
-            ..base
-        };
-        assert!(message(one_unit.clone()).contains("width is 1"));
-        let without_i_norm = Request {
-            conditions: vec![condition::NONE],
-            ..one_unit
-        };
+        one_unit(&mut without_i_norm);
         without_i_norm.validate().unwrap();
+    }
+
+    fn one_unit(request: &mut Request) {
+        (request.init, request.width) = (Some(EiInitializer::Iclr), Some(1));
     }
 
     #[test]
     fn minus_zero_is_zero() {
-        let request = Request {
-            epsilons: vec![-0.0],
-            lr: Some(-0.0),
-            ..Preset::Comparison.request()
+        let ids = |zero: f64| {
+            let request = Request {
+                epsilons: vec![zero],
+                lr: Some(zero),
+                ..Preset::Comparison.request()
+            };
+            request.runs().iter().map(SweepRun::id).collect::<Vec<_>>()
         };
-        let positive = Request {
-            epsilons: vec![0.0],
-            lr: Some(0.0),
-            ..request.clone()
-        };
-        let ids = |request: Request| request.runs().iter().map(SweepRun::id).collect::<Vec<_>>();
-        assert_eq!(ids(request), ids(positive));
+        assert_eq!(ids(-0.0), ids(0.0));
     }
 }

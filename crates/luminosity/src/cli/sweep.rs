@@ -223,9 +223,7 @@ fn dry_run(
             let ms = pace
                 .iter()
                 .find(|(condition, _)| *condition == config.condition);
-            let of_epoch = config.steps_per_epoch(config.images_to_train_on(data.train().len()));
-            let all = config.epochs.saturating_mul(of_epoch);
-            let steps = config.max_steps.map_or(all, |most| most.min(all));
+            let steps = config.steps(data.train().len());
             ms.map_or(0.0, |(_, ms)| {
                 ms * SweepRun::products(config) * steps as f64 / 1e3
             })

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::FORMAT;
-use crate::record::{NUMERICS, RunRecord, check_digest};
+use crate::bounds;
+use crate::record::{NUMERICS, RunRecord};
 use crate::sweep::{Request, SweepRun};
 use crate::{DeviceName, Error};
 
@@ -51,6 +52,8 @@ impl Manifest {
             Value::Object(asked) => asked,
             _ => Map::new(),
         };
+        // A setting that is not given is left out.
+        asked.retain(|_, value| !value.is_null());
         let common = [json!(data_sha256), json!(device.name()), json!(NUMERICS)];
         asked.extend(COMMON.map(str::to_owned).into_iter().zip(common));
         Self {
@@ -90,30 +93,27 @@ impl Manifest {
     pub(crate) fn decode(content: &[u8]) -> Result<Self, String> {
         let damaged = |e| format!("not the manifest of a store ({e})");
         let Header { format } = serde_json::from_slice(content).map_err(damaged)?;
-        match format {
-            FORMAT => {
-                let manifest: Self = serde_json::from_slice(content).map_err(damaged)?;
-                manifest.validate()?;
-                Ok(manifest)
-            }
-            _ => Err(format!(
+        if format != FORMAT {
+            return Err(format!(
                 "written in format {format}; allowed: format {FORMAT}"
-            )),
+            ));
         }
+        let manifest: Self = serde_json::from_slice(content).map_err(damaged)?;
+        manifest.validate()?;
+        Ok(manifest)
     }
 
     /// Checks that this can be the manifest of a store: a request within its bounds, with each of its runs
     /// once.
     fn validate(&self) -> Result<(), String> {
         let request = self.request()?;
-        request.validate().map_err(|e| e.to_string())?;
-        let text = |name| match self.common(name) {
+        request.validate()?;
+        let text = |name| match self.property(name) {
             Value::String(text) => Ok(text),
             other => Err(format!("{name} is {other}; allowed: a text")),
         };
-        check_digest("data_sha256", &text("data_sha256")?)?;
-        let device = text("device")?.parse::<DeviceName>();
-        device.map_err(|e| e.to_string())?;
+        bounds::digest("data_sha256", &text("data_sha256")?)?;
+        text("device")?.parse::<DeviceName>()?;
         let known: HashSet<&String> = self.jobs.iter().collect();
         if known.len() < self.jobs.len() {
             return Err("names a run twice; allowed: each run once".to_owned());
@@ -132,27 +132,25 @@ impl Manifest {
             json!(run.device),
             json!(run.numerics),
         ];
-        match COMMON
-            .into_iter()
-            .zip(found)
-            .find(|(name, found)| self.common(name) != *found)
-        {
-            Some((name, found)) => Err(format!(
-                "{name} is {found}; allowed: that of the store, {}",
-                self.common(name)
-            )),
-            None => Ok(()),
+        for (name, found) in COMMON.into_iter().zip(found) {
+            let allowed = self.property(name);
+            if found != allowed {
+                return Err(format!(
+                    "{name} is {found}; allowed: that of the store, {allowed}"
+                ));
+            }
         }
+        Ok(())
     }
 
-    /// One of the [`COMMON`] properties.
-    fn common(&self, name: &str) -> Value {
-        match self.asked.get(name) {
-            Some(value) => value.clone(),
-            // Manifests of the first numerics lack this property.
-            None if name == "numerics" => json!(1),
-            None => Value::Null,
-        }
+    /// A property of the request, or one of the [`COMMON`] properties; null if it has none.
+    fn property(&self, name: &str) -> Value {
+        // Manifests of the first numerics lack this property.
+        let missing = match name {
+            "numerics" => json!(1),
+            _ => Value::Null,
+        };
+        self.asked.get(name).cloned().unwrap_or(missing)
     }
 
     /// The new manifest for this request and the `stored` manifest.
@@ -169,44 +167,40 @@ impl Manifest {
             );
             Err(Error::file(path, problem))
         };
-        for name in COMMON {
-            let (ours, theirs) = (self.common(name), stored.common(name));
+        let same = "the same request, --extend by one that includes it";
+        let asked = self.asked.keys().chain(stored.asked.keys());
+        let asked = asked.filter(|_| open == Open::Same);
+        let asked = asked.map(|name| (name.as_str(), same));
+        let common = COMMON.map(|name| (name, "the same")).into_iter();
+        for (name, allowed) in common.chain(asked) {
+            let (ours, theirs) = (self.property(name), stored.property(name));
             if ours != theirs {
-                return refuse(name, &ours, &theirs, "the same");
+                return refuse(name, &ours, &theirs, allowed);
             }
+        }
+        if open == Open::Same {
+            return match self.jobs == stored.jobs {
+                true => Ok(stored.clone()),
+                false => refuse("runs", &json!(self.jobs), &json!(stored.jobs), same),
+            };
         }
         let mut united = Self {
             program: stored.program.clone(),
             ..self.clone()
         };
         let own: HashSet<&String> = self.jobs.iter().collect();
-        let mut others = stored.jobs.iter().filter(|id| !own.contains(id));
-        match open {
-            Open::Same if (&self.asked, &self.jobs) != (&stored.asked, &stored.jobs) => {
-                let names = self.asked.keys().chain(stored.asked.keys());
-                let of = |m: &Self, name| m.asked.get(name).cloned().unwrap_or(Value::Null);
-                let mut pairs = names.map(|name| (name, of(self, name), of(stored, name)));
-                let differs = pairs.find(|(_, ours, theirs)| ours != theirs);
-                let allowed = "the same request, --extend by one that includes it";
-                match differs {
-                    Some((name, ours, theirs)) => refuse(name, &ours, &theirs, allowed),
-                    None => refuse("runs", &json!(self.jobs), &json!(stored.jobs), allowed),
-                }
+        let mut others = stored.jobs.iter().filter(|id| !own.contains(id)).peekable();
+        match others.peek() {
+            Some(id) if open == Open::Extend => {
+                let problem = format!(
+                    "the store holds the run {id}, which is not among the {} asked for; \
+                     allowed: all of its {} runs and more, or another folder",
+                    self.jobs.len(),
+                    stored.jobs.len()
+                );
+                Err(Error::file(path, problem))
             }
-            Open::Extend => match others.next() {
-                Some(id) => {
-                    let problem = format!(
-                        "the store holds the run {id}, which is not among the {} asked for; \
-                         allowed: all of its {} runs and more, or another folder",
-                        self.jobs.len(),
-                        stored.jobs.len()
-                    );
-                    Err(Error::file(path, problem))
-                }
-                None => Ok(united),
-            },
-            Open::Same => Ok(stored.clone()),
-            Open::Join => {
+            _ => {
                 united.jobs.extend(others.cloned());
                 Ok(united)
             }
@@ -229,48 +223,38 @@ mod tests {
 
     #[test]
     fn a_store_is_opened_by_what_fits() {
-        let of = |request: &Request, data| Manifest::new(request, data, DeviceName::Flex);
         let quick = Preset::Quick.request();
-        let more = Request {
-            settings: 9,
-            ..quick.clone()
+        let with = |change: fn(&mut Request), data| {
+            let mut request = quick.clone();
+            change(&mut request);
+            Manifest::new(&request, data, DeviceName::Flex)
         };
-        let other = Request {
-            lambda: 0.5,
-            ..quick.clone()
-        };
-        let stored = of(&quick, "a");
+        let stored = with(|_| (), "a");
         let over = |asked: &Manifest, open| {
             let united = asked.over(&stored, open, Path::new("manifest.json"));
-            united.map(|m| m.jobs.len()).map_err(|e| e.to_string())
+            united.map(|m| m.jobs.len()).map_err(String::from)
         };
+        let refused = |asked: &Manifest, open, words: &[&str]| {
+            let message = over(asked, open).unwrap_err();
+            assert!(words.iter().all(|word| message.contains(word)), "{message}");
+        };
+        let mut old = stored.clone();
+        old.asked.remove("numerics");
         for open in [Open::Same, Open::Extend, Open::Join] {
             assert_eq!(over(&stored, open), Ok(48));
-            let message = over(&of(&quick, "b"), open).unwrap_err();
-            assert!(
-                message.contains("\"a\"") && message.contains("\"b\""),
-                "{message}"
-            );
-            let mut old = stored.clone();
-            old.asked.remove("numerics");
-            let message = over(&old, open).unwrap_err();
-            assert!(
-                message.contains("numerics = 2, asked for is numerics = 1"),
-                "{message}"
-            );
+            refused(&with(|_| (), "b"), open, &["\"a\"", "\"b\""]);
+            refused(&old, open, &["numerics = 2, asked for is numerics = 1"]);
         }
-        let message = over(&of(&more, "a"), Open::Same).unwrap_err();
-        assert!(
-            message.contains("settings = 6, asked for is settings = 9"),
-            "{message}"
+        let more = with(|request| request.settings = 9, "a");
+        refused(
+            &more,
+            Open::Same,
+            &["settings = 6, asked for is settings = 9"],
         );
-        assert_eq!(over(&of(&more, "a"), Open::Extend), Ok(72));
-        assert!(
-            over(&of(&other, "a"), Open::Extend)
-                .unwrap_err()
-                .contains("48 runs")
-        );
-        assert_eq!(over(&of(&other, "a"), Open::Join), Ok(96));
+        assert_eq!(over(&more, Open::Extend), Ok(72));
+        let other = with(|request| request.lambda = 0.5, "a");
+        refused(&other, Open::Extend, &["48 runs"]);
+        assert_eq!(over(&other, Open::Join), Ok(96));
         assert_eq!(stored.request(), Ok(quick));
     }
 }
