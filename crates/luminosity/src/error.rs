@@ -124,6 +124,15 @@ impl Error {
         }
     }
 
+    /// The reason without the file, for a file that was read.
+    pub(crate) fn without_file(self) -> String {
+        match self {
+            Self::Io { source, .. } => source.to_string(),
+            Self::File { problem, .. } => problem,
+            other => other.to_string(),
+        }
+    }
+
     /// The exit code of a program that ends with this error: 2 for a value that is not allowed, 1 for all others.
     pub fn exit_code(&self) -> u8 {
         match self {

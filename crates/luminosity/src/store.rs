@@ -18,6 +18,7 @@ mod pack;
 pub(crate) mod record;
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 pub use claim::Claim;
@@ -63,17 +64,15 @@ impl Store {
             return Err(Error::file(folder, problem));
         }
         let path = manifest_path(folder);
-        match read_manifest(&path)? {
-            Some(manifest) => Ok(Self {
-                folder: folder.to_owned(),
-                manifest,
-            }),
-            None => {
-                let problem = "not there; allowed: the folder of a store (of a comparison: runs-* in \
-                               its folder), or a packed store";
-                Err(Error::file(&path, problem))
-            }
-        }
+        let manifest = read_manifest(&path)?.ok_or_else(|| {
+            let problem = "not there; allowed: the folder of a store (of a comparison: runs-* in its \
+                           folder), or a packed store";
+            Error::file(&path, problem)
+        })?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            manifest,
+        })
     }
 
     /// The contents of the store in `folder`, as [`prepare`](Self::prepare) would open it for the request `asked`;
@@ -130,13 +129,12 @@ impl Store {
     pub fn contents(&self) -> Result<Contents, Error> {
         let mut contents = Contents::new(self.manifest.clone());
         for path in list(&self.runs())? {
-            if let Some(id) = named(&path, ".json") {
-                let found = files::read(&path, MOST_BYTES).map_err(|e| match e {
-                    Error::Io { source, .. } => source.to_string(),
-                    Error::File { problem, .. } => problem,
-                    other => other.to_string(),
-                });
-                contents.add(&path, Some(id), found.as_deref());
+            let Some(id) = named(&path, ".json") else {
+                continue;
+            };
+            let found = files::read(&path, MOST_BYTES).map_err(Error::without_file);
+            if let Err(reason) = found.and_then(|content| contents.add(Some(id), &content)) {
+                contents.problems.push(Problem { path, reason });
             }
         }
         Ok(contents)
@@ -151,7 +149,7 @@ impl Store {
         if let Ok(true) = self.find(id)? {
             return Ok(Turn::Done);
         }
-        let Some(claim) = claim::attempt(&self.claim_path(id))? else {
+        let Some(claim) = claim::attempt(&self.file_of(id, ".claim"))? else {
             return Ok(Turn::Busy);
         };
         // The last holder of the claim may have published the record before this claim.
@@ -169,7 +167,7 @@ impl Store {
     ///
     /// [`Error::File`] if it could not be read again, [`Error::Io`] if it cannot be written.
     pub fn publish(&self, _claim: &Claim, id: &str, record: &SweepRecord) -> Result<(), Error> {
-        let path = self.record_path(id);
+        let path = self.file_of(id, ".json");
         let content = record::encode(&self.manifest, id, record);
         let content = content.map_err(|problem| Error::file(&path, problem))?;
         if !files::create(&path, &content)? && self.find(id)?.is_err() {
@@ -182,43 +180,39 @@ impl Store {
     /// Whether a run has its record. The inner error is the fault of the record; the outer error is a failure
     /// to read it.
     fn find(&self, id: &str) -> Result<Result<bool, String>, Error> {
-        let path = self.record_path(id);
-        match files::read(&path, MOST_BYTES) {
-            Ok(content) => Ok(record::decode(&self.manifest, Some(id), &content).map(|_| true)),
-            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                match path.is_symlink() {
-                    true => Err(Error::file(&path, "a symbolic link that leads nowhere")),
-                    false => Ok(Ok(false)),
-                }
+        let path = self.file_of(id, ".json");
+        match read_if_there(&path) {
+            Ok(Some(content)) => {
+                Ok(record::decode(&self.manifest, Some(id), &content).map(|_| true))
             }
+            Ok(None) if path.is_symlink() => {
+                Err(Error::file(&path, "a symbolic link that leads nowhere"))
+            }
+            Ok(None) => Ok(Ok(false)),
             // For example a file of another user: this run fails, but no other.
             Err(Error::Io { source, .. }) => Err(Error::file(&path, source)),
-            Err(Error::File { problem, .. }) => Ok(Err(problem)),
-            Err(other) => Err(other),
+            Err(fault) => Ok(Err(fault.without_file())),
         }
     }
 
     /// Renames a damaged record, so that its run can be made.
     fn put_aside(&self, id: &str) -> Result<(), Error> {
-        let path = self.record_path(id);
-        let aside = (1u64..).map(|n| self.runs().join(format!("{id}.json.damaged-{n}")));
+        let path = self.file_of(id, ".json");
+        let aside = (1u64..).map(|n| self.file_of(id, &format!(".json.damaged-{n}")));
         let mut free = aside.filter(|path| path.symlink_metadata().is_err());
-        let renamed = free.next().map(|aside| std::fs::rename(&path, aside));
-        renamed
-            .unwrap_or(Ok(()))
-            .map_err(|e| Error::io("rename", &path, e))
+        let renamed = free
+            .next()
+            .map_or(Ok(()), |aside| std::fs::rename(&path, aside));
+        renamed.map_err(|e| Error::io("rename", &path, e))
     }
 
     fn runs(&self) -> PathBuf {
         self.folder.join("runs")
     }
 
-    fn record_path(&self, id: &str) -> PathBuf {
-        self.runs().join(format!("{id}.json"))
-    }
-
-    fn claim_path(&self, id: &str) -> PathBuf {
-        self.runs().join(format!("{id}.claim"))
+    /// The path of a file of a run.
+    fn file_of(&self, id: &str, ending: &str) -> PathBuf {
+        self.runs().join(format!("{id}{ending}"))
     }
 
     /// Removes files left by killed processes: claims and temporary files of runs that no process is making.
@@ -230,7 +224,7 @@ impl Store {
                 continue;
             };
             // Dropping the claim removes its file.
-            if let Ok(Some(_claim)) = claim::attempt(&self.claim_path(id))
+            if let Ok(Some(_claim)) = claim::attempt(&self.file_of(id, ".claim"))
                 && temporary.is_some()
             {
                 let _ = files::remove(&path);
@@ -244,14 +238,20 @@ fn manifest_path(folder: &Path) -> PathBuf {
     folder.join("manifest.json")
 }
 
-fn read_manifest(path: &Path) -> Result<Option<Manifest>, Error> {
+/// The content of a file of a store; none if there is no file of this name.
+fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     match files::read(path, MOST_BYTES) {
-        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        content => {
-            let manifest = Manifest::decode(&content?).map(Some);
-            manifest.map_err(|problem| Error::file(path, problem))
-        }
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
+        content => content.map(Some),
     }
+}
+
+fn read_manifest(path: &Path) -> Result<Option<Manifest>, Error> {
+    let content = read_if_there(path)?;
+    let manifest = content
+        .map(|content| Manifest::decode(&content))
+        .transpose();
+    manifest.map_err(|problem| Error::file(path, problem))
 }
 
 /// Makes sure that the folder has a matching manifest, and returns it.
@@ -298,10 +298,8 @@ fn check_no_records(folder: &Path) -> Result<(), Error> {
     };
     match found.iter().find(|path| named(path, ".json").is_some()) {
         Some(record) => {
-            let problem = format!(
-                "missing beside {}; allowed: an empty folder",
-                record.display()
-            );
+            let record = record.display();
+            let problem = format!("missing beside {record}; allowed: an empty folder");
             Err(Error::file(&manifest_path(folder), problem))
         }
         None => Ok(()),

@@ -80,18 +80,15 @@ pub fn read(path: &Path) -> Result<Contents, Error> {
     let manifest = Manifest::decode(&first).map_err(|problem| refuse(&problem))?;
     let mut contents = Contents::new(manifest);
     for number in 2.. {
-        let problems = contents.problems.len();
-        match line(&mut lines) {
-            Ok(Some(line)) => contents.add(path, None, Ok(&line)),
-            Ok(None) => break,
-            Err(()) => {
-                let whole = contents.records.len();
-                let problem = format!("cut off or damaged after {whole} whole records");
-                return Err(refuse(&problem));
-            }
-        }
-        for problem in &mut contents.problems[problems..] {
-            problem.reason = format!("line {number}: {}", problem.reason);
+        let whole = contents.records.len();
+        let next = line(&mut lines)
+            .map_err(|()| refuse(&format!("cut off or damaged after {whole} whole records")))?;
+        let Some(line) = next else { break };
+        if let Err(reason) = contents.add(None, &line) {
+            contents.problems.push(Problem {
+                path: path.to_owned(),
+                reason: format!("line {number}: {reason}"),
+            });
         }
     }
     Ok(contents)

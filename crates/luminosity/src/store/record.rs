@@ -3,7 +3,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -48,30 +48,26 @@ impl Contents {
         }
     }
 
-    /// Adds the content of a file: the record of run `id`, if the id is known beforehand.
-    pub(super) fn add(&mut self, path: &Path, id: Option<&str>, found: Result<&[u8], &String>) {
-        let mut problem = |reason| {
-            self.problems.push(Problem {
-                path: path.to_owned(),
-                reason,
-            });
-        };
-        let decoded = found
-            .map_err(String::clone)
-            .and_then(|content| decode(&self.manifest, id, content));
-        match decoded {
-            Ok((id, record)) if self.known.contains(&id) => match self.records.entry(id) {
-                Entry::Vacant(place) => drop(place.insert(record)),
-                Entry::Occupied(first) if first.get().same_result(&record) => {}
-                Entry::Occupied(first) => {
-                    let id = first.key();
-                    problem(format!(
-                        "holds the run {id} twice, with two results; the first is used"
-                    ));
-                }
-            },
-            Ok((id, _)) => problem(format!("the store was not made for the run {id}")),
-            Err(reason) => problem(reason),
+    /// Adds an encoded record: of run `id`, if the id is known beforehand.
+    ///
+    /// # Errors
+    ///
+    /// The fault of the record.
+    pub(super) fn add(&mut self, id: Option<&str>, content: &[u8]) -> Result<(), String> {
+        let (id, record) = decode(&self.manifest, id, content)?;
+        if !self.known.contains(&id) {
+            return Err(format!("the store was not made for the run {id}"));
+        }
+        match self.records.entry(id) {
+            Entry::Vacant(place) => {
+                place.insert(record);
+                Ok(())
+            }
+            Entry::Occupied(first) if first.get().same_result(&record) => Ok(()),
+            Entry::Occupied(first) => Err(format!(
+                "holds the run {} twice, with two results; the first is used",
+                first.key()
+            )),
         }
     }
 }
@@ -90,13 +86,19 @@ struct Header {
     id: String,
 }
 
+impl<'a> Written<'a> {
+    fn new(id: &'a str, record: &'a SweepRecord) -> Self {
+        Self {
+            format: FORMAT,
+            id,
+            record,
+        }
+    }
+}
+
 /// A record as one line of a packed store.
 pub(crate) fn line(id: &str, record: &SweepRecord) -> serde_json::Result<Vec<u8>> {
-    serde_json::to_vec(&Written {
-        format: FORMAT,
-        id,
-        record,
-    })
+    serde_json::to_vec(&Written::new(id, record))
 }
 
 /// Encodes the file of a record.
@@ -109,12 +111,8 @@ pub(super) fn encode(
     id: &str,
     record: &SweepRecord,
 ) -> Result<Vec<u8>, String> {
-    let written = Written {
-        format: FORMAT,
-        id,
-        record,
-    };
-    let mut content = serde_json::to_vec_pretty(&written).map_err(|e| e.to_string())?;
+    let mut content =
+        serde_json::to_vec_pretty(&Written::new(id, record)).map_err(|e| e.to_string())?;
     decode(manifest, Some(id), &content)?;
     content.push(b'\n');
     Ok(content)
@@ -145,12 +143,10 @@ pub(crate) fn decode(
         setting: record.setting,
         config: record.run.config.clone(),
     };
-    match run.id() == found {
-        true => Ok((found, record)),
-        false => Err(format!(
-            "its values are those of {}, not of {found}",
-            run.id()
-        )),
+    let id = run.id();
+    match id == found {
+        true => Ok((id, record)),
+        false => Err(format!("its values are those of {id}, not of {found}")),
     }
 }
 
@@ -170,16 +166,13 @@ mod tests {
         let first = testing::with_correct(run, 7000);
         let mut later = first.clone();
         later.run.timing.seconds += 1.0;
-        for record in [&first, &later, &testing::with_correct(run, 8000)] {
+        let mut add = |record: &SweepRecord| {
             let line = line(&run.id(), record).unwrap();
-            contents.add(Path::new("packed"), None, Ok(&line));
-        }
+            contents.add(None, &line)
+        };
+        assert_eq!((add(&first), add(&later)), (Ok(()), Ok(())));
+        let problem = add(&testing::with_correct(run, 8000)).unwrap_err();
+        assert!(problem.contains("twice, with two results"), "{problem}");
         assert_eq!(contents.records[&run.id()], first);
-        let problems: Vec<String> = contents.problems.iter().map(Problem::to_string).collect();
-        assert_eq!(problems.len(), 1, "{problems:?}");
-        assert!(
-            problems[0].contains("twice, with two results"),
-            "{problems:?}"
-        );
     }
 }
