@@ -51,21 +51,15 @@ pub enum Error {
         /// The number of requested runs.
         expected: usize,
     },
-    /// A fault of the program ended a run.
-    #[error("the run panicked: {problem}")]
-    Run {
-        /// The fault.
-        problem: String,
-    },
-    /// The system refused a thread.
+    /// A fault of the program, which is named, ended a run.
+    #[error("the run panicked: {0}")]
+    Run(String),
+    /// The system refused a thread, for the named reason.
     #[error(
-        "no thread could be started ({problem}); allowed: as many processes as the system's limit \
+        "no thread could be started ({0}); allowed: as many processes as the system's limit \
          (ulimit -u) leaves, which fewer jobs at once need fewer of"
     )]
-    Thread {
-        /// The reason.
-        problem: String,
-    },
+    Thread(String),
     /// The system's limit of memory is too low.
     #[error(
         "{at_once} at a time need about {needed} MB of memory; allowed: {limit} MB ({name}), enough for \

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 /// Applies `f` to each job, at most `threads` at a time, and returns the results in the order of the jobs.
 /// Jobs start in that order. The calling thread works too: if the system refuses further threads, fewer jobs
@@ -20,19 +21,21 @@ pub fn map<J: Sync, T: Send>(jobs: &[J], threads: usize, f: impl Fn(&J) -> T + S
     };
     std::thread::scope(|scope| {
         let further = threads.clamp(1, jobs.len().max(1)) - 1;
-        for _ in 0..further {
-            if std::thread::Builder::new()
-                .spawn_scoped(scope, work)
-                .is_err()
-            {
-                break;
-            }
-        }
+        start(scope, (0..further).map(|_| work));
         work();
     });
     let mut results = results.into_inner().unwrap_or_else(|e| e.into_inner());
     results.sort_by_key(|(index, _)| *index);
     results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Starts a thread for each piece of work, until the system refuses one; returns the started threads.
+pub fn start<'scope, W: FnOnce() + Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    work: impl IntoIterator<Item = W>,
+) -> Vec<ScopedJoinHandle<'scope, ()>> {
+    let started = |work| Builder::new().spawn_scoped(scope, work).ok();
+    work.into_iter().map_while(started).collect()
 }
 
 /// The number of jobs that the machine can run at once.

@@ -174,10 +174,7 @@ fn on_one_thread<T: Send>(f: impl FnOnce() -> T + Send) -> Result<T, Error> {
             Err(_) if began.elapsed() < Duration::from_secs(1) => {
                 std::thread::sleep(Duration::from_millis(10));
             }
-            Err(e) => {
-                let problem = e.to_string();
-                return Err(Error::Thread { problem });
-            }
+            Err(e) => return Err(Error::Thread(e.to_string())),
         }
     };
     Ok(pool.install(panics::as_here(f)))

@@ -8,13 +8,13 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::record::{Outcome, RunRecord, SweepRecord};
 use crate::store::{Store, Turn};
 use crate::sweep::SweepRun;
-use crate::{Error, panics};
+use crate::{Error, panics, parallel};
 
 pub use shard::Shard;
 pub use summary::{Ending, Failure, Summary};
@@ -56,7 +56,6 @@ struct Books {
     cost: f64,
     failed: Vec<Failure>,
     latest: Option<String>,
-    error: Option<Error>,
 }
 
 impl Books {
@@ -76,8 +75,8 @@ struct Sweep<'a, F> {
     books: Mutex<Books>,
     /// For each thread, the finished part of the cost of its current run, as bits.
     at_work: Vec<AtomicU64>,
-    /// Set when no further run can succeed.
-    broken: AtomicBool,
+    /// The error after which no further run can succeed.
+    error: OnceLock<Error>,
 }
 
 /// The number of simultaneous runs.
@@ -148,27 +147,19 @@ where
             ..Books::default()
         }),
         at_work: (0..threads).map(|_| AtomicU64::new(0)).collect(),
-        broken: AtomicBool::new(false),
+        error: OnceLock::new(),
     };
     let began = Instant::now();
     std::thread::scope(|scope| {
-        let mut working = Vec::new();
-        for own in &sweep.at_work {
-            let observing = std::thread::current();
-            let sweep = &sweep;
-            let work = move || {
+        let work = |own| {
+            let (sweep, observing) = (&sweep, std::thread::current());
+            move || {
                 sweep.work(own);
                 observing.unpark();
-            };
-            match std::thread::Builder::new().spawn_scoped(scope, work) {
-                Ok(thread) => working.push(thread),
-                // The existing threads do the work.
-                Err(_) => {
-                    sweep.books().workers -= threads - working.len();
-                    break;
-                }
             }
-        }
+        };
+        let working = parallel::start(scope, sweep.at_work.iter().map(work));
+        sweep.books().workers -= threads - working.len();
         while working.iter().any(|thread| !thread.is_finished()) {
             observer(&sweep.progress(began.elapsed(), cost_before));
             std::thread::park_timeout(TICK);
@@ -177,10 +168,10 @@ where
         sweep.books().workers = 1;
         sweep.work(&sweep.at_work[0]);
     });
-    let books = sweep.books.into_inner().unwrap_or_else(|e| e.into_inner());
-    if let Some(error) = books.error {
+    if let Some(error) = sweep.error.into_inner() {
         return Err(error);
     }
+    let books = sweep.books.into_inner().unwrap_or_else(|e| e.into_inner());
     let earlier = contents.records.into_values().map(|record| record.run);
     let (total, done, mut failed) = (jobs.len(), books.done, books.failed);
     failed.sort_by(|a, b| a.id.cmp(&b.id));
@@ -216,10 +207,8 @@ fn populations(jobs: &[SweepRun], runs: Vec<usize>, most: usize) -> VecDeque<Vec
 
 /// The result of a run that was to be made.
 enum Made {
-    /// It was done before.
-    Before,
-    /// It is done now; its result in words.
-    Now(String),
+    /// It is done; its result in words, if it was made now.
+    Done(Option<String>),
     /// Another process is making it.
     Elsewhere,
     /// It was interrupted.
@@ -235,12 +224,7 @@ where
     }
 
     fn over(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) || self.broken.load(Ordering::Relaxed)
-    }
-
-    fn break_off(&self, error: Error) {
-        self.books().error.get_or_insert(error);
-        self.broken.store(true, Ordering::Relaxed);
+        self.stop.load(Ordering::Relaxed) || self.error.get().is_some()
     }
 
     /// The work of one thread.
@@ -257,28 +241,23 @@ where
                             Made::Elsewhere => books.elsewhere.push(run),
                             Made::Unfinished if self.over() => {}
                             Made::Unfinished => books.fail(job, &Error::Interrupted),
-                            Made::Before | Made::Now(_) => {
+                            Made::Done(latest) => {
                                 books.done += 1;
                                 books.cost += job.cost();
+                                books.latest = latest.or(books.latest.take());
                             }
-                        }
-                        if let Made::Now(latest) = made {
-                            books.latest = Some(latest);
                         }
                     }
                 }
                 Err(Error::Interrupted) if self.over() => {}
                 // The system has no further threads: the other threads go on, with one job fewer at once.
-                Err(Error::Thread { .. }) if books.workers > 1 => {
+                Err(Error::Thread(_)) if books.workers > 1 => {
                     books.workers -= 1;
                     books.pending.push_front(runs);
                     return;
                 }
-                // A disk error concerns all runs.
-                Err(error @ Error::Io { .. }) => {
-                    drop(books);
-                    self.break_off(error);
-                }
+                // A disk error concerns all runs; the first is returned.
+                Err(error @ Error::Io { .. }) => drop(self.error.set(error)),
                 // There may be too little memory for the whole population, or one run may be faulty.
                 Err(_) if runs.len() > 1 => {
                     let (first, second) = runs.split_at(runs.len() / 2);
@@ -320,7 +299,7 @@ where
         for job in runs.iter().map(|run| &self.jobs[*run]) {
             let id = job.id();
             made.push(match self.store.begin(&id)? {
-                Turn::Done => Made::Before,
+                Turn::Done => Made::Done(None),
                 Turn::Busy => Made::Elsewhere,
                 Turn::Mine(claim) => {
                     claimed.push((made.len(), job, id, claim));
@@ -341,26 +320,19 @@ where
             }
         };
         let records = panics::caught(|| (self.execute)(&own_jobs, &mut hear));
-        let records = records.unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            let problem = text.unwrap_or("no message").replace('\n', " ");
-            Err(Error::Run { problem })
-        })?;
+        let records = records.map_err(Error::Run)??;
         for ((place, job, id, claim), run) in claimed.into_iter().zip(records) {
             if run.outcome == Outcome::Interrupted {
                 made[place] = Made::Unfinished;
                 continue;
             }
-            made[place] = Made::Now(format!(
-                "{} at ε = {}: {:.1} %",
-                run.config.condition,
-                run.config.epsilon,
-                100.0 * run.test_accuracy
-            ));
+            let (config, percent) = (&job.config, 100.0 * run.test_accuracy);
+            let (condition, epsilon) = (config.condition, config.epsilon);
+            let result = format!("{condition} at ε = {epsilon}: {percent:.1} %");
+            made[place] = Made::Done(Some(result));
             let setting = job.setting;
-            self.store
-                .publish(&claim, &id, &SweepRecord { setting, run })?;
+            let record = SweepRecord { setting, run };
+            self.store.publish(&claim, &id, &record)?;
         }
         Ok(made)
     }
@@ -393,23 +365,29 @@ mod tests {
 
     #[test]
     fn runs_that_fail_or_panic_stop_no_other_and_are_tried_again() {
-        for population in [1, 5, 100] {
-            check_failures(population);
+        [1, 5, 100].into_iter().for_each(check_failures);
+    }
+
+    /// The runs of a request and a store for them, in a folder that ends with the first value.
+    fn store() -> (tempfile::TempDir, Vec<SweepRun>, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let request = Preset::Quick.request();
+        let asked = Manifest::new(&request, testing::DATA, DeviceName::Cpu);
+        let store = Store::prepare(folder.path(), &asked, Open::Same).unwrap();
+        (folder, request.runs(), store)
+    }
+
+    fn at_once(threads: usize, population: usize) -> AtOnce {
+        AtOnce {
+            threads,
+            population,
         }
     }
 
     #[test]
     fn fewer_go_at_once_where_the_system_refuses_threads() {
-        let folder = tempfile::tempdir().unwrap();
-        let request = Preset::Quick.request();
-        let jobs = request.runs();
-        let asked = Manifest::new(&request, testing::DATA, DeviceName::Cpu);
-        let store = Store::prepare(folder.path(), &asked, Open::Same).unwrap();
         let (only, caller) = (Mutex::new(()), std::thread::current().id());
-        let refuse = || {
-            let problem = "none left".to_owned();
-            Err(Error::Thread { problem })
-        };
+        let refuse = || Err(Error::Thread("none left".to_owned()));
         let made = |runs: &[&SweepRun]| {
             std::thread::sleep(Duration::from_millis(2));
             Ok(runs.iter().map(|job| testing::record(job).run).collect())
@@ -422,25 +400,18 @@ mod tests {
             let own = std::thread::current().id() == caller;
             if own { made(runs) } else { refuse() }
         };
-        let at_once = AtOnce {
-            threads: 6,
-            population: 1,
-        };
-        let stop = AtomicBool::new(false);
-        let summary = run(&store, &jobs, at_once, &stop, one_at_a_time, |_| ()).unwrap();
-        assert_eq!(summary.ending, Ending::Complete, "{summary}");
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::prepare(folder.path(), &asked, Open::Same).unwrap();
-        let summary = run(&store, &jobs, at_once, &stop, in_the_caller, |_| ()).unwrap();
-        assert_eq!(summary.ending, Ending::Complete, "{summary}");
+        type Execute<'a> =
+            dyn Fn(&[&SweepRun], &mut Hear<'_>) -> Result<Vec<RunRecord>, Error> + Sync + 'a;
+        for execute in [&one_at_a_time as &Execute<'_>, &in_the_caller] {
+            let (_folder, jobs, store) = store();
+            let stop = AtomicBool::new(false);
+            let summary = run(&store, &jobs, at_once(6, 1), &stop, execute, |_| ()).unwrap();
+            assert_eq!(summary.ending, Ending::Complete, "{summary}");
+        }
     }
 
     fn check_failures(population: usize) {
-        let folder = tempfile::tempdir().unwrap();
-        let request = Preset::Quick.request();
-        let jobs = request.runs();
-        let asked = Manifest::new(&request, testing::DATA, DeviceName::Cpu);
-        let store = Store::prepare(folder.path(), &asked, Open::Same).unwrap();
+        let (folder, jobs, store) = store();
         let made = |job: &SweepRun| Ok(testing::record(job).run);
         let of_one = |job: &SweepRun, hear: &mut Hear<'_>| {
             assert!(hear(0.5).is_continue());
@@ -463,10 +434,7 @@ mod tests {
         };
         let mut shares = Vec::new();
         let stop = AtomicBool::new(false);
-        let at_once = AtOnce {
-            threads: 4,
-            population,
-        };
+        let at_once = at_once(4, population);
         let summary = run(&store, &jobs, at_once, &stop, bad, |p| shares.push(p.share)).unwrap();
         assert_eq!(summary.ending, Ending::Failed);
         assert_eq!(summary.to_string(), "incomplete: 44 of 48 done, 4 failed");
