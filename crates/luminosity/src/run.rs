@@ -16,7 +16,7 @@ use crate::record::{Epoch, Measures, NUMERICS, Outcome, RunRecord, Timing};
 use crate::stimulus::Images;
 use crate::{DeviceName, Error, RunConfig, machine, panics, parallel};
 use accuracy::{accuracies, are_finite};
-use member::{Member, look};
+use member::Member;
 
 pub(crate) use accuracy::accuracy;
 
@@ -110,15 +110,8 @@ pub(crate) fn train<N: Learner>(
     device: DeviceName,
     progress: &mut Observer<'_>,
 ) -> Result<Trained, Error> {
-    let (mut networks, mut ended) = train_all::<Alone<N>>(&[config], data, device, progress)?;
-    match (networks.pop(), ended.pop()) {
-        (Some(network), Some((record, losses))) => Ok(Trained {
-            record,
-            network: Box::new(network),
-            losses,
-        }),
-        _ => unreachable!("one configuration is one network"),
-    }
+    let trained = train_all::<Alone<N>>(&[config], data, device, progress);
+    trained.map(|mut one| one.swap_remove(0))
 }
 
 /// [`run_population`] with populations of type `P`.
@@ -128,19 +121,16 @@ pub(crate) fn train_population<P: NetworkPopulation>(
     device: DeviceName,
     progress: &mut Observer<'_>,
 ) -> Result<Vec<RunRecord>, Error> {
-    let (_, ended) = train_all::<Together<P>>(configs, data, device, progress)?;
-    Ok(ended.into_iter().map(|(record, _)| record).collect())
+    let trained = train_all::<Together<P>>(configs, data, device, progress)?;
+    Ok(trained.into_iter().map(|trained| trained.record).collect())
 }
-
-/// The trained networks, and the record and the losses of each.
-type TrainedAll<N> = (Vec<N>, Vec<(RunRecord, Vec<f32>)>);
 
 fn train_all<T: Trainee>(
     configs: &[&RunConfig],
     data: &Dataset,
     device_name: DeviceName,
     progress: &mut Observer<'_>,
-) -> Result<TrainedAll<T::Network>, Error> {
+) -> Result<Vec<Trained>, Error> {
     let held_out = configs.iter().find_map(|config| config.patience);
     if let (Some(patience), 0 | 1) = (held_out, data.train().len()) {
         let allowed = "none with a single training image, which cannot be held out";
@@ -213,9 +203,8 @@ impl<'a> Run<'a> {
         device_name: DeviceName,
         device: Device,
     ) -> Self {
-        let common = configs[0];
-        let used = common.images_to_train_on(data.train().len());
-        let all_steps = common.epochs.saturating_mul(common.steps_per_epoch(used));
+        let images = data.train().len();
+        let used = configs[0].images_to_train_on(images);
         Self {
             configs,
             data,
@@ -223,7 +212,7 @@ impl<'a> Run<'a> {
             device,
             members: configs.iter().map(|c| Member::new(c, used)).collect(),
             used,
-            steps: common.max_steps.map_or(all_steps, |max| max.min(all_steps)),
+            steps: configs[0].steps(images),
             made: 0,
             pending: Vec::new(),
             started: Instant::now(),
@@ -231,10 +220,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn train<T: Trainee>(
-        mut self,
-        progress: &mut Observer<'_>,
-    ) -> Result<TrainedAll<T::Network>, Error> {
+    fn train<T: Trainee>(mut self, progress: &mut Observer<'_>) -> Result<Vec<Trained>, Error> {
         let [train, test] = [self.data.train(), self.data.test()].map(|split| self.images(split));
         let autodiff = self.device.clone().autodiff();
         let mut trainee = T::create(self.configs, Task::of(self.data), &autodiff)?;
@@ -252,23 +238,11 @@ impl<'a> Run<'a> {
             }
             let ended = self.end_epoch(epoch, &trainee, [&train, &test])?;
             let finished = self.made == self.steps;
-            let mut first = None;
             for (member, ended) in self.members.iter_mut().zip(ended) {
-                if !member.learns() {
-                    continue;
-                }
-                // Sums of finite weights may still be infinite.
-                if ended.measures.validate().is_err() {
-                    member.end(Outcome::Diverged);
-                    continue;
-                }
-                let enough = member.end_epoch(ended);
-                first = first.or(member.history.last().cloned());
-                if finished || enough {
-                    member.end(Outcome::Completed);
-                }
+                member.end_epoch(ended, finished);
             }
-            let go_on = self.report(first.as_ref(), progress);
+            let mut last = self.members.iter().filter_map(|m| m.history.last());
+            let go_on = self.report(last.find(|last| last.epoch == epoch), progress);
             if !self.any_learns() {
                 break;
             }
@@ -278,8 +252,10 @@ impl<'a> Run<'a> {
             }
         }
         let members = std::mem::take(&mut self.members);
-        let ended = members.into_iter().map(|member| self.ended(member));
-        Ok((trainee.networks(), ended.collect()))
+        let all = members.into_iter().zip(trainee.networks());
+        Ok(all
+            .map(|(member, network)| self.trained(member, network))
+            .collect())
     }
 
     /// Makes steps until the epoch ends, no network learns any more, or the run is stopped.
@@ -309,9 +285,6 @@ impl<'a> Run<'a> {
             trainee = next;
             self.pending.push(losses);
             self.made += 1;
-            for member in self.members.iter_mut().filter(|member| member.learns()) {
-                member.steps = self.made;
-            }
             if self.made == warm_up {
                 self.look();
                 since = Instant::now();
@@ -340,7 +313,15 @@ impl<'a> Run<'a> {
 
     /// Reads the losses of the latest steps from the device.
     fn look(&mut self) {
-        look(&mut self.pending, &mut self.members);
+        if self.pending.is_empty() {
+            return;
+        }
+        let losses = Tensor::cat(std::mem::take(&mut self.pending), 0).into_data();
+        let losses: Vec<f32> = losses.iter::<f32>().collect();
+        let networks = self.members.len();
+        for (k, member) in self.members.iter_mut().enumerate() {
+            member.take_losses(losses.iter().copied().skip(k).step_by(networks));
+        }
     }
 
     fn any_learns(&self) -> bool {
@@ -388,31 +369,27 @@ impl<'a> Run<'a> {
         };
         let networks = trainee.networks();
         let learning: Vec<_> = networks.iter().zip(&self.members).collect();
-        let measured = parallel::map(&learning, self.threads(), |(network, member)| match member
-            .learns()
-        {
-            true => self.measure(*network, member.config).map(Some),
-            false => Ok(None),
+        let threads = match self.device_name.is_gpu() {
+            true => parallel::cores(),
+            false => 1,
+        };
+        let measured = parallel::map(&learning, threads, |(network, member)| {
+            match member.learns() {
+                true => self.measure(*network, member.config),
+                false => Ok(Measures::default()),
+            }
         });
-        let measured = measured.into_iter().collect::<Result<Vec<_>, _>>()?;
         let results = tested.into_iter().zip(validated).zip(measured);
-        Ok(results
-            .map(|((test_accuracy, validation_accuracy), measures)| Epoch {
+        let epochs = results.map(|((test_accuracy, validation_accuracy), measures)| {
+            Ok(Epoch {
                 epoch,
                 train_loss: 0.0,
                 test_accuracy,
                 validation_accuracy,
-                measures: measures.unwrap_or_default(),
+                measures: measures?,
             })
-            .collect())
-    }
-
-    /// The number of networks that are measured at a time.
-    fn threads(&self) -> usize {
-        match self.device_name.is_gpu() {
-            true => parallel::cores(),
-            false => 1,
-        }
+        });
+        epochs.collect()
     }
 
     /// The measures of a network. They take many small operations on a few images, so the CPU computes them even
@@ -428,15 +405,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The record and the losses of a network.
-    fn ended(&self, member: Member<'_>) -> (RunRecord, Vec<f32>) {
+    /// The result for a network.
+    fn trained(&self, member: Member<'_>, network: impl Learner) -> Trained {
         let outcome = member.outcome.unwrap_or(Outcome::Completed);
-        let last = member
-            .history
-            .last()
-            .filter(|_| outcome != Outcome::Diverged);
+        let last = member.history.last();
+        let last = last.filter(|_| outcome != Outcome::Diverged);
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let timed = &self.timed;
+        let (timed, classes) = (&self.timed, self.data.classes());
         let per =
             |amount: usize| (timed.steps > 0).then(|| amount as f64 / timed.time.as_secs_f64());
         let record = RunRecord {
@@ -446,12 +421,10 @@ impl<'a> Run<'a> {
             device: self.device_name.name().to_owned(),
             data: self.data.source().content(),
             data_sha256: self.data.sha256().to_owned(),
-            classes: self.data.classes(),
+            classes,
             weights_sha256: None,
-            steps: member.steps,
-            test_accuracy: last.map_or(1.0 / self.data.classes() as f64, |epoch| {
-                epoch.test_accuracy
-            }),
+            steps: member.losses.len(),
+            test_accuracy: last.map_or(1.0 / classes as f64, |epoch| epoch.test_accuracy),
             train_loss: last.map(|epoch| epoch.train_loss),
             alignment: last.map(|epoch| epoch.measures.alignment.clone()),
             moments: last.map(|epoch| epoch.measures.moments.clone()),
@@ -467,7 +440,11 @@ impl<'a> Run<'a> {
                 machine: Some(machine::description()),
             },
         };
-        (record, member.losses)
+        Trained {
+            record,
+            network: Box::new(network),
+            losses: member.losses,
+        }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use burn::tensor::Tensor;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
@@ -18,12 +17,11 @@ pub(super) struct Member<'a> {
     order: Vec<usize>,
     shuffling: ChaCha8Rng,
     shifts: ChaCha8Rng,
-    patience: Patience,
+    /// The loss before each of its steps.
     pub losses: Vec<f32>,
     /// The number of losses before this epoch.
     earlier: usize,
     pub history: Vec<Epoch>,
-    pub steps: usize,
     /// None while it learns.
     pub outcome: Option<Outcome>,
 }
@@ -35,11 +33,9 @@ impl<'a> Member<'a> {
             order: (0..images).collect(),
             shuffling: generator(config.seed, Purpose::Order),
             shifts: generator(config.seed, Purpose::TrainShifts),
-            patience: Patience::default(),
             losses: Vec::new(),
             earlier: 0,
             history: Vec::new(),
-            steps: 0,
             outcome: None,
         }
     }
@@ -59,14 +55,47 @@ impl<'a> Member<'a> {
         stimulus.present(indices, config.epsilon, Some(time), &mut self.shifts)
     }
 
-    /// Adds an epoch to the history; returns whether early stopping ends the training.
-    pub fn end_epoch(&mut self, mut ended: Epoch) -> bool {
+    /// Takes the losses of the latest steps; ends the training if one is not finite.
+    pub fn take_losses(&mut self, losses: impl Iterator<Item = f32> + Clone) {
+        if self.learns() {
+            let diverged = losses.clone().any(|loss| !loss.is_finite());
+            self.losses.extend(losses);
+            if diverged {
+                self.end(Outcome::Diverged);
+            }
+        }
+    }
+
+    /// Adds an epoch to the history of a network that learns; ends the training after the last epoch.
+    pub fn end_epoch(&mut self, mut ended: Epoch, is_last: bool) {
+        if !self.learns() {
+            return;
+        }
+        // Sums of finite weights may still be infinite.
+        if ended.measures.validate().is_err() {
+            return self.end(Outcome::Diverged);
+        }
         let losses = &self.losses[self.earlier..];
         ended.train_loss = losses.iter().map(|l| f64::from(*l)).sum::<f64>() / losses.len() as f64;
-        let (allowed, accuracy) = (self.config.patience, ended.validation_accuracy);
-        let enough = self.patience.is_over(allowed, accuracy);
         self.history.push(ended);
-        enough
+        if is_last || self.patience_is_over() {
+            self.end(Outcome::Completed);
+        }
+    }
+
+    /// Whether the last epochs, as many as the patience, are not better on the held-out images than the epochs
+    /// before them.
+    fn patience_is_over(&self) -> bool {
+        let earlier = |patience| self.history.len().checked_sub(patience);
+        let Some(earlier @ 1..) = self.config.patience.and_then(earlier) else {
+            return false;
+        };
+        let (earlier, last) = self.history.split_at(earlier);
+        let best = |epochs: &[Epoch]| {
+            let accuracies = epochs.iter().filter_map(|e| e.validation_accuracy);
+            accuracies.fold(0.0, f64::max)
+        };
+        best(last) <= best(earlier)
     }
 
     /// Whether the network still learns.
@@ -77,47 +106,5 @@ impl<'a> Member<'a> {
     /// Ends the training of the network, unless it has ended.
     pub fn end(&mut self, outcome: Outcome) {
         self.outcome.get_or_insert(outcome);
-    }
-}
-
-/// Reads the pending losses, `[networks]` of each step, from the device.
-pub(super) fn look(pending: &mut Vec<Tensor<1>>, members: &mut [Member<'_>]) {
-    if pending.is_empty() {
-        return;
-    }
-    let losses = Tensor::cat(std::mem::take(pending), 0).into_data();
-    let losses: Vec<f32> = losses.iter::<f32>().collect();
-    let networks = members.len();
-    for (k, member) in members.iter_mut().enumerate() {
-        if member.learns() {
-            let own = losses.iter().skip(k).step_by(networks);
-            let finite = own.clone().all(|loss| loss.is_finite());
-            member.losses.extend(own);
-            if !finite {
-                member.end(Outcome::Diverged);
-            }
-        }
-    }
-}
-
-/// The best accuracy on the held-out images, and the number of epochs since.
-#[derive(Default)]
-struct Patience {
-    best: Option<f64>,
-    epochs: usize,
-}
-
-impl Patience {
-    /// Takes the accuracy of an epoch; returns whether training ends.
-    fn is_over(&mut self, allowed: Option<usize>, accuracy: Option<f64>) -> bool {
-        let (Some(allowed), Some(accuracy)) = (allowed, accuracy) else {
-            return false;
-        };
-        if self.best.is_none_or(|best| accuracy > best) {
-            (self.best, self.epochs) = (Some(accuracy), 0);
-        } else {
-            self.epochs += 1;
-        }
-        self.epochs >= allowed
     }
 }

@@ -35,6 +35,11 @@ fn data() -> Dataset {
     Dataset::load(&Selection::Default).unwrap()
 }
 
+fn run_all(configs: &[RunConfig], progress: &mut Observer<'_>) -> Result<Vec<RunRecord>, Error> {
+    let configs: Vec<&RunConfig> = configs.iter().collect();
+    run_population(&configs, &data(), DeviceName::Flex, progress)
+}
+
 #[track_caller]
 fn assert_close(found: f64, expected: f64, tolerance: f64, at: &str) {
     let difference = (found - expected).abs();
@@ -67,13 +72,13 @@ fn a_network_of_a_population_learns_as_it_does_alone() {
         }
         let configs: Vec<&RunConfig> = configs.iter().collect();
         let device = DeviceName::Flex;
-        let (networks, ended) =
-            train_all::<Together<MlpPopulation>>(&configs, &data, device, &mut go_on()).unwrap();
-        for ((config, network), (record, losses)) in configs.iter().zip(&networks).zip(ended) {
+        let together = train_all::<Together<MlpPopulation>>(&configs, &data, device, &mut go_on());
+        for (config, trained) in configs.iter().zip(together.unwrap()) {
+            let record = trained.record;
             let at = format!("{condition}, {optimizer:?}, width {}", config.width);
             let alone = train::<Mlp>(config, &data, device, &mut go_on()).unwrap();
-            assert_eq!(losses.len(), 30, "{at}");
-            for (found, expected) in losses.iter().zip(&alone.losses) {
+            assert_eq!(trained.losses.len(), 30, "{at}");
+            for (found, expected) in trained.losses.iter().zip(&alone.losses) {
                 assert_close(f64::from(*found), f64::from(*expected), 1e-4, &at);
             }
             record.validate().unwrap();
@@ -81,7 +86,7 @@ fn a_network_of_a_population_learns_as_it_does_alone() {
             assert_eq!(record.outcome, Outcome::Completed);
             let (found, expected) = (record.test_accuracy, alone.record.test_accuracy);
             assert_close(found, expected, 0.01, &at);
-            let all: BTreeMap<_, _> = network.parameters().into_iter().collect();
+            let all: BTreeMap<_, _> = trained.network.parameters().into_iter().collect();
             for (name, expected) in alone.network.parameters() {
                 assert_eq!(all[&name].shape(), expected.shape(), "{at}, {name}");
             }
@@ -91,12 +96,10 @@ fn a_network_of_a_population_learns_as_it_does_alone() {
 
 #[test]
 fn a_network_that_diverges_touches_no_other() {
-    let data = data();
     let mut configs = configs(condition::INORM_FULL, 60);
     configs[1].lr = 1e30;
-    let configs: Vec<&RunConfig> = configs.iter().collect();
-    let records = run_population(&configs, &data, DeviceName::Flex, &mut go_on()).unwrap();
-    let alone = run(configs[1], &data, DeviceName::Flex, &mut go_on()).unwrap();
+    let records = run_all(&configs, &mut go_on()).unwrap();
+    let alone = run(&configs[1], &data(), DeviceName::Flex, &mut go_on()).unwrap();
     assert_eq!(records[1].outcome, Outcome::Diverged);
     assert_eq!(records[1].steps, alone.record.steps);
     for record in [&records[0], &records[2]] {
@@ -108,25 +111,15 @@ fn a_network_that_diverges_touches_no_other() {
 
 #[test]
 fn each_network_of_a_population_has_a_patience_of_its_own() {
-    let configs: Vec<RunConfig> = configs(condition::LN_PLUS, 1)
-        .into_iter()
-        .map(|config| {
-            // One network does not learn, the others do.
-            let learns = f64::from(config.width != 23);
-            RunConfig {
-                max_steps: None,
-                epochs: 6,
-                batch_size: 500,
-                patience: Some(2),
-                lr: config.lr * learns,
-                lr_ei: config.lr_ei * learns,
-                lr_ix: config.lr_ix * learns,
-                ..config
-            }
-        })
-        .collect();
-    let configs: Vec<&RunConfig> = configs.iter().collect();
-    let records = run_population(&configs, &data(), DeviceName::Flex, &mut go_on()).unwrap();
+    let mut configs = configs(condition::LN_PLUS, 1);
+    for config in &mut configs {
+        config.max_steps = None;
+        (config.epochs, config.batch_size, config.patience) = (6, 500, Some(2));
+    }
+    // One network does not learn, the others do.
+    let still = &mut configs[1];
+    (still.lr, still.lr_ei, still.lr_ix) = (0.0, 0.0, 0.0);
+    let records = run_all(&configs, &mut go_on()).unwrap();
     let lengths: Vec<usize> = records.iter().map(|record| record.history.len()).collect();
     assert!(
         lengths[1] == 3 && lengths[0] > 3 && lengths[2] > 3,
@@ -141,13 +134,11 @@ fn each_network_of_a_population_has_a_patience_of_its_own() {
 
 #[test]
 fn a_population_that_is_broken_off_says_so_of_each_network() {
-    let configs = configs(condition::INORM, 50);
-    let configs: Vec<&RunConfig> = configs.iter().collect();
     let mut stop = |progress: Progress<'_>| match progress.step < 7 {
         true => ControlFlow::Continue(()),
         false => ControlFlow::Break(()),
     };
-    let records = run_population(&configs, &data(), DeviceName::Flex, &mut stop).unwrap();
+    let records = run_all(&configs(condition::INORM, 50), &mut stop).unwrap();
     assert_eq!(records.len(), 3);
     for record in records {
         assert_eq!((record.outcome, record.steps), (Outcome::Interrupted, 7));
@@ -159,8 +150,7 @@ fn what_cannot_be_in_a_population_is_refused() {
     let refused = |change: fn(&mut RunConfig)| {
         let mut configs = configs(condition::INORM, 5);
         change(&mut configs[2]);
-        let configs: Vec<&RunConfig> = configs.iter().collect();
-        run_population(&configs, &data(), DeviceName::Flex, &mut go_on()).is_err()
+        run_all(&configs, &mut go_on()).is_err()
     };
     assert!(!refused(|_| ()));
     assert!(refused(|config| config.depth = 3));
