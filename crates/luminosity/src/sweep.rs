@@ -191,16 +191,6 @@ impl Ranges {
         width: Some([100, 500]),
     };
 
-    /// These ranges; where there is none, the range of `other`.
-    fn or(self, other: Self) -> Self {
-        Self {
-            lr: self.lr.or(other.lr),
-            lr_ei: self.lr_ei.or(other.lr_ei),
-            lr_ix: self.lr_ix.or(other.lr_ix),
-            width: self.width.or(other.width),
-        }
-    }
-
     fn validate(self) -> Result<(), Error> {
         let rates = [
             ("ranges.lr", self.lr),
@@ -342,13 +332,16 @@ impl Request {
     /// This request for each setting, with the drawn hyper-parameters where none are given. They do not depend
     /// on the number of settings: a larger number adds settings at the end.
     fn of_settings(&self) -> Vec<Self> {
-        let usual = self.optimizer.ranges().or(self.network.ranges);
-        let ranges = self.ranges.or(usual);
+        let ranges = [self.ranges, self.optimizer.ranges(), self.network.ranges];
         let mut rng = generator(self.settings_seed, Purpose::Settings);
         let draw = |_| {
-            let mut rate = |range: Option<_>| range.map(|range| draw_rate(range, &mut rng));
-            let (lr, lr_ei, lr_ix) = (rate(ranges.lr), rate(ranges.lr_ei), rate(ranges.lr_ix));
-            let width = ranges.width.map(|[low, high]| rng.random_range(low..=high));
+            let mut rate = |of: fn(&Ranges) -> Option<[f64; 2]>| {
+                let range = ranges.iter().find_map(of);
+                range.map(|range| draw_rate(range, &mut rng))
+            };
+            let (lr, lr_ei, lr_ix) = (rate(|r| r.lr), rate(|r| r.lr_ei), rate(|r| r.lr_ix));
+            let width = ranges.iter().find_map(|r| r.width);
+            let width = width.map(|[low, high]| rng.random_range(low..=high));
             Self {
                 lr: self.lr.or(lr),
                 lr_ei: self.lr_ei.or(lr_ei),
@@ -384,7 +377,7 @@ impl Request {
         std::iter::once(self.lambda).chain(further)
     }
 
-    /// The configuration of a run with the first seed and without an ε and a λ of its own.
+    /// The configuration of a run, apart from ε, λ and the seed.
     fn config(&self, condition: Condition) -> RunConfig {
         let mut base = RunConfig::of(self.network, condition, 0);
         self.optimizer.set_rates(&mut base);
@@ -421,16 +414,14 @@ impl SweepRun {
     /// The name of the record's file: first the main settings, for readers, then a digest of everything that
     /// changes the result.
     pub fn id(&self) -> String {
-        let c = &self.config;
         // A configuration of plain numbers and names can always be encoded.
-        let json = serde_json::to_vec(c).unwrap_or_default();
+        let json = serde_json::to_vec(&self.config).unwrap_or_default();
+        let digest = sha256([json.as_slice()]);
+        let c = &self.config;
+        let (condition, epsilon, lambda) = (c.condition, c.epsilon, c.lambda);
         format!(
-            "{}_e{}_l{}_s{:03}_{:.8}",
-            c.condition,
-            c.epsilon,
-            c.lambda,
-            self.setting,
-            sha256([json.as_slice()])
+            "{condition}_e{epsilon}_l{lambda}_s{:03}_{digest:.8}",
+            self.setting
         )
     }
 
@@ -458,13 +449,9 @@ mod tests {
             ..Request::default()
         };
         request.validate().unwrap();
-        let of = |r: &Request| {
-            (
-                [r.lr, r.lr_ei, r.lr_ix].map(Option::unwrap),
-                r.width.unwrap(),
-            )
-        };
-        request.of_settings().iter().map(of).collect()
+        let settings = request.of_settings().into_iter();
+        let rates = |r: &Request| [r.lr, r.lr_ei, r.lr_ix].map(Option::unwrap);
+        settings.map(|r| (rates(&r), r.width.unwrap())).collect()
     }
 
     #[test]
