@@ -4,7 +4,7 @@
 mod shard;
 mod summary;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,7 +17,7 @@ use crate::sweep::SweepRun;
 use crate::{Error, panics, parallel};
 
 pub use shard::Shard;
-pub use summary::{Ending, Failure, Summary};
+pub use summary::{Ending, Summary};
 
 /// The interval between calls of the observer.
 const TICK: Duration = Duration::from_millis(100);
@@ -54,24 +54,26 @@ struct Books {
     done: usize,
     /// The cost of the runs that are done or failed.
     cost: f64,
-    failed: Vec<Failure>,
+    failed: BTreeMap<String, String>,
     latest: Option<String>,
 }
 
 impl Books {
     fn fail(&mut self, job: &SweepRun, error: &Error) {
         self.cost += job.cost();
-        let (id, message) = (job.id(), error.to_string());
-        self.failed.push(Failure { id, message });
+        self.failed.insert(job.id(), error.to_string());
     }
 }
 
-struct Sweep<'a, F> {
+/// Makes one run, or several that can be in one population.
+type Execute<'a> = dyn Fn(&[&SweepRun], &mut Hear<'_>) -> Result<Vec<RunRecord>, Error> + Sync + 'a;
+
+struct Sweep<'a> {
     store: &'a Store,
     jobs: &'a [SweepRun],
     stop: &'a AtomicBool,
     population: usize,
-    execute: F,
+    execute: &'a Execute<'a>,
     books: Mutex<Books>,
     /// For each thread, the finished part of the cost of its current run, as bits.
     at_work: Vec<AtomicU64>,
@@ -115,17 +117,14 @@ impl fmt::Display for AtOnce {
 ///
 /// A file of the store cannot be written or read. The sweep then stops in the same way, and all records
 /// written so far remain.
-pub fn run<F>(
+pub fn run(
     store: &Store,
     jobs: &[SweepRun],
     at_once: AtOnce,
     stop: &AtomicBool,
-    execute: F,
+    execute: impl Fn(&[&SweepRun], &mut Hear<'_>) -> Result<Vec<RunRecord>, Error> + Sync,
     mut observer: impl FnMut(&Progress),
-) -> Result<Summary, Error>
-where
-    F: Fn(&[&SweepRun], &mut Hear<'_>) -> Result<Vec<RunRecord>, Error> + Sync,
-{
+) -> Result<Summary, Error> {
     let contents = store.contents()?;
     let is_done = |i: &usize| contents.records.contains_key(&jobs[*i].id());
     let (done, mut pending): (Vec<usize>, Vec<usize>) = (0..jobs.len()).partition(is_done);
@@ -138,7 +137,7 @@ where
         jobs,
         stop,
         population: at_once.population,
-        execute,
+        execute: &execute,
         books: Mutex::new(Books {
             pending,
             workers: threads + 1,
@@ -173,8 +172,7 @@ where
     }
     let books = sweep.books.into_inner().unwrap_or_else(|e| e.into_inner());
     let earlier = contents.records.into_values().map(|record| record.run);
-    let (total, done, mut failed) = (jobs.len(), books.done, books.failed);
-    failed.sort_by(|a, b| a.id.cmp(&b.id));
+    let (total, done, failed) = (jobs.len(), books.done, books.failed);
     Ok(Summary {
         ending: match total - done {
             0 => Ending::Complete,
@@ -215,10 +213,7 @@ enum Made {
     Unfinished,
 }
 
-impl<F> Sweep<'_, F>
-where
-    F: Fn(&[&SweepRun], &mut Hear<'_>) -> Result<Vec<RunRecord>, Error> + Sync,
-{
+impl Sweep<'_> {
     fn books(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(|e| e.into_inner())
     }
@@ -400,8 +395,6 @@ mod tests {
             let own = std::thread::current().id() == caller;
             if own { made(runs) } else { refuse() }
         };
-        type Execute<'a> =
-            dyn Fn(&[&SweepRun], &mut Hear<'_>) -> Result<Vec<RunRecord>, Error> + Sync + 'a;
         for execute in [&one_at_a_time as &Execute<'_>, &in_the_caller] {
             let (_folder, jobs, store) = store();
             let stop = AtomicBool::new(false);
@@ -438,7 +431,7 @@ mod tests {
         let summary = run(&store, &jobs, at_once, &stop, bad, |p| shares.push(p.share)).unwrap();
         assert_eq!(summary.ending, Ending::Failed);
         assert_eq!(summary.to_string(), "incomplete: 44 of 48 done, 4 failed");
-        let messages: Vec<_> = summary.failed.iter().map(|f| f.message.as_str()).collect();
+        let messages: Vec<_> = summary.failed.values().collect();
         for word in [
             "the run panicked: a bug",
             "lr is 7",

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 pub use claim::Claim;
 pub use manifest::{Manifest, Open};
 pub use pack::{pack, read, unpack};
-pub use record::{Contents, Problem};
+pub use record::Contents;
 
 use crate::record::SweepRecord;
 use crate::{Error, files};
@@ -134,7 +134,7 @@ impl Store {
             };
             let found = files::read(&path, MOST_BYTES).map_err(Error::without_file);
             if let Err(reason) = found.and_then(|content| contents.add(Some(id), &content)) {
-                contents.problems.push(Problem { path, reason });
+                contents.problems.push(Error::file(&path, reason));
             }
         }
         Ok(contents)
@@ -198,11 +198,11 @@ impl Store {
     /// Renames a damaged record, so that its run can be made.
     fn put_aside(&self, id: &str) -> Result<(), Error> {
         let path = self.file_of(id, ".json");
-        let aside = (1u64..).map(|n| self.file_of(id, &format!(".json.damaged-{n}")));
-        let mut free = aside.filter(|path| path.symlink_metadata().is_err());
-        let renamed = free
-            .next()
-            .map_or(Ok(()), |aside| std::fs::rename(&path, aside));
+        let aside = |n: u64| self.file_of(id, &format!(".json.damaged-{n}"));
+        let free = (1..)
+            .map(aside)
+            .find(|path| path.symlink_metadata().is_err());
+        let renamed = free.map_or(Ok(()), |free| std::fs::rename(&path, free));
         renamed.map_err(|e| Error::io("rename", &path, e))
     }
 

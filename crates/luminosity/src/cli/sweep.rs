@@ -16,7 +16,7 @@ use crate::network::Task;
 use crate::record::{RunRecord, SweepRecord};
 use crate::report::{Report, count};
 use crate::schedule::{self, AtOnce, Ending, Hear, Summary};
-use crate::store::{self, Manifest, Open, Problem, Store};
+use crate::store::{self, Manifest, Open, Store};
 use crate::sweep::{Request, SweepRun};
 use crate::{DeviceName, Error, RunConfig, condition, machine, memory, parallel, run, signal};
 
@@ -149,8 +149,8 @@ fn make(
             "note: runs of this store were made on another machine, which may round differently: {other}"
         ));
     }
-    for failure in &summary.failed {
-        say(&format!("{} failed: {}", failure.id, failure.message));
+    for (run, reason) in &summary.failed {
+        say(&format!("{run} failed: {reason}"));
     }
     Ok(summary)
 }
@@ -168,7 +168,7 @@ fn run_all(
     }
 }
 
-fn tell(problems: &[Problem]) {
+fn tell(problems: &[Error]) {
     for problem in problems {
         say(&format!("{problem}"));
     }

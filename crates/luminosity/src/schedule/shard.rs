@@ -17,18 +17,15 @@ impl FromStr for Shard {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let number = |part: &str| {
-            let digits = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-            digits.then(|| part.parse::<usize>().ok()).flatten()
-        };
+        // The standard library accepts a sign.
+        let number = |part: &str| part.parse().ok().filter(|_| !part.starts_with('+'));
         let parts = text.split_once('/');
         match parts.and_then(|(index, count)| Some((number(index)?, number(count)?))) {
             Some((index, count)) if (1..=count).contains(&index) => Ok(Self { index, count }),
-            _ => Err(Error::usage(
-                "shard",
-                text,
-                "I/N with 1 ≤ I ≤ N, such as 2/5",
-            )),
+            _ => {
+                let allowed = "I/N with 1 ≤ I ≤ N, such as 2/5";
+                Err(Error::usage("shard", text, allowed))
+            }
         }
     }
 }
@@ -90,14 +87,10 @@ mod tests {
         };
         let backwards: Vec<_> = jobs.iter().rev().cloned().collect();
         for count in [1, 2, 7, 320, 1_000_000] {
-            let part = |index| Shard { index, count }.select(jobs.clone());
-            let parts: Vec<_> = (1..=count.min(321)).map(part).collect();
+            let part = |jobs: &[SweepRun], index| Shard { index, count }.select(jobs.to_vec());
+            let parts: Vec<_> = (1..=count.min(321)).map(|i| part(&jobs, i)).collect();
             assert_eq!(ids(&parts.concat()), ids(&jobs));
-            let last = Shard {
-                index: count,
-                count,
-            };
-            assert_eq!(ids(&last.select(backwards.clone())), ids(&part(count)));
+            assert_eq!(ids(&part(&backwards, count)), ids(&part(&jobs, count)));
             let costs = parts[..count.min(320)].iter();
             let costs = costs.map(|part| part.iter().map(SweepRun::cost).sum::<f64>());
             let (least, most) = costs.fold((f64::MAX, 0.0_f64), |(a, b), c| (a.min(c), b.max(c)));

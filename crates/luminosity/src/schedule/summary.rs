@@ -1,9 +1,9 @@
 //! The result of a sweep.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::store::Problem;
+use crate::Error;
 
 /// The reason for the end of a sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,17 +16,8 @@ pub enum Ending {
     Interrupted,
 }
 
-/// A run that failed. It is tried again by the next sweep.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// The run.
-    pub id: String,
-    /// The reason, in one line.
-    pub message: String,
-}
-
 /// The result of a sweep.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Summary {
     /// The reason for its end.
     pub ending: Ending,
@@ -34,10 +25,10 @@ pub struct Summary {
     pub total: usize,
     /// The number of these runs that have a record now.
     pub done: usize,
-    /// The runs that failed.
-    pub failed: Vec<Failure>,
+    /// The runs that failed, each with the reason in one line. The next sweep tries them again.
+    pub failed: BTreeMap<String, String>,
     /// The records that could not be used at the start of the sweep.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<Error>,
     /// The machines of the records that existed at the start of the sweep.
     pub machines: BTreeSet<String>,
 }

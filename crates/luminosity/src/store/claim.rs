@@ -5,10 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::{Error, files};
 
-/// The exclusive right to work on a run. It ends when this value is dropped.
-///
-/// Runs are deterministic and existing records are kept, so a claim only saves work: two processes that make
-/// the same run do no harm.
+/// The exclusive right to work on a run, until it is dropped. It only saves work: two processes that make the
+/// same run do no harm.
 #[derive(Debug)]
 pub struct Claim {
     path: PathBuf,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use flate2::write::GzEncoder;
 
-use super::{Contents, Manifest, Open, Problem, Store, Turn, record};
+use super::{Contents, Manifest, Open, Store, Turn, record};
 use crate::{Error, files, inflate};
 
 /// The longest packed store that is read.
@@ -19,7 +19,7 @@ const MOST_OF_A_LINE: u64 = 1 << 28;
 /// # Errors
 ///
 /// There is no store, or the file cannot be written.
-pub fn pack(folder: &Path, path: &Path) -> Result<(usize, Vec<Problem>), Error> {
+pub fn pack(folder: &Path, path: &Path) -> Result<(usize, Vec<Error>), Error> {
     let store = Store::open(folder)?;
     // The packed file must not replace one of the store's own files.
     let target = path.parent().and_then(|parent| parent.canonicalize().ok());
@@ -29,17 +29,19 @@ pub fn pack(folder: &Path, path: &Path) -> Result<(usize, Vec<Problem>), Error> 
         return Err(Error::file(path, problem));
     }
     let contents = store.contents()?;
-    let fail = |e: &dyn std::fmt::Display| Error::file(path, e);
     let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::best());
     let manifest = serde_json::to_vec(&contents.manifest);
     let records = contents.records.iter();
     let records = records.map(|(id, record)| record::line(id, record));
-    for line in std::iter::once(manifest).chain(records) {
-        let mut line = line.map_err(|e| fail(&e))?;
-        line.push(b'\n');
-        gzip.write_all(&line).map_err(|e| fail(&e))?;
-    }
-    files::write(path, &gzip.finish().map_err(|e| fail(&e))?)?;
+    let packed = std::iter::once(manifest)
+        .chain(records)
+        .try_for_each(|line| {
+            let mut line = line?;
+            line.push(b'\n');
+            gzip.write_all(&line)
+        });
+    let packed = packed.and_then(|()| gzip.finish());
+    files::write(path, &packed.map_err(|e| Error::file(path, e))?)?;
     Ok((contents.records.len(), contents.problems))
 }
 
@@ -50,7 +52,7 @@ pub fn pack(folder: &Path, path: &Path) -> Result<(usize, Vec<Problem>), Error> 
 /// # Errors
 ///
 /// Like [`read`]; the store in `folder` was made for another request; or it cannot be written.
-pub fn unpack(path: &Path, folder: &Path) -> Result<(usize, Vec<Problem>), Error> {
+pub fn unpack(path: &Path, folder: &Path) -> Result<(usize, Vec<Error>), Error> {
     let contents = read(path)?;
     let store = Store::prepare(folder, &contents.manifest, Open::Same)?;
     let mut added = 0;
@@ -85,10 +87,8 @@ pub fn read(path: &Path) -> Result<Contents, Error> {
             .map_err(|()| refuse(&format!("cut off or damaged after {whole} whole records")))?;
         let Some(line) = next else { break };
         if let Err(reason) = contents.add(None, &line) {
-            contents.problems.push(Problem {
-                path: path.to_owned(),
-                reason: format!("line {number}: {reason}"),
-            });
+            let reason = format!("line {number}: {reason}");
+            contents.problems.push(Error::file(path, reason));
         }
     }
     Ok(contents)

@@ -2,29 +2,13 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
-use std::fmt;
-use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::{FORMAT, Manifest};
+use crate::Error;
 use crate::record::{Outcome, SweepRecord};
 use crate::sweep::SweepRun;
-
-/// A record that cannot be used. Its run counts as not done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The file.
-    pub path: PathBuf,
-    /// The fault.
-    pub reason: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path.display(), self.reason)
-    }
-}
 
 /// The content of a store.
 #[derive(Debug)]
@@ -33,8 +17,8 @@ pub struct Contents {
     pub manifest: Manifest,
     /// The records, by the names of their runs.
     pub records: BTreeMap<String, SweepRecord>,
-    /// The records that could not be used.
-    pub problems: Vec<Problem>,
+    /// For each record that cannot be used, its file and fault. Its run counts as not done.
+    pub problems: Vec<Error>,
     known: HashSet<String>,
 }
 
