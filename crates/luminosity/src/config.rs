@@ -153,9 +153,15 @@ impl RunConfig {
         Ok(())
     }
 
-    /// The number of steps in an epoch over `images` images; the last batch may be smaller.
+    /// The number of steps in an epoch with `images` training images; the last batch may be smaller.
     pub fn steps_per_epoch(&self, images: usize) -> usize {
-        images.div_ceil(self.batch_size)
+        self.images_to_train_on(images).div_ceil(self.batch_size)
+    }
+
+    /// The number of steps of a run with `images` training images, if nothing ends it earlier.
+    pub fn steps(&self, images: usize) -> usize {
+        let all = self.epochs.saturating_mul(self.steps_per_epoch(images));
+        self.max_steps.map_or(all, |most| most.min(all))
     }
 
     /// The number of images to train on, of `images` training images; with early stopping the last tenth is held
@@ -165,13 +171,6 @@ impl RunConfig {
             Some(_) => images - (images / 10).max(1).min(images.saturating_sub(1)),
             None => images,
         }
-    }
-
-    /// The number of steps of a run, of `images` training images.
-    pub(crate) fn steps(&self, images: usize) -> usize {
-        let of_epoch = self.steps_per_epoch(self.images_to_train_on(images));
-        let all = self.epochs.saturating_mul(of_epoch);
-        self.max_steps.map_or(all, |most| most.min(all))
     }
 
     /// The value of an option of the network.

@@ -1,22 +1,24 @@
 //! Several jobs at once.
 
-use std::sync::Mutex;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 /// Applies `f` to each job, at most `threads` at a time, and returns the results in the order of the jobs.
 /// Jobs start in that order. The calling thread works too: if the system refuses further threads, fewer jobs
 /// run at once.
-pub fn map<J: Sync, T: Send>(jobs: &[J], threads: usize, f: impl Fn(&J) -> T + Sync) -> Vec<T> {
+pub fn map<J: Sync, T: Send + Sync>(
+    jobs: &[J],
+    threads: usize,
+    f: impl Fn(&J) -> T + Sync,
+) -> Vec<T> {
     let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::with_capacity(jobs.len()));
+    let results: Vec<OnceLock<T>> = jobs.iter().map(|_| OnceLock::new()).collect();
     let work = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(job) = jobs.get(index) else { return };
-            let result = f(job);
-            let mut results = results.lock().unwrap_or_else(|e| e.into_inner());
-            results.push((index, result));
+            results[index].get_or_init(|| f(job));
         }
     };
     std::thread::scope(|scope| {
@@ -24,9 +26,10 @@ pub fn map<J: Sync, T: Send>(jobs: &[J], threads: usize, f: impl Fn(&J) -> T + S
         start(scope, (0..further).map(|_| work));
         work();
     });
-    let mut results = results.into_inner().unwrap_or_else(|e| e.into_inner());
-    results.sort_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
+    results
+        .into_iter()
+        .filter_map(OnceLock::into_inner)
+        .collect()
 }
 
 /// Starts a thread for each piece of work, until the system refuses one; returns the started threads.

@@ -136,8 +136,22 @@ fn train_all<T: Trainee>(
         let allowed = "none with a single training image, which cannot be held out";
         return Err(Error::usage("patience", patience, allowed));
     }
-    let device = device_name.open()?;
-    on_one_thread(|| Run::new(configs, data, device_name, device).train::<T>(progress))?
+    let images = data.train().len();
+    let used = configs[0].images_to_train_on(images);
+    let run = Run {
+        configs,
+        data,
+        device_name,
+        device: device_name.open()?,
+        members: configs.iter().map(|c| Member::new(c, used)).collect(),
+        used,
+        steps: configs[0].steps(images),
+        made: 0,
+        pending: Vec::new(),
+        started: Instant::now(),
+        timed: Timed::default(),
+    };
+    on_one_thread(|| run.train::<T>(progress))?
 }
 
 /// Tests a network as at the end of a run with this configuration: with the same stimuli, so with the same
@@ -197,29 +211,6 @@ struct Timed {
 }
 
 impl<'a> Run<'a> {
-    fn new(
-        configs: &'a [&'a RunConfig],
-        data: &'a Dataset,
-        device_name: DeviceName,
-        device: Device,
-    ) -> Self {
-        let images = data.train().len();
-        let used = configs[0].images_to_train_on(images);
-        Self {
-            configs,
-            data,
-            device_name,
-            device,
-            members: configs.iter().map(|c| Member::new(c, used)).collect(),
-            used,
-            steps: configs[0].steps(images),
-            made: 0,
-            pending: Vec::new(),
-            started: Instant::now(),
-            timed: Timed::default(),
-        }
-    }
-
     fn train<T: Trainee>(mut self, progress: &mut Observer<'_>) -> Result<Vec<Trained>, Error> {
         let [train, test] = [self.data.train(), self.data.test()].map(|split| self.images(split));
         let autodiff = self.device.clone().autodiff();
@@ -243,11 +234,10 @@ impl<'a> Run<'a> {
             }
             let mut last = self.members.iter().filter_map(|m| m.history.last());
             let go_on = self.report(last.find(|last| last.epoch == epoch), progress);
-            if !self.any_learns() {
-                break;
-            }
             if go_on.is_break() {
                 self.interrupt();
+            }
+            if !self.any_learns() {
                 break;
             }
         }
@@ -272,10 +262,8 @@ impl<'a> Run<'a> {
             false => WARM_UP,
         };
         let mut since = Instant::now();
-        for start in (0..self.used).step_by(batch_size) {
-            if self.made == self.steps {
-                break;
-            }
+        let starts = (0..self.used).step_by(batch_size);
+        for start in starts.take(self.steps - self.made) {
             let places = start..self.used.min(start + batch_size);
             let time = self.made as f64 / self.steps as f64;
             let members = self.members.iter_mut();

@@ -81,8 +81,7 @@ pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
     }
     if let (None, Some(steps)) = (arguments.run.epochs, arguments.steps) {
         // Without a number of epochs, the number of steps alone determines the length of the run.
-        let images = config.images_to_train_on(data.train().len());
-        let of_epoch = config.steps_per_epoch(images);
+        let of_epoch = config.steps_per_epoch(data.train().len());
         config.epochs = steps.div_ceil(of_epoch);
         if config.epochs > MOST_EPOCHS {
             let allowed = format!("at most {} with these data", of_epoch * MOST_EPOCHS);
