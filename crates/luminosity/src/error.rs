@@ -1,4 +1,3 @@
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// The errors of an experiment, each in one line.
@@ -150,17 +149,13 @@ pub(crate) fn shown(path: &Path) -> String {
 
 /// The text with its control characters escaped, so that it is always one line.
 pub(crate) fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for character in text.chars() {
-        // Some line separators are not control characters.
-        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
-            // Writing into a String cannot fail.
-            let _ = write!(line, "{}", character.escape_default());
-        } else {
-            line.push(character);
-        }
-    }
-    line
+    // Some line separators are not control characters.
+    let is_escaped = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    let shown = text.chars().map(|c| match is_escaped(c) {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    });
+    shown.collect()
 }
 
 #[cfg(test)]

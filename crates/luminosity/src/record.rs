@@ -49,7 +49,7 @@ pub struct Epoch {
     /// 0 to 1.
     pub test_accuracy: f64,
     /// The accuracy on the images held out for early stopping, 0 to 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub validation_accuracy: Option<f64>,
     /// The measures of the hidden layers at its end.
     #[serde(flatten)]
@@ -106,13 +106,11 @@ pub struct Timing {
     pub seconds: f64,
     /// The number of networks that were trained together; the times are for all of them. None if the network
     /// was trained alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub population: Option<usize>,
     /// When the run ended, in seconds since 1970.
-    #[serde(default)]
     pub ended: Option<u64>,
     /// The machine.
-    #[serde(default)]
     pub machine: Option<String>,
 }
 
@@ -137,7 +135,7 @@ pub struct RunRecord {
     #[serde(default = "ten", skip_serializing_if = "is_ten")]
     pub classes: usize,
     /// The SHA-256 of the file of weights, if this is the record of a saved model.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub weights_sha256: Option<String>,
     /// The number of steps made.
     pub steps: usize,
@@ -188,12 +186,9 @@ impl RunRecord {
         }
         for (epoch, counted) in self.history.iter().zip(1..) {
             if epoch.epoch != counted || counted > config.epochs {
+                let name = "an epoch of the history";
                 let allowed = format!("1, 2, … up to {}", config.epochs);
-                return Err(Error::usage(
-                    "an epoch of the history",
-                    epoch.epoch,
-                    &allowed,
-                ));
+                return Err(Error::usage(name, epoch.epoch, &allowed));
             }
             epoch.validate()?;
         }
@@ -212,12 +207,9 @@ impl RunRecord {
         let all = config.max_steps.is_none() && config.patience.is_none();
         let least = if all { config.epochs } else { 1 };
         if self.outcome == Outcome::Completed && made < least {
+            let name = "the number of epochs in the history";
             let allowed = format!("{} for a completed run", config.epochs);
-            return Err(Error::usage(
-                "the number of epochs in the history",
-                made,
-                &allowed,
-            ));
+            return Err(Error::usage(name, made, &allowed));
         }
         let last = self.history.last();
         let last = last.filter(|_| self.outcome != Outcome::Diverged);

@@ -345,16 +345,11 @@ impl<'a> Run<'a> {
         [train, test]: [&Images<'_>; 2],
     ) -> Result<Vec<Epoch>, Error> {
         let logits = trainee.logits();
-        let all_tests: Vec<usize> = (0..test.split().len()).collect();
-        let tested = accuracies(&logits, self.configs, test, &all_tests);
-        let validated = match self.configs[0].patience {
-            Some(_) => {
-                let held_out: Vec<usize> = (self.used..train.split().len()).collect();
-                let validated = accuracies(&logits, self.configs, train, &held_out);
-                validated.into_iter().map(Some).collect()
-            }
-            None => vec![None; self.members.len()],
-        };
+        let tested = accuracies(&logits, self.configs, test, 0..test.split().len());
+        let validated = self.configs[0].patience.map(|_| {
+            let held_out = self.used..train.split().len();
+            accuracies(&logits, self.configs, train, held_out)
+        });
         let networks = trainee.networks();
         let learning: Vec<_> = networks.iter().zip(&self.members).collect();
         let threads = match self.device_name.is_gpu() {
@@ -367,13 +362,12 @@ impl<'a> Run<'a> {
                 false => Ok(Measures::default()),
             }
         });
-        let results = tested.into_iter().zip(validated).zip(measured);
-        let epochs = results.map(|((test_accuracy, validation_accuracy), measures)| {
+        let epochs = measured.into_iter().enumerate().map(|(k, measures)| {
             Ok(Epoch {
                 epoch,
                 train_loss: 0.0,
-                test_accuracy,
-                validation_accuracy,
+                test_accuracy: tested[k],
+                validation_accuracy: validated.as_ref().map(|accuracies| accuracies[k]),
                 measures: measures?,
             })
         });

@@ -92,14 +92,11 @@ pub struct AtOnce {
 
 impl fmt::Display for AtOnce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let threads = self.threads;
         match self.population {
-            1 => write!(f, "{} at a time", self.threads),
-            most if self.threads == 1 => write!(f, "up to {most} as one population"),
-            most => write!(
-                f,
-                "{} at a time in populations of up to {most}",
-                self.threads
-            ),
+            1 => write!(f, "{threads} at a time"),
+            most if threads == 1 => write!(f, "up to {most} as one population"),
+            most => write!(f, "{threads} at a time in populations of up to {most}"),
         }
     }
 }

@@ -320,8 +320,8 @@ fn lock_file(path: &Path) -> Result<File, Error> {
 /// The files of a folder, sorted.
 fn list(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let entries = std::fs::read_dir(folder).and_then(|entries| {
-        let paths = entries.map(|entry| entry.map(|entry| entry.path()));
-        paths.collect::<Result<Vec<_>, _>>()
+        let paths = entries.map(|entry| Ok(entry?.path()));
+        paths.collect::<std::io::Result<Vec<_>>>()
     });
     let mut paths = entries.map_err(|e| Error::io("list", folder, e))?;
     paths.sort();

@@ -1,5 +1,7 @@
 //! Tests of networks.
 
+use std::ops::Range;
+
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
@@ -21,19 +23,19 @@ pub(crate) fn accuracy(
     split: &Split,
     device: &Device,
 ) -> f64 {
-    let indices: Vec<usize> = (0..split.len()).collect();
     let images = Images::on_host(split, device);
-    accuracies(&|x| network.logits(x), &[config], &images, &indices)[0]
+    accuracies(&|x| network.logits(x), &[config], &images, 0..split.len())[0]
 }
 
-/// The accuracies of the networks of these configurations on the images at `indices`; `logits` computes the logits
+/// The accuracies of the networks of these configurations on the images of this range; `logits` computes the logits
 /// `[networks · batch, classes]` of all networks.
 pub(super) fn accuracies(
     logits: &dyn Fn(Tensor<2>) -> Tensor<2>,
     configs: &[&RunConfig],
     images: &Images<'_>,
-    indices: &[usize],
+    range: Range<usize>,
 ) -> Vec<f64> {
+    let indices: Vec<usize> = range.collect();
     let shifts = |config: &&RunConfig| generator(config.seed, Purpose::TestShifts);
     let mut shifts: Vec<_> = configs.iter().map(shifts).collect();
     let mut correct = vec![0; configs.len()];

@@ -48,10 +48,8 @@ impl Manifest {
     /// The manifest of a request to this program, for data with this digest.
     pub fn new(request: &Request, data_sha256: &str, device: DeviceName) -> Self {
         // A request consists of plain numbers and names, so it can always be encoded, as an object.
-        let mut asked = match json!(request) {
-            Value::Object(asked) => asked,
-            _ => Map::new(),
-        };
+        let asked = serde_json::from_value(json!(request));
+        let mut asked: Map<String, Value> = asked.unwrap_or_default();
         // A setting that is not given is left out.
         asked.retain(|_, value| !value.is_null());
         let common = [json!(data_sha256), json!(device.name()), json!(NUMERICS)];

@@ -64,12 +64,6 @@ struct Written<'a> {
     record: &'a SweepRecord,
 }
 
-#[derive(Deserialize)]
-struct Header {
-    format: u32,
-    id: String,
-}
-
 impl<'a> Written<'a> {
     fn new(id: &'a str, record: &'a SweepRecord) -> Self {
         Self {
@@ -78,6 +72,12 @@ impl<'a> Written<'a> {
             record,
         }
     }
+}
+
+#[derive(Deserialize)]
+struct Header {
+    format: u32,
+    id: String,
 }
 
 /// A record as one line of a packed store.
