@@ -7,7 +7,7 @@ mod summary;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -54,6 +54,8 @@ struct Books {
     done: usize,
     /// The cost of the runs that are done or failed.
     cost: f64,
+    /// For each thread, the finished part of the cost of its current runs.
+    at_work: Vec<f64>,
     failed: BTreeMap<String, String>,
     latest: Option<String>,
 }
@@ -75,8 +77,6 @@ struct Sweep<'a> {
     population: usize,
     execute: &'a Execute<'a>,
     books: Mutex<Books>,
-    /// For each thread, the finished part of the cost of its current run, as bits.
-    at_work: Vec<AtomicU64>,
     /// The error after which no further run can succeed.
     error: OnceLock<Error>,
 }
@@ -140,21 +140,21 @@ pub fn run(
             workers: threads + 1,
             done: done.len(),
             cost: cost_before,
+            at_work: vec![0.0; threads],
             ..Books::default()
         }),
-        at_work: (0..threads).map(|_| AtomicU64::new(0)).collect(),
         error: OnceLock::new(),
     };
     let began = Instant::now();
     std::thread::scope(|scope| {
-        let work = |own| {
+        let work = |thread| {
             let (sweep, observing) = (&sweep, std::thread::current());
             move || {
-                sweep.work(own);
+                sweep.work(thread);
                 observing.unpark();
             }
         };
-        let working = parallel::start(scope, sweep.at_work.iter().map(work));
+        let working = parallel::start(scope, (0..threads).map(work));
         sweep.books().workers -= threads - working.len();
         while working.iter().any(|thread| !thread.is_finished()) {
             observer(&sweep.progress(began.elapsed(), cost_before));
@@ -162,7 +162,7 @@ pub fn run(
         }
         // Does the remaining work if no thread could be started, or if each thread left it to the others.
         sweep.books().workers = 1;
-        sweep.work(&sweep.at_work[0]);
+        sweep.work(0);
     });
     if let Some(error) = sweep.error.into_inner() {
         return Err(error);
@@ -219,12 +219,12 @@ impl Sweep<'_> {
         self.stop.load(Ordering::Relaxed) || self.error.get().is_some()
     }
 
-    /// The work of one thread.
-    fn work(&self, own: &AtomicU64) {
+    /// The work of the thread of this number.
+    fn work(&self, thread: usize) {
         while let Some(runs) = self.next() {
-            let made = self.make(&runs, own);
+            let made = self.make(&runs, thread);
             let mut books = self.books();
-            own.store(0, Ordering::Relaxed);
+            books.at_work[thread] = 0.0;
             match made {
                 Ok(made) => {
                     for (run, made) in runs.into_iter().zip(made) {
@@ -285,7 +285,7 @@ impl Sweep<'_> {
     }
 
     /// Makes runs: claims them, executes them and writes their records.
-    fn make(&self, runs: &[usize], own: &AtomicU64) -> Result<Vec<Made>, Error> {
+    fn make(&self, runs: &[usize], thread: usize) -> Result<Vec<Made>, Error> {
         let mut made = Vec::with_capacity(runs.len());
         let mut claimed = Vec::new();
         for job in runs.iter().map(|run| &self.jobs[*run]) {
@@ -305,7 +305,7 @@ impl Sweep<'_> {
         }
         let cost: f64 = own_jobs.iter().map(|job| job.cost()).sum();
         let mut hear = |share: f64| {
-            own.store((share * cost).to_bits(), Ordering::Relaxed);
+            self.books().at_work[thread] = share * cost;
             match self.over() {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
@@ -332,9 +332,7 @@ impl Sweep<'_> {
     fn progress(&self, elapsed: Duration, cost_before: f64) -> Progress {
         let all: f64 = self.jobs.iter().map(SweepRun::cost).sum();
         let books = self.books();
-        let at_work = self.at_work.iter();
-        let at_work = at_work.map(|bits| f64::from_bits(bits.load(Ordering::Relaxed)));
-        let done = (books.cost + at_work.sum::<f64>()).min(all);
+        let done = (books.cost + books.at_work.iter().sum::<f64>()).min(all);
         let now = done - cost_before;
         // If no time has passed or nothing is done, the estimate is infinite or NaN and becomes none.
         Progress {
