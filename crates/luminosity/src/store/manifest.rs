@@ -243,6 +243,10 @@ mod tests {
             refused(&with(|_| (), "b"), open, &["\"a\"", "\"b\""]);
             refused(&old, open, &["numerics = 2, asked for is numerics = 1"]);
         }
+        // A value that is null is one that is not given.
+        let mut explicit = stored.clone();
+        explicit.asked.insert("width".to_owned(), Value::Null);
+        assert_eq!(over(&explicit, Open::Same), Ok(48));
         let more = with(|request| request.settings = 9, "a");
         refused(
             &more,
