@@ -19,8 +19,8 @@
 use std::{fmt, sync::Arc};
 
 use burn::backend::{
-    Autodiff, Backend, BackendTensor, DispatchKindConversion, DispatchTensor, DispatchTensorKind,
-    TensorMetadata,
+    Autodiff, Backend, BackendTensor, Dispatch, DispatchAutodiffContext, DispatchKindConversion,
+    DispatchTensor, DispatchTensorKind, TensorMetadata,
     autodiff::{
         NodeId,
         checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
@@ -31,6 +31,8 @@ use burn::backend::{
     tensor::FloatTensor,
 };
 use burn::tensor::{Shape, Tensor};
+
+use crate::context::with_strategy;
 
 /// The errors at the parents of a node; none where no error is wanted.
 pub(crate) type Errors = Vec<Option<DispatchTensor>>;
@@ -65,8 +67,6 @@ pub(crate) fn attach<const D: usize>(
     rule: impl Fn(Tensor<D>, &[bool]) -> Errors + Send + Sync + 'static,
 ) -> Tensor<D> {
     assert!(parents.len() <= PARENTS, "a node has up to 8 parents");
-    let value = value.into_dispatch();
-    assert_listed(&value.kind);
     let shapes: Vec<Shape> = parents.iter().map(TensorMetadata::shape).collect();
     let hook = Hook(Arc::new(move |error, wanted| {
         let errors = rule(Tensor::from_dispatch(error), &wanted[..shapes.len()]);
@@ -81,12 +81,14 @@ pub(crate) fn attach<const D: usize>(
         }
         errors
     }));
-    let mut parents = parents.into_iter();
-    let [a, b, c, d, e, f, g, h] =
-        std::array::from_fn(|_| parents.next().unwrap_or_else(|| value.clone()));
-    Tensor::from_dispatch(<burn::backend::Dispatch as GradHook>::grad_hook(
-        value, a, b, c, d, e, f, g, h, hook,
-    ))
+    // With autodiff if a parent has it; else the node of an ordinary backend keeps nothing.
+    let strategy = parents.iter().find_map(|parent| match parent.autodiff {
+        DispatchAutodiffContext::Enabled(strategy) => Some(strategy),
+        DispatchAutodiffContext::Disabled => None,
+    });
+    let value = with_strategy(value, strategy).into_dispatch();
+    assert_listed(&value.kind);
+    Tensor::from_dispatch(Dispatch::grad_hook(value, parents, hook))
 }
 
 /// Backends on which a value can have a custom backward pass.
@@ -101,21 +103,19 @@ pub(crate) fn attach<const D: usize>(
 pub trait GradHook: Backend {
     /// Returns `value`; an autodiff backend applies `hook` to its error. Constants among the parents receive
     /// no error.
-    #[allow(clippy::too_many_arguments)] // The macro knows tensors, and no lists of them.
     fn grad_hook(
         value: FloatTensor<Self>,
-        a: FloatTensor<Self>,
-        b: FloatTensor<Self>,
-        c: FloatTensor<Self>,
-        d: FloatTensor<Self>,
-        e: FloatTensor<Self>,
-        f: FloatTensor<Self>,
-        g: FloatTensor<Self>,
-        h: FloatTensor<Self>,
+        parents: Vec<DispatchTensor>,
         hook: Hook,
     ) -> FloatTensor<Self> {
-        let _ = (a, b, c, d, e, f, g, h, hook);
+        let _ = (parents, hook);
         value
+    }
+
+    /// The node of a tensor with autodiff.
+    fn node_id(tensor: FloatTensor<Self>) -> Option<NodeId> {
+        let _ = tensor;
+        None
     }
 }
 
@@ -133,27 +133,48 @@ impl GradHook for burn::backend::Remote {}
 
 impl<B: GradHook, C: CheckpointStrategy> GradHook for Autodiff<B, C>
 where
-    DispatchTensor: DispatchKindConversion<B>,
+    DispatchTensor: DispatchKindConversion<B> + DispatchKindConversion<Self>,
 {
     fn grad_hook(
         value: FloatTensor<Self>,
-        a: FloatTensor<Self>,
-        b: FloatTensor<Self>,
-        c: FloatTensor<Self>,
-        d: FloatTensor<Self>,
-        e: FloatTensor<Self>,
-        f: FloatTensor<Self>,
-        g: FloatTensor<Self>,
-        h: FloatTensor<Self>,
+        parents: Vec<DispatchTensor>,
         hook: Hook,
     ) -> FloatTensor<Self> {
-        let (value, _) = value.into_parts();
-        let nodes = [a, b, c, d, e, f, g, h].map(|parent| parent.into_parts().1);
+        let mut parents = parents.into_iter();
+        // The value is a constant, which takes the place of constants and of missing parents.
+        let nodes = std::array::from_fn(|_| match parents.next() {
+            Some(parent) if parent.autodiff != DispatchAutodiffContext::Disabled => {
+                let parent = to_backend::<Self>(parent);
+                parent.unwrap_or_else(|other| panic!("{other}")).node()
+            }
+            _ => value.node(),
+        });
+        let value = value.into_primitive();
         match HookBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => prepared.finish(hook, value),
             OpsKind::UnTracked(prepared) => prepared.finish(value),
         }
     }
+
+    fn node_id(tensor: FloatTensor<Self>) -> Option<NodeId> {
+        Some(tensor.id())
+    }
+}
+
+/// The tensor of the backend `B`; a message if `tensor` is on another backend.
+pub(crate) fn to_backend<B: Backend>(tensor: DispatchTensor) -> Result<FloatTensor<B>, String>
+where
+    DispatchTensor: DispatchKindConversion<B>,
+{
+    <DispatchTensor as DispatchKindConversion<B>>::try_into_backend(tensor)
+        .map(BackendTensor::float)
+}
+
+pub(crate) fn from_backend<B: Backend>(tensor: FloatTensor<B>) -> DispatchTensor
+where
+    DispatchTensor: DispatchKindConversion<B>,
+{
+    <DispatchTensor as DispatchKindConversion<B>>::from_backend(BackendTensor::Float(tensor))
 }
 
 #[derive(Debug)]
@@ -172,15 +193,13 @@ where
             return;
         }
         let Hook(rule) = ops.state;
-        let error = <DispatchTensor as DispatchKindConversion<B>>::from_backend(
-            BackendTensor::Float(error),
-        );
-        for (parent, error) in ops.parents.into_iter().zip(rule(error, &wanted)) {
+        let errors = rule(from_backend::<B>(error), &wanted);
+        for (parent, error) in ops.parents.into_iter().zip(errors) {
             let (Some(parent), Some(error)) = (parent, error) else {
                 continue;
             };
-            match <DispatchTensor as DispatchKindConversion<B>>::try_into_backend(error) {
-                Ok(error) => grads.register::<B>(parent.id, error.float()),
+            match to_backend::<B>(error) {
+                Ok(error) => grads.register::<B>(parent.id, error),
                 Err(other) => {
                     panic!("the backward pass returned a tensor of another backend ({other})")
                 }
@@ -218,23 +237,9 @@ fn lists(kind: &DispatchTensorKind) -> bool {
 
 /// The node of a tensor with autodiff on a listed backend: two tensors of one node have the same value.
 pub(crate) fn node_of<const D: usize>(tensor: Tensor<D>) -> Option<NodeId> {
-    let DispatchTensorKind::Autodiff(inner) = tensor.into_dispatch().kind else {
-        return None;
-    };
-    match *inner {
-        #[cfg(feature = "flex")]
-        DispatchTensorKind::Flex(BackendTensor::Autodiff(tensor)) => Some(tensor.id()),
-        #[cfg(feature = "ndarray")]
-        DispatchTensorKind::NdArray(BackendTensor::Autodiff(tensor)) => Some(tensor.id()),
-        #[cfg(feature = "cube")]
-        DispatchTensorKind::Cube(BackendTensor::Autodiff(tensor)) => Some(tensor.id()),
-        #[cfg(feature = "tch")]
-        DispatchTensorKind::LibTorch(BackendTensor::Autodiff(tensor)) => Some(tensor.id()),
-        #[cfg(feature = "remote")]
-        DispatchTensorKind::Remote(BackendTensor::Autodiff(tensor)) => Some(tensor.id()),
-        #[allow(unreachable_patterns)] // Which backends Burn has depends on the whole build.
-        _ => None,
-    }
+    let tensor = tensor.into_dispatch();
+    let has_node = matches!(tensor.kind, DispatchTensorKind::Autodiff(_)) && lists(&tensor.kind);
+    has_node.then(|| Dispatch::node_id(tensor)).flatten()
 }
 
 /// Panics with the feature to enable if the backend of a tensor is compiled into Burn but not listed above.
