@@ -1,15 +1,14 @@
 //! The kernel on the host memory of Flex: in place if the memory of the error is not shared.
 
 use burn::backend::flex::FlexTensor;
-use burn::tensor::{DType, Element, TensorData};
+use burn::tensor::DType;
 use macerator::{AutoArch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::row::{self, Real};
-use super::{ErrorNorm, Inputs};
+use super::{ErrorNorm, Inputs, row};
+use crate::storage::Real;
 
-/// The approximate number of elements that are copied, normalized and written at a time; they fit into the
-/// processor's cache.
+/// The approximate number of elements of a block of whole rows, which a thread takes at a time.
 const BLOCK: usize = 1 << 12;
 /// For fewer elements, a second thread costs more than it saves.
 const PARALLEL: usize = 1 << 18;
@@ -27,53 +26,40 @@ pub(super) fn apply(
     }
 }
 
-fn normalize<E: Float>(
+fn normalize<E: Real>(
     norm: ErrorNorm,
     inputs: Inputs<FlexTensor>,
-    delta: FlexTensor,
+    mut delta: FlexTensor,
 ) -> FlexTensor {
-    let shape = delta.layout().shape().clone();
+    let shape = delta.layout().shape();
     let features = shape[shape.num_dims() - 1];
-    if shape.num_elements() == 0 {
+    let elements = shape.num_elements();
+    if elements == 0 {
         return delta;
     }
-    let z = inputs.z.map(contiguous);
-    let weights = inputs.weights.map(contiguous);
-    let counts = inputs.counts.map(contiguous);
-    let mut delta = contiguous(delta);
+    let inputs = inputs.map(contiguous);
     let rows = Rows {
         norm,
         features,
-        all_rows: shape.num_elements() / features,
-        z: z.as_ref().map_or(&[], values),
-        weights: weights.as_ref().map_or(&[], values),
-        counts: counts.as_ref().map_or(&[], values),
+        all_rows: elements / features,
+        z: inputs.z.as_ref().map_or(&[], values::<E>),
+        weights: inputs.weights.as_ref().map_or(&[], values::<E>),
+        counts: inputs.counts.as_ref().map_or(&[], values::<E>),
     };
-    let range = {
-        let start = delta.layout().start_offset();
-        start..start + shape.num_elements()
-    };
-    if let Some(storage) = delta.try_storage_mut::<E>() {
-        rows.normalize(&mut storage[range]);
-        return delta;
-    }
-    FlexTensor::from_data(TensorData::new(rows.normalized(values(&delta)), shape))
+    // A part of a larger tensor is copied here, shared memory by `storage_mut`.
+    delta = delta.to_contiguous();
+    rows.normalize(delta.storage_mut());
+    delta
 }
-
-/// The float types of Flex that the row kernel supports.
-trait Float: Real + Element + bytemuck::Pod {}
-impl Float for f32 {}
-impl Float for f64 {}
 
 fn contiguous(tensor: FlexTensor) -> FlexTensor {
-    if tensor.is_contiguous() {
-        tensor
-    } else {
-        tensor.to_contiguous()
+    match tensor.is_contiguous() {
+        true => tensor,
+        false => tensor.to_contiguous(),
     }
 }
 
-fn values<E: Float>(tensor: &FlexTensor) -> &[E] {
+fn values<E: Real>(tensor: &FlexTensor) -> &[E] {
     tensor.as_slice().expect("contiguous and of this dtype")
 }
 
@@ -88,38 +74,16 @@ struct Rows<'a, E> {
     counts: &'a [E],
 }
 
-impl<E: Float> Rows<'_, E> {
+impl<E: Real> Rows<'_, E> {
     /// Replaces δ by δ'.
     fn normalize(&self, delta: &mut [E]) {
-        let block = self.block();
+        let block = (BLOCK / self.features).max(1) * self.features;
         let normalize = |(index, rows): (usize, &mut [E])| self.run(index * block, rows);
-        if is_parallel(delta.len()) {
+        if delta.len() >= PARALLEL && rayon::current_num_threads() > 1 {
             let blocks = delta.par_chunks_mut(block);
             blocks.enumerate().for_each(normalize);
         } else {
             delta.chunks_mut(block).enumerate().for_each(normalize);
-        }
-    }
-
-    /// δ' in new memory.
-    fn normalized(&self, delta: &[E]) -> Vec<E> {
-        let block = self.block();
-        if is_parallel(delta.len()) {
-            let mut out = vec![E::ZERO; delta.len()];
-            let blocks = out.par_chunks_mut(block).zip(delta.par_chunks(block));
-            blocks.enumerate().for_each(|(index, (out, delta))| {
-                out.copy_from_slice(delta);
-                self.run(index * block, out);
-            });
-            out
-        } else {
-            let mut out = Vec::with_capacity(delta.len());
-            for delta in delta.chunks(block) {
-                let start = out.len();
-                out.extend_from_slice(delta);
-                self.run(start, &mut out[start..]);
-            }
-            out
         }
     }
 
@@ -135,15 +99,6 @@ impl<E: Float> Rows<'_, E> {
             delta,
         });
     }
-
-    /// The length of a block of whole rows.
-    fn block(&self) -> usize {
-        (BLOCK / self.features).max(1) * self.features
-    }
-}
-
-fn is_parallel(elements: usize) -> bool {
-    elements >= PARALLEL && rayon::current_num_threads() > 1
 }
 
 /// A block of rows, compiled for every instruction set that the processor may have.
@@ -180,10 +135,13 @@ impl<E: Real> WithSimd for Block<'_, E> {
             };
             let length = match counts {
                 [] => features,
-                counts => (counts[part(counts.len())].widen() as usize).min(features),
+                counts => {
+                    let count: f64 = counts[part(counts.len())].into();
+                    (count as usize).min(features)
+                }
             };
             let (row, rest) = row.split_at_mut(length);
-            rest.fill(E::ZERO);
+            rest.fill(E::default());
             let own = |values: &'_ [E]| values.len().min(length);
             row::normalize(norm, &z[..own(z)], &weights[..own(weights)], row);
         }

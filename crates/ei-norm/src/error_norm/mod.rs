@@ -21,6 +21,7 @@ use burn::backend::{
 };
 use burn::tensor::{DType, Tensor};
 
+use crate::autodiff::{from_backend, to_backend};
 use crate::context::with_strategy;
 use crate::row_function::reshaped;
 use crate::statistics::Features;
@@ -79,8 +80,7 @@ impl ErrorNorm {
         }
         let z = z.filter(|_| self.mode.looks_at_activity());
         let weights = weights.filter(|_| self.mode.offset() == Offset::Weighted);
-        let flat = weights.map(|weights| weights.clone().flatten(0, D - 1));
-        match by_kernel(self, z, flat.as_ref(), features.counts().as_ref(), delta) {
+        match by_kernel(self, z, weights, features.counts().as_ref(), delta) {
             Ok(delta) => delta,
             Err(delta) => {
                 let (z, weights) = (z.cloned(), weights.cloned());
@@ -143,7 +143,7 @@ fn by_operations<const D: usize>(
 fn by_kernel<const D: usize>(
     norm: ErrorNorm,
     z: Option<&Tensor<D>>,
-    weights: Option<&Tensor<1>>,
+    weights: Option<&Tensor<D>>,
     counts: Option<&Tensor<1>>,
     delta: Tensor<D>,
 ) -> Result<Tensor<D>, Tensor<D>> {
@@ -153,7 +153,7 @@ fn by_kernel<const D: usize>(
     let divides = |parts: usize| parts > 0 && rows.is_multiple_of(parts);
     let fits = z.is_none_or(|z| z.dims() == dims && z.dtype() == dtype)
         && weights.is_none_or(|w| {
-            let values = w.dims()[0];
+            let values = w.shape().num_elements();
             let whole = values.checked_rem(features).unwrap_or(values) == 0;
             w.dtype() == dtype && whole && values.checked_div(features).is_none_or(divides)
         })
@@ -162,17 +162,12 @@ fn by_kernel<const D: usize>(
             let exact = matches!(dtype, DType::F32 | DType::F64);
             exact && counts.dtype() == dtype && divides(counts.dims()[0])
         });
-    let is_tracked = delta.is_tracked()
-        || z.is_some_and(Tensor::is_tracked)
-        || weights.is_some_and(Tensor::is_tracked);
-    if !fits || is_tracked {
+    let tensors = || [Some(&delta), z, weights].into_iter().flatten();
+    if !fits || tensors().any(Tensor::is_tracked) {
         return Err(delta);
     }
     // The computation is without autodiff; the result has autodiff again if an input has it.
-    let strategy = delta
-        .gradient_checkpointing_strategy()
-        .or_else(|| z?.gradient_checkpointing_strategy())
-        .or_else(|| weights?.gradient_checkpointing_strategy());
+    let strategy = tensors().find_map(Tensor::gradient_checkpointing_strategy);
     let wrap = |tensor| with_strategy(Tensor::from_dispatch(tensor), strategy);
     let inputs = Inputs {
         z: z.map(|z| z.clone().inner().into_dispatch()),
@@ -216,34 +211,18 @@ fn run<B: Backend>(
 where
     DispatchTensor: DispatchKindConversion<B>,
 {
-    let wrap = |tensor| {
-        <DispatchTensor as DispatchKindConversion<B>>::from_backend(BackendTensor::Float(tensor))
-    };
-    let Some(inputs) = inputs.try_map(unwrap::<B>) else {
-        return Err(delta);
-    };
-    let delta = unwrap::<B>(delta).expect("the backend of delta was looked at");
-    kernel(norm, inputs, delta).map(wrap).map_err(wrap)
-}
-
-fn unwrap<B: Backend>(tensor: DispatchTensor) -> Option<FloatTensor<B>>
-where
-    DispatchTensor: DispatchKindConversion<B>,
-{
-    match <DispatchTensor as DispatchKindConversion<B>>::try_into_backend(tensor) {
-        Ok(BackendTensor::Float(tensor)) => Some(tensor),
-        _ => None,
-    }
+    let own = |tensor| to_backend::<B>(tensor).unwrap_or_else(|other| panic!("{other}"));
+    kernel(norm, inputs.map(own), own(delta))
+        .map(from_backend::<B>)
+        .map_err(from_backend::<B>)
 }
 
 impl<T> Inputs<T> {
-    /// All inputs mapped; none if `map` fails for one of them.
-    fn try_map<U>(self, map: impl Fn(T) -> Option<U>) -> Option<Inputs<U>> {
-        let map = |input: Option<T>| input.map(&map).map_or(Some(None), |t| t.map(Some));
-        Some(Inputs {
-            z: map(self.z)?,
-            weights: map(self.weights)?,
-            counts: map(self.counts)?,
-        })
+    fn map<U>(self, map: impl Fn(T) -> U) -> Inputs<U> {
+        Inputs {
+            z: self.z.map(&map),
+            weights: self.weights.map(&map),
+            counts: self.counts.map(&map),
+        }
     }
 }

@@ -2,9 +2,8 @@
 
 #![allow(clippy::needless_range_loop)] // These loops it vectorizes best (measured).
 
-use std::ops::{Add, AddAssign, Mul, Sub};
-
 use super::{ErrorNorm, Offset};
+use crate::storage::Real;
 
 /// The elements of one or several vector registers.
 const LANES: usize = 16;
@@ -13,39 +12,6 @@ const WIDE: usize = 4 * LANES;
 /// The number of elements that are summed in the precision of the row before the sum continues in f64:
 /// rounding does not grow with the length of the row.
 const BLOCK: usize = 8 * WIDE;
-
-/// An element of a row.
-pub(super) trait Real:
-    Copy + Add<Output = Self> + AddAssign + Sub<Output = Self> + Mul<Output = Self>
-{
-    const ZERO: Self;
-    fn widen(self) -> f64;
-    fn narrow(value: f64) -> Self;
-}
-
-impl Real for f32 {
-    const ZERO: Self = 0.0;
-    #[inline(always)]
-    fn widen(self) -> f64 {
-        self.into()
-    }
-    #[inline(always)]
-    fn narrow(value: f64) -> Self {
-        value as Self
-    }
-}
-
-impl Real for f64 {
-    const ZERO: Self = 0.0;
-    #[inline(always)]
-    fn widen(self) -> f64 {
-        self
-    }
-    #[inline(always)]
-    fn narrow(value: f64) -> Self {
-        value
-    }
-}
 
 /// Replaces the error δ in `row` by δ'. `z` and `weights` are empty if the mode does not use them.
 #[inline(always)]
@@ -101,26 +67,27 @@ fn sum<E: Real>(x: &[E], y: &[E], f: impl Fn(E, E) -> E) -> f64 {
     for (x, y) in x.chunks(BLOCK).zip(y.chunks(BLOCK)) {
         let lanes = sum_block(x, y, &f);
         for lane in 0..LANES {
-            total[lane] += lanes[lane].widen();
+            total[lane] += Into::<f64>::into(lanes[lane]);
         }
     }
     // Pairwise, to avoid a long chain of dependent additions.
-    total = add_halves::<8>(total);
-    total = add_halves::<4>(total);
-    total = add_halves::<2>(total);
-    total = add_halves::<1>(total);
+    for half in [8, 4, 2, 1] {
+        for lane in 0..half {
+            total[lane] += total[lane + half];
+        }
+    }
     total[0]
 }
 
 /// The sums of a block, one for each lane, in the precision of the row.
 #[inline(always)]
 fn sum_block<E: Real>(x: &[E], y: &[E], f: impl Fn(E, E) -> E) -> [E; LANES] {
-    let mut chains = [E::ZERO; WIDE];
+    let mut chains = [E::default(); WIDE];
     let ((x, x_rest), (y, y_rest)) = (x.as_chunks(), y.as_chunks());
     for (x, y) in x.iter().zip(y) {
         add::<E, WIDE>(&mut chains, x, y, &f);
     }
-    let mut lanes = [E::ZERO; LANES];
+    let mut lanes = [E::default(); LANES];
     let ((x, x_rest), (y, y_rest)) = (x_rest.as_chunks(), y_rest.as_chunks());
     for (x, y) in x.iter().zip(y) {
         add::<E, LANES>(&mut lanes, x, y, &f);
@@ -141,13 +108,4 @@ fn add<E: Real, const N: usize>(lanes: &mut [E; N], x: &[E; N], y: &[E; N], f: i
     for lane in 0..N {
         lanes[lane] += f(x[lane], y[lane]);
     }
-}
-
-/// Adds the second half of the first 2 `HALF` values to the first.
-#[inline(always)]
-fn add_halves<const HALF: usize>(mut values: [f64; LANES]) -> [f64; LANES] {
-    for lane in 0..HALF {
-        values[lane] += values[lane + HALF];
-    }
-    values
 }

@@ -6,8 +6,9 @@
 //! its results.
 #![allow(unsafe_code)]
 
-use burn::tensor::Element;
 use gemm::Parallelism;
+
+use crate::storage::Real;
 
 /// The number of multiply-adds for which an additional thread pays off.
 const GRAIN: usize = 32 << 20;
@@ -87,20 +88,6 @@ impl<'a, T: Real> Matrix<'a, T> {
     }
 }
 
-/// The element types of the kernel.
-pub(super) trait Real: Element + bytemuck::Pod + Default {
-    /// 1.
-    const ONE: Self;
-}
-
-impl Real for f32 {
-    const ONE: Self = 1.0;
-}
-
-impl Real for f64 {
-    const ONE: Self = 1.0;
-}
-
 /// a b, row by row; none if the inner sizes differ.
 pub(super) fn product<T: Real>(a: Matrix<T>, b: Matrix<T>) -> Option<Vec<T>> {
     let (m, n) = (a.rows, b.columns);
@@ -118,22 +105,8 @@ pub(super) fn product<T: Real>(a: Matrix<T>, b: Matrix<T>) -> Option<Vec<T>> {
     // SAFETY: the vector has room for m n elements; the kernel writes each of them and, with `add` false,
     // reads none.
     unsafe {
-        run(result.as_mut_ptr(), false, T::ONE, a, b)?;
+        run(result.as_mut_ptr(), false, T::narrow(1.0), a, b)?;
         result.set_len(len);
-    }
-    Some(result)
-}
-
-/// The products of pairs of matrices, concatenated; none if the sizes differ.
-pub(super) fn products<T: Real>(pairs: &[(Matrix<T>, Matrix<T>)]) -> Option<Vec<T>> {
-    let each = pairs.first().map_or(0, |(a, b)| a.rows * b.columns);
-    let mut result = vec![T::default(); each.checked_mul(pairs.len())?];
-    if each == 0 {
-        let fits = pairs.iter().all(|(a, b)| a.columns == b.rows);
-        return fits.then_some(result);
-    }
-    for (result, (a, b)) in result.chunks_exact_mut(each).zip(pairs) {
-        add_product(result, T::ONE, *a, *b)?;
     }
     Some(result)
 }
@@ -213,7 +186,7 @@ unsafe fn run<T: Real>(
                 b.values.as_ptr(),
                 b.column_stride as isize,
                 b.row_stride as isize,
-                T::ONE,
+                T::narrow(1.0),
                 factor,
                 false,
                 false,

@@ -176,10 +176,9 @@ fn descend<const D: usize>(
 #[cfg(feature = "flex")]
 mod host {
     use burn::backend::flex::FlexTensor;
-    use burn::backend::{BackendTensor, DispatchTensorKind};
     use burn::tensor::{DType, Tensor};
 
-    use crate::storage;
+    use crate::storage::{self, Real};
 
     /// The updated tensor; or the tensor unchanged, if its memory is shared or not on Flex, or the gradient
     /// has another layout.
@@ -193,53 +192,35 @@ mod host {
         let Some(grad) = storage::on_host(grad) else {
             return Err(tensor);
         };
-        let mut tensor = tensor.into_dispatch();
-        let done = match &mut tensor.kind {
-            DispatchTensorKind::Flex(BackendTensor::Float(weights)) => {
-                in_place(weights, &grad, rates, non_negative)
-            }
+        storage::in_place(tensor, |weights| match weights.dtype() {
+            DType::F32 => update::<f32>(weights, &grad, rates, non_negative),
+            DType::F64 => update::<f64>(weights, &grad, rates, non_negative),
             _ => None,
-        };
-        let tensor = Tensor::from_dispatch(tensor);
-        match done {
-            Some(()) => Ok(tensor),
-            None => Err(tensor),
-        }
+        })
     }
 
-    fn in_place(
+    fn update<T: Real>(
         weights: &mut FlexTensor,
         grad: &FlexTensor,
         rates: &[f64],
         non_negative: bool,
     ) -> Option<()> {
-        macro_rules! update {
-            ($real:ty) => {{
-                let grad = grad.as_slice::<$real>()?;
-                let (start, end) = weights.layout().contiguous_offsets()?;
-                let weights = weights.try_storage_mut::<$real>()?.get_mut(start..end)?;
-                (weights.len() == grad.len()).then_some(())?;
-                let part = (weights.len() / rates.len()).max(1);
-                let parts = weights.chunks_mut(part).zip(grad.chunks(part));
-                for ((weights, grad), rate) in parts.zip(rates) {
-                    let rate = *rate as $real;
-                    // Rounded twice, as by the two tensor operations.
-                    let moved = weights
-                        .iter_mut()
-                        .zip(grad)
-                        .map(|(w, g)| (*w - g * rate, w));
-                    match non_negative {
-                        // This form keeps NaN.
-                        true => moved.for_each(|(v, w)| *w = if v <= 0.0 { 0.0 } else { v }),
-                        false => moved.for_each(|(v, w)| *w = v),
-                    }
-                }
-            }};
-        }
-        match (weights.dtype(), grad.dtype()) {
-            (DType::F32, DType::F32) => update!(f32),
-            (DType::F64, DType::F64) => update!(f64),
-            _ => return None,
+        let (weights, grad) = (storage::values_mut::<T>(weights)?, grad.as_slice::<T>()?);
+        (weights.len() == grad.len()).then_some(())?;
+        let part = (weights.len() / rates.len()).max(1);
+        let parts = weights.chunks_mut(part).zip(grad.chunks(part));
+        for ((weights, grad), rate) in parts.zip(rates) {
+            let (rate, zero) = (T::narrow(*rate), T::default());
+            // Rounded twice, as by the two tensor operations.
+            let moved = weights
+                .iter_mut()
+                .zip(grad)
+                .map(|(w, g)| (*w - *g * rate, w));
+            match non_negative {
+                // This form keeps NaN.
+                true => moved.for_each(|(v, w)| *w = if v <= zero { zero } else { v }),
+                false => moved.for_each(|(v, w)| *w = v),
+            }
         }
         Some(())
     }
