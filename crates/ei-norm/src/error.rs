@@ -131,3 +131,15 @@ impl Error {
 fn on_one_line(text: &str) -> String {
     text.replace(['\n', '\r'], " ")
 }
+
+/// A list of names for a message: the first names, and the number of others.
+#[cfg(feature = "import")]
+pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 12;
+    let names: Vec<&str> = names.into_iter().collect();
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}

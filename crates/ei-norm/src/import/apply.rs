@@ -3,10 +3,11 @@ use std::collections::{HashMap, HashSet};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
 
-use super::parameters::{self, Pair};
-use super::weights::{Stored, list};
-use super::{Axes, KeyMap, Weights};
-use crate::dale::{Sign, Storage};
+use super::key_map::Pair;
+use super::weights::Stored;
+use super::{Axes, KeyMap, Weights, parameters};
+use crate::dale::{Sign, Storage, breaking};
+use crate::error::list;
 use crate::{Error, context};
 
 /// The treatment of negative values for a parameter that Dale's law keeps non-negative.
@@ -79,23 +80,22 @@ impl Import {
     /// reparameterization of another crate. After an error the model is unchanged.
     pub fn apply<M: Module>(&self, weights: &Weights, model: &mut M) -> Result<(), Error> {
         let parameters = parameters::of(model, false);
-        let pairs = parameters::pair(&parameters, &self.map)?;
-        let wanted: HashSet<&str> = pairs.iter().flat_map(|pair| pair.entry.keys()).collect();
+        let pairs = self.map.pair(&parameters)?;
+        let keys = pairs.iter().flat_map(|pair| &pair.entry.keys);
+        let wanted: HashSet<&str> = keys.map(String::as_str).collect();
         let is_surplus = |key: &&str| {
             !wanted.contains(key) && !self.map.ignored.iter().any(|ignored| ignored == key)
         };
         let surplus: Vec<&str> = weights.keys().filter(is_surplus).collect();
         let mut values = HashMap::new();
         for pair in &pairs {
-            let read = |key: &str| match weights.tensors.get(key) {
+            let read = |key: &String| match weights.tensors.get(key) {
                 Some(stored) => self.read(key, stored, pair),
                 None => Err(missing(key, pair, weights, &wanted, &surplus)),
             };
-            let mut found = read(&pair.entry.key)?;
-            if let Some(minus) = &pair.entry.minus {
-                let minus = read(minus)?;
-                found.iter_mut().zip(minus).for_each(|(v, m)| *v -= m);
-            }
+            let parts: Result<Vec<_>, _> = pair.entry.keys.iter().map(read).collect();
+            let minus = |all: Vec<f64>, part| all.iter().zip(part).map(|(v, m)| v - m).collect();
+            let found = parts?.into_iter().reduce(minus).unwrap_or_default();
             let parameter = pair.parameter;
             let data = TensorData::new(self.check(pair, found)?, parameter.shape.clone());
             values.insert(parameter.path.clone(), data.convert_dtype(parameter.dtype));
@@ -151,31 +151,29 @@ impl Import {
             let expected = format!("finite values of {:?}", parameter.dtype);
             return wrong(format!("{value} at {index}"), &expected);
         }
-        if parameter.sign == Some(Sign::NonNegative) {
-            let is_base = matches!(parameter.storage, Storage::Base(_));
-            let expected = match self.signs {
-                Signs::Check => "non-negative values (or `Signs::Project`, `Signs::Allow`)",
-                Signs::Allow if is_base => "non-negative values: the weight is reparameterized",
-                Signs::Allow => "",
-                Signs::Project => {
-                    values.iter_mut().for_each(|v| *v = v.max(0.0));
-                    ""
-                }
-            };
-            let negative: Vec<f64> = values.iter().copied().filter(|v| *v < 0.0).collect();
-            if !expected.is_empty() && !negative.is_empty() {
-                let worst = negative.iter().copied().fold(0.0, f64::min);
-                let count = negative.len();
-                let found = format!("{count} negative values, the worst {worst}");
-                return wrong(found, expected);
+        let is_base = matches!(parameter.storage, Storage::Base(_));
+        let expected = match self.signs {
+            _ if parameter.sign != Some(Sign::NonNegative) => None,
+            Signs::Check => Some("non-negative values (or `Signs::Project`, `Signs::Allow`)"),
+            Signs::Allow if is_base => Some("non-negative values: the weight is reparameterized"),
+            Signs::Allow => None,
+            Signs::Project => {
+                values.iter_mut().for_each(|v| *v = v.max(0.0));
+                None
             }
+        };
+        let (negative, worst) = breaking(&in_model, |v| v >= 0.0);
+        if let Some(expected) = expected.filter(|_| negative > 0) {
+            return wrong(
+                format!("{negative} negative values, the worst {worst}"),
+                expected,
+            );
         }
         let mut values = entry.axes.reorder(&values, shape);
         if let Some(exists) = &parameter.exists {
             let cells = values.iter_mut().zip(exists);
-            let absent = |(value, exists): (_, &bool)| (!exists).then_some(value);
-            let absent = cells.filter_map(absent).filter(|v: &&mut f64| **v != 0.0);
-            let absent: Vec<&mut f64> = absent.collect();
+            let absent = cells.filter_map(|(value, exists)| (!exists).then_some(value));
+            let absent: Vec<&mut f64> = absent.filter(|v| **v != 0.0).collect();
             if let (false, Some(first)) = (self.cut, absent.first()) {
                 let count = absent.len();
                 let found =

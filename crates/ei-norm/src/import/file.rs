@@ -1,7 +1,6 @@
 //! Reads files of both formats, and completes error messages about a file.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -108,10 +107,8 @@ fn some(tensors: BTreeMap<String, Stored>) -> Result<Weights, String> {
 }
 
 fn read_safetensors(path: &Path) -> Result<Weights, Error> {
-    let wrong = |reason: String| refuse(path, Format::Safetensors, reason, "");
-    check_regular(path)?;
-    let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-    parse(&bytes).map_err(wrong)
+    let format = Format::Safetensors;
+    parse(&read(path, format)?).map_err(|reason| refuse(path, format, reason, ""))
 }
 
 /// The file of each key.
@@ -122,29 +119,32 @@ struct Index {
 
 fn read_index(path: &Path) -> Result<Weights, Error> {
     let wrong = |reason: String| refuse(path, Format::Index, reason, "");
-    check_regular(path)?;
-    let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let bytes = read(path, Format::Index)?;
     let index: Index = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
     let mut files = BTreeMap::new();
     let mut tensors = BTreeMap::new();
-    for (key, name) in &index.weight_map {
-        let file: &mut Weights = match files.entry(name) {
-            Entry::Occupied(file) => file.into_mut(),
-            Entry::Vacant(file) => {
-                let inside = |part| matches!(part, Component::Normal(_));
-                if name.is_empty() || !Path::new(name).components().all(inside) {
-                    let reason = "is not a file in the folder of the index";
-                    return Err(wrong(format!("`{name}`, the file of `{key}`, {reason}")));
-                }
-                file.insert(read_safetensors(&path.with_file_name(name))?)
+    for (key, name) in index.weight_map {
+        if !files.contains_key(&name) {
+            let inside = |part| matches!(part, Component::Normal(_));
+            if name.is_empty() || !Path::new(&name).components().all(inside) {
+                let reason = "is not a file in the folder of the index";
+                return Err(wrong(format!("`{name}`, the file of `{key}`, {reason}")));
             }
-        };
-        let Some(stored) = file.tensors.remove(key) else {
+            files.insert(name.clone(), read_safetensors(&path.with_file_name(&name))?);
+        }
+        let file = files.get_mut(&name);
+        let Some(stored) = file.and_then(|file| file.tensors.remove(&key)) else {
             return Err(wrong(format!("`{key}` is not in its file `{name}`")));
         };
-        tensors.insert(key.clone(), stored);
+        tensors.insert(key, stored);
     }
     some(tensors).map_err(wrong)
+}
+
+/// The bytes of a file.
+fn read(path: &Path, read_as: Format) -> Result<Vec<u8>, Error> {
+    check_regular(path)?;
+    std::fs::read(path).map_err(|error| refuse(path, read_as, error.to_string(), ""))
 }
 
 /// Refuses FIFOs, which would block, and devices, which may never end. The reader handles missing paths.
@@ -158,7 +158,7 @@ fn check_regular(path: &Path) -> Result<(), Error> {
     }
 }
 
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Format {
     PyTorch,
     Safetensors,

@@ -1,6 +1,8 @@
 use burn::module::Module;
 
-use super::parameters;
+use super::parameters::{self, Parameter};
+use crate::Error;
+use crate::error::list;
 
 /// The order of the axes of a tensor in a file, compared with the parameter of the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,12 +43,11 @@ impl Axes {
     }
 }
 
-/// A key of a file and its parameter in the model.
+/// The keys of a parameter of the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
-    pub(super) key: String,
-    /// The key of the tensor to subtract.
-    pub(super) minus: Option<String>,
+    /// The key, and the key of a tensor to subtract; none if the parameter keeps its value.
+    pub(super) keys: Vec<String>,
     pub(super) path: String,
     pub(super) axes: Axes,
     /// Whether the model may lack this parameter.
@@ -55,12 +56,12 @@ pub(super) struct Entry {
     pub(super) tied: bool,
 }
 
-/// A parameter that keeps its value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Kept {
-    pub(super) path: String,
-    /// Whether the model may lack this parameter.
-    pub(super) optional: bool,
+/// A parameter and its entry in the table.
+pub(super) struct Pair<'a> {
+    pub(super) entry: &'a Entry,
+    pub(super) parameter: &'a Parameter,
+    /// The shape that the keys must have in the file.
+    pub(super) shape: Vec<usize>,
 }
 
 /// The table of the keys of a file and the parameters of a model.
@@ -70,7 +71,6 @@ pub(super) struct Kept {
 #[must_use]
 pub struct KeyMap {
     pub(super) entries: Vec<Entry>,
-    pub(super) kept: Vec<Kept>,
     pub(super) ignored: Vec<String>,
 }
 
@@ -116,13 +116,15 @@ impl KeyMap {
         let mut map = Self::new();
         for (layer, path) in layers {
             for (key, parameter, axes) in NAMES {
-                let mut entry = Entry::new(join(layer, key), join(path, parameter), axes);
-                entry.optional = parameter != "w_ex";
-                map.entries.push(entry);
+                map.entries.push(Entry {
+                    optional: parameter != "w_ex",
+                    ..Entry::new([join(layer, key)], join(path, parameter), axes)
+                });
             }
-            let path = join(path, "grad_norm.lateral_weights");
-            let optional = true;
-            map.kept.push(Kept { path, optional });
+            map.entries.push(Entry {
+                optional: true,
+                ..Entry::new([], join(path, "grad_norm.lateral_weights"), Axes::Same)
+            });
         }
         map
     }
@@ -130,7 +132,7 @@ impl KeyMap {
     /// Adds a key with the path of its parameter, which the model must have, and its axes. Like the next three
     /// methods, it replaces an earlier entry for this parameter.
     pub fn with(self, key: impl Into<String>, path: impl Into<String>, axes: Axes) -> Self {
-        self.adding(Entry::new(key, path, axes))
+        self.adding(Entry::new([key.into()], path, axes))
     }
 
     /// Adds two keys whose difference, `key` − `minus`, is the parameter. Both have the same axes. When a
@@ -142,39 +144,28 @@ impl KeyMap {
         path: impl Into<String>,
         axes: Axes,
     ) -> Self {
-        let mut entry = Entry::new(key, path, axes);
-        entry.minus = Some(minus.into());
-        self.adding(entry)
+        self.adding(Entry::new([key.into(), minus.into()], path, axes))
     }
 
     /// Adds another parameter for a key that is already in the table, for weights that are once in the file
     /// and several times in the model. Its axes may differ.
     pub fn with_tied(self, key: impl Into<String>, path: impl Into<String>, axes: Axes) -> Self {
-        let mut entry = Entry::new(key, path, axes);
-        entry.tied = true;
-        self.adding(entry)
+        self.adding(Entry {
+            tied: true,
+            ..Entry::new([key.into()], path, axes)
+        })
     }
 
-    fn adding(self, entry: Entry) -> Self {
-        let mut map = self.without(&entry.path);
-        map.entries.push(entry);
-        map
-    }
-
-    fn without(mut self, path: &str) -> Self {
-        self.entries.retain(|entry| entry.path != path);
-        self.kept.retain(|kept| kept.path != path);
+    fn adding(mut self, entry: Entry) -> Self {
+        self.entries.retain(|earlier| earlier.path != entry.path);
+        self.entries.push(entry);
         self
     }
 
     /// Adds a parameter, which the model must have, that keeps its value and is not written. If the file may
     /// have its key, add [`ignoring`](Self::ignoring) of the key.
     pub fn keeping(self, path: impl Into<String>) -> Self {
-        let path = path.into();
-        let mut map = self.without(&path);
-        let optional = false;
-        map.kept.push(Kept { path, optional });
-        map
+        self.adding(Entry::new([], path, Axes::Same))
     }
 
     /// Adds a key that may be in the file and is not read. It must not be the key of a parameter.
@@ -182,13 +173,63 @@ impl KeyMap {
         self.ignored.push(key.into());
         self
     }
+    /// Pairs every parameter that is not kept with its entry.
+    ///
+    /// # Errors
+    ///
+    /// If the table and the model do not fit each other.
+    pub(super) fn pair<'a>(&'a self, parameters: &'a [Parameter]) -> Result<Vec<Pair<'a>>, Error> {
+        let mut seen = Vec::new();
+        for entry in &self.entries {
+            let is_there = parameters.iter().any(|p| p.path == entry.path);
+            if !is_there && !entry.optional {
+                let found = format!("no parameter `{}` in the model", entry.path);
+                let paths = list(parameters.iter().map(|p| p.path.as_str()));
+                let expected = format!("one of {paths}");
+                return Err(Error::import(&entry.name(), found, expected));
+            }
+            for key in &entry.keys {
+                if is_there && self.ignored.contains(key) {
+                    let found = format!("an ignored key that is also the key of `{}`", entry.path);
+                    let expected = "also `KeyMap::keeping` the parameter";
+                    return Err(Error::import(key, found, expected));
+                }
+                if !entry.tied && seen.contains(&key) {
+                    let found = "a key that is twice in the table";
+                    let expected = "each key once, or `KeyMap::with_tied`";
+                    return Err(Error::import(key, found, expected));
+                }
+                seen.push(key);
+            }
+        }
+        let mut pairs = Vec::new();
+        for parameter in parameters {
+            let Some(entry) = self.entries.iter().find(|e| e.path == parameter.path) else {
+                let expected = "a key for every parameter of the model, or `KeyMap::keeping` it";
+                return Err(Error::import(&parameter.path, "no key", expected));
+            };
+            if entry.keys.is_empty() {
+                continue;
+            }
+            let shape = entry.axes.stored(&parameter.shape).ok_or_else(|| {
+                let found = format!("{:?} axes", entry.axes);
+                let expected = format!("axes for `{}` {:?}", entry.path, parameter.shape);
+                Error::import(&entry.name(), found, expected)
+            })?;
+            pairs.push(Pair {
+                entry,
+                parameter,
+                shape,
+            });
+        }
+        Ok(pairs)
+    }
 }
 
 impl Entry {
-    fn new(key: impl Into<String>, path: impl Into<String>, axes: Axes) -> Self {
+    fn new(keys: impl Into<Vec<String>>, path: impl Into<String>, axes: Axes) -> Self {
         Self {
-            key: key.into(),
-            minus: None,
+            keys: keys.into(),
             path: path.into(),
             axes,
             optional: false,
@@ -196,24 +237,18 @@ impl Entry {
         }
     }
 
-    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
-        [Some(&self.key), self.minus.as_ref()]
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
-    }
-
     /// The name in error messages.
     pub(super) fn name(&self) -> String {
-        let keys: Vec<&str> = self.keys().collect();
-        keys.join(" - ")
+        match self.keys.is_empty() {
+            true => self.path.clone(),
+            false => self.keys.join(" - "),
+        }
     }
 }
 
 fn join(outer: &str, inner: &str) -> String {
-    if outer.is_empty() {
-        inner.to_owned()
-    } else {
-        format!("{outer}.{inner}")
+    match outer.is_empty() {
+        true => inner.to_owned(),
+        false => format!("{outer}.{inner}"),
     }
 }

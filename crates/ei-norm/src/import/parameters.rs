@@ -3,10 +3,6 @@
 use burn::module::Module;
 use burn::tensor::DType;
 
-use super::KeyMap;
-use super::key_map::Entry;
-use super::weights::list;
-use crate::Error;
 use crate::dale::{self, Sign, Storage};
 
 /// A parameter of the model.
@@ -51,82 +47,4 @@ pub(super) fn of<M: Module>(model: &M, with_values: bool) -> Vec<Parameter> {
         });
     });
     parameters
-}
-
-/// A parameter and its entry in the table.
-pub(super) struct Pair<'a> {
-    pub(super) entry: &'a Entry,
-    pub(super) parameter: &'a Parameter,
-    /// The shape that the keys must have in the file.
-    pub(super) shape: Vec<usize>,
-}
-
-/// Pairs every parameter that is not kept with its entry.
-///
-/// # Errors
-///
-/// If the table and the model do not fit each other.
-pub(super) fn pair<'a>(
-    parameters: &'a [Parameter],
-    map: &'a KeyMap,
-) -> Result<Vec<Pair<'a>>, Error> {
-    let paths = || parameters.iter().map(|p| p.path.as_str());
-    let is_there = |wanted: &str| paths().any(|path| path == wanted);
-    let lacks = |name: &str, path: &str| {
-        let found = format!("no parameter `{path}` in the model");
-        Error::import(name, found, format!("one of {}", list(paths())))
-    };
-    let mut kept = map.kept.iter().filter(|kept| !kept.optional);
-    if let Some(kept) = kept.find(|kept| !is_there(&kept.path)) {
-        return Err(lacks(&kept.path, &kept.path));
-    }
-    let mut seen = Vec::new();
-    for entry in &map.entries {
-        let found = is_there(&entry.path);
-        if !found && !entry.optional {
-            return Err(lacks(&entry.name(), &entry.path));
-        }
-        for key in entry.keys() {
-            if found && map.ignored.iter().any(|ignored| ignored == key) {
-                let found = format!("an ignored key that is also the key of `{}`", entry.path);
-                return Err(Error::import(
-                    key,
-                    found,
-                    "also `KeyMap::keeping` the parameter",
-                ));
-            }
-            if !entry.tied && seen.contains(&key) {
-                let expected = "each key once, or `KeyMap::with_tied`";
-                return Err(Error::import(
-                    key,
-                    "a key that is twice in the table",
-                    expected,
-                ));
-            }
-            seen.push(key);
-        }
-    }
-    let mut pairs = Vec::new();
-    for parameter in parameters {
-        match map.entries.iter().find(|e| e.path == parameter.path) {
-            Some(entry) => {
-                let shape = entry.axes.stored(&parameter.shape).ok_or_else(|| {
-                    let found = format!("{:?} axes", entry.axes);
-                    let expected = format!("axes for `{}` {:?}", entry.path, parameter.shape);
-                    Error::import(&entry.name(), found, expected)
-                })?;
-                pairs.push(Pair {
-                    entry,
-                    parameter,
-                    shape,
-                });
-            }
-            None if map.kept.iter().any(|kept| kept.path == parameter.path) => {}
-            None => {
-                let expected = "a key for every parameter of the model, or `KeyMap::keeping` it";
-                return Err(Error::import(&parameter.path, "no key", expected));
-            }
-        }
-    }
-    Ok(pairs)
 }

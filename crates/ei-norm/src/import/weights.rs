@@ -1,12 +1,12 @@
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use burn::module::Module;
 use burn::tensor::{DType, TensorData};
-use safetensors::{Dtype as FileType, View};
+use safetensors::{Dtype as FileType, tensor::TensorView};
 
 use super::{KeyMap, parameters};
 use crate::Error;
+use crate::error::list;
 
 /// A tensor of a file, of any type.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,7 +51,7 @@ impl Weights {
     pub fn of<M: Module>(model: &M, map: &KeyMap) -> Result<Self, Error> {
         let parameters = parameters::of(model, true);
         let mut tensors = BTreeMap::new();
-        for pair in parameters::pair(&parameters, map)? {
+        for pair in map.pair(&parameters)? {
             let (entry, parameter, shape) = (pair.entry, pair.parameter, pair.shape);
             let float = FLOATS
                 .into_iter()
@@ -59,12 +59,11 @@ impl Weights {
             let (file, dtype) = float.unwrap_or((FileType::F32, DType::F32));
             let values = entry.axes.reorder(&parameter.values, &parameter.shape);
             let above = |v: f64| if v < 0.0 { 0.0 } else { v };
-            let part = |sign: f64| values.iter().map(|v| above(sign * v)).collect();
-            let parts = match &entry.minus {
-                None => vec![(&entry.key, values)],
-                Some(minus) => vec![(&entry.key, part(1.0)), (minus, part(-1.0))],
-            };
-            for (key, values) in parts {
+            for (key, sign) in entry.keys.iter().zip([1.0, -1.0]) {
+                let values = match entry.keys.len() {
+                    1 => values.clone(),
+                    _ => values.iter().map(|v| above(sign * v)).collect(),
+                };
                 let data = TensorData::new(values, shape.clone()).convert_dtype(dtype);
                 let stored = Stored {
                     shape: shape.clone(),
@@ -110,7 +109,14 @@ impl Weights {
     ///
     /// [`Error::File`] if the format cannot represent the tensors.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, Error> {
-        safetensors::serialize(&self.tensors, None).map_err(Error::file)
+        let views: Result<Vec<_>, _> = (self.tensors.iter())
+            .map(|(key, stored)| {
+                let view = TensorView::new(stored.dtype, stored.shape.clone(), &stored.bytes)?;
+                Ok((key, view))
+            })
+            .collect();
+        let bytes = views.and_then(|views| safetensors::serialize(views, None));
+        bytes.map_err(Error::file)
     }
 
     /// The keys, sorted.
@@ -121,34 +127,5 @@ impl Weights {
     /// The shape of a tensor.
     pub fn shape(&self, key: &str) -> Option<&[usize]> {
         self.tensors.get(key).map(|stored| stored.shape.as_slice())
-    }
-}
-
-impl View for &Stored {
-    fn dtype(&self) -> FileType {
-        self.dtype
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        self.bytes.as_slice().into()
-    }
-
-    fn data_len(&self) -> usize {
-        self.bytes.len()
-    }
-}
-
-/// A list of names for an error message: the first names, and the number of others.
-pub(super) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    const SHOWN: usize = 12;
-    let names: Vec<&str> = names.into_iter().collect();
-    let shown = names[..names.len().min(SHOWN)].join(", ");
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
     }
 }
