@@ -68,11 +68,6 @@ pub fn random<const D: usize>(
     Ok(Tensor::from_data(TensorData::new(exists, shape), device))
 }
 
-/// `value` where there is a connection, exactly 0 elsewhere; no error passes there.
-fn select<const D: usize>(value: Tensor<D>, absent: Tensor<D, Bool>) -> Tensor<D> {
-    value.mask_fill(absent, 0.0)
-}
-
 /// The mask of a weight, as a module. In records it is a tensor of 32-bit integers, 1 where there is a
 /// connection: backends store booleans in different ways, so a record of booleans would not be portable.
 #[derive(Debug, Clone)]
@@ -110,8 +105,9 @@ impl<const D: usize> Mask<D> {
         self.absent.clone().bool_not()
     }
 
+    /// `value` where there is a connection, exactly 0 elsewhere; no error passes there.
     pub fn apply(&self, value: Tensor<D>) -> Tensor<D> {
-        select(value, self.absent.clone())
+        value.mask_fill(self.absent.clone(), 0.0)
     }
 
     pub fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {

@@ -60,15 +60,12 @@ impl NonNegative {
 
     /// The form of a parameter that this crate has reparameterized.
     pub(super) fn of<const D: usize>(param: &Param<Tensor<D>>) -> Option<Self> {
-        let has = [
-            (
-                Self::Softplus,
-                param.reparameterization::<Softplus>().is_some(),
-            ),
-            (Self::Square, param.reparameterization::<Square>().is_some()),
-            (Self::Abs, param.reparameterization::<Abs>().is_some()),
-        ];
-        has.iter().find(|(_, has)| *has).map(|(form, _)| *form)
+        let softplus = param
+            .reparameterization()
+            .map(|_: &Softplus| Self::Softplus);
+        let square = param.reparameterization().map(|_: &Square| Self::Square);
+        let abs = param.reparameterization().map(|_: &Abs| Self::Abs);
+        softplus.or(square).or(abs)
     }
 
     /// The base of a weight, f⁻¹(w).

@@ -53,7 +53,6 @@ pub struct Weight<const D: usize> {
     sign: Sign,
     plasticity: Plasticity,
     role: Option<Role>,
-    storage: Storage,
     facts: Option<Facts>,
 }
 
@@ -118,7 +117,6 @@ impl<const D: usize> Weight<D> {
             sign,
             plasticity,
             role: None,
-            storage: Storage::Value,
             facts: None,
         };
         weight.enforce_plasticity().examined()
@@ -162,11 +160,11 @@ impl<const D: usize> Weight<D> {
     /// Replaces the value by `f(value)`, outside of any graph; `f` must keep the sign. Identity, association
     /// and mask stay. Nothing is read from the device.
     pub(crate) fn map_value(self, f: impl FnOnce(Tensor<D>) -> Tensor<D>) -> Self {
-        let corners = None;
-        let facts = self.facts.clone();
-        let facts = facts.map(|facts| Facts { corners, ..facts });
-        let weight = self.map_param(|param| param.map(|value| on_inner(value, f)));
-        Self { facts, ..weight }.enforce_mask()
+        let mut weight = self.map_param(|param| param.map(|value| on_inner(value, f)));
+        if let Some(facts) = &mut weight.facts {
+            facts.corners = None;
+        }
+        weight.enforce_mask()
     }
 
     /// Restricts the connections to the elements where `mask` is true, in place of an earlier mask. The
@@ -229,8 +227,10 @@ impl<const D: usize> Weight<D> {
     /// The same parameter with a role, by which learning rates and optimizers find it.
     #[must_use]
     pub fn with_role(self, role: Role) -> Self {
-        let role = Some(role);
-        Self { role, ..self }
+        Self {
+            role: Some(role),
+            ..self
+        }
     }
 
     /// The same parameter, learning or fixed.
@@ -259,8 +259,8 @@ impl<const D: usize> Weight<D> {
             Plasticity::Plastic => value,
             Plasticity::Fixed => value.detach(),
         };
-        let value = match (self.storage, self.sign) {
-            (Storage::OtherBase, Sign::NonNegative) => value.clamp_min(0.0),
+        let value = match (self.sign, self.storage()) {
+            (Sign::NonNegative, Storage::OtherBase) => value.clamp_min(0.0),
             _ => value,
         };
         match &self.mask {
@@ -298,7 +298,7 @@ impl<const D: usize> Weight<D> {
             weight: Some(Visible {
                 sign: self.sign,
                 values: Rc::new(move || read::data(weight.val().inner())),
-                storage: self.storage,
+                storage: self.storage(),
                 exists: self.mask.clone().map(exists),
             }),
             ..self.announcement_to_mapper()
@@ -308,13 +308,21 @@ impl<const D: usize> Weight<D> {
     /// A parameter is not constrained if its stored values cannot break the sign; no value is held.
     fn announcement_to_mapper(&self) -> scope::Announcement {
         let settled = self.facts.as_ref().is_some_and(|facts| facts.keeps_sign);
-        let changeable = !settled && self.storage == Storage::Value && !self.is_quantized();
         scope::Announcement {
-            constrained: changeable && self.sign == Sign::NonNegative,
+            constrained: self.sign == Sign::NonNegative && !settled && self.stores_values(),
             plasticity: Some(self.plasticity),
             role: self.role,
             ..scope::Announcement::default()
         }
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::of(&self.param)
+    }
+
+    /// Whether the stored tensor holds the values of the weight as they are.
+    fn stores_values(&self) -> bool {
+        self.storage() == Storage::Value && !self.is_quantized()
     }
 
     fn is_quantized(&self) -> bool {
@@ -332,11 +340,11 @@ impl<const D: usize> Weight<D> {
     /// Sets the elements that the mask excludes to 0 in the parameter too. The base of a reparameterized
     /// weight and quantized values stay: only [`val`](Self::val) is cut.
     fn enforce_mask(self) -> Self {
+        let stores_values = self.stores_values();
         match &self.mask {
-            Some(mask) if self.storage == Storage::Value && !self.is_quantized() => {
-                let param = self
-                    .param
-                    .map(|value| on_inner(value, |value| mask.apply(value)));
+            Some(mask) if stores_values => {
+                let cut = |value| on_inner(value, |value| mask.apply(value));
+                let param = self.param.map(cut);
                 Self { param, ..self }
             }
             _ => self,
@@ -345,7 +353,7 @@ impl<const D: usize> Weight<D> {
 
     /// Records the facts about the values of a fixed weight.
     fn examined(self) -> Self {
-        let facts = match (self.plasticity, self.storage) {
+        let facts = match (self.plasticity, self.storage()) {
             (Plasticity::Fixed, Storage::Value) => Some(Facts::of(&read::data(self.val().inner()))),
             _ => None,
         };
@@ -362,7 +370,7 @@ impl<const D: usize> Weight<D> {
         let node = |weight: &Self| node_of(Tensor::clone(&weight.param));
         let same = std::ptr::eq(&*self.param, &*mapped.param)
             || node(self).is_some_and(|own| node(mapped) == Some(own));
-        same_mask && same && Storage::of(&mapped.param) == self.storage
+        same_mask && same && mapped.storage() == self.storage()
     }
 
     fn map_mask(self, f: impl FnOnce(Mask<D>) -> Mask<D>) -> Self {
@@ -373,12 +381,7 @@ impl<const D: usize> Weight<D> {
     /// The parameter is moved through `f`, not shared with it, so that its memory can be reused.
     fn map_param(self, f: impl FnOnce(Param<Tensor<D>>) -> Param<Tensor<D>>) -> Self {
         let param = f(self.param);
-        Self {
-            storage: Storage::of(&param),
-            param,
-            ..self
-        }
-        .enforce_plasticity()
+        Self { param, ..self }.enforce_plasticity()
     }
 }
 
@@ -447,7 +450,7 @@ impl<const D: usize> Module for Weight<D> {
         let param = scope::with(announcement, || Module::map(self.param, mapper));
         let weight = Self { param, ..self }.map_mask(|mask| scope::silently(|| mask.map(mapper)));
         let untouched = fixed.is_some_and(|before| before.is_untouched_in(&weight));
-        let weight = weight.map_param(|param| param);
+        let weight = weight.enforce_plasticity();
         match untouched {
             true => weight,
             false => weight.enforce_mask().examined(),
@@ -473,7 +476,7 @@ impl<const D: usize> Module for Weight<D> {
     }
 
     fn materialize(self) -> Self {
-        let value = (self.storage == Storage::OtherBase).then(|| self.val().inner());
+        let value = (self.storage() == Storage::OtherBase).then(|| self.val().inner());
         let weight = self.map_param(Module::materialize);
         match value {
             Some(value) => weight.map_value(|_| value).examined(),

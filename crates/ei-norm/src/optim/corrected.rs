@@ -1,7 +1,5 @@
-use std::collections::BTreeMap;
-
 use burn::config::Config;
-use burn::module::{Module, ParamGroup, ParamId};
+use burn::module::{Module, ParamGroup};
 use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
 
@@ -85,22 +83,15 @@ impl CorrectedSgdConfig {
             max_projection: self.max_projection,
         };
         let roles = Roles::of(module);
-        // Keyed by the bits of the correction: one group for each value.
-        let mut groups = BTreeMap::<u64, Vec<ParamId>>::new();
+        let mut optimizer = ModuleOptimizer::from(with(1.0));
         for parameter in roles.iter() {
             let correction = correction(parameter, &roles)?;
             if correction != 1.0 {
-                let group = groups.entry(correction.to_bits()).or_default();
-                group.push(parameter.id);
+                let group = ParamGroup::from_ids(vec![parameter.id]);
+                optimizer = optimizer.with_group(group, with(correction), None);
             }
         }
-        let optimizer = ModuleOptimizer::from(with(1.0));
-        Ok(groups
-            .into_iter()
-            .fold(optimizer, |optimizer, (bits, ids)| {
-                let optim = with(f64::from_bits(bits));
-                optimizer.with_group(ParamGroup::from_ids(ids), optim, None)
-            }))
+        Ok(optimizer)
     }
 }
 
@@ -148,12 +139,11 @@ impl Optimizer for CorrectedSgd {
         if let Some(c) = self.max_projection
             && is_constrained()
         {
-            let halve = |lr: &f64| kept(tensor.clone() - grad.clone() * *lr) < 1.0 - c;
-            for _ in 0..HALVINGS {
-                if !halve(&lr) {
-                    break;
-                }
+            let kept_at = |lr: f64| kept(tensor.clone() - grad.clone() * lr);
+            let mut halvings = 0;
+            while halvings < HALVINGS && kept_at(lr) < 1.0 - c {
                 lr /= 2.0;
+                halvings += 1;
             }
         }
         ProjectedSgd.step(lr, tensor, grad, state)

@@ -99,11 +99,10 @@ impl RoleLrSchedulerConfig {
             }
         }
         let found = Roles::of(module);
-        let config = ModuleLrSchedulerConfig::new(self.base.clone());
-        let add = |config: ModuleLrSchedulerConfig, (roles, scheduler): &(Vec<Role>, _)| {
-            config.with_group(found.group(roles), LrSchedulerConfig::clone(scheduler))
-        };
-        let config = self.roles.iter().fold(config, add);
+        let mut config = ModuleLrSchedulerConfig::new(self.base.clone());
+        for (roles, scheduler) in &self.roles {
+            config = config.with_group(found.group(roles), scheduler.clone());
+        }
         config.init().map_err(Error::Schedule)
     }
 }

@@ -3,7 +3,7 @@
 //! Burn's derive reads tensors back in the default dtype of a device, so training in another dtype would not
 //! continue exactly; here tensors keep their dtype.
 
-use burn::optim::{StateSink, StateSource, join_path};
+use burn::optim::{StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
 
 use crate::read;
@@ -37,9 +37,4 @@ pub(super) fn take<const D: usize>(
     };
     let dtype = data.dtype();
     Some(Tensor::from_data(data, (device, dtype)))
-}
-
-/// The prefix of a state within a state.
-pub(super) fn nested(prefix: &str, name: &str) -> String {
-    join_path(prefix, name)
 }

@@ -46,10 +46,10 @@ mod sgd;
 pub use adam::ExponentiatedAdamConfig;
 pub use sgd::ExponentiatedSgdConfig;
 
-use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource};
+use burn::optim::{LearningRate, Optimizer, RecordState, StateSink, StateSource, join_path};
 use burn::tensor::{Device, Tensor};
 
-use super::state::{nested, put, take};
+use super::state::{put, take};
 use crate::Error;
 use crate::check::check_positive;
 use crate::dale::is_constrained;
@@ -137,24 +137,22 @@ impl<R: Rule> Optimizer for Exponentiated<R> {
         grad: Tensor<D>,
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
-        let scale = match self.rule.unconstrained() {
-            Unconstrained::Split { scale } if !is_constrained() => scale,
-            _ => {
-                let memory = state.map(|state| state.memory);
-                let (tensor, memory) = self.rule.step(lr, tensor, grad, memory);
-                let split = None;
-                return (tensor, Some(ExponentiatedState { memory, split }));
-            }
-        };
         let (memory, split) = match state {
             Some(state) => (Some(state.memory), state.split),
             None => (None, None),
         };
-        let (positive, negative, opposite) = match split {
-            Some((positive, negative, opposite)) => (positive, negative, Some(opposite)),
-            None => {
-                let (positive, negative) = parts(tensor, scale);
-                (positive, negative, None)
+        let (positive, negative, opposite) = match (self.rule.unconstrained(), split) {
+            (Unconstrained::Split { scale }, split) if !is_constrained() => match split {
+                Some((positive, negative, opposite)) => (positive, negative, Some(opposite)),
+                None => {
+                    let (positive, negative) = parts(tensor, scale);
+                    (positive, negative, None)
+                }
+            },
+            _ => {
+                let (tensor, memory) = self.rule.step(lr, tensor, grad, memory);
+                let split = None;
+                return (tensor, Some(ExponentiatedState { memory, split }));
             }
         };
         let (positive, memory) = self.rule.step(lr, positive, grad.clone(), memory);
@@ -203,7 +201,7 @@ impl<const D: usize, M: Memory<D>> RecordState for ExponentiatedState<D, M> {
         if let Some((positive, negative, opposite)) = &self.split {
             put(out, prefix, "positive", positive);
             put(out, prefix, "negative", negative);
-            opposite.state_flatten(&nested(prefix, "opposite"), out);
+            opposite.state_flatten(&join_path(prefix, "opposite"), out);
         }
     }
 
@@ -214,7 +212,7 @@ impl<const D: usize, M: Memory<D>> RecordState for ExponentiatedState<D, M> {
             Some(positive) => Some((
                 positive,
                 take(source, prefix, "negative", device)?,
-                M::state_unflatten(&nested(prefix, "opposite"), source, device)?,
+                M::state_unflatten(&join_path(prefix, "opposite"), source, device)?,
             )),
         };
         Some(Self { memory, split })
