@@ -48,7 +48,22 @@ fn normalize<E: Real>(
     };
     // A part of a larger tensor is copied here, shared memory by `storage_mut`.
     delta = delta.to_contiguous();
-    rows.normalize(delta.storage_mut());
+    let block = (BLOCK / features).max(1);
+    let normalize = |(index, delta): (usize, &mut [E])| {
+        AutoArch::new().dispatch(Block {
+            rows: &rows,
+            first: index * block,
+            delta,
+        });
+    };
+    let values = delta.storage_mut();
+    if elements >= PARALLEL && rayon::current_num_threads() > 1 {
+        let blocks = values.par_chunks_mut(block * features);
+        blocks.enumerate().for_each(normalize);
+    } else {
+        let blocks = values.chunks_mut(block * features);
+        blocks.enumerate().for_each(normalize);
+    }
     delta
 }
 
@@ -64,7 +79,6 @@ fn values<E: Real>(tensor: &FlexTensor) -> &[E] {
 }
 
 /// The normalization and its inputs; an input that the mode does not need is empty.
-#[derive(Clone, Copy)]
 struct Rows<'a, E> {
     norm: ErrorNorm,
     features: usize,
@@ -74,42 +88,15 @@ struct Rows<'a, E> {
     counts: &'a [E],
 }
 
-impl<E: Real> Rows<'_, E> {
-    /// Replaces δ by δ'.
-    fn normalize(&self, delta: &mut [E]) {
-        let block = (BLOCK / self.features).max(1) * self.features;
-        let normalize = |(index, rows): (usize, &mut [E])| self.run(index * block, rows);
-        if delta.len() >= PARALLEL && rayon::current_num_threads() > 1 {
-            let blocks = delta.par_chunks_mut(block);
-            blocks.enumerate().for_each(normalize);
-        } else {
-            delta.chunks_mut(block).enumerate().for_each(normalize);
-        }
-    }
-
-    /// Replaces δ by δ' in the rows that begin at element `start` of the tensor.
-    fn run(&self, start: usize, delta: &mut [E]) {
-        let z = match self.z {
-            [] => self.z,
-            z => &z[start..start + delta.len()],
-        };
-        AutoArch::new().dispatch(Block {
-            rows: Self { z, ..*self },
-            first: start / self.features,
-            delta,
-        });
-    }
-}
-
 /// A block of rows, compiled for every instruction set that the processor may have.
 struct Block<'a, E> {
-    rows: Rows<'a, E>,
+    rows: &'a Rows<'a, E>,
     /// The index of the first row.
     first: usize,
     delta: &'a mut [E],
 }
 
-impl<E: Real> WithSimd for Block<'_, E> {
+impl<'a, E: Real> WithSimd for Block<'a, E> {
     type Output = ();
 
     #[inline(always)]
@@ -121,18 +108,11 @@ impl<E: Real> WithSimd for Block<'_, E> {
             z,
             weights,
             counts,
-        } = self.rows;
+        } = *self.rows;
         for (index, row) in self.delta.chunks_exact_mut(features).enumerate() {
+            let index = self.first + index;
             // The index of this row's part, if the rows are divided into `parts` equal parts.
-            let part = |parts: usize| (self.first + index) * parts / all_rows;
-            let z = match z {
-                [] => z,
-                z => &z[index * features..][..features],
-            };
-            let weights = match weights {
-                [] => weights,
-                w => &w[part(w.len() / features) * features..][..features],
-            };
+            let part = |parts: usize| index * parts / all_rows;
             let length = match counts {
                 [] => features,
                 counts => {
@@ -140,10 +120,17 @@ impl<E: Real> WithSimd for Block<'_, E> {
                     (count as usize).min(features)
                 }
             };
+            let existing = |values: &'a [E], row: usize| match values {
+                [] => values,
+                values => &values[row * features..][..length],
+            };
+            let (z, weights) = (
+                existing(z, index),
+                existing(weights, part(weights.len() / features)),
+            );
             let (row, rest) = row.split_at_mut(length);
             rest.fill(E::default());
-            let own = |values: &'_ [E]| values.len().min(length);
-            row::normalize(norm, &z[..own(z)], &weights[..own(weights)], row);
+            row::normalize(norm, z, weights, row);
         }
     }
 }

@@ -82,20 +82,17 @@ impl ErrorNorm {
         let weights = weights.filter(|_| self.mode.offset() == Offset::Weighted);
         match by_kernel(self, z, weights, features.counts().as_ref(), delta) {
             Ok(delta) => delta,
-            Err(delta) => {
-                let (z, weights) = (z.cloned(), weights.cloned());
-                in_single_precision(self, features, z, weights, features.only(delta))
-            }
+            Err(delta) => by_operations(self, features, z, weights, features.only(delta)),
         }
     }
 }
 
-/// δ' by plain tensor operations, in f32 if the error has half precision.
-fn in_single_precision<const D: usize>(
-    norm: ErrorNorm,
+/// δ' by plain tensor operations, in f32 if the error has half precision; `weights` are a row.
+fn by_operations<const D: usize>(
+    ErrorNorm { mode, epsilon }: ErrorNorm,
     features: &Features<D>,
-    z: Option<Tensor<D>>,
-    weights: Option<Tensor<D>>,
+    z: Option<&Tensor<D>>,
+    weights: Option<&Tensor<D>>,
     delta: Tensor<D>,
 ) -> Tensor<D> {
     let dtype = delta.dtype();
@@ -103,20 +100,9 @@ fn in_single_precision<const D: usize>(
         DType::F16 | DType::BF16 => DType::F32,
         dtype => dtype,
     };
-    let z = z.map(|z| z.cast(wide));
-    let weights = weights.map(|weights| weights.cast(wide));
-    let features = features.cast(wide);
-    by_operations(norm, &features, z, weights, delta.cast(wide)).cast(dtype)
-}
-
-/// δ' by plain tensor operations; `weights` are a row.
-fn by_operations<const D: usize>(
-    ErrorNorm { mode, epsilon }: ErrorNorm,
-    features: &Features<D>,
-    z: Option<Tensor<D>>,
-    weights: Option<Tensor<D>>,
-    delta: Tensor<D>,
-) -> Tensor<D> {
+    let widened = |tensor: &Tensor<D>| tensor.clone().cast(wide);
+    let (z, weights) = (z.map(widened), weights.map(widened));
+    let (features, delta) = (features.cast(wide), delta.cast(wide));
     let offset = match (mode.offset(), weights) {
         (Offset::Mean, _) => Some(features.mean(delta.clone())),
         (Offset::Weighted, Some(weights)) => Some((delta.clone() * weights).sum_dim(D - 1)),
@@ -133,10 +119,11 @@ fn by_operations<const D: usize>(
         .flatten()
         .fold(delta, Tensor::sub);
     let delta = features.only(delta);
-    match z {
+    let delta = match z {
         Some(z) if mode.scales() => delta / (features.variance(z) + epsilon).sqrt(),
         _ => delta,
-    }
+    };
+    delta.cast(dtype)
 }
 
 /// δ' by a kernel, or `delta` itself if no kernel supports it.

@@ -6,9 +6,8 @@ use burn::tensor::{Tensor, TensorData};
 use super::key_map::Pair;
 use super::weights::Stored;
 use super::{Axes, KeyMap, Weights, parameters};
-use crate::dale::{Sign, Storage, breaking};
-use crate::error::list;
-use crate::{Error, context};
+use crate::dale::{Sign, Storage, breaking, on_inner};
+use crate::error::{Error, list};
 
 /// The treatment of negative values for a parameter that Dale's law keeps non-negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -242,10 +241,7 @@ impl ModuleMapper for Setter {
         let Some(data) = self.values.remove(&self.path.join(".")) else {
             return param;
         };
-        param.map(|old| {
-            let learns = old.is_require_grad();
-            let options = (&old.clone().inner().device(), old.dtype());
-            context::associate(Tensor::from_data(data, options), &old).set_require_grad(learns)
-        })
+        let like = |old: Tensor<D>| Tensor::from_data(data, (&old.device(), old.dtype()));
+        param.map(|old| on_inner(old, like))
     }
 }

@@ -1,8 +1,7 @@
 use burn::module::Module;
 
 use super::parameters::{self, Parameter};
-use crate::Error;
-use crate::error::list;
+use crate::error::{Error, list};
 
 /// The order of the axes of a tensor in a file, compared with the parameter of the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -5,8 +5,7 @@ use burn::tensor::{DType, TensorData};
 use safetensors::{Dtype as FileType, tensor::TensorView};
 
 use super::{KeyMap, parameters};
-use crate::Error;
-use crate::error::list;
+use crate::error::{Error, list};
 
 /// A tensor of a file, of any type.
 #[derive(Debug, Clone, PartialEq)]

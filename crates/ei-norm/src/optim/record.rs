@@ -141,31 +141,27 @@ impl CheckedRecord {
 
 /// Fails at the first difference.
 fn compare(module: &[Parameter], record: &[Parameter]) -> Result<(), Error> {
-    let differs = |problem| Err(Error::Record { problem });
-    for wanted in module {
+    let difference = |wanted: &Parameter| {
         let path = &wanted.path;
-        let Some(found) = record.iter().find(|found| found.path == *path) else {
-            return differs(format!("`{path}` is missing in it"));
-        };
-        if found.shape != wanted.shape {
-            return differs(format!(
+        match record.iter().find(|found| found.path == *path) {
+            None => Some(format!("`{path}` is missing in it")),
+            Some(found) if found.shape != wanted.shape => Some(format!(
                 "`{path}` has shape {:?} in it, and {:?} in the model",
                 found.shape, wanted.shape
-            ));
-        }
-        if found.id != wanted.id {
-            return differs(format!(
+            )),
+            Some(found) if found.id != wanted.id => Some(format!(
                 "`{path}` has another identity in it than in the model; load the model's record first"
-            ));
+            )),
+            Some(_) => None,
         }
-    }
-    match record
+    };
+    let is_extra = |found: &&Parameter| !module.iter().any(|wanted| wanted.path == found.path);
+    let extra = || record.iter().find(is_extra);
+    let problem = module
         .iter()
-        .find(|found| !module.iter().any(|wanted| wanted.path == found.path))
-    {
-        Some(extra) => differs(format!("the model has no `{}`", extra.path)),
-        None => Ok(()),
-    }
+        .find_map(difference)
+        .or_else(|| extra().map(|extra| format!("the model has no `{}`", extra.path)));
+    problem.map_or(Ok(()), |problem| Err(Error::Record { problem }))
 }
 
 fn unreadable(problem: impl ToString) -> Error {
