@@ -291,28 +291,27 @@ impl<const D: usize> Weight<D> {
         corners.iter().zip(shapes).map(value).collect()
     }
 
-    fn announcement(&self) -> scope::Announcement {
-        let weight = self.clone();
-        let exists = |mask: Mask<D>| -> Values { Rc::new(move || read::data(mask.exists())) };
-        scope::Announcement {
-            weight: Some(Visible {
-                sign: self.sign,
-                values: Rc::new(move || read::data(weight.val().inner())),
-                storage: self.storage(),
-                exists: self.mask.clone().map(exists),
-            }),
-            ..self.announcement_to_mapper()
-        }
-    }
-
-    /// A parameter is not constrained if its stored values cannot break the sign; no value is held.
-    fn announcement_to_mapper(&self) -> scope::Announcement {
+    /// The description for a traversal. A parameter is not constrained if its stored values cannot break the
+    /// sign.
+    fn announcement(&self, weight: Option<Visible>) -> scope::Announcement {
         let settled = self.facts.as_ref().is_some_and(|facts| facts.keeps_sign);
         scope::Announcement {
             constrained: self.sign == Sign::NonNegative && !settled && self.stores_values(),
             plasticity: Some(self.plasticity),
             role: self.role,
-            ..scope::Announcement::default()
+            weight,
+        }
+    }
+
+    /// The weight for a visitor; it holds the value.
+    fn visible(&self) -> Visible {
+        let weight = self.clone();
+        let exists = |mask: Mask<D>| -> Values { Rc::new(move || read::data(mask.exists())) };
+        Visible {
+            sign: self.sign,
+            values: Rc::new(move || read::data(weight.val().inner())),
+            storage: self.storage(),
+            exists: self.mask.clone().map(exists),
         }
     }
 
@@ -438,14 +437,16 @@ impl<const D: usize> Module for Weight<D> {
     }
 
     fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
-        scope::with(self.announcement(), || self.param.visit(visitor));
+        let announcement = self.announcement(Some(self.visible()));
+        scope::with(announcement, || self.param.visit(visitor));
         if let Some(mask) = &self.mask {
             scope::silently(|| mask.visit(visitor));
         }
     }
 
     fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
-        let announcement = self.announcement_to_mapper();
+        // Without the value, so that a mapper can reuse its memory.
+        let announcement = self.announcement(None);
         let fixed = (self.plasticity == Plasticity::Fixed).then(|| self.clone());
         let param = scope::with(announcement, || Module::map(self.param, mapper));
         let weight = Self { param, ..self }.map_mask(|mask| scope::silently(|| mask.map(mapper)));

@@ -56,8 +56,9 @@ pub(super) fn apply(
         let input = input.and_then(|input| same_type(input).ok());
         input.unwrap_or_else(|| delta.clone())
     };
-    let mixed = inputs.counts.is_some();
-    let (z, weights, counts) = (other(inputs.z), other(inputs.weights), other(inputs.counts));
+    let [_, _, counts] = &inputs;
+    let mixed = counts.is_some();
+    let [z, weights, counts] = inputs.map(other);
     let delta = Known::normalize_rows(delta, z, weights, counts, norm, mixed);
     Ok(same_type(delta).expect("the way back"))
 }

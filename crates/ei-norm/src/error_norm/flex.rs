@@ -37,14 +37,18 @@ fn normalize<E: Real>(
     if elements == 0 {
         return delta;
     }
-    let inputs = inputs.map(contiguous);
+    let inputs = inputs.map(|input| input.map(contiguous));
+    let [z, weights, counts] = inputs.each_ref().map(|input| match input {
+        Some(tensor) => tensor.as_slice().expect("contiguous and of this dtype"),
+        None => &[],
+    });
     let rows = Rows {
         norm,
         features,
         all_rows: elements / features,
-        z: inputs.z.as_ref().map_or(&[], values::<E>),
-        weights: inputs.weights.as_ref().map_or(&[], values::<E>),
-        counts: inputs.counts.as_ref().map_or(&[], values::<E>),
+        z,
+        weights,
+        counts,
     };
     // A part of a larger tensor is copied here, shared memory by `storage_mut`.
     delta = delta.to_contiguous();
@@ -72,10 +76,6 @@ fn contiguous(tensor: FlexTensor) -> FlexTensor {
         true => tensor,
         false => tensor.to_contiguous(),
     }
-}
-
-fn values<E: Real>(tensor: &FlexTensor) -> &[E] {
-    tensor.as_slice().expect("contiguous and of this dtype")
 }
 
 /// The normalization and its inputs; an input that the mode does not need is empty.

@@ -42,17 +42,13 @@ pub(crate) fn as_row<const D: usize>(weights: Tensor<1>) -> Tensor<D> {
     reshaped(weights, shape)
 }
 
-/// The inputs of a kernel besides the error.
-#[derive(Debug, Clone)]
-pub(crate) struct Inputs<T> {
-    /// z, in the shape of the error, if the mode needs it.
-    pub z: Option<T>,
-    /// w, if the mode is lateral: as long as a row, for all rows; or several such vectors one after the
-    /// other, each for one of as many equal parts of the rows.
-    pub weights: Option<T>,
-    /// The number of features in the rows of each of as many equal parts; none if all features exist.
-    pub counts: Option<T>,
-}
+/// The inputs of a kernel besides the error:
+///
+/// - z, in the shape of the error, if the mode needs it;
+/// - w, if the mode is lateral: as long as a row, for all rows; or several such vectors one after the other,
+///   each for one of as many equal parts of the rows;
+/// - the number of features in the rows of each of as many equal parts; none if all features exist.
+type Inputs<T> = [Option<T>; 3];
 
 impl GradNormMode {
     pub(crate) fn with(self, epsilon: f64) -> ErrorNorm {
@@ -156,11 +152,9 @@ fn by_kernel<const D: usize>(
     // The computation is without autodiff; the result has autodiff again if an input has it.
     let strategy = tensors().find_map(Tensor::gradient_checkpointing_strategy);
     let wrap = |tensor| with_strategy(Tensor::from_dispatch(tensor), strategy);
-    let inputs = Inputs {
-        z: z.map(|z| z.clone().inner().into_dispatch()),
-        weights: weights.map(|w| w.clone().inner().into_dispatch()),
-        counts: counts.map(|counts| counts.clone().inner().into_dispatch()),
-    };
+    let inner = |tensor: &Tensor<D>| tensor.clone().inner().into_dispatch();
+    let counts = counts.map(|counts| counts.clone().inner().into_dispatch());
+    let inputs = [z.map(inner), weights.map(inner), counts];
     launch(norm, inputs, delta.inner().into_dispatch())
         .map(wrap)
         .map_err(wrap)
@@ -199,17 +193,7 @@ where
     DispatchTensor: DispatchKindConversion<B>,
 {
     let own = |tensor| to_backend::<B>(tensor).unwrap_or_else(|other| panic!("{other}"));
-    kernel(norm, inputs.map(own), own(delta))
+    kernel(norm, inputs.map(|input| input.map(own)), own(delta))
         .map(from_backend::<B>)
         .map_err(from_backend::<B>)
-}
-
-impl<T> Inputs<T> {
-    fn map<U>(self, map: impl Fn(T) -> U) -> Inputs<U> {
-        Inputs {
-            z: self.z.map(&map),
-            weights: self.weights.map(&map),
-            counts: self.counts.map(&map),
-        }
-    }
 }

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -77,7 +79,7 @@ impl Optimizer for ProjectedSgd {
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct PopulationSgd {
-    rates: Vec<(Role, Rates)>,
+    rates: BTreeMap<Role, Rates>,
 }
 
 /// One rate for each network, on the host and on the device.
@@ -100,9 +102,8 @@ impl PopulationSgd {
             on_host: rates.to_vec(),
             on_device: Tensor::from_data(TensorData::from(rates), device).inner(),
         };
-        self.rates.retain(|(role, _)| !roles.contains(role));
-        let further = roles.iter().map(|role| (*role, rates.clone()));
-        self.rates.extend(further);
+        let of_roles = roles.iter().map(|role| (*role, rates.clone()));
+        self.rates.extend(of_roles);
         self
     }
 
@@ -125,8 +126,7 @@ impl Optimizer for PopulationSgd {
         grad: Tensor<D>,
         _state: Option<()>,
     ) -> (Tensor<D>, Option<()>) {
-        let of_role = |role| self.rates.iter().find(|(other, _)| *other == role);
-        let Some((_, rates)) = announced().role.and_then(of_role) else {
+        let Some(rates) = announced().role.and_then(|role| self.rates.get(&role)) else {
             return ProjectedSgd.step(lr, tensor, grad, None);
         };
         let (networks, found) = (tensor.dims()[0], rates.on_host.len());
