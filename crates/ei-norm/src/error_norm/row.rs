@@ -71,11 +71,10 @@ fn sum<E: Real>(x: &[E], y: &[E], f: impl Fn(E, E) -> E) -> f64 {
         }
     }
     // Pairwise, to avoid a long chain of dependent additions.
-    for half in [8, 4, 2, 1] {
-        for lane in 0..half {
-            total[lane] += total[lane + half];
-        }
-    }
+    total = add_halves::<8>(total);
+    total = add_halves::<4>(total);
+    total = add_halves::<2>(total);
+    total = add_halves::<1>(total);
     total[0]
 }
 
@@ -108,4 +107,13 @@ fn add<E: Real, const N: usize>(lanes: &mut [E; N], x: &[E; N], y: &[E; N], f: i
     for lane in 0..N {
         lanes[lane] += f(x[lane], y[lane]);
     }
+}
+
+/// Adds the second half of the first 2 `HALF` values to the first. A loop over `HALF` takes longer.
+#[inline(always)]
+fn add_halves<const HALF: usize>(mut values: [f64; LANES]) -> [f64; LANES] {
+    for lane in 0..HALF {
+        values[lane] += values[lane + HALF];
+    }
+    values
 }

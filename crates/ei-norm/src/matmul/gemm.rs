@@ -2,8 +2,7 @@
 //!
 //! This is the only unsafe code of this crate, because the kernel's interface is raw pointers. Every pointer
 //! comes from a slice whose length is checked against shape and strides beforehand. Without this module a
-//! training step of the experiment takes 5 to 12 % longer, because `Tensor::matmul` on Flex clears and copies
-//! its results.
+//! training step of the experiment takes 5 to 12 % longer.
 #![allow(unsafe_code)]
 
 use gemm::Parallelism;
