@@ -37,7 +37,7 @@ use crate::{Error, context};
 pub use reparameterization::{NonNegative, reparameterize};
 pub use role::{Role, RoleOf, Roles};
 #[cfg(feature = "import")]
-pub(crate) use scope::Storage;
+pub(crate) use scope::{Storage, Visible};
 #[cfg(feature = "optim")]
 pub(crate) use scope::{announced, is_constrained};
 pub(crate) use walk::walk;

@@ -150,9 +150,11 @@ impl Import {
             let expected = format!("finite values of {:?}", parameter.dtype);
             return wrong(format!("{value} at {index}"), &expected);
         }
-        let is_base = matches!(parameter.storage, Storage::Base(_));
+        let weight = parameter.weight.as_ref();
+        let storage = weight.map_or(Storage::Value, |weight| weight.storage);
+        let is_base = matches!(storage, Storage::Base(_));
         let expected = match self.signs {
-            _ if parameter.sign != Some(Sign::NonNegative) => None,
+            _ if weight.map(|weight| weight.sign) != Some(Sign::NonNegative) => None,
             Signs::Check => Some("non-negative values (or `Signs::Project`, `Signs::Allow`)"),
             Signs::Allow if is_base => Some("non-negative values: the weight is reparameterized"),
             Signs::Allow => None,
@@ -169,8 +171,9 @@ impl Import {
             );
         }
         let mut values = entry.axes.reorder(&values, shape);
-        if let Some(exists) = &parameter.exists {
-            let cells = values.iter_mut().zip(exists);
+        if let Some(exists) = weight.and_then(|weight| weight.exists.as_ref()) {
+            let exists = exists();
+            let cells = values.iter_mut().zip(exists.iter::<bool>());
             let absent = cells.filter_map(|(value, exists)| (!exists).then_some(value));
             let absent: Vec<&mut f64> = absent.filter(|v| **v != 0.0).collect();
             if let (false, Some(first)) = (self.cut, absent.first()) {
@@ -182,7 +185,7 @@ impl Import {
             }
             absent.into_iter().for_each(|v| *v = 0.0);
         }
-        match parameter.storage {
+        match storage {
             Storage::Value => Ok(values),
             Storage::Base(form) => Ok(values.into_iter().map(|v| form.base(v)).collect()),
             Storage::OtherBase => wrong(
