@@ -69,11 +69,9 @@ pub(crate) fn normalize_features<const D: usize>(
         BackwardRule::Exact => normalized(x.clone(), x),
         BackwardRule::Detached => normalized(x.clone(), x.detach()),
         BackwardRule::StraightThrough => {
-            let value = x.clone().detach();
-            let normalized = match normalization {
-                Normalization::Layer => layer_norm(features, value.clone(), epsilon),
-                _ => normalized(value.clone(), value.clone()),
-            };
+            let (value, exact) = (x.clone().detach(), BackwardRule::Exact);
+            let normalized =
+                normalize_features(features, value.clone(), normalization, exact, epsilon);
             // x − x is exactly 0: the result has the normalized value and the gradient of x.
             features.only(x - value) + normalized
         }

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::check::check_positive;
+use crate::check::{check_positive, check_shape};
 use crate::{Error, read};
 
 /// The spectral radius of a square matrix: the largest absolute value of its eigenvalues.
@@ -20,13 +20,7 @@ use crate::{Error, read};
 pub fn spectral_radius(w: &Tensor<2>) -> Result<f64, Error> {
     const SQUARES: i32 = 40;
     let [rows, columns] = w.dims();
-    if rows != columns {
-        return Err(Error::Shape {
-            parameter: "w",
-            found: vec![rows, columns],
-            expected: vec![rows, rows],
-        });
-    }
+    check_shape("w", [rows, columns], [rows, rows])?;
     if rows == 0 {
         return Ok(0.0);
     }
