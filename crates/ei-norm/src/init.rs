@@ -20,7 +20,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp, LogNormal};
 
-use crate::check::{check_elements, check_fraction, check_size};
+use crate::check::{check, check_elements, check_fraction, check_size};
 use crate::circuit::Wiring;
 use crate::{Error, read};
 
@@ -87,12 +87,8 @@ pub enum EiInitializer {
     Iclr,
 }
 
-/// The weights of an EI layer on the host: row-major, `[d_input, d_output]` as in the layers.
-#[derive(Debug, Clone, PartialEq)]
+/// The weights of an EI layer on the host, row-major.
 pub(crate) struct EiDraw {
-    pub d_input: usize,
-    pub d_output: usize,
-    pub n_i: usize,
     /// `[d_input, d_output]`
     pub w_ex: Vec<f64>,
     /// `[d_input, n_i]`
@@ -109,17 +105,14 @@ impl EiInitializer {
         n_i: usize,
         rng: &mut impl Rng,
     ) -> Result<Draws, Error> {
-        let recurrent = wiring.recurrence.is_some();
-        Ok(Draws {
-            input: match self {
-                Self::Iclr if !recurrent => Iclr::default().draw(wiring, n_i, rng)?,
-                _ => self.draw_path(wiring, false, n_i, rng)?,
-            },
-            recurrent: match recurrent {
-                true => Some(self.draw_path(wiring, true, n_i, rng)?),
-                false => None,
-            },
-        })
+        let is_recurrent = wiring.recurrence.is_some();
+        let input = match self {
+            Self::Iclr if !is_recurrent => Iclr::default().draw(wiring, n_i, rng)?,
+            _ => self.draw_path(wiring, false, n_i, rng)?,
+        };
+        let recurrent = is_recurrent.then(|| self.draw_path(wiring, true, n_i, rng));
+        let recurrent = recurrent.transpose()?;
+        Ok(Draws { input, recurrent })
     }
 
     /// Draws the weights of one balanced path into a circuit: from its neurons, or from its other inputs.
@@ -140,11 +133,8 @@ impl EiInitializer {
             Self::Lognormal => lognormal(scale)?,
             Self::Exponential => exponential(scale)?,
             Self::Iclr => {
-                return Err(Error::config(
-                    "initializer",
-                    "Iclr",
-                    "Lognormal or Exponential in a recurrent layer",
-                ));
+                let allowed = "Lognormal or Exponential in a recurrent layer";
+                return Err(Error::config("initializer", "Iclr", allowed));
             }
         };
         let mut w_ex = distribution.sample_n(d_input * d_output, rng);
@@ -156,14 +146,7 @@ impl EiInitializer {
         let w_ix = input_means(&w_ex, d_output)
             .flat_map(|mean| std::iter::repeat_n(mean, n_i))
             .collect();
-        Ok(EiDraw {
-            d_input,
-            d_output,
-            n_i,
-            w_ex,
-            w_ix,
-            w_ei,
-        })
+        Ok(EiDraw { w_ex, w_ix, w_ei })
     }
 }
 
@@ -174,45 +157,34 @@ pub(crate) struct Draws {
 }
 
 impl Draws {
-    /// Whether there is more than one path.
-    pub fn are_several(&self) -> bool {
-        self.recurrent.is_some()
-    }
-
     /// A single population of inhibitory units that reads the inputs of all paths.
     pub fn with_shared_inhibition(self) -> EiDraw {
         let Some(recurrent) = self.recurrent else {
             return self.input;
         };
-        let input = self.input;
         EiDraw {
-            d_input: input.d_input + recurrent.d_input,
-            w_ex: [input.w_ex, recurrent.w_ex].concat(),
-            w_ix: [input.w_ix, recurrent.w_ix].concat(),
-            ..input
+            w_ex: [self.input.w_ex, recurrent.w_ex].concat(),
+            w_ix: [self.input.w_ix, recurrent.w_ix].concat(),
+            w_ei: self.input.w_ei,
         }
     }
 
-    /// A population of inhibitory units for each path, with weights of 0 from the inputs of the other path.
-    pub fn with_own_inhibition(self) -> EiDraw {
+    /// A population of `n_i` inhibitory units for each path, with weights of 0 from the inputs of the other
+    /// path.
+    pub fn with_own_inhibition(self, n_i: usize) -> EiDraw {
         let Some(recurrent) = self.recurrent else {
             return self.input;
         };
-        let input = self.input;
-        let n_i = input.n_i;
-        let none = vec![0.0; n_i];
-        let before = |row: &[f64]| [&none[..], row].concat();
-        let behind = |row: &[f64]| [row, &none[..]].concat();
-        let rows = |w: &[f64], widened: &dyn Fn(&[f64]) -> Vec<f64>| -> Vec<f64> {
-            w.chunks_exact(n_i.max(1)).flat_map(widened).collect()
-        };
+        let none = &vec![0.0; n_i][..];
+        let of_input = self.input.w_ix.chunks_exact(n_i.max(1));
+        let of_neurons = recurrent.w_ix.chunks_exact(n_i.max(1));
+        let of_input = of_input.flat_map(|row| [row, none].concat());
         EiDraw {
-            d_input: input.d_input + recurrent.d_input,
-            d_output: input.d_output,
-            n_i: 2 * n_i,
-            w_ex: [input.w_ex, recurrent.w_ex].concat(),
-            w_ix: [rows(&input.w_ix, &behind), rows(&recurrent.w_ix, &before)].concat(),
-            w_ei: [input.w_ei, recurrent.w_ei].concat(),
+            w_ix: of_input
+                .chain(of_neurons.flat_map(|row| [none, row].concat()))
+                .collect(),
+            w_ex: [self.input.w_ex, recurrent.w_ex].concat(),
+            w_ei: [self.input.w_ei, recurrent.w_ei].concat(),
         }
     }
 }
@@ -230,11 +202,9 @@ fn scale(wiring: &Wiring, d_input: usize) -> Result<f64, Error> {
     };
     check_size("d_input", d_input)?;
     check_size(output, wiring.outputs)?;
+    check(wiring.outputs != 1, output, 1, at_least)?;
     let (n_in, n_e) = (d_input as f64, wiring.outputs as f64);
-    match wiring.outputs {
-        1 => Err(Error::config(output, 1, at_least)),
-        _ => Ok((c * n_e / (n_in * (n_e - 1.0))).sqrt()),
-    }
+    Ok((c * n_e / (n_in * (n_e - 1.0))).sqrt())
 }
 
 /// The mean weight of each input over the outputs.

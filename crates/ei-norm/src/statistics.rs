@@ -1,4 +1,4 @@
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::Tensor;
 
 /// Mean over the last axis.
 ///
@@ -77,14 +77,6 @@ impl<const D: usize> Features<D> {
         Self::First(Box::new(FirstFeatures { exists, count }))
     }
 
-    /// The device and the dtype of the masks; none for [`All`](Self::All).
-    pub fn options(&self) -> Option<(Device, DType)> {
-        match self {
-            Self::All => None,
-            Self::First(first) => Some((first.exists.device(), first.exists.dtype())),
-        }
-    }
-
     /// The number of features of each network, `[networks]`; none for [`All`](Self::All).
     pub fn counts(&self) -> Option<Tensor<1>> {
         match self {
@@ -93,15 +85,17 @@ impl<const D: usize> Features<D> {
         }
     }
 
-    /// The same features in another dtype. They are counted anew, because half precision cannot represent every
-    /// number.
-    pub fn cast(&self, dtype: DType) -> Self {
-        match self {
-            Self::First(first) if first.exists.dtype() != dtype => {
-                Self::where_one(first.exists.clone().cast(dtype))
-            }
-            other => other.clone(),
+    /// The same features on the device and in the dtype of `x`, outside of any graph. They are counted anew,
+    /// because half precision cannot represent every number.
+    pub fn like(&self, x: &Tensor<D>) -> Self {
+        let Self::First(first) = self else {
+            return Self::All;
+        };
+        let (device, dtype) = (x.device().inner(), x.dtype());
+        if (first.exists.device(), first.exists.dtype()) == (device.clone(), dtype) {
+            return self.clone();
         }
+        Self::where_one(first.exists.clone().to_device(&device).cast(dtype))
     }
 
     /// Whether features are missing in some networks.

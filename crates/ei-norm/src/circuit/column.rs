@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::values::Values;
 use super::{
-    Circuit, Currents, EiFunction, Options, Wiring, bias_weight, check_bias, excitatory,
-    of_one_type, sealed, val, with_autapses_of, zero_bias,
+    Circuit, Currents, EiFunction, Options, Wiring, bias_weight, check_bias, of_one_type, sealed,
+    val, weight, wired, zero_bias,
 };
 use crate::check::{check_last, check_shape, or_panic};
-use crate::dale::{Plasticity, Sign, Weight};
+use crate::dale::{Plasticity, Role, Sign, Weight};
 use crate::functional::excite;
 use crate::init::{self, Column};
 use crate::{Error, read};
@@ -91,12 +91,12 @@ impl Options for ColumnEiOptions {
     ) -> Result<ColumnEi, Error> {
         let column = Column::new(wiring, self.ratio)?;
         let w_ex = column.draw(wiring, rng)?;
-        let circuit = ColumnEi::from_weights(ColumnEiWeights {
+        let weights = ColumnEiWeights {
             w_ex: init::matrix(w_ex, [wiring.inputs(), wiring.outputs], device),
             signs: Tensor::from_data(column.signs(wiring).as_slice(), device),
             bias: zero_bias(self.bias, wiring.outputs, device),
-        })?;
-        with_autapses_of(circuit, wiring, device)
+        };
+        wired(weights, wiring, device)
     }
 }
 
@@ -115,14 +115,10 @@ impl Circuit for ColumnEi {
         }
         let signs = weights.signs.cast(weights.w_ex.dtype());
         of_one_type(Self {
-            w_ex: excitatory(weights.w_ex),
+            w_ex: weight(Role::Excitatory, weights.w_ex),
             signs: Weight::new(signs, Sign::Free, Plasticity::Fixed),
             bias: bias_weight(weights.bias),
         })
-    }
-
-    fn sizes(&self) -> [usize; 2] {
-        self.w_ex.dims()
     }
 
     fn currents<const D: usize>(&self, x: Tensor<D>) -> Currents<D> {
@@ -137,10 +133,6 @@ impl Circuit for ColumnEi {
             subtractive: excite(of(-1.0), self.w_ex.val(), None),
             divisive: None,
         }
-    }
-
-    fn output<const D: usize>(&self, currents: &Currents<D>) -> Tensor<D> {
-        currents.excitatory.clone() - currents.subtractive.clone()
     }
 
     fn describe(&self, content: Content) -> Content {
@@ -167,15 +159,15 @@ impl sealed::Computes for ColumnEi {
     type Function<const D: usize> = EiFunction<D>;
 
     fn function_of<const D: usize>(
-        circuits: &[Self],
+        &self,
         mut values: Values<D>,
         _rows: usize,
         _examples: usize,
     ) -> EiFunction<D> {
         EiFunction {
-            w_ex: values.matrix() * values.vector().column(),
+            w_ex: values.matrix() * values.vector().transpose(),
             inhibition: None,
-            bias: circuits[0].bias.is_some().then(|| values.vector()),
+            bias: self.bias.is_some().then(|| values.vector()),
             features: values.features,
         }
     }
@@ -185,8 +177,4 @@ impl sealed::Computes for ColumnEi {
     }
 
     weights!([w_ex], [signs, bias]);
-
-    fn same_form(&self, other: &Self) -> bool {
-        self.bias.is_some() == other.bias.is_some()
-    }
 }

@@ -1,4 +1,3 @@
-use burn::backend::DispatchTensor;
 use burn::module::{Content, Module};
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
@@ -6,16 +5,15 @@ use serde::{Deserialize, Serialize};
 
 use super::values::Values;
 use super::{
-    Circuit, Currents, Options, Wiring, bias_weight, check_bias, check_inhibition, excitatory,
-    non_negative, of_one_type, sealed, tensors, val, with_autapses_of, zero_bias,
+    Circuit, Currents, Options, Wiring, bias_weight, check_bias, check_inhibition, of_one_type,
+    sealed, tensors, val, weight, wired, zero_bias,
 };
 use crate::Error;
-use crate::autodiff::Errors;
 use crate::dale::{Role, Weight, mask};
 use crate::functional::{excite, inhibit};
 use crate::init::{EiInitializer, Inhibitory};
 use crate::matmul::{add_product, product};
-use crate::row_function::{Activity, RowFunction, Vector, add_bias, exactly, sum_over_rows};
+use crate::row_function::{RowFunction, add_bias, exactly};
 use crate::statistics::Features;
 
 /// A circuit of excitatory neurons with feed-forward inhibition (a DANN layer, Cornford et al. 2021):
@@ -81,21 +79,20 @@ impl Options for EiOptions {
 
     fn build(&self, wiring: &Wiring, device: &Device, rng: &mut impl Rng) -> Result<Ei, Error> {
         let n_i = self.inhibitory.units_of(wiring)?;
-        let paths = self.initializer.draw(wiring, n_i, rng)?;
-        let own_units = paths.are_several();
-        let (w_ex, inhibition) = tensors(paths.with_own_inhibition(), device);
-        let mut circuit = Ei::from_weights(EiWeights {
+        let draw = self.initializer.draw(wiring, n_i, rng)?;
+        let (w_ex, inhibition) = tensors(draw.with_own_inhibition(n_i), wiring, device);
+        let weights = EiWeights {
             w_ex,
             inhibition,
             bias: zero_bias(self.bias, wiring.outputs, device),
-        })?;
-        if let Some(w_ix) = circuit.w_ix.as_mut().filter(|_| own_units) {
+        };
+        let mut circuit: Ei = wired(weights, wiring, device)?;
+        if let (Some(w_ix), Some(_)) = (&mut circuit.w_ix, &wiring.recurrence) {
             let external = wiring.external();
             let exists = |(pre, unit)| (pre < external) == (unit < n_i);
-            let shape = [wiring.inputs(), 2 * n_i];
-            w_ix.set_mask(mask::from_fn(shape, exists, device))?;
+            w_ix.set_mask(mask::from_fn(w_ix.dims(), exists, device))?;
         }
-        with_autapses_of(circuit, wiring, device)
+        Ok(circuit)
     }
 }
 
@@ -111,15 +108,11 @@ impl Circuit for Ei {
         check_bias(&weights.bias, d_output)?;
         let (w_ix, w_ei) = weights.inhibition.unzip();
         of_one_type(Self {
-            w_ex: excitatory(weights.w_ex),
-            w_ix: w_ix.map(|w| non_negative(w, Role::InhibitoryIn)),
-            w_ei: w_ei.map(|w| non_negative(w, Role::InhibitoryOut)),
+            w_ex: weight(Role::Excitatory, weights.w_ex),
+            w_ix: w_ix.map(|w| weight(Role::InhibitoryIn, w)),
+            w_ei: w_ei.map(|w| weight(Role::InhibitoryOut, w)),
             bias: bias_weight(weights.bias),
         })
-    }
-
-    fn sizes(&self) -> [usize; 2] {
-        self.w_ex.dims()
     }
 
     fn currents<const D: usize>(&self, x: Tensor<D>) -> Currents<D> {
@@ -133,10 +126,6 @@ impl Circuit for Ei {
             subtractive,
             divisive: None,
         }
-    }
-
-    fn output<const D: usize>(&self, currents: &Currents<D>) -> Tensor<D> {
-        currents.excitatory.clone() - currents.subtractive.clone()
     }
 
     fn describe(&self, content: Content) -> Content {
@@ -155,8 +144,7 @@ impl Ei {
     /// The single matrix that is equivalent to the circuit without its bias, W_ex − W_ix W_ei,
     /// `[d_input, d_output]`.
     pub fn effective_weights(&self) -> Tensor<2> {
-        let function = EiFunction::new(self, Values::of(self));
-        function.merged().w_ex
+        EiFunction::new(self, Values::of(self)).merged().w_ex
     }
 }
 
@@ -164,12 +152,12 @@ impl sealed::Computes for Ei {
     type Function<const D: usize> = EiFunction<D>;
 
     fn function_of<const D: usize>(
-        circuits: &[Self],
+        &self,
         values: Values<D>,
         rows: usize,
         _examples: usize,
     ) -> EiFunction<D> {
-        EiFunction::new(&circuits[0], values).for_rows(rows)
+        EiFunction::new(self, values).for_rows(rows)
     }
 
     fn single_matrix(&self) -> Option<(Tensor<2>, Option<Tensor<1>>)> {
@@ -177,10 +165,6 @@ impl sealed::Computes for Ei {
     }
 
     weights!([w_ex, w_ix, w_ei], [bias]);
-
-    fn same_form(&self, other: &Self) -> bool {
-        self.w_ix.is_some() == other.w_ix.is_some() && self.bias.is_some() == other.bias.is_some()
-    }
 }
 
 /// x W_ex − (x W_ix) W_ei + b.
@@ -192,7 +176,7 @@ pub struct EiFunction<const D: usize = 2> {
     pub(crate) w_ex: Tensor<D>,
     /// W_ix and W_ei.
     pub(crate) inhibition: Option<(Tensor<D>, Tensor<D>)>,
-    pub(crate) bias: Option<Vector<D>>,
+    pub(crate) bias: Option<Tensor<D>>,
     /// The outputs that exist.
     pub(crate) features: Features<D>,
 }
@@ -239,48 +223,34 @@ impl<const D: usize> EiFunction<D> {
 
 impl<const D: usize> RowFunction<D> for EiFunction<D> {
     fn readers(&self) -> Vec<Tensor<D>> {
-        let w_ix = self.inhibition.as_ref().map(|(w_ix, _)| w_ix.clone());
-        std::iter::once(self.w_ex.clone()).chain(w_ix).collect()
+        let w_ix = self.inhibition.iter().map(|(w_ix, _)| w_ix);
+        std::iter::once(&self.w_ex).chain(w_ix).cloned().collect()
     }
 
-    fn others(&self) -> Vec<DispatchTensor> {
-        let w_ei = self.inhibition.as_ref().map(|(_, w_ei)| w_ei.clone());
-        let bias = self.bias.clone().map(Vector::into_dispatch);
-        w_ei.map(Tensor::into_dispatch)
-            .into_iter()
-            .chain(bias)
-            .collect()
+    fn others(&self) -> Vec<Tensor<D>> {
+        let w_ei = self.inhibition.iter().map(|(_, w_ei)| w_ei);
+        w_ei.chain(&self.bias).cloned().collect()
     }
 
     fn inner(self) -> Self {
+        let inhibition = self.inhibition;
         Self {
             w_ex: self.w_ex.inner(),
-            inhibition: self
-                .inhibition
-                .map(|(w_ix, w_ei)| (w_ix.inner(), w_ei.inner())),
-            bias: self.bias.map(Vector::inner),
+            inhibition: inhibition.map(|(w_ix, w_ei)| (w_ix.inner(), w_ei.inner())),
+            bias: self.bias.map(Tensor::inner),
             ..self
         }
     }
 
-    fn activate(&self, drives: Vec<Tensor<D>>) -> Activity<D> {
-        match &self.inhibition {
-            Some((_, w_ei)) => {
-                let [excitation, h] = exactly(drives);
-                let z = add_bias(excitation, &self.bias);
-                Activity {
-                    z: add_product(z, -1.0, h.clone(), w_ei.clone()),
-                    kept: vec![h],
-                }
-            }
-            None => {
-                let [excitation] = exactly(drives);
-                Activity {
-                    z: add_bias(excitation, &self.bias),
-                    kept: Vec::new(),
-                }
-            }
-        }
+    /// Keeps h.
+    fn activate(&self, drives: Vec<Tensor<D>>) -> (Tensor<D>, Vec<Tensor<D>>) {
+        let Some((_, w_ei)) = &self.inhibition else {
+            let [excitation] = exactly(drives);
+            return (add_bias(excitation, &self.bias), Vec::new());
+        };
+        let [excitation, h] = exactly(drives);
+        let z = add_bias(excitation, &self.bias);
+        (add_product(z, -1.0, h.clone(), w_ei.clone()), vec![h])
     }
 
     fn features(&self) -> &Features<D> {
@@ -293,11 +263,11 @@ impl<const D: usize> RowFunction<D> for EiFunction<D> {
         delta: &Tensor<D>,
         wanted: &[bool],
     ) -> Vec<Option<Tensor<D>>> {
-        let to_h = self.inhibition.as_ref().map(|(_, w_ei)| {
+        let at_h = self.inhibition.as_ref().map(|(_, w_ei)| {
             let e = || product(delta.clone(), w_ei.clone().transpose());
             wanted[1].then(|| -e())
         });
-        std::iter::once(Some(delta.clone())).chain(to_h).collect()
+        std::iter::once(Some(delta.clone())).chain(at_h).collect()
     }
 
     fn to_others(
@@ -306,13 +276,14 @@ impl<const D: usize> RowFunction<D> for EiFunction<D> {
         delta: &Tensor<D>,
         _at_drives: &[Option<Tensor<D>>],
         wanted: &[bool],
-    ) -> Errors {
-        let of_w_ei = self.inhibition.as_ref().map(|_| {
-            wanted[0].then(|| product(-kept[0].clone().transpose(), delta.clone()).into_dispatch())
-        });
+    ) -> Vec<Option<Tensor<D>>> {
+        let of_w_ei = self
+            .inhibition
+            .as_ref()
+            .map(|_| wanted[0].then(|| product(-kept[0].clone().transpose(), delta.clone())));
         let of_bias = self.bias.as_ref().map(|_| {
             let wanted = wanted.last() == Some(&true);
-            wanted.then(|| sum_over_rows(delta.clone()))
+            wanted.then(|| delta.clone().sum_dim(D - 2))
         });
         of_w_ei.into_iter().chain(of_bias).collect()
     }

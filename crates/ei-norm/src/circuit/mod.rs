@@ -8,24 +8,16 @@
 /// is a weight, or an option of one.
 macro_rules! weights {
     ([$($matrix:ident),*], [$($($vector:ident).+),*]) => {
-        fn matrices(&self) -> Vec<&Weight<2>> {
-            let all = [$(Option::<&Weight<2>>::from(&self.$matrix)),*];
-            all.into_iter().flatten().collect()
+        fn weights(&self) -> (Vec<&Weight<2>>, Vec<&Weight<1>>) {
+            let matrices = [$(Option::from(&self.$matrix)),*].into_iter();
+            let vectors = [$(Option::from(&self.$($vector).+)),*].into_iter();
+            (matrices.flatten().collect(), vectors.flatten().collect())
         }
 
-        fn matrices_mut(&mut self) -> Vec<&mut Weight<2>> {
-            let all = [$(Option::<&mut Weight<2>>::from(&mut self.$matrix)),*];
-            all.into_iter().flatten().collect()
-        }
-
-        fn vectors(&self) -> Vec<&Weight<1>> {
-            let all = [$(Option::<&Weight<1>>::from(&self.$($vector).+)),*];
-            all.into_iter().flatten().collect()
-        }
-
-        fn vectors_mut(&mut self) -> Vec<&mut Weight<1>> {
-            let all = [$(Option::<&mut Weight<1>>::from(&mut self.$($vector).+)),*];
-            all.into_iter().flatten().collect()
+        fn weights_mut(&mut self) -> (Vec<&mut Weight<2>>, Vec<&mut Weight<1>>) {
+            let matrices = [$(Option::from(&mut self.$matrix)),*].into_iter();
+            let vectors = [$(Option::from(&mut self.$($vector).+)),*].into_iter();
+            (matrices.flatten().collect(), vectors.flatten().collect())
         }
     };
 }
@@ -42,7 +34,7 @@ use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
 use crate::Error;
-use crate::check::{check, check_shape};
+use crate::check::check_shape;
 use crate::dale::{Plasticity, Role, Sign, Weight, mask};
 use crate::init::{EiDraw, matrix};
 use crate::row_function::{Pass, RowFunction};
@@ -70,8 +62,10 @@ pub trait Circuit: Module + Sync + sealed::Computes {
     /// [`Error::Shape`] if the shapes do not fit each other, [`Error::Config`] if a number is not allowed.
     fn from_weights(weights: Self::Weights) -> Result<Self, Error>;
 
-    /// The sizes of the input and of the output, `[d_input, d_output]`.
-    fn sizes(&self) -> [usize; 2];
+    /// The sizes of the input and of the output, `[d_input, d_output]`: the shape of the first matrix.
+    fn sizes(&self) -> [usize; 2] {
+        self.weights().0[0].dims()
+    }
 
     /// The currents at the outputs for the rows of `x`.
     ///
@@ -80,8 +74,10 @@ pub trait Circuit: Module + Sync + sealed::Computes {
     /// - `x`: `[..., d_input]`; currents: `[..., d_output]`
     fn currents<const D: usize>(&self, x: Tensor<D>) -> Currents<D>;
 
-    /// The output z for these currents, in plain tensor operations.
-    fn output<const D: usize>(&self, currents: &Currents<D>) -> Tensor<D>;
+    /// The output z for these currents, in plain tensor operations: by default excitatory − subtractive.
+    fn output<const D: usize>(&self, currents: &Currents<D>) -> Tensor<D> {
+        currents.excitatory.clone() - currents.subtractive.clone()
+    }
 
     /// Adds the description of the circuit, without its sizes.
     fn describe(&self, content: Content) -> Content;
@@ -126,10 +122,10 @@ pub(crate) mod sealed {
         /// The function of rows, of a single circuit (`D` = 2) or of a population (`D` = 3).
         type Function<const D: usize>: RowFunction<D>;
 
-        /// The function of circuits of one form for the task's error, for `rows` rows of `examples` examples
+        /// The function of circuits of this form for the task's error, for `rows` rows of `examples` examples
         /// each. The weights have the values `values`, which are part of the graph.
         fn function_of<const D: usize>(
-            circuits: &[Self],
+            &self,
             values: Values<D>,
             rows: usize,
             examples: usize,
@@ -137,7 +133,7 @@ pub(crate) mod sealed {
 
         /// The function of this circuit alone.
         fn function(&self, rows: usize, examples: usize) -> Self::Function<2> {
-            Self::function_of(std::slice::from_ref(self), Values::of(self), rows, examples)
+            self.function_of(Values::of(self), rows, examples)
         }
 
         /// The single matrix `[d_input, d_output]` and the bias that are equivalent to the circuit, if it is
@@ -146,33 +142,28 @@ pub(crate) mod sealed {
             None
         }
 
-        /// All matrices, in the order of the fields.
-        fn matrices(&self) -> Vec<&Weight<2>>;
+        /// All matrices and all vectors, in the order of the fields.
+        fn weights(&self) -> (Vec<&Weight<2>>, Vec<&Weight<1>>);
 
-        /// All matrices, mutable, in the order of the fields.
-        fn matrices_mut(&mut self) -> Vec<&mut Weight<2>>;
+        /// [`weights`](Self::weights), mutable.
+        fn weights_mut(&mut self) -> (Vec<&mut Weight<2>>, Vec<&mut Weight<1>>);
 
-        /// All vectors, in the order of the fields.
-        fn vectors(&self) -> Vec<&Weight<1>>;
-
-        /// All vectors, mutable, in the order of the fields.
-        fn vectors_mut(&mut self) -> Vec<&mut Weight<1>>;
-
-        /// Whether a circuit with the same number of weights differs from this one only in its sizes.
-        fn same_form(&self, other: &Self) -> bool;
+        /// Whether a circuit with weights of the same roles differs from this one only in its sizes.
+        fn same_form(&self, other: &Self) -> bool {
+            let _ = other;
+            true
+        }
     }
 
     /// The local loss of a circuit.
     pub trait HasLocalLoss: Computes {
-        /// The loss of the rows of a pass.
-        fn local_loss_of(&self, pass: Pass) -> Tensor<1>;
+        /// The loss `[1]` of this circuit alone.
+        fn local_loss_of(&self, pass: Pass) -> Tensor<1> {
+            self.local_losses(Values::of(self), pass)
+        }
 
-        /// The losses `[networks]` of circuits of one form, each for its own rows.
-        fn local_losses<const D: usize>(
-            circuits: &[Self],
-            values: Values<D>,
-            pass: Pass<D>,
-        ) -> Tensor<1>;
+        /// The losses `[networks]` of circuits of this form, each for its own rows.
+        fn local_losses<const D: usize>(&self, values: Values<D>, pass: Pass<D>) -> Tensor<1>;
     }
 }
 
@@ -236,52 +227,43 @@ impl Wiring {
         }
     }
 
+    fn excludes_autapses(&self) -> bool {
+        self.recurrence.as_ref().is_some_and(|r| !r.autapses)
+    }
+
     /// The elements of W_ex that stay 0: from each neuron to itself, if autapses are not allowed. The last
     /// rows of W_ex belong to the neurons.
     pub(crate) fn autapses<'a>(&self, w_ex: &'a mut [f64]) -> impl Iterator<Item = &'a mut f64> {
-        let allowed = self.recurrence.as_ref().is_none_or(|r| r.autapses);
-        let count = if allowed { 0 } else { self.outputs };
+        let excludes = self.excludes_autapses();
         let first = w_ex.len().saturating_sub(self.outputs * self.outputs);
-        w_ex.iter_mut()
-            .skip(first)
-            .step_by(self.outputs + 1)
-            .take(count)
+        let autapses = w_ex.iter_mut().skip(first).step_by(self.outputs + 1);
+        autapses.take(self.outputs).filter(move |_| excludes)
     }
 }
 
-/// The circuit with a mask of W_ex that excludes autapses, unless they are allowed.
-fn with_autapses_of<C: Circuit>(
-    mut circuit: C,
-    wiring: &Wiring,
-    device: &Device,
-) -> Result<C, Error> {
-    let allowed = wiring.recurrence.as_ref().is_none_or(|r| r.autapses);
-    let (external, shape) = (wiring.external(), [wiring.sources, wiring.outputs]);
-    if let [w_ex, ..] = &mut circuit.matrices_mut()[..]
-        && !allowed
-    {
+/// The circuit with these weights, and with a mask of W_ex that excludes autapses, unless they are allowed.
+fn wired<C: Circuit>(weights: C::Weights, wiring: &Wiring, device: &Device) -> Result<C, Error> {
+    let mut circuit = C::from_weights(weights)?;
+    if wiring.excludes_autapses() {
+        let external = wiring.external();
         let exists = |(pre, post)| pre != external + post;
-        w_ex.set_mask(mask::from_fn(shape, exists, device))?;
+        let mask = mask::from_fn([wiring.sources, wiring.outputs], exists, device);
+        circuit.weights_mut().0[0].set_mask(mask)?;
     }
     Ok(circuit)
 }
 
-fn excitatory(value: Tensor<2>) -> Weight<2> {
-    non_negative(value, Role::Excitatory)
-}
-
-/// A parameter ≥ 0 that learns.
-fn non_negative<const D: usize>(value: Tensor<D>, role: Role) -> Weight<D> {
-    Weight::new(value, Sign::NonNegative, Plasticity::Plastic).with_role(role)
-}
-
-/// A parameter of any sign that learns.
-fn free<const D: usize>(value: Tensor<D>, role: Role) -> Weight<D> {
-    Weight::new(value, Sign::Free, Plasticity::Plastic).with_role(role)
+/// A parameter that learns, with the sign of its role.
+fn weight<const D: usize>(role: Role, value: Tensor<D>) -> Weight<D> {
+    let sign = match role {
+        Role::DivisiveIn | Role::Shunting | Role::Bias => Sign::Free,
+        _ => Sign::NonNegative,
+    };
+    Weight::new(value, sign, Plasticity::Plastic).with_role(role)
 }
 
 fn bias_weight(bias: Option<Tensor<1>>) -> Option<Weight<1>> {
-    bias.map(|bias| free(bias, Role::Bias))
+    bias.map(|bias| weight(Role::Bias, bias))
 }
 
 fn zero_bias(bias: bool, d_output: usize, device: &Device) -> Option<Tensor<1>> {
@@ -289,10 +271,8 @@ fn zero_bias(bias: bool, d_output: usize, device: &Device) -> Option<Tensor<1>> 
 }
 
 pub(crate) fn check_bias(bias: &Option<Tensor<1>>, d_output: usize) -> Result<(), Error> {
-    match bias {
-        Some(bias) => check_shape("bias", bias.dims(), [d_output]),
-        None => Ok(()),
-    }
+    let bias = bias.as_ref();
+    bias.map_or(Ok(()), |bias| check_shape("bias", bias.dims(), [d_output]))
 }
 
 /// Checks W_ix and W_ei (or U_ix and U_ei) of a circuit with these sizes.
@@ -309,26 +289,24 @@ pub(crate) fn check_inhibition(
 
 /// Fails if these weights `[d_input, units]` into inhibitory units have no unit.
 fn check_inhibitory(into: &Tensor<2>) -> Result<(), Error> {
-    let [_, units] = into.dims();
-    check(units > 0, "inhibitory", units, "at least 1 inhibitory unit")
+    match into.dims() {
+        [_, 0] => Err(no_inhibition()),
+        _ => Ok(()),
+    }
 }
 
 /// The circuit, if all its weights have the same floating-point type.
 fn of_one_type<C: sealed::Computes>(circuit: C) -> Result<C, Error> {
-    let matrices = circuit.matrices().into_iter().map(|w| w.dtype());
-    let mut types = matrices.chain(circuit.vectors().into_iter().map(|w| w.dtype()));
-    let first = types.next();
-    match types.find(|other| Some(*other) != first) {
-        Some(other) => {
-            let found = format!("{other:?} beside {:?}", first.unwrap_or(other));
-            Err(Error::config(
-                "the type of the weights",
-                found,
-                "the same for all weights",
-            ))
-        }
-        None => Ok(circuit),
+    let (matrices, vectors) = circuit.weights();
+    let first = matrices[0].dtype();
+    let matrices = matrices.into_iter().map(|w| w.dtype());
+    let mut types = matrices.chain(vectors.into_iter().map(|w| w.dtype()));
+    if let Some(other) = types.find(|other| *other != first) {
+        let found = format!("{other:?} beside {first:?}");
+        let allowed = "the same for all weights";
+        return Err(Error::config("the type of the weights", found, allowed));
     }
+    Ok(circuit)
 }
 
 fn val<const D: usize>(weight: &Option<Weight<D>>) -> Option<Tensor<D>> {
@@ -336,16 +314,17 @@ fn val<const D: usize>(weight: &Option<Weight<D>>) -> Option<Tensor<D>> {
 }
 
 /// W_ex of a draw, and W_ix with W_ei if there is inhibition.
-fn tensors(draw: EiDraw, device: &Device) -> (Tensor<2>, Option<(Tensor<2>, Tensor<2>)>) {
-    let (d_input, d_output, n_i) = (draw.d_input, draw.d_output, draw.n_i);
+fn tensors(
+    draw: EiDraw,
+    wiring: &Wiring,
+    device: &Device,
+) -> (Tensor<2>, Option<(Tensor<2>, Tensor<2>)>) {
+    let (d_input, d_output) = (wiring.inputs(), wiring.outputs);
+    let n_i = draw.w_ei.len() / d_output;
     let w_ex = matrix(draw.w_ex, [d_input, d_output], device);
-    let inhibition = (n_i > 0).then(|| {
-        (
-            matrix(draw.w_ix, [d_input, n_i], device),
-            matrix(draw.w_ei, [n_i, d_output], device),
-        )
-    });
-    (w_ex, inhibition)
+    let w_ix = || matrix(draw.w_ix, [d_input, n_i], device);
+    let w_ei = || matrix(draw.w_ei, [n_i, d_output], device);
+    (w_ex, (n_i > 0).then(|| (w_ix(), w_ei())))
 }
 
 fn no_inhibition() -> Error {

@@ -10,7 +10,7 @@ use crate::dale::Weight;
 #[cfg(doc)]
 use crate::functional;
 use crate::functional::{BackwardRule, Normalization, normalize_features};
-use crate::row_function::{self, Pass, Vector};
+use crate::row_function::{self, Pass};
 use crate::statistics::Features;
 use crate::{Error, context};
 
@@ -60,27 +60,19 @@ impl<C: Circuit> Population<C> {
             return Err(Error::config("networks", 0, "at least 1 network"));
         };
         if let Some(other) = circuits.iter().position(|other| !fits(first, other)) {
-            let allowed = "circuits that differ in their sizes alone";
-            return Err(Error::config(
-                "networks",
+            let (other, allowed) = (
                 format!("network {other}"),
-                allowed,
-            ));
+                "circuits that differ in their sizes alone",
+            );
+            return Err(Error::config("networks", other, allowed));
         }
-        let matrices = (0..first.matrices().len()).map(|k| {
-            let each = circuits.iter().map(|circuit| circuit.matrices()[k]);
-            stacked(&each.collect::<Vec<_>>())
-        });
-        let vectors = (0..first.vectors().len()).map(|k| {
-            let each = circuits.iter().map(|circuit| circuit.vectors()[k]);
-            stacked(&each.collect::<Vec<_>>())
-        });
-        let matrices = matrices.collect::<Result<Vec<_>, _>>()?;
+        let (matrices, vectors): (Vec<_>, Vec<_>) = circuits.iter().map(C::weights).unzip();
+        let (matrices, vectors) = (all_stacked(&matrices)?, all_stacked(&vectors)?);
         let widths: Vec<usize> = circuits.iter().map(|circuit| circuit.sizes()[1]).collect();
         Ok(Self {
             features: features(&widths, &matrices[0]),
             matrices,
-            vectors: vectors.collect::<Result<_, _>>()?,
+            vectors,
             circuits,
         })
     }
@@ -89,10 +81,11 @@ impl<C: Circuit> Population<C> {
     pub fn unstack(&self) -> Vec<C> {
         let mut circuits = self.circuits.clone();
         for (network, circuit) in circuits.iter_mut().enumerate() {
-            for (weight, all) in circuit.matrices_mut().into_iter().zip(&self.matrices) {
+            let (matrices, vectors) = circuit.weights_mut();
+            for (weight, all) in matrices.into_iter().zip(&self.matrices) {
                 *weight = taken(weight, all, network);
             }
-            for (weight, all) in circuit.vectors_mut().into_iter().zip(&self.vectors) {
+            for (weight, all) in vectors.into_iter().zip(&self.vectors) {
                 *weight = taken(weight, all, network);
             }
         }
@@ -131,7 +124,7 @@ impl<C: Circuit> Population<C> {
     fn apply(&self, x: Tensor<3>) -> (Tensor<3>, Pass<3>) {
         let ([_, rows, _], [d_input, _]) = (x.dims(), self.sizes());
         or_panic(check_shape("x", x.dims(), [self.networks(), rows, d_input]));
-        let function = C::function_of(&self.circuits, self.values(), rows, rows);
+        let function = self.circuits[0].function_of(self.values(), rows, rows);
         row_function::apply(function, x)
     }
 
@@ -153,37 +146,25 @@ impl<C: Circuit> Population<C> {
         backward: BackwardRule,
         epsilon: f64,
     ) -> Tensor<3> {
-        let [_, d_output] = self.sizes();
-        or_panic(check_shape(
-            "z",
-            z.dims(),
-            [self.networks(), z.dims()[1], d_output],
-        ));
+        let ([_, rows, _], [_, d_output]) = (z.dims(), self.sizes());
+        let expected = [self.networks(), rows, d_output];
+        or_panic(check_shape("z", z.dims(), expected));
         normalize_features(&self.features(), z, normalization, backward, epsilon)
     }
 
     fn values(&self) -> Values<3> {
         let matrices = self.matrices.iter().enumerate().map(|(k, weight)| {
-            let shapes = self
-                .circuits
-                .iter()
-                .map(|circuit| circuit.matrices()[k].dims());
+            let circuits = self.circuits.iter();
+            let shapes = circuits.map(|circuit| circuit.weights().0[k].dims());
             (weight.val(), weight.uniform_values(shapes))
         });
         let vectors = self.vectors.iter();
-        let vectors = vectors.map(|weight| Vector::of_each(weight.val()));
+        let vectors = vectors.map(|weight| weight.val().unsqueeze_dim(1));
         Values::new(matrices.collect(), vectors.collect(), self.features())
     }
 
     fn features(&self) -> Features<3> {
-        let value = self.matrices[0].val();
-        match self.features.options() {
-            Some(options) if options != (value.device().inner(), value.dtype()) => {
-                let widths = self.circuits.iter().map(|circuit| circuit.sizes()[1]);
-                features(&widths.collect::<Vec<_>>(), &self.matrices[0])
-            }
-            _ => self.features.clone(),
-        }
+        self.features.like(&self.matrices[0].val())
     }
 }
 
@@ -202,15 +183,7 @@ impl<C: LearnsLocally> Population<C> {
     #[must_use]
     pub fn forward_with_local_loss(&self, x: Tensor<3>) -> (Tensor<3>, Tensor<1>) {
         let (output, pass) = self.apply(x);
-        let losses = match pass.inputs.dims()[1] {
-            0 => {
-                let options = (&pass.inputs.device(), pass.inputs.dtype());
-                let zeros = Tensor::zeros([self.networks()], options);
-                context::associate(zeros, &self.matrices[0].base())
-            }
-            _ => C::local_losses(&self.circuits, self.values(), pass),
-        };
-        (output, losses)
+        (output, self.circuits[0].local_losses(self.values(), pass))
     }
 }
 
@@ -243,9 +216,17 @@ fn fits<C: sealed::Computes>(one: &C, other: &C) -> bool {
         };
         one.len() == other.len() && one.into_iter().zip(other).all(|(a, b)| form(a) == form(b))
     }
-    one.same_form(other)
-        && same(one.matrices(), other.matrices())
-        && same(one.vectors(), other.vectors())
+    let ((matrices, vectors), others) = (one.weights(), other.weights());
+    one.same_form(other) && same(matrices, others.0) && same(vectors, others.1)
+}
+
+/// Each weight of all networks, from the weights of each network.
+fn all_stacked<const D: usize, const E: usize>(
+    circuits: &[Vec<&Weight<D>>],
+) -> Result<Vec<Weight<E>>, Error> {
+    let of_all = |k| circuits.iter().map(move |weights| weights[k]).collect();
+    let weights = (0..circuits[0].len()).map(|k| -> Vec<_> { of_all(k) });
+    weights.map(|each| stacked(&each)).collect()
 }
 
 /// One weight of all networks, each padded with zeros to the largest shape.

@@ -1,4 +1,3 @@
-use burn::backend::DispatchTensor;
 use burn::module::{Content, Module};
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
@@ -7,17 +6,15 @@ use serde::{Deserialize, Serialize};
 use super::values::Values;
 use super::{
     Circuit, Currents, Options, Wiring, bias_weight, check_bias, check_inhibition,
-    check_inhibitory, excitatory, free, no_inhibition, non_negative, of_one_type, sealed, tensors,
-    with_autapses_of, zero_bias,
+    check_inhibitory, no_inhibition, of_one_type, sealed, tensors, val, weight, wired, zero_bias,
 };
 use crate::Error;
-use crate::autodiff::Errors;
 use crate::check::{check_not_negative, check_shape};
 use crate::dale::{Role, Weight};
 use crate::functional::excite;
 use crate::init::{Iclr, Inhibitory};
 use crate::matmul::{add_product, product};
-use crate::row_function::{Activity, RowFunction, Vector, add_bias, exactly, sum_over_rows};
+use crate::row_function::{RowFunction, add_bias, exactly};
 use crate::statistics::Features;
 
 /// A circuit of excitatory neurons whose inhibition subtracts and divides (the DANN layer with shunting
@@ -117,10 +114,10 @@ impl Options for ShuntingOptions {
             first_layer: self.first_layer,
             iid: self.iid_inhibition,
         };
-        let (w_ex, inhibition) = tensors(iclr.draw(wiring, n_i, rng)?, device);
+        let (w_ex, inhibition) = tensors(iclr.draw(wiring, n_i, rng)?, wiring, device);
         let (w_ix, w_ei) = inhibition.ok_or_else(no_inhibition)?;
         let alpha = 0.5 * ((std::f64::consts::TAU - 1.0) / d_input as f64).ln();
-        let circuit = Shunting::from_weights(ShuntingWeights {
+        let weights = ShuntingWeights {
             w_ex,
             w_ix,
             w_ei,
@@ -128,8 +125,8 @@ impl Options for ShuntingOptions {
             gain: Tensor::ones([d_output], device),
             bias: zero_bias(self.bias, d_output, device),
             epsilon: self.epsilon,
-        })?;
-        with_autapses_of(circuit, wiring, device)
+        };
+        wired(weights, wiring, device)
     }
 }
 
@@ -146,18 +143,14 @@ impl Circuit for Shunting {
         check_shape("gain", weights.gain.dims(), [d_output])?;
         check_bias(&weights.bias, d_output)?;
         of_one_type(Self {
-            w_ex: excitatory(weights.w_ex),
-            w_ix: non_negative(weights.w_ix, Role::InhibitoryIn),
-            w_ei: non_negative(weights.w_ei, Role::InhibitoryOut),
-            alpha: free(weights.alpha, Role::Shunting),
-            gain: non_negative(weights.gain, Role::Gain),
+            w_ex: weight(Role::Excitatory, weights.w_ex),
+            w_ix: weight(Role::InhibitoryIn, weights.w_ix),
+            w_ei: weight(Role::InhibitoryOut, weights.w_ei),
+            alpha: weight(Role::Shunting, weights.alpha),
+            gain: weight(Role::Gain, weights.gain),
             bias: bias_weight(weights.bias),
             epsilon: weights.epsilon,
         })
-    }
-
-    fn sizes(&self) -> [usize; 2] {
-        self.w_ex.dims()
     }
 
     fn currents<const D: usize>(&self, x: Tensor<D>) -> Currents<D> {
@@ -173,15 +166,10 @@ impl Circuit for Shunting {
     /// z = g ⊙ (excitatory − subtractive)/divisive + b.
     fn output<const D: usize>(&self, currents: &Currents<D>) -> Tensor<D> {
         let balance = currents.excitatory.clone() - currents.subtractive.clone();
-        let ratio = match &currents.divisive {
-            Some(divisive) => balance / divisive.clone(),
-            None => balance,
-        };
-        let z = ratio * self.gain.val().unsqueeze();
-        match &self.bias {
-            Some(bias) => z + bias.val().unsqueeze(),
-            None => z,
-        }
+        let divided = |balance, by: &Tensor<D>| balance / by.clone();
+        let ratio = currents.divisive.iter().fold(balance, divided);
+        let bias = val(&self.bias).map(Tensor::unsqueeze);
+        add_bias(ratio * self.gain.val().unsqueeze(), &bias)
     }
 
     fn describe(&self, content: Content) -> Content {
@@ -207,28 +195,27 @@ impl sealed::Computes for Shunting {
     type Function<const D: usize> = ShuntingFunction<D>;
 
     fn function_of<const D: usize>(
-        circuits: &[Self],
+        &self,
         mut values: Values<D>,
         _rows: usize,
         _examples: usize,
     ) -> ShuntingFunction<D> {
-        let form = &circuits[0];
         ShuntingFunction {
             w_ex: values.matrix(),
             w_ix: values.matrix(),
             w_ei: values.matrix(),
             alpha: values.vector(),
             gain: values.vector(),
-            bias: form.bias.is_some().then(|| values.vector()),
+            bias: self.bias.is_some().then(|| values.vector()),
             features: values.features,
-            epsilon: form.epsilon,
+            epsilon: self.epsilon,
         }
     }
 
     weights!([w_ex, w_ix, w_ei], [alpha, gain, bias]);
 
     fn same_form(&self, other: &Self) -> bool {
-        self.bias.is_some() == other.bias.is_some() && self.epsilon == other.epsilon
+        self.epsilon == other.epsilon
     }
 }
 
@@ -242,9 +229,11 @@ pub struct ShuntingFunction<const D: usize = 2> {
     w_ex: Tensor<D>,
     w_ix: Tensor<D>,
     w_ei: Tensor<D>,
-    alpha: Vector<D>,
-    gain: Vector<D>,
-    bias: Option<Vector<D>>,
+    /// `[..., 1, n_i]`.
+    alpha: Tensor<D>,
+    /// `[..., 1, d_output]`, as b.
+    gain: Tensor<D>,
+    bias: Option<Tensor<D>>,
     /// The outputs that exist.
     features: Features<D>,
     epsilon: f64,
@@ -253,7 +242,7 @@ pub struct ShuntingFunction<const D: usize = 2> {
 impl<const D: usize> ShuntingFunction<D> {
     /// e^α, `[..., 1, n_i]`.
     fn strength(&self) -> Tensor<D> {
-        self.alpha.row().exp()
+        self.alpha.clone().exp()
     }
 
     /// c, from d and r.
@@ -268,15 +257,9 @@ impl<const D: usize> RowFunction<D> for ShuntingFunction<D> {
         vec![self.w_ex.clone(), self.w_ix.clone()]
     }
 
-    fn others(&self) -> Vec<DispatchTensor> {
-        let (w_ei, alpha, gain) = (self.w_ei.clone(), self.alpha.clone(), self.gain.clone());
-        let others = [
-            w_ei.into_dispatch(),
-            alpha.into_dispatch(),
-            gain.into_dispatch(),
-        ];
-        let bias = self.bias.clone().map(Vector::into_dispatch);
-        others.into_iter().chain(bias).collect()
+    fn others(&self) -> Vec<Tensor<D>> {
+        let others = [&self.w_ei, &self.alpha, &self.gain].into_iter();
+        others.chain(&self.bias).cloned().collect()
     }
 
     fn inner(self) -> Self {
@@ -286,23 +269,20 @@ impl<const D: usize> RowFunction<D> for ShuntingFunction<D> {
             w_ei: self.w_ei.inner(),
             alpha: self.alpha.inner(),
             gain: self.gain.inner(),
-            bias: self.bias.map(Vector::inner),
+            bias: self.bias.map(Tensor::inner),
             ..self
         }
     }
 
     /// Keeps h, r and γ.
-    fn activate(&self, drives: Vec<Tensor<D>>) -> Activity<D> {
+    fn activate(&self, drives: Vec<Tensor<D>>) -> (Tensor<D>, Vec<Tensor<D>>) {
         let [e, h] = exactly(drives);
         let balance = add_product(e, -1.0, h.clone(), self.w_ei.clone());
         let gamma = product(h.clone() * self.strength(), self.w_ei.clone()) + self.epsilon;
         let gamma = self.features.divisor(gamma);
         let ratio = balance / gamma.clone();
-        let z = ratio.clone() * self.gain.row();
-        Activity {
-            z: add_bias(z, &self.bias),
-            kept: vec![h, ratio, gamma],
-        }
+        let z = ratio.clone() * self.gain.clone();
+        (add_bias(z, &self.bias), vec![h, ratio, gamma])
     }
 
     fn features(&self) -> &Features<D> {
@@ -316,7 +296,7 @@ impl<const D: usize> RowFunction<D> for ShuntingFunction<D> {
         wanted: &[bool],
     ) -> Vec<Option<Tensor<D>>> {
         let (ratio, gamma) = (&kept[1], &kept[2]);
-        let d = delta.clone() * self.gain.row() / gamma.clone();
+        let d = delta.clone() * self.gain.clone() / gamma.clone();
         let at_h = wanted[1].then(|| {
             let dividing = self.at_dividing(&d, ratio) * self.strength();
             add_product(dividing, -1.0, d.clone(), self.w_ei.clone().transpose())
@@ -330,7 +310,7 @@ impl<const D: usize> RowFunction<D> for ShuntingFunction<D> {
         delta: &Tensor<D>,
         at_drives: &[Option<Tensor<D>>],
         wanted: &[bool],
-    ) -> Errors {
+    ) -> Vec<Option<Tensor<D>>> {
         let ([h, ratio, _], Some(Some(d))) = (kept, at_drives.first()) else {
             return vec![None; wanted.len()];
         };
@@ -341,12 +321,12 @@ impl<const D: usize> RowFunction<D> for ShuntingFunction<D> {
         };
         let of_alpha = || {
             let along = self.at_dividing(d, ratio) * h.clone();
-            Vector::error(along.sum_dim(D - 2) * self.strength())
+            along.sum_dim(D - 2) * self.strength()
         };
-        let of_gain = || sum_over_rows(delta.clone() * ratio.clone());
-        let of_bias = || sum_over_rows(delta.clone());
+        let of_gain = || (delta.clone() * ratio.clone()).sum_dim(D - 2);
+        let of_bias = || delta.clone().sum_dim(D - 2);
         let errors = [
-            wanted[0].then(|| of_w_ei().into_dispatch()),
+            wanted[0].then(of_w_ei),
             wanted[1].then(of_alpha),
             wanted[2].then(of_gain),
         ];

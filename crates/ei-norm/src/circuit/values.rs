@@ -5,13 +5,12 @@ use std::vec;
 use burn::tensor::Tensor;
 
 use super::sealed::Computes;
-use crate::row_function::Vector;
 use crate::statistics::Features;
 
 /// The values of the weights, to be taken in the order of a circuit's fields.
 pub struct Values<const D: usize> {
     matrices: vec::IntoIter<Matrix<D>>,
-    vectors: vec::IntoIter<Vector<D>>,
+    vectors: vec::IntoIter<Tensor<D>>,
     /// The outputs that exist.
     pub(super) features: Features<D>,
 }
@@ -22,7 +21,7 @@ pub(super) type Matrix<const D: usize> = (Tensor<D>, Option<Vec<f64>>);
 impl<const D: usize> Values<D> {
     pub(super) fn new(
         matrices: Vec<Matrix<D>>,
-        vectors: Vec<Vector<D>>,
+        vectors: Vec<Tensor<D>>,
         features: Features<D>,
     ) -> Self {
         Self {
@@ -37,26 +36,24 @@ impl<const D: usize> Values<D> {
     }
 
     pub(super) fn known_matrix(&mut self) -> Matrix<D> {
-        let next = self.matrices.next();
-        next.unwrap_or_else(|| unreachable!("a circuit has as many matrices as it lists"))
+        (self.matrices.next()).expect("a circuit has as many matrices as it lists")
     }
 
-    pub(super) fn vector(&mut self) -> Vector<D> {
-        let next = self.vectors.next();
-        next.unwrap_or_else(|| unreachable!("a circuit has as many vectors as it lists"))
+    /// The vector of each network as a row, `[..., 1, features]`.
+    pub(super) fn vector(&mut self) -> Tensor<D> {
+        (self.vectors.next()).expect("a circuit has as many vectors as it lists")
     }
 }
 
 impl Values<2> {
     /// The values of a single circuit.
     pub(super) fn of(circuit: &impl Computes) -> Self {
-        let matrices = circuit.matrices().into_iter();
-        let matrices = matrices.map(|weight| {
+        let (matrices, vectors) = circuit.weights();
+        let matrices = matrices.into_iter().map(|weight| {
             let uniform = weight.uniform_value().map(|value| vec![value]);
             (weight.val(), uniform)
         });
-        let vectors = circuit.vectors().into_iter();
-        let vectors = vectors.map(|weight| Vector::of_one(weight.val()));
+        let vectors = vectors.into_iter().map(|weight| weight.val().unsqueeze());
         Self::new(matrices.collect(), vectors.collect(), Features::All)
     }
 }

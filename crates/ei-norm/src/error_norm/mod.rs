@@ -97,8 +97,8 @@ fn by_operations<const D: usize>(
         dtype => dtype,
     };
     let widened = |tensor: &Tensor<D>| tensor.clone().cast(wide);
-    let (z, weights) = (z.map(widened), weights.map(widened));
-    let (features, delta) = (features.cast(wide), delta.cast(wide));
+    let (z, weights, delta) = (z.map(widened), weights.map(widened), delta.cast(wide));
+    let features = features.like(&delta);
     let offset = match (mode.offset(), weights) {
         (Offset::Mean, _) => Some(features.mean(delta.clone())),
         (Offset::Weighted, Some(weights)) => Some((delta.clone() * weights).sum_dim(D - 1)),

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use crate::check::{check_last, or_panic};
 use crate::circuit::{EiFunction, check_bias, check_inhibition};
-use crate::row_function::{self, Vector};
+use crate::row_function;
 use crate::statistics::Features;
 
 /// The excitatory current: x W_ex + b.
@@ -26,7 +26,7 @@ pub fn excite<const D: usize>(x: Tensor<D>, w_ex: Tensor<2>, bias: Option<Tensor
     let function = EiFunction {
         w_ex,
         inhibition: None,
-        bias: bias.map(Vector::of_one),
+        bias: bias.map(Tensor::unsqueeze),
         features: Features::All,
     };
     row_function::apply(function, x).0
@@ -77,7 +77,7 @@ pub fn ei_linear<const D: usize>(
     let function = EiFunction {
         w_ex,
         inhibition: Some((w_ix, w_ei)),
-        bias: bias.map(Vector::of_one),
+        bias: bias.map(Tensor::unsqueeze),
         features: Features::All,
     };
     row_function::apply(function.for_rows(rows), x).0

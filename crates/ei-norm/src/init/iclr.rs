@@ -57,13 +57,6 @@ impl Iclr {
                 (w_ix, vec![units.recip(); n_i * d_output])
             }
         };
-        Ok(EiDraw {
-            d_input,
-            d_output,
-            n_i,
-            w_ex,
-            w_ix,
-            w_ei,
-        })
+        Ok(EiDraw { w_ex, w_ix, w_ei })
     }
 }

@@ -10,7 +10,6 @@
 //! no such axis; the code is the same in every rank `D`.
 
 pub(crate) mod sequence;
-mod vector;
 
 use burn::backend::DispatchTensor;
 use burn::tensor::Tensor;
@@ -20,10 +19,8 @@ use crate::map_grad::map_grad;
 use crate::matmul::{add_product, product};
 use crate::statistics::Features;
 
-pub(crate) use vector::Vector;
-
 /// The computation of a circuit for each row. All tensors have a row for each row of the input, and a matrix
-/// for each network.
+/// for each network; vectors, such as a bias, are matrices of one row.
 pub trait RowFunction<const D: usize = 2>: Clone + Send + Sync + 'static {
     /// The matrices that read a row, `[..., d_input, ·]`. The task's error reaches the first
     /// [`open`](Self::open) of these matrices, and through them x; the others are constants.
@@ -35,14 +32,14 @@ pub trait RowFunction<const D: usize = 2>: Clone + Send + Sync + 'static {
     }
 
     /// The other weights that the task's error reaches.
-    fn others(&self) -> Vec<DispatchTensor>;
+    fn others(&self) -> Vec<Tensor<D>>;
 
     /// The same function outside of any graph.
     fn inner(self) -> Self;
 
-    /// The output z, `[..., rows, d_output]`, from the drive of each reader, with the values for the backward
-    /// pass.
-    fn activate(&self, drives: Vec<Tensor<D>>) -> Activity<D>;
+    /// The output z, `[..., rows, d_output]`, from the drive of each reader; and the values that the backward
+    /// pass needs ("kept"), `[..., rows, ·]` each.
+    fn activate(&self, drives: Vec<Tensor<D>>) -> (Tensor<D>, Vec<Tensor<D>>);
 
     /// The outputs that exist.
     fn features(&self) -> &Features<D>;
@@ -74,22 +71,14 @@ pub trait RowFunction<const D: usize = 2>: Clone + Send + Sync + 'static {
         delta: &Tensor<D>,
         at_drives: &[Option<Tensor<D>>],
         wanted: &[bool],
-    ) -> Errors;
-}
-
-/// The output of a [`RowFunction`].
-pub struct Activity<const D: usize = 2> {
-    /// z, `[..., rows, d_output]`.
-    pub z: Tensor<D>,
-    /// The values that the backward pass needs, `[..., rows, ·]` each.
-    pub kept: Vec<Tensor<D>>,
+    ) -> Vec<Option<Tensor<D>>>;
 }
 
 /// The values of a pass over rows that a local loss needs, outside of any graph.
 pub struct Pass<const D: usize = 2> {
     /// The rows that the readers saw.
     pub inputs: Tensor<D>,
-    /// As in [`Activity`].
+    /// The values that the function kept; none if there are no rows.
     pub kept: Vec<Tensor<D>>,
     /// 1 for the rows that count and 0 for the others, `[..., rows, 1]`; none if all count.
     pub counts: Option<Tensor<D>>,
@@ -110,7 +99,7 @@ pub(crate) fn apply<F: RowFunction<R>, const R: usize, const D: usize>(
     let constant = function.clone().inner();
     let readers = constant.readers();
     let drives = readers.iter().map(|w| product(inputs.clone(), w.clone()));
-    let Activity { z, kept } = constant.activate(drives.collect());
+    let (z, kept) = constant.activate(drives.collect());
     let pass = Pass {
         inputs: inputs.clone(),
         kept: kept.clone(),
@@ -121,33 +110,37 @@ pub(crate) fn apply<F: RowFunction<R>, const R: usize, const D: usize>(
     }
     let mut parents = vec![x.into_dispatch()];
     parents.extend(weights(&function));
-    let output = attach(
-        unrows(z, shape),
-        parents,
-        move |delta: Tensor<D>, wanted| {
-            let (of_x, of_weights) = (wanted[0], &wanted[1..]);
-            let (of_readers, of_others) = of_weights.split_at(readers.len());
-            let delta = constant.normalize_error(&kept, rows(delta));
-            let of_drives: Vec<bool> = of_readers.iter().map(|wanted| *wanted || of_x).collect();
-            let at_drives = constant.to_drives(&kept, &delta, &of_drives);
-            let dx = of_x.then(|| unrows(to_input(&at_drives, &readers), shape).into_dispatch());
-            let at_reader = |(k, wanted): (usize, &bool)| {
-                let error = at_drives.get(k)?.clone().filter(|_| *wanted)?;
-                Some(product(inputs.clone().transpose(), error).into_dispatch())
-            };
-            std::iter::once(dx)
-                .chain(of_readers.iter().enumerate().map(at_reader))
-                .chain(constant.to_others(&kept, &delta, &at_drives, of_others))
-                .collect()
-        },
-    );
+    let value = unrows(z, shape);
+    let output = attach(value, parents, move |delta: Tensor<D>, wanted| {
+        let (of_x, of_weights) = (wanted[0], &wanted[1..]);
+        let (of_readers, of_others) = of_weights.split_at(readers.len());
+        let delta = constant.normalize_error(&kept, rows(delta));
+        let of_drives: Vec<bool> = of_readers.iter().map(|wanted| *wanted || of_x).collect();
+        let at_drives = constant.to_drives(&kept, &delta, &of_drives);
+        let dx = of_x.then(|| unrows::<D, R>(to_input(&at_drives, &readers), shape));
+        let at_reader = |(k, wanted): (usize, &bool)| {
+            let error = at_drives.get(k)?.clone().filter(|_| *wanted)?;
+            Some(product(inputs.clone().transpose(), error))
+        };
+        let at_readers = of_readers.iter().enumerate().map(at_reader);
+        let at_others = constant.to_others(&kept, &delta, &at_drives, of_others);
+        [dispatched([dx]), dispatched(at_readers.chain(at_others))].concat()
+    });
     (output, pass)
 }
 
 /// The weights of a function, in the order of the flags of its backward pass.
 fn weights<const D: usize>(function: &impl RowFunction<D>) -> impl Iterator<Item = DispatchTensor> {
-    let readers = function.readers().into_iter();
-    readers.map(Tensor::into_dispatch).chain(function.others())
+    let (readers, others) = (function.readers(), function.others());
+    readers.into_iter().chain(others).map(Tensor::into_dispatch)
+}
+
+/// Errors at the parents of a node.
+pub(crate) fn dispatched<const D: usize>(
+    errors: impl IntoIterator<Item = Option<Tensor<D>>>,
+) -> Errors {
+    let dispatched = |error: Option<Tensor<D>>| error.map(Tensor::into_dispatch);
+    errors.into_iter().map(dispatched).collect()
 }
 
 /// [`apply`] in plain autodiff, for a backend without our nodes.
@@ -158,7 +151,7 @@ fn in_operations<F: RowFunction<D>, const D: usize>(function: &F, x: Tensor<D>) 
         true => x.clone().matmul(w),
         false => x.clone().inner().matmul(w),
     });
-    let Activity { z, kept } = function.activate(drives.collect());
+    let (z, kept) = function.activate(drives.collect());
     if !function.normalizes_errors() {
         return z;
     }
@@ -217,14 +210,9 @@ pub(crate) fn reshaped<const D: usize, const E: usize>(
     }
 }
 
-pub(crate) fn add_bias<const D: usize>(z: Tensor<D>, bias: &Option<Vector<D>>) -> Tensor<D> {
+pub(crate) fn add_bias<const D: usize>(z: Tensor<D>, bias: &Option<Tensor<D>>) -> Tensor<D> {
     match bias {
-        Some(bias) => z + bias.row(),
+        Some(bias) => z + bias.clone(),
         None => z,
     }
-}
-
-/// The error at a vector that was added to every row.
-pub(crate) fn sum_over_rows<const D: usize>(delta: Tensor<D>) -> DispatchTensor {
-    Vector::error(delta.sum_dim(D - 2))
 }

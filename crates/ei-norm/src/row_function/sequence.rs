@@ -10,13 +10,14 @@
 use burn::backend::{DispatchTensor, TensorMetadata};
 use burn::tensor::{Bool, Shape, Tensor};
 
-use super::{Pass, RowFunction, in_operations, rows, to_input, unrows, weights};
+use super::{Pass, RowFunction, dispatched, in_operations, rows, to_input, unrows, weights};
 use crate::activation::NonNegativeActivation;
 use crate::autodiff::{attach, is_listed};
 use crate::context;
 use crate::matmul::{add_product, product};
 
 /// A sequence as the input of a function.
+#[derive(Clone)]
 pub(crate) struct Sequence {
     /// `[steps, batch, d_input]`.
     pub x: Tensor<3>,
@@ -42,46 +43,47 @@ pub(crate) fn apply<F: RowFunction>(function: F, sequence: Sequence) -> (Tensor<
     if steps * batch == 0 {
         return nothing(function, sequence);
     }
+    let (in_graph, sequence) = (sequence.clone(), sequence.without_graph());
     let constant = function.clone().inner();
-    let readers = constant.readers().into_iter();
-    let readers: Vec<Split> = readers.map(|w| Split::new(w, d_input)).collect();
-    let first = sequence.initial.clone().map(Tensor::inner);
-    let inputs = rows(sequence.x.clone().inner());
+    let part = |first, size| -> Vec<_> {
+        let readers = constant.readers().into_iter();
+        readers.map(|w| w.narrow(0, first, size)).collect()
+    };
+    let [of_x, of_h] = [part(0, d_input), part(d_input, sequence.d_hidden)];
+    let inputs = rows(sequence.x.clone());
     // The products with the inputs of all steps at once; then the states, one step after the other.
-    let of_inputs: Vec<_> = readers
-        .iter()
-        .map(|w| product(inputs.clone(), w.of_x.clone()))
-        .collect();
+    let of_inputs = of_x.iter().map(|w| product(inputs.clone(), w.clone()));
+    let of_inputs: Vec<_> = of_inputs.collect();
     let mut states: Vec<Tensor<2>> = Vec::with_capacity(steps);
     let mut kept: Vec<Vec<Tensor<2>>> = Vec::with_capacity(steps);
     for step in 0..steps {
-        let before = states.last().or(first.as_ref());
-        let drives = of_inputs.iter().zip(&readers).map(|(drive, w)| {
+        let before = states.last().or(sequence.initial.as_ref());
+        let drives = of_inputs.iter().zip(&of_h).map(|(drive, w)| {
             let drive = drive.clone().narrow(0, step * batch, batch);
             match before {
-                Some(h) => add_product(drive, 1.0, h.clone(), w.of_h.clone()),
+                Some(h) => add_product(drive, 1.0, h.clone(), w.clone()),
                 None => drive,
             }
         });
-        let activity = constant.activate(drives.collect());
-        let state = sequence.activation.forward(activity.z);
+        let (z, kept_at_step) = constant.activate(drives.collect());
+        let state = sequence.activation.forward(z);
         states.push(sequence.held(step, state, before));
-        kept.push(activity.kept);
+        kept.push(kept_at_step);
     }
     let states = Tensor::cat(states, 0).reshape([steps, batch, sequence.d_hidden]);
     let way = Way {
         constant,
-        readers,
+        of_x,
+        of_h,
         inputs,
-        first,
         states,
         kept,
         sequence,
     };
     let pass = way.pass();
-    let output = match is_listed(&way.sequence.x) {
-        true => way.attach(&function),
-        false => step_by_step(&function, &way.sequence),
+    let output = match is_listed(&in_graph.x) {
+        true => way.attach(&function, in_graph),
+        false => step_by_step(&function, in_graph),
     };
     (output, pass)
 }
@@ -89,38 +91,21 @@ pub(crate) fn apply<F: RowFunction>(function: F, sequence: Sequence) -> (Tensor<
 /// The values that backpropagation through time needs.
 struct Way<F> {
     constant: F,
-    readers: Vec<Split>,
+    /// The rows of each reader that read x, and that read h.
+    of_x: Vec<Tensor<2>>,
+    of_h: Vec<Tensor<2>>,
     inputs: Tensor<2>,
-    first: Option<Tensor<2>>,
     states: Tensor<3>,
     /// The values that the function kept at each step.
     kept: Vec<Vec<Tensor<2>>>,
+    /// Outside of any graph.
     sequence: Sequence,
 }
 
-/// The errors of a sequence, over the rows of all steps.
-struct Errors {
-    /// At z.
-    delta: Tensor<2>,
-    /// At the drive of each open reader.
-    at_drives: Vec<Option<Tensor<2>>>,
-    /// At the initial state.
-    initial: Option<Tensor<2>>,
-}
-
 impl<F: RowFunction> Way<F> {
-    /// The values that the function kept, over the rows of all steps.
-    fn all_kept(&self) -> Vec<Tensor<2>> {
-        let count = self.kept.first().map_or(0, Vec::len);
-        let over_steps = |k: usize| self.kept.iter().map(move |kept| kept[k].clone());
-        (0..count)
-            .map(|k| Tensor::cat(over_steps(k).collect(), 0))
-            .collect()
-    }
-
     /// The states before each step, as rows: the initial state (0 if none), then all states but the last.
     fn before(&self) -> Tensor<2> {
-        let first = match &self.first {
+        let first = match &self.sequence.initial {
             Some(first) => first.clone(),
             None => at(&self.states, 0).zeros_like(),
         };
@@ -136,100 +121,76 @@ impl<F: RowFunction> Way<F> {
     fn pass(&self) -> Pass {
         Pass {
             inputs: Tensor::cat(vec![self.inputs.clone(), self.before()], 1),
-            kept: self.all_kept(),
+            kept: over_steps(&self.kept),
             counts: self.sequence.counts(),
         }
     }
 
-    fn attach(self, function: &F) -> Tensor<3> {
-        let x = self.sequence.x.clone();
-        let shape = x.dims();
-        let has_initial = self.sequence.initial.is_some();
-        let mut parents = vec![x.into_dispatch()];
-        parents.extend(self.sequence.initial.clone().map(Tensor::into_dispatch));
-        parents.extend(weights(function));
-        let way = Self {
-            sequence: self.sequence.without_graph(),
-            ..self
-        };
+    fn attach(self, function: &F, sequence: Sequence) -> Tensor<3> {
+        let (way, shape) = (self, sequence.x.dims());
+        let has_initial = sequence.initial.is_some();
+        let parents = parents(function, sequence);
         attach(way.states.clone(), parents, move |upstream, wanted| {
             let (of_x, of_weights) = (wanted[0], &wanted[1 + usize::from(has_initial)..]);
             let of_initial = has_initial && wanted[1];
-            let (of_readers, of_others) = of_weights.split_at(way.readers.len());
-            let errors = way.errors(upstream, of_initial);
-            let readers: Vec<_> = way.readers.iter().map(|w| w.of_x.clone()).collect();
-            let dx = of_x.then(|| unrows(to_input(&errors.at_drives, &readers), shape));
-            let initial = has_initial.then(|| errors.initial.map(Tensor::into_dispatch));
+            let (of_readers, of_others) = of_weights.split_at(way.of_x.len());
+            let (delta, at_drives, at_initial) = way.errors(upstream, of_initial);
+            let dx = of_x.then(|| unrows::<3, 2>(to_input(&at_drives, &way.of_x), shape));
             let before = way.before();
             let at_reader = |(k, wanted): (usize, &bool)| {
-                let error = errors.at_drives.get(k)?.clone().filter(|_| *wanted)?;
+                let error = at_drives.get(k)?.clone().filter(|_| *wanted)?;
                 let of = |rows: &Tensor<2>| product(rows.clone().transpose(), error.clone());
-                Some(Tensor::cat(vec![of(&way.inputs), of(&before)], 0).into_dispatch())
+                Some(Tensor::cat(vec![of(&way.inputs), of(&before)], 0))
             };
+            let at_readers = of_readers.iter().enumerate().map(at_reader);
             let kept = match of_others.contains(&true) {
-                true => way.all_kept(),
+                true => over_steps(&way.kept),
                 false => Vec::new(),
             };
-            std::iter::once(dx.map(Tensor::into_dispatch))
-                .chain(initial)
-                .chain(of_readers.iter().enumerate().map(at_reader))
-                .chain(
-                    way.constant
-                        .to_others(&kept, &errors.delta, &errors.at_drives, of_others),
-                )
-                .collect()
+            let at_others = (way.constant).to_others(&kept, &delta, &at_drives, of_others);
+            let at_initial = has_initial.then_some(at_initial).into_iter();
+            let at_weights = at_initial.chain(at_readers).chain(at_others);
+            [dispatched([dx]), dispatched(at_weights)].concat()
         })
     }
 
-    /// Backpropagation through time, from the last step to the first.
-    fn errors(&self, upstream: Tensor<3>, of_initial: bool) -> Errors {
+    /// Backpropagation through time, from the last step to the first: the errors at z and at the drive of
+    /// each open reader, over the rows of all steps, and the error at the initial state.
+    fn errors(
+        &self,
+        upstream: Tensor<3>,
+        of_initial: bool,
+    ) -> (Tensor<2>, Vec<Option<Tensor<2>>>, Option<Tensor<2>>) {
         let slopes = self.sequence.activation.slope(self.states.clone());
-        let every = vec![true; self.readers.len()];
-        let readers: Vec<_> = self.readers.iter().map(|w| w.of_h.clone()).collect();
+        let every = vec![true; self.of_h.len()];
         let (mut deltas, mut at_drives) = (Vec::new(), Vec::new());
         let mut from_next: Option<Tensor<2>> = None;
         for (step, kept) in self.kept.iter().enumerate().rev() {
-            let error = at(&upstream, step);
-            let error = match from_next.take() {
-                Some(from_next) => error + from_next,
-                None => error,
-            };
+            let error = from_next.take().into_iter();
+            let error = error.fold(at(&upstream, step), Tensor::add);
             // Beyond the end of an example the error is passed to the previous step unchanged.
-            let absent = self.sequence.absent_at(step);
-            let passed_on = absent.clone().map(|absent| {
-                let exists = absent.bool_not();
-                error.clone().mask_fill(exists, 0.0)
-            });
-            let error = match absent {
-                Some(absent) => error.mask_fill(absent, 0.0),
-                None => error,
+            let (error, passed_on) = match self.sequence.absent_at(step) {
+                Some(absent) => {
+                    let own = error.clone().mask_fill(absent.clone(), 0.0);
+                    (own, Some(error.mask_fill(absent.bool_not(), 0.0)))
+                }
+                None => (error, None),
             };
             let error = error * at(&slopes, step);
             let delta = self.constant.normalize_error(kept, error);
             let errors = self.constant.to_drives(kept, &delta, &every);
             if step > 0 || of_initial {
-                let back = to_input(&errors, &readers);
-                from_next = Some(match passed_on {
-                    Some(passed_on) => back + passed_on,
-                    None => back,
-                });
+                let back = to_input(&errors, &self.of_h);
+                from_next = Some(passed_on.into_iter().fold(back, Tensor::add));
             }
             deltas.push(delta);
-            at_drives.push(errors);
+            at_drives.push(errors.into_iter().flatten().collect());
         }
         deltas.reverse();
         at_drives.reverse();
-        let over_steps = |k: usize| {
-            let steps = at_drives.iter().map(|errors| errors[k].clone());
-            steps.collect::<Option<Vec<_>>>()
-        };
-        Errors {
-            delta: Tensor::cat(deltas, 0),
-            at_drives: (0..self.constant.open())
-                .map(|k| over_steps(k).map(|steps| Tensor::cat(steps, 0)))
-                .collect(),
-            initial: from_next.filter(|_| of_initial),
-        }
+        let at_drives = over_steps(&at_drives).into_iter().map(Some).collect();
+        let at_initial = from_next.filter(|_| of_initial);
+        (Tensor::cat(deltas, 0), at_drives, at_initial)
     }
 }
 
@@ -271,7 +232,7 @@ impl Sequence {
 
 /// The result for no steps or no examples: an empty tensor that is part of the graph.
 fn nothing<F: RowFunction>(function: F, sequence: Sequence) -> (Tensor<3>, Pass) {
-    let Sequence { x, d_hidden, .. } = sequence;
+    let (x, d_hidden) = (&sequence.x, sequence.d_hidden);
     let [steps, batch, d_input] = x.dims();
     let (device, dtype) = (x.device().inner(), x.dtype());
     let zeros = |width| Tensor::<2>::zeros([0, width], (&device, dtype));
@@ -281,21 +242,15 @@ fn nothing<F: RowFunction>(function: F, sequence: Sequence) -> (Tensor<3>, Pass)
         counts: None,
     };
     let states = Tensor::zeros([steps, batch, d_hidden], (&device, dtype));
-    if !is_listed(&x) {
-        return (context::associate(states, &x), pass);
+    if !is_listed(x) {
+        return (context::associate(states, x), pass);
     }
-    let mut parents = vec![x.into_dispatch()];
-    parents.extend(sequence.initial.map(Tensor::into_dispatch));
-    parents.extend(weights(&function));
+    let parents = parents(&function, sequence);
     let shapes: Vec<_> = parents.iter().map(TensorMetadata::shape).collect();
     let states = attach(states, parents, move |_: Tensor<3>, wanted| {
-        let zeros = |shape: &Shape| -> DispatchTensor {
-            let options = (&device, dtype);
-            match shape.num_dims() {
-                1 => Tensor::<1>::zeros(shape.clone(), options).into_dispatch(),
-                2 => Tensor::<2>::zeros(shape.clone(), options).into_dispatch(),
-                _ => Tensor::<3>::zeros(shape.clone(), options).into_dispatch(),
-            }
+        let zeros = |shape: &Shape| match shape.num_dims() {
+            2 => Tensor::<2>::zeros(shape.clone(), (&device, dtype)).into_dispatch(),
+            _ => Tensor::<3>::zeros(shape.clone(), (&device, dtype)).into_dispatch(),
         };
         let parents = shapes.iter().zip(wanted);
         parents
@@ -305,16 +260,23 @@ fn nothing<F: RowFunction>(function: F, sequence: Sequence) -> (Tensor<3>, Pass)
     (states, pass)
 }
 
+/// The parents of the states: the inputs, the initial state if there is one, and the weights.
+fn parents(function: &impl RowFunction, sequence: Sequence) -> Vec<DispatchTensor> {
+    let mut parents = vec![sequence.x.into_dispatch()];
+    parents.extend(sequence.initial.map(Tensor::into_dispatch));
+    parents.extend(weights(function));
+    parents
+}
+
 /// [`apply`] step by step in plain autodiff, for a backend without our nodes.
-fn step_by_step<F: RowFunction>(function: &F, sequence: &Sequence) -> Tensor<3> {
+fn step_by_step<F: RowFunction>(function: &F, sequence: Sequence) -> Tensor<3> {
     let [steps, batch, _] = sequence.x.dims();
     let zeros = || {
         let options = (&sequence.x.device().inner(), sequence.x.dtype());
         Tensor::zeros([batch, sequence.d_hidden], options)
     };
     let initial = sequence.initial.clone().unwrap_or_else(zeros);
-    let [x, initial] = [rows(sequence.x.clone()), initial];
-    let [x, mut state] = context::together([x, initial]);
+    let [x, mut state] = context::together([rows(sequence.x.clone()), initial]);
     let mut states = Vec::with_capacity(steps);
     for step in 0..steps {
         let row = x.clone().narrow(0, step * batch, batch);
@@ -326,23 +288,14 @@ fn step_by_step<F: RowFunction>(function: &F, sequence: &Sequence) -> Tensor<3> 
     Tensor::cat(states, 0)
 }
 
+/// Each of several values over the rows of all steps.
+fn over_steps(steps: &[Vec<Tensor<2>>]) -> Vec<Tensor<2>> {
+    let of_all = |k: usize| steps.iter().map(|values| values[k].clone()).collect();
+    let count = steps.first().map_or(0, Vec::len);
+    (0..count).map(|k| Tensor::cat(of_all(k), 0)).collect()
+}
+
 /// The batch at one step.
 fn at(sequence: &Tensor<3>, step: usize) -> Tensor<2> {
     sequence.clone().narrow(0, step, 1).squeeze_dim(0)
-}
-
-/// A matrix that sees [x, h], outside of any graph.
-struct Split {
-    of_x: Tensor<2>,
-    of_h: Tensor<2>,
-}
-
-impl Split {
-    fn new(weights: Tensor<2>, d_input: usize) -> Self {
-        let [rows, _] = weights.dims();
-        Self {
-            of_x: weights.clone().narrow(0, 0, d_input),
-            of_h: weights.narrow(0, d_input, rows - d_input),
-        }
-    }
 }

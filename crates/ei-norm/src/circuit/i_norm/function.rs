@@ -1,15 +1,13 @@
 //! The function of an I-Norm circuit, with the backward pass of the task's error.
 
-use burn::backend::DispatchTensor;
 use burn::tensor::{Tensor, TensorData};
 
 use super::INorm;
 use super::positions::{joined, pooled, spread};
-use crate::autodiff::Errors;
 use crate::circuit::values::Values;
 use crate::error_norm::{ErrorNorm, GradNormMode};
 use crate::matmul::{add_product, product};
-use crate::row_function::{Activity, RowFunction, Vector, add_bias, exactly, sum_over_rows};
+use crate::row_function::{RowFunction, add_bias, exactly};
 use crate::statistics::{Features, mean_square};
 
 /// z = (a − s)/q, with s and q as constants: the error δ at z becomes δ/q at a, and reaches x, W_ex and b
@@ -20,7 +18,7 @@ pub struct INormFunction<const D: usize = 2> {
     pub(super) w_ix: Tensor<D>,
     pub(super) w_ei: Tensor<D>,
     pub(super) divisive: Option<Divisive<D>>,
-    pub(super) bias: Option<Vector<D>>,
+    pub(super) bias: Option<Tensor<D>>,
     pub(super) errors: ErrorNorm,
     /// The lateral weights of each network, `[..., 1, d_output]`, if the errors are normalized by them.
     pub(super) lateral: Option<Tensor<D>>,
@@ -103,8 +101,7 @@ impl<const D: usize> INormFunction<D> {
             }),
             bias: form.bias.is_some().then(|| values.vector()),
             errors: form.grad_norm.norm,
-            lateral: (form.grad_norm.lateral_weights.as_ref())
-                .map(|_| values.vector().inner().row()),
+            lateral: (form.grad_norm.lateral_weights.as_ref()).map(|_| values.vector().inner()),
             features: values.features,
             epsilon: form.epsilon,
             positions,
@@ -123,20 +120,17 @@ impl<const D: usize> INormFunction<D> {
 
 impl<const D: usize> RowFunction<D> for INormFunction<D> {
     fn readers(&self) -> Vec<Tensor<D>> {
-        let u_ix = self.divisive.as_ref().map(|divisive| divisive.u_ix.clone());
-        [self.w_ex.clone(), self.w_ix.clone()]
-            .into_iter()
-            .chain(u_ix)
-            .collect()
+        let u_ix = self.divisive.iter().map(|divisive| &divisive.u_ix);
+        let matrices = [&self.w_ex, &self.w_ix].into_iter();
+        matrices.chain(u_ix).cloned().collect()
     }
 
     fn open(&self) -> usize {
         1
     }
 
-    fn others(&self) -> Vec<DispatchTensor> {
-        let bias = self.bias.clone().map(Vector::into_dispatch);
-        bias.into_iter().collect()
+    fn others(&self) -> Vec<Tensor<D>> {
+        self.bias.iter().cloned().collect()
     }
 
     fn inner(self) -> Self {
@@ -149,45 +143,35 @@ impl<const D: usize> RowFunction<D> for INormFunction<D> {
                 u_ei: divisive.u_ei.inner(),
                 ..divisive
             }),
-            bias: self.bias.map(Vector::inner),
+            bias: self.bias.map(Tensor::inner),
             ..self
         }
     }
 
     /// Keeps z, x W_ix and, if inhibition divides, x U_ix and q. If rows are normalized together, x W_ix is
     /// averaged over them, and they share the same q.
-    fn activate(&self, drives: Vec<Tensor<D>>) -> Activity<D> {
+    fn activate(&self, drives: Vec<Tensor<D>>) -> (Tensor<D>, Vec<Tensor<D>>) {
         let positions = self.positions;
-        let balance = |a, h: &Tensor<D>| {
-            let a = add_bias(a, &self.bias);
-            match positions {
+        let balance = |a, h| {
+            let (a, h) = (add_bias(a, &self.bias), pooled(h, positions));
+            let balance = match positions {
                 1 => add_product(a, -1.0, h.clone(), self.w_ei.clone()),
                 _ => a - spread(product(h.clone(), self.w_ei.clone()), positions),
-            }
+            };
+            (balance, h)
         };
-        match &self.divisive {
-            Some(divisive) => {
-                let [a, h, drive] = exactly(drives);
-                let h = pooled(h, positions);
-                let power = pooled(divisive.power(drive.clone()), positions);
-                let q = spread((power + self.epsilon).sqrt(), positions);
-                let q = self.features.divisor(q);
-                let z = balance(a, &h) / q.clone();
-                Activity {
-                    z: z.clone(),
-                    kept: vec![z, h, drive, q],
-                }
-            }
-            None => {
-                let [a, h] = exactly(drives);
-                let h = pooled(h, positions);
-                let z = balance(a, &h);
-                Activity {
-                    z: z.clone(),
-                    kept: vec![z, h],
-                }
-            }
-        }
+        let Some(divisive) = &self.divisive else {
+            let [a, h] = exactly(drives);
+            let (z, h) = balance(a, h);
+            return (z.clone(), vec![z, h]);
+        };
+        let [a, h, drive] = exactly(drives);
+        let (balance, h) = balance(a, h);
+        let power = pooled(divisive.power(drive.clone()), positions);
+        let q = spread((power + self.epsilon).sqrt(), positions);
+        let q = self.features.divisor(q);
+        let z = balance / q.clone();
+        (z.clone(), vec![z, h, drive, q])
     }
 
     fn features(&self) -> &Features<D> {
@@ -195,22 +179,15 @@ impl<const D: usize> RowFunction<D> for INormFunction<D> {
     }
 
     fn normalize_error(&self, kept: &[Tensor<D>], delta: Tensor<D>) -> Tensor<D> {
-        let z = kept[0].clone();
+        let (z, lateral) = (&kept[0], self.lateral.as_ref());
         let (shape, positions) = (delta.dims(), self.positions);
         if positions == 1 {
-            let lateral = self.lateral.as_ref();
-            return self.errors.apply(&self.features, Some(&z), lateral, delta);
+            return self.errors.apply(&self.features, Some(z), lateral, delta);
         }
-        let join = |rows| joined(rows, shape[D - 2] / positions);
+        let [z, delta] = [z.clone(), delta].map(|rows| joined(rows, shape[D - 2] / positions));
         let repeated = |w: &Tensor<D>| Tensor::cat(vec![w.clone(); positions], D - 1);
-        let lateral = self.lateral.as_ref();
         let lateral = lateral.map(|w| repeated(w) / positions as f64);
-        let delta = self.errors.apply(
-            &self.features,
-            Some(&join(z)),
-            lateral.as_ref(),
-            join(delta),
-        );
+        let delta = (self.errors).apply(&self.features, Some(&z), lateral.as_ref(), delta);
         delta.reshape(shape)
     }
 
@@ -237,12 +214,11 @@ impl<const D: usize> RowFunction<D> for INormFunction<D> {
         _delta: &Tensor<D>,
         at_drives: &[Option<Tensor<D>>],
         wanted: &[bool],
-    ) -> Errors {
-        let at_a = at_drives[0].clone();
-        let bias = |wanted: &bool| {
-            let at_a = at_a.clone().filter(|_| *wanted)?;
-            Some(sum_over_rows(at_a))
+    ) -> Vec<Option<Tensor<D>>> {
+        let of_bias = |wanted: &bool| {
+            let at_a = at_drives[0].clone().filter(|_| *wanted)?;
+            Some(at_a.sum_dim(D - 2))
         };
-        wanted.iter().map(bias).collect()
+        wanted.iter().map(of_bias).collect()
     }
 }

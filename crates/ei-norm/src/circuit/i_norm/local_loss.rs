@@ -1,44 +1,35 @@
 //! The loss from which the inhibitory weights of an I-Norm circuit learn, with its backward pass.
 
-use burn::backend::DispatchTensor;
 use burn::tensor::Tensor;
 
 use super::INorm;
-use super::function::{Divisive, INormFunction, PerNetwork};
+use super::function::INormFunction;
 use super::positions::{gathered, joined, pooled, shared};
 use crate::autodiff::{attach, is_listed};
 use crate::circuit::values::Values;
 use crate::circuit::{Circuit, LearnsLocally, sealed};
 use crate::context;
 use crate::matmul::product;
-use crate::row_function::{Pass, RowFunction};
+use crate::row_function::{Pass, RowFunction, dispatched, rows};
 
 impl sealed::HasLocalLoss for INorm {
-    /// The [`local_loss`] of these rows.
-    ///
-    /// # Shapes
-    ///
-    /// - result: `[1]`
-    fn local_loss_of(&self, pass: Pass) -> Tensor<1> {
-        let Some(z) = pass.kept.first().filter(|z| z.dims()[0] > 0) else {
-            let zero = Tensor::zeros([1], (&pass.inputs.device(), pass.inputs.dtype()));
-            return context::associate(zero, &self.w_ix.base());
-        };
+    /// The [`local_loss`] of these rows; 0 if there are none.
+    fn local_losses<const D: usize>(&self, values: Values<D>, pass: Pass<D>) -> Tensor<1> {
+        let count = pass.inputs.dims()[D - 2];
         // x W_ix has a row for each example, so its size tells how many rows an example has.
-        let [examples, _] = pass.kept[1].dims();
-        let positions = z.dims()[0] / examples;
-        match is_listed(&self.w_ix.base()) {
-            true => local_loss(INormFunction::new(self, Values::of(self), positions), pass),
-            false => self.local_loss_in_operations(pass.inputs, pass.counts, examples),
+        let examples = pass.kept.get(1).map_or(0, |h| h.dims()[D - 2]);
+        let positions = count.checked_div(examples).unwrap_or(1);
+        let function = INormFunction::new(self, values, positions);
+        if count == 0 {
+            let networks = pass.inputs.dims()[..D - 2].iter().product::<usize>();
+            let options = (&pass.inputs.device(), pass.inputs.dtype());
+            return context::associate(Tensor::zeros([networks], options), &function.w_ix);
         }
-    }
-
-    fn local_losses<const D: usize>(
-        circuits: &[Self],
-        values: Values<D>,
-        pass: Pass<D>,
-    ) -> Tensor<1> {
-        local_loss(INormFunction::new(&circuits[0], values, 1), pass)
+        if D == 2 && !is_listed(&function.w_ix) {
+            let (inputs, counts) = (rows(pass.inputs), pass.counts.map(rows));
+            return self.local_loss_in_operations(inputs, counts, examples);
+        }
+        local_loss(function, pass)
     }
 }
 
@@ -77,62 +68,69 @@ fn local_loss<const D: usize>(function: INormFunction<D>, pass: Pass<D>) -> Tens
             (sum_over_rows(loss * share.clone()), Some(share))
         }
     };
-    let u = |of: fn(&Divisive<D>) -> &Tensor<D>| function.divisive.as_ref().map(of).cloned();
-    let weights = [
-        Some(function.w_ix.clone()),
-        Some(function.w_ei.clone()),
-        u(|d| &d.u_ix),
-        u(|d| &d.u_ei),
-    ];
-    let parents = weights.into_iter().flatten().map(Tensor::into_dispatch);
+    let mut parents = vec![&function.w_ix, &function.w_ei];
+    parents.extend((function.divisive.iter()).flat_map(|of| [&of.u_ix, &of.u_ei]));
+    let parents = parents.into_iter().map(|w| w.clone().into_dispatch());
+    let parents = parents.collect();
     let function = function.inner();
-    attach(
-        loss,
-        parents.collect(),
-        move |upstream: Tensor<1>, wanted| {
-            let scale = one_each(upstream);
-            let scale = match &share {
-                None => function.features.divide(scale, rows, features),
-                Some(share) => function.features.divide(share.clone() * scale, 1, features),
+    attach(loss, parents, move |upstream: Tensor<1>, wanted| {
+        let scale = one_each(upstream);
+        let scale = match &share {
+            None => function.features.divide(scale, rows, features),
+            Some(share) => function.features.divide(share.clone() * scale, 1, features),
+        };
+        let alpha = first.clone() * scale.clone() * 2.0;
+        let of_reader = |inputs: Tensor<D>, error| product(inputs.transpose(), error);
+        // The errors at W_ix and W_ei from the error at s = h W_ei.
+        let of_subtractive = |to_s: Tensor<D>| {
+            let to_s = gathered(function.features.only(to_s), positions);
+            let of_w_ix = || {
+                let to_h = product(to_s.clone(), function.w_ei.clone().transpose());
+                of_reader(pooled(inputs.clone(), positions), to_h)
             };
-            let alpha = first.clone() * scale.clone() * 2.0;
-            let back = |inputs| Back { inputs, wanted };
-            let subtractive = |to_s: Tensor<D>| {
-                let to_s = gathered(function.features.only(to_s), positions);
-                let inputs = pooled(inputs.clone(), positions);
-                back(inputs).subtractive(&kept[1], &function.w_ei, to_s)
-            };
-            let (Some(divisive), [_, _, drive, q]) = (&function.divisive, &kept[..]) else {
-                return subtractive(-alpha.expand(z.dims())).into();
-            };
-            let q = match divisive.uniform {
-                // q is as narrow as α and β, which saves one pass over ẑ.
-                Some(_) => joined(q.clone(), examples).narrow(D - 1, 0, 1),
-                None => joined(q.clone(), examples),
-            };
-            let beta = (second.clone() - 1.0) * scale * 4.0;
-            let alpha = alpha - beta.clone() * first.clone();
-            let to_s = match divisive.uniform {
-                Some(_) => -(z.clone() * (beta.clone() / q.clone()) + alpha.clone() / q.clone()),
-                None => -(z.clone() * beta.clone() + alpha.clone()) / q.clone(),
-            };
-            let of_u = match &divisive.uniform {
-                Some(u) => {
-                    let second_moment = second.clone() + first.clone().square();
-                    let along = alpha * first.clone() + beta * second_moment;
-                    let along = function.features.times(-along, features);
-                    let to_power = along / q.square() * 0.5;
-                    back(inputs.clone()).uniform(drive, u, shared(to_power, positions))
-                }
-                None => {
-                    let to_power = gathered(to_s.clone() * z.clone() / q * 0.5, positions);
-                    let to_power = shared(to_power, positions);
-                    back(inputs.clone()).general(drive, &divisive.u_ei, to_power)
-                }
-            };
-            subtractive(to_s).into_iter().chain(of_u).collect()
-        },
-    )
+            let of_w_ei = || product(kept[1].clone().transpose(), to_s.clone());
+            vec![wanted[0].then(of_w_ix), wanted[1].then(of_w_ei)]
+        };
+        let (Some(divisive), [_, _, drive, q]) = (&function.divisive, &kept[..]) else {
+            return dispatched(of_subtractive(-alpha.expand(z.dims())));
+        };
+        let q = match divisive.uniform {
+            // q is as narrow as α and β, which saves one pass over ẑ.
+            Some(_) => joined(q.clone(), examples).narrow(D - 1, 0, 1),
+            None => joined(q.clone(), examples),
+        };
+        let beta = (second.clone() - 1.0) * scale * 4.0;
+        let alpha = alpha - beta.clone() * first.clone();
+        let to_s = match divisive.uniform {
+            Some(_) => -(z.clone() * (beta.clone() / q.clone()) + alpha.clone() / q.clone()),
+            None => -(z.clone() * beta.clone() + alpha.clone()) / q.clone(),
+        };
+        // The errors at U_ix and U_ei from the error at the power d² U_ei, d the drive.
+        let of_divisive = match &divisive.uniform {
+            // The power is u Σ d², and U_ei is a constant.
+            Some(u) => {
+                let second_moment = second.clone() + first.clone().square();
+                let along = alpha * first.clone() + beta * second_moment;
+                let along = function.features.times(-along, features);
+                let to_power = shared(along / q.square() * 0.5, positions);
+                let to_drive = || drive.clone() * u.times(to_power, 2.0);
+                let of_u_ix = wanted[2].then(|| of_reader(inputs.clone(), to_drive()));
+                [of_u_ix, None]
+            }
+            None => {
+                let to_power = gathered(to_s.clone() * z.clone() / q * 0.5, positions);
+                let to_power = shared(to_power, positions);
+                let to_drive = || {
+                    let to_square = product(to_power.clone(), divisive.u_ei.clone().transpose());
+                    drive.clone() * to_square * 2.0
+                };
+                let of_u_ei = || product(drive.clone().square().transpose(), to_power.clone());
+                let of_u_ix = wanted[2].then(|| of_reader(inputs.clone(), to_drive()));
+                [of_u_ix, wanted[3].then(of_u_ei)]
+            }
+        };
+        dispatched([of_subtractive(to_s), of_divisive.into()].concat())
+    })
 }
 
 /// A number for each network, `[networks, 1, 1]`; for a single network `[1, 1]`.
@@ -180,62 +178,5 @@ impl INorm {
         let losses = Tensor::cat((0..count).map(loss_of).collect(), 0);
         let counts = counts.squeeze_dim::<1>(1);
         (losses * counts.clone()).sum() / counts.sum().clamp_min(1.0)
-    }
-}
-
-/// The last part of the backward pass, to the wanted weights among W_ix, W_ei, U_ix, U_ei.
-struct Back<'a, const D: usize> {
-    inputs: Tensor<D>,
-    wanted: &'a [bool],
-}
-
-impl<const D: usize> Back<'_, D> {
-    fn to_readers(&self, error: Tensor<D>) -> DispatchTensor {
-        product(self.inputs.clone().transpose(), error).into_dispatch()
-    }
-
-    /// The errors at W_ix and W_ei from the error at s = h W_ei.
-    fn subtractive(
-        &self,
-        h: &Tensor<D>,
-        w_ei: &Tensor<D>,
-        to_s: Tensor<D>,
-    ) -> [Option<DispatchTensor>; 2] {
-        let to_h = || product(to_s.clone(), w_ei.clone().transpose());
-        let to_w_ei = || product(h.clone().transpose(), to_s.clone()).into_dispatch();
-        [
-            self.wanted[0].then(|| self.to_readers(to_h())),
-            self.wanted[1].then(to_w_ei),
-        ]
-    }
-
-    /// The errors at U_ix and U_ei from the error at the power u Σ d², d the drive; U_ei is a constant.
-    fn uniform(
-        &self,
-        drive: &Tensor<D>,
-        u: &PerNetwork<D>,
-        to_power: Tensor<D>,
-    ) -> [Option<DispatchTensor>; 2] {
-        let to_u_ix = || self.to_readers(drive.clone() * u.times(to_power, 2.0));
-        [self.wanted[2].then(to_u_ix), None]
-    }
-
-    /// The errors at U_ix and U_ei from the error at the power d² U_ei.
-    fn general(
-        &self,
-        drive: &Tensor<D>,
-        u_ei: &Tensor<D>,
-        to_power: Tensor<D>,
-    ) -> [Option<DispatchTensor>; 2] {
-        let to_drive = || {
-            let to_square = product(to_power.clone(), u_ei.clone().transpose());
-            drive.clone() * to_square * 2.0
-        };
-        let to_u_ei =
-            || product(drive.clone().square().transpose(), to_power.clone()).into_dispatch();
-        [
-            self.wanted[2].then(|| self.to_readers(to_drive())),
-            self.wanted[3].then(to_u_ei),
-        ]
     }
 }

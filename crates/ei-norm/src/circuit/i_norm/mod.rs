@@ -11,10 +11,10 @@ use burn::tensor::Tensor;
 use super::values::Values;
 use super::{
     Circuit, Currents, LearnsLocally, bias_weight, check_bias, check_inhibition, check_inhibitory,
-    excitatory, of_one_type, sealed, val,
+    of_one_type, sealed, val, weight,
 };
 use crate::check::check_not_negative;
-use crate::dale::{Plasticity, Role, Sign, Weight};
+use crate::dale::{Plasticity, Role, Weight};
 use crate::functional::{excite, inhibit, inhibitory_loss};
 use crate::row_function::rows;
 use crate::statistics::mean_square;
@@ -78,31 +78,23 @@ impl Circuit for INorm {
         check_inhibitory(&weights.w_ix)?;
         check_bias(&weights.bias, d_output)?;
         weights.grad_norm.check_features(d_output)?;
-        let weight = |value, sign, role, learns| {
-            let plasticity = match learns {
-                true => Plasticity::Plastic,
-                false => Plasticity::Fixed,
-            };
-            Weight::new(value, sign, plasticity).with_role(role)
+        let inhibitory = |role, value, learns| match learns {
+            true => weight(role, value),
+            false => weight(role, value).with_plasticity(Plasticity::Fixed),
         };
-        const POSITIVE: Sign = Sign::NonNegative;
         let learns = weights.plasticity;
         let (u_ix, u_ei) = weights.divisive.unzip();
         of_one_type(Self {
-            w_ex: excitatory(weights.w_ex),
-            w_ix: weight(weights.w_ix, POSITIVE, Role::InhibitoryIn, learns.w_ix),
-            w_ei: weight(weights.w_ei, POSITIVE, Role::InhibitoryOut, learns.w_ei),
-            u_ix: u_ix.map(|u_ix| weight(u_ix, Sign::Free, Role::DivisiveIn, learns.u_ix)),
-            u_ei: u_ei.map(|u_ei| weight(u_ei, POSITIVE, Role::DivisiveOut, learns.u_ei)),
+            w_ex: weight(Role::Excitatory, weights.w_ex),
+            w_ix: inhibitory(Role::InhibitoryIn, weights.w_ix, learns.w_ix),
+            w_ei: inhibitory(Role::InhibitoryOut, weights.w_ei, learns.w_ei),
+            u_ix: u_ix.map(|u_ix| inhibitory(Role::DivisiveIn, u_ix, learns.u_ix)),
+            u_ei: u_ei.map(|u_ei| inhibitory(Role::DivisiveOut, u_ei, learns.u_ei)),
             bias: bias_weight(weights.bias),
             grad_norm: weights.grad_norm.in_type(own_type),
             epsilon: weights.epsilon,
             over: weights.over,
         })
-    }
-
-    fn sizes(&self) -> [usize; 2] {
-        self.w_ex.dims()
     }
 
     /// The inhibitory currents treat x as a constant; errors at them reach only the inhibitory weights.
@@ -130,10 +122,8 @@ impl Circuit for INorm {
     /// current.
     fn output<const D: usize>(&self, currents: &Currents<D>) -> Tensor<D> {
         let z = currents.excitatory.clone() - currents.subtractive.clone().detach();
-        match &currents.divisive {
-            Some(q) => z / q.clone().detach(),
-            None => z,
-        }
+        let divided = |z, q: &Tensor<D>| z / q.clone().detach();
+        currents.divisive.iter().fold(z, divided)
     }
 
     fn describe(&self, content: Content) -> Content {
@@ -150,10 +140,9 @@ impl LearnsLocally for INorm {
     /// The loss of ẑ = (sg(a) − s)/q: it reaches only the inhibitory weights.
     fn local_loss<const D: usize>(&self, currents: &Currents<D>) -> Tensor<1> {
         let z_hat = currents.excitatory.clone().detach() - currents.subtractive.clone();
-        let (z_hat, divisive) = match &currents.divisive {
-            Some(q) => (z_hat / q.clone(), true),
-            None => (z_hat, false),
-        };
+        let divided = |z_hat, q: &Tensor<D>| z_hat / q.clone();
+        let z_hat = currents.divisive.iter().fold(z_hat, divided);
+        let divisive = currents.divisive.is_some();
         let examples = if D == 1 { 1 } else { z_hat.dims()[0] };
         match self.over {
             NormalizedOver::Example if z_hat.shape().num_elements() > 0 => {
@@ -190,16 +179,16 @@ impl sealed::Computes for INorm {
     type Function<const D: usize> = INormFunction<D>;
 
     fn function_of<const D: usize>(
-        circuits: &[Self],
+        &self,
         values: Values<D>,
         rows: usize,
         examples: usize,
     ) -> INormFunction<D> {
-        let positions = match circuits[0].over {
+        let positions = match self.over {
             NormalizedOver::Example if rows > 0 => rows / examples,
             _ => 1,
         };
-        INormFunction::new(&circuits[0], values, positions).of_task()
+        INormFunction::new(self, values, positions).of_task()
     }
 
     weights!(
@@ -208,18 +197,7 @@ impl sealed::Computes for INorm {
     );
 
     fn same_form(&self, other: &Self) -> bool {
-        let form = |circuit: &Self| {
-            let divides = circuit.u_ix.is_some();
-            let errors = circuit.grad_norm.norm;
-            let over = circuit.over;
-            (
-                divides,
-                circuit.bias.is_some(),
-                errors,
-                circuit.epsilon,
-                over,
-            )
-        };
+        let form = |circuit: &Self| (circuit.grad_norm.norm, circuit.epsilon, circuit.over);
         form(self) == form(other)
     }
 }

@@ -5,9 +5,10 @@ use burn::tensor::Tensor;
 /// Joins the rows of each example: `[..., examples, rows of an example · features]`.
 pub(super) fn joined<const D: usize>(rows: Tensor<D>, examples: usize) -> Tensor<D> {
     let (count, features) = (rows.dims()[D - 2], rows.dims()[D - 1]);
+    let shape = with_last(&rows, [examples, count / examples * features]);
     match count == examples {
         true => rows,
-        false => resized(rows, [examples, count / examples * features]),
+        false => rows.reshape(shape),
     }
 }
 
@@ -49,11 +50,6 @@ pub(super) fn shared<const D: usize>(rows: Tensor<D>, positions: usize) -> Tenso
         1 => rows,
         _ => spread(rows, positions) / positions as f64,
     }
-}
-
-fn resized<const D: usize>(x: Tensor<D>, last: [usize; 2]) -> Tensor<D> {
-    let shape = with_last(&x, last);
-    x.reshape(shape)
 }
 
 fn with_last<const D: usize>(x: &Tensor<D>, last: [usize; 2]) -> [usize; D] {

@@ -6,9 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::INorm;
 use crate::check::{check, check_elements, or_panic};
-use crate::circuit::{
-    Circuit, Options, Wiring, check_inhibition, no_inhibition, tensors, with_autapses_of, zero_bias,
-};
+use crate::circuit::{Options, Wiring, check_inhibition, no_inhibition, tensors, wired, zero_bias};
 use crate::init::{EiInitializer, Inhibitory};
 use crate::{Error, GradNorm, GradNormConfig, GradNormMode, context};
 
@@ -185,7 +183,7 @@ impl Options for INormOptions {
         // U_ei is a square matrix.
         check_elements(&[wiring.outputs; 2])?;
         let draw = self.initializer.draw(wiring, n_i, rng)?;
-        let (w_ex, inhibition) = tensors(draw.with_shared_inhibition(), device);
+        let (w_ex, inhibition) = tensors(draw.with_shared_inhibition(), wiring, device);
         let (w_ix, w_ei) = inhibition.ok_or_else(no_inhibition)?;
         let bias = zero_bias(self.bias, wiring.outputs, device);
         let weights = match self.divisive {
@@ -195,13 +193,13 @@ impl Options for INormOptions {
         let grad_norm = GradNormConfig::new(wiring.outputs)
             .with_mode(self.grad_norm)
             .with_epsilon(self.epsilon);
-        let circuit = INorm::from_weights(INormWeights {
+        let weights = INormWeights {
             grad_norm: grad_norm.try_init_with(device, rng)?,
             plasticity: self.plasticity.unwrap_or(weights.plasticity),
             epsilon: self.epsilon,
             over: self.over,
             ..weights
-        })?;
-        with_autapses_of(circuit, wiring, device)
+        };
+        wired(weights, wiring, device)
     }
 }
