@@ -5,10 +5,10 @@ use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use serde::{Deserialize, Serialize};
 
-use super::patches::{flatten, patches, unflatten};
+use super::patches::{Windows, flatten, patches, unflatten};
 use super::{Geometry, Layer, LayerConfig};
 use crate::Error;
-use crate::check::{check, check_shape, check_size};
+use crate::check::{check, check_shape, check_size, or_panic};
 use crate::circuit::{Circuit, Currents, LearnsLocally, Options, Wiring};
 use crate::row_function::{self, Pass};
 
@@ -76,13 +76,9 @@ impl Conv2d {
     /// [`Error::Shape`] if the matrix has another number of rows.
     pub fn kernels(&self, matrix: Tensor<2>) -> Result<Tensor<4>, Error> {
         let found @ [_, outputs] = matrix.dims();
-        check_shape("matrix", found, [self.patch(), outputs])?;
+        let patch = self.channels[0].saturating_mul(self.places());
+        check_shape("matrix", found, [patch, outputs])?;
         Ok(unflatten(matrix, self.kernel_size))
-    }
-
-    /// The number of features of a patch.
-    fn patch(&self) -> usize {
-        self.channels[0].saturating_mul(self.places())
     }
 
     fn places(&self) -> usize {
@@ -95,17 +91,13 @@ impl Geometry for Conv2d {
     const NAME: &'static str = "Conv2d";
 
     fn wiring(&self) -> Result<Wiring, Error> {
-        let sizes = [
+        for (name, sizes) in [
             ("channels", self.channels),
             ("kernel_size", self.kernel_size),
             ("stride", self.stride),
             ("dilation", self.dilation),
-        ];
-        for (name, size) in sizes
-            .iter()
-            .flat_map(|(name, of)| of.map(|size| (*name, size)))
-        {
-            check_size(name, size)?;
+        ] {
+            sizes.iter().try_for_each(|size| check_size(name, *size))?;
         }
         if let PaddingConfig2d::Explicit(top, left, bottom, right) = self.padding {
             for size in [top, left, bottom, right] {
@@ -177,7 +169,6 @@ impl<C: Circuit> Layer<C, Conv2d> {
         match self.circuit.single_matrix() {
             // Burn's convolution does not support an empty batch.
             Some((matrix, bias)) if x.dims()[0] > 0 => {
-                self.check_input(&x);
                 let windows = self.windows(&x);
                 let kernels = unflatten(matrix, self.geometry.kernel_size);
                 let options = ConvOptions::new_with_padding(
@@ -209,25 +200,22 @@ impl<C: Circuit> Layer<C, Conv2d> {
         self.circuit.currents(patches).map(channels_first)
     }
 
+    /// The windows on images, after a check of the images.
     #[track_caller]
-    fn check_input(&self, x: &Tensor<4>) {
-        let (found, [inputs, _]) = (x.dims(), self.geometry.channels);
+    fn windows(&self, x: &Tensor<4>) -> Windows {
+        let (found @ [_, channels, height, width], [inputs, _]) =
+            (x.dims(), self.geometry.channels);
         assert!(
-            found[1] == inputs,
+            channels == inputs,
             "the input has shape {found:?}, expected [batch, {inputs}, height, width]"
         );
-        self.input_check.assert(x);
-    }
-
-    fn windows(&self, x: &Tensor<4>) -> super::patches::Windows {
-        let [.., height, width] = x.dims();
+        or_panic(self.input_check.check(x));
         self.geometry.windows([height, width])
     }
 
-    /// The patches of checked images, channels last.
+    /// The patches of images, channels last.
     #[track_caller]
     fn patches(&self, x: Tensor<4>) -> Tensor<4> {
-        self.check_input(&x);
         let windows = self.windows(&x);
         patches(x, windows)
     }

@@ -102,7 +102,7 @@ impl<C: Circuit> Layer<C, Dense> {
     fn check_input<const D: usize>(&self, x: &Tensor<D>) {
         let d_input = self.geometry.d_input;
         or_panic(check_last("x", x.dims(), d_input));
-        self.input_check.assert(x);
+        or_panic(self.input_check.check(x));
     }
 
     #[track_caller]

@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
-use crate::check::or_panic;
 use crate::{Error, dale, read};
 
 /// A check that the input of a layer is ≥ 0, enabled for each layer separately. It is off by default and then
@@ -69,15 +68,5 @@ impl InputCheck {
             values,
             worst,
         })
-    }
-
-    /// [`check`](Self::check), for a forward pass.
-    ///
-    /// # Panics
-    ///
-    /// With the message of the error.
-    #[track_caller]
-    pub(crate) fn assert<const D: usize>(&self, x: &Tensor<D>) {
-        or_panic(self.check(x));
     }
 }

@@ -16,6 +16,8 @@ pub(super) struct Windows {
     pub padding: [(usize, usize); 2],
     /// The image without padding.
     pub image: [usize; 2],
+    /// The image with padding.
+    padded: [usize; 2],
     /// The number of windows along each axis.
     pub count: [usize; 2],
 }
@@ -40,17 +42,16 @@ impl Conv2d {
                 std::array::from_fn(|axis| same(kernel[axis], self.stride[axis], image[axis]))
             }
         };
+        let padded = std::array::from_fn(|axis| padding[axis].0 + image[axis] + padding[axis].1);
         let count = std::array::from_fn(|axis| {
-            let (before, after) = padding[axis];
-            let padded = before + image[axis] + after;
             let extent = (kernel[axis] - 1) * self.dilation[axis] + 1;
             assert!(
-                extent <= padded,
+                extent <= padded[axis],
                 "a window of {kernel:?} with dilation {:?} does not fit into an image of {image:?} \
                  with padding {padding:?}",
                 self.dilation
             );
-            (padded - extent) / self.stride[axis] + 1
+            (padded[axis] - extent) / self.stride[axis] + 1
         });
         Windows {
             kernel,
@@ -58,6 +59,7 @@ impl Conv2d {
             dilation: self.dilation,
             padding,
             image,
+            padded,
             count,
         }
     }
@@ -71,13 +73,6 @@ fn same(kernel: usize, stride: usize, size: usize) -> (usize, usize) {
 }
 
 impl Windows {
-    fn padded(&self) -> [usize; 2] {
-        std::array::from_fn(|axis| {
-            let (before, after) = self.padding[axis];
-            before + self.image[axis] + after
-        })
-    }
-
     /// The image within the padded image, channels last.
     fn inside(&self) -> [Slice; 4] {
         let [rows, columns] = std::array::from_fn(|axis| {
@@ -103,7 +98,7 @@ impl Windows {
     fn gather(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, channels, ..] = x.dims();
         let x = x.permute([0, 2, 3, 1]);
-        let padded = match self.padded() {
+        let padded = match self.padded {
             same if same == self.image => x,
             [height, width] => {
                 let options = (&x.device(), x.dtype());
@@ -119,7 +114,7 @@ impl Windows {
     fn scatter(&self, patches: Tensor<4>) -> Tensor<4> {
         let [batch, .., features] = patches.dims();
         let channels = features / self.kernel.iter().product::<usize>();
-        let [height, width] = self.padded();
+        let [height, width] = self.padded;
         let options = (&patches.device(), patches.dtype());
         let mut sum = Tensor::zeros([batch, height, width, channels], options);
         for (element, view) in self.views().enumerate() {

@@ -7,7 +7,7 @@ use crate::activation::NonNegativeActivation;
 use crate::check::{check, check_last, check_shape, check_size, or_panic};
 use crate::circuit::{Circuit, Currents, LearnsLocally, Options, Recurrence, Wiring};
 use crate::row_function::sequence::{self, Sequence};
-use crate::row_function::{Pass, RowFunction, reshaped};
+use crate::row_function::{Pass, unrows};
 use crate::{Error, context};
 
 /// Steps of a sequence: at each step the circuit reads the inputs and the previous state, [x_t, h_{t−1}], and
@@ -91,13 +91,6 @@ impl<O: Options> LayerConfig<O, Recurrent> {
     }
 }
 
-/// The results of a layer for a sequence.
-struct Outcome {
-    states: Tensor<3>,
-    last: RnnState,
-    pass: Pass,
-}
-
 impl<C: Circuit> Layer<C, Recurrent> {
     /// A layer with these weights of [x_t, h_{t−1}]. Their signs are not checked (see
     /// [`dale::check`](crate::dale::check)).
@@ -131,7 +124,7 @@ impl<C: Circuit> Layer<C, Recurrent> {
     #[track_caller]
     #[must_use]
     pub fn forward(&self, x: Tensor<3>, state: Option<RnnState>) -> (Tensor<3>, RnnState) {
-        let Outcome { states, last, .. } = self.apply(x, state, None);
+        let (states, last, _) = self.apply(x, state, None);
         (states, last)
     }
 
@@ -171,7 +164,7 @@ impl<C: Circuit> Layer<C, Recurrent> {
     #[must_use]
     pub fn step(&self, x: Tensor<2>, state: Option<RnnState>) -> RnnState {
         let (states, _) = self.forward(self.one_step(x), state);
-        RnnState::trusted(self.geometry.exchanged(states).squeeze_dim(0))
+        self.only_state(states)
     }
 
     /// A batch as a sequence of one step.
@@ -180,6 +173,11 @@ impl<C: Circuit> Layer<C, Recurrent> {
         or_panic(check_last("x", x.dims(), self.geometry.d_input));
         // Burn cannot insert an axis before the axis of an empty batch.
         self.geometry.exchanged(x.unsqueeze_dim(1).swap_dims(0, 1))
+    }
+
+    /// The state of a sequence of one step. Not the last state: Burn's slice of an empty batch has no graph.
+    fn only_state(&self, states: Tensor<3>) -> RnnState {
+        RnnState::trusted(self.geometry.exchanged(states).squeeze_dim(0))
     }
 
     /// The currents at every step. The state before each step counts as a constant.
@@ -195,21 +193,20 @@ impl<C: Circuit> Layer<C, Recurrent> {
     #[must_use]
     pub fn currents(&self, x: Tensor<3>, state: Option<RnnState>) -> Currents<3> {
         let [steps, batch, _] = self.geometry.exchanged(x.clone()).dims();
-        let Outcome { pass, .. } = self.apply(x, state, None);
-        let [w_ex, ..] = &self.circuit.function(0, 0).readers()[..] else {
-            unreachable!("a circuit reads its input");
-        };
-        let rows = context::associate(pass.inputs, w_ex);
-        let currents = self.circuit.currents(rows);
-        currents.map(|current| {
-            let width = current.dims()[1];
-            self.geometry
-                .exchanged(reshaped(current, [steps, batch, width]))
-        })
+        let (_, _, pass) = self.apply(x, state, None);
+        let (matrices, _) = self.circuit.weights();
+        let currents = (self.circuit).currents(context::associate(pass.inputs, &matrices[0].val()));
+        let unrows = |current| unrows(current, [steps, batch, 0]);
+        currents.map(|current| self.geometry.exchanged(unrows(current)))
     }
 
     #[track_caller]
-    fn apply(&self, x: Tensor<3>, state: Option<RnnState>, lengths: Option<&[usize]>) -> Outcome {
+    fn apply(
+        &self,
+        x: Tensor<3>,
+        state: Option<RnnState>,
+        lengths: Option<&[usize]>,
+    ) -> (Tensor<3>, RnnState, Pass) {
         let Recurrent {
             d_input, d_hidden, ..
         } = self.geometry;
@@ -224,9 +221,13 @@ impl<C: Circuit> Layer<C, Recurrent> {
             Some(absent) => x.mask_fill(absent.clone().expand([steps, batch, d_input]), 1.0),
             None => x,
         };
-        self.input_check.assert(&x);
+        or_panic(self.input_check.check(&x));
+        let initial = state.map(RnnState::into_hidden);
+        if let Some(initial) = &initial {
+            or_panic(check_shape("the state", initial.dims(), [batch, d_hidden]));
+        }
         let sequence = Sequence {
-            initial: state.clone().map(|state| state.of_batch(batch, d_hidden)),
+            initial: initial.clone(),
             absent,
             x,
             activation: self.geometry.activation,
@@ -234,19 +235,16 @@ impl<C: Circuit> Layer<C, Recurrent> {
         };
         let function = self.circuit.function(steps * batch, steps * batch);
         let (states, pass) = sequence::apply(function, sequence);
-        let last = match (steps.checked_sub(1), state) {
-            (None, Some(before)) => before,
-            (None, None) => {
-                let options = (&states.device(), states.dtype());
-                RnnState::trusted(Tensor::zeros([batch, d_hidden], options))
-            }
-            (Some(last), _) => RnnState::trusted(states.clone().narrow(0, last, 1).squeeze_dim(0)),
+        let last = match (steps.checked_sub(1), initial) {
+            (Some(last), _) => states.clone().narrow(0, last, 1).squeeze_dim(0),
+            (None, Some(initial)) => initial,
+            (None, None) => Tensor::zeros([batch, d_hidden], (&states.device(), states.dtype())),
         };
-        Outcome {
-            states: self.geometry.exchanged(states),
-            last,
+        (
+            self.geometry.exchanged(states),
+            RnnState::trusted(last),
             pass,
-        }
+        )
     }
 }
 
@@ -269,7 +267,7 @@ impl<C: LearnsLocally> Layer<C, Recurrent> {
         x: Tensor<3>,
         state: Option<RnnState>,
     ) -> (Tensor<3>, RnnState, Tensor<1>) {
-        let Outcome { states, last, pass } = self.apply(x, state, None);
+        let (states, last, pass) = self.apply(x, state, None);
         (states, last, self.circuit.local_loss_of(pass))
     }
 
@@ -291,8 +289,7 @@ impl<C: LearnsLocally> Layer<C, Recurrent> {
         state: Option<RnnState>,
     ) -> (RnnState, Tensor<1>) {
         let (states, _, local) = self.forward_with_local_loss(self.one_step(x), state);
-        let state = self.geometry.exchanged(states).squeeze_dim(0);
-        (RnnState::trusted(state), local)
+        (self.only_state(states), local)
     }
 }
 
@@ -313,7 +310,7 @@ impl<C: Circuit> Padded<'_, C> {
     #[track_caller]
     #[must_use]
     pub fn forward(&self, x: Tensor<3>, state: Option<RnnState>) -> (Tensor<3>, RnnState) {
-        let Outcome { states, last, .. } = self.layer.apply(x, state, Some(self.lengths));
+        let (states, last, _) = self.layer.apply(x, state, Some(self.lengths));
         (states, last)
     }
 }
@@ -331,7 +328,7 @@ impl<C: LearnsLocally> Padded<'_, C> {
         x: Tensor<3>,
         state: Option<RnnState>,
     ) -> (Tensor<3>, RnnState, Tensor<1>) {
-        let Outcome { states, last, pass } = self.layer.apply(x, state, Some(self.lengths));
+        let (states, last, pass) = self.layer.apply(x, state, Some(self.lengths));
         (states, last, self.layer.circuit.local_loss_of(pass))
     }
 }

@@ -1,6 +1,6 @@
 use burn::tensor::Tensor;
 
-use crate::check::{check, check_shape, or_panic};
+use crate::check::{check, or_panic};
 use crate::{Error, read};
 
 /// The activity h ≥ 0 of a recurrent layer at one step, `[batch, d_hidden]`.
@@ -65,13 +65,5 @@ impl RnnState {
     #[must_use]
     pub fn detach(self) -> Self {
         Self::trusted(self.hidden.detach())
-    }
-
-    /// The activities, after a check of their shape.
-    #[track_caller]
-    pub(super) fn of_batch(self, batch: usize, d_hidden: usize) -> Tensor<2> {
-        let hidden = self.hidden;
-        or_panic(check_shape("the state", hidden.dims(), [batch, d_hidden]));
-        hidden
     }
 }
