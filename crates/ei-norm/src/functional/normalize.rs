@@ -100,8 +100,7 @@ pub fn normalize_backward<const D: usize>(
     or_panic(check_shape("delta", delta.dims(), x.dims()));
     let sigma = || row_std(x.clone(), epsilon);
     match (backward, normalization) {
-        (BackwardRule::StraightThrough, _) => delta,
-        (BackwardRule::Detached, Normalization::Mean) => delta,
+        (BackwardRule::StraightThrough, _) | (BackwardRule::Detached, Normalization::Mean) => delta,
         (BackwardRule::Detached, _) => delta / sigma(),
         (BackwardRule::Exact, Normalization::Mean) => {
             GradNormMode::Center.apply(x, delta, None, epsilon)
