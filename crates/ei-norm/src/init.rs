@@ -98,21 +98,37 @@ pub(crate) struct EiDraw {
 }
 
 impl EiInitializer {
-    /// Draws the weights of each path into a circuit; a recurrent layer has two paths.
+    /// Draws the weights of a circuit. A recurrent layer has two paths, from its inputs and from its neurons.
+    /// With `own_units` each path has `n_i` inhibitory units, with weights of 0 from the other path; if not,
+    /// both have the same units.
     pub(crate) fn draw(
         self,
         wiring: &Wiring,
         n_i: usize,
+        own_units: bool,
         rng: &mut impl Rng,
-    ) -> Result<Draws, Error> {
-        let is_recurrent = wiring.recurrence.is_some();
-        let input = match self {
-            Self::Iclr if !is_recurrent => Iclr::default().draw(wiring, n_i, rng)?,
-            _ => self.draw_path(wiring, false, n_i, rng)?,
+    ) -> Result<EiDraw, Error> {
+        if wiring.recurrence.is_none() {
+            return match self {
+                Self::Iclr => Iclr::default().draw(wiring, n_i, rng),
+                _ => self.draw_path(wiring, false, n_i, rng),
+            };
+        }
+        let input = self.draw_path(wiring, false, n_i, rng)?;
+        let neurons = self.draw_path(wiring, true, n_i, rng)?;
+        let w_ex = [input.w_ex, neurons.w_ex].concat();
+        let (w_ix, w_ei) = match own_units {
+            true => {
+                let none = &vec![0.0; n_i][..];
+                let of_input = input.w_ix.chunks_exact(n_i.max(1));
+                let of_neurons = neurons.w_ix.chunks_exact(n_i.max(1));
+                let of_input = of_input.flat_map(|row| [row, none].concat());
+                let w_ix = of_input.chain(of_neurons.flat_map(|row| [none, row].concat()));
+                (w_ix.collect(), [input.w_ei, neurons.w_ei].concat())
+            }
+            false => ([input.w_ix, neurons.w_ix].concat(), input.w_ei),
         };
-        let recurrent = is_recurrent.then(|| self.draw_path(wiring, true, n_i, rng));
-        let recurrent = recurrent.transpose()?;
-        Ok(Draws { input, recurrent })
+        Ok(EiDraw { w_ex, w_ix, w_ei })
     }
 
     /// Draws the weights of one balanced path into a circuit: from its neurons, or from its other inputs.
@@ -147,45 +163,6 @@ impl EiInitializer {
             .flat_map(|mean| std::iter::repeat_n(mean, n_i))
             .collect();
         Ok(EiDraw { w_ex, w_ix, w_ei })
-    }
-}
-
-/// The draws of the paths into a circuit.
-pub(crate) struct Draws {
-    input: EiDraw,
-    recurrent: Option<EiDraw>,
-}
-
-impl Draws {
-    /// A single population of inhibitory units that reads the inputs of all paths.
-    pub fn with_shared_inhibition(self) -> EiDraw {
-        let Some(recurrent) = self.recurrent else {
-            return self.input;
-        };
-        EiDraw {
-            w_ex: [self.input.w_ex, recurrent.w_ex].concat(),
-            w_ix: [self.input.w_ix, recurrent.w_ix].concat(),
-            w_ei: self.input.w_ei,
-        }
-    }
-
-    /// A population of `n_i` inhibitory units for each path, with weights of 0 from the inputs of the other
-    /// path.
-    pub fn with_own_inhibition(self, n_i: usize) -> EiDraw {
-        let Some(recurrent) = self.recurrent else {
-            return self.input;
-        };
-        let none = &vec![0.0; n_i][..];
-        let of_input = self.input.w_ix.chunks_exact(n_i.max(1));
-        let of_neurons = recurrent.w_ix.chunks_exact(n_i.max(1));
-        let of_input = of_input.flat_map(|row| [row, none].concat());
-        EiDraw {
-            w_ix: of_input
-                .chain(of_neurons.flat_map(|row| [none, row].concat()))
-                .collect(),
-            w_ex: [self.input.w_ex, recurrent.w_ex].concat(),
-            w_ei: [self.input.w_ei, recurrent.w_ei].concat(),
-        }
     }
 }
 

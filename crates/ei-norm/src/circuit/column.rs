@@ -158,12 +158,7 @@ impl ColumnEi {
 impl sealed::Computes for ColumnEi {
     type Function<const D: usize> = EiFunction<D>;
 
-    fn function_of<const D: usize>(
-        &self,
-        mut values: Values<D>,
-        _rows: usize,
-        _examples: usize,
-    ) -> EiFunction<D> {
+    fn function_of<const D: usize>(&self, mut values: Values<D>) -> EiFunction<D> {
         EiFunction {
             w_ex: values.matrix() * values.vector().transpose(),
             inhibition: None,

@@ -3,10 +3,11 @@ use burn::tensor::{Device, Tensor};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use super::sealed::Computes;
 use super::values::Values;
 use super::{
     Circuit, Currents, Options, Wiring, bias_weight, check_bias, check_inhibition, of_one_type,
-    sealed, tensors, val, weight, wired, zero_bias,
+    tensors, val, weight, wired, zero_bias,
 };
 use crate::Error;
 use crate::dale::{Role, Weight, mask};
@@ -79,8 +80,8 @@ impl Options for EiOptions {
 
     fn build(&self, wiring: &Wiring, device: &Device, rng: &mut impl Rng) -> Result<Ei, Error> {
         let n_i = self.inhibitory.units_of(wiring)?;
-        let draw = self.initializer.draw(wiring, n_i, rng)?;
-        let (w_ex, inhibition) = tensors(draw.with_own_inhibition(n_i), wiring, device);
+        let draw = self.initializer.draw(wiring, n_i, true, rng)?;
+        let (w_ex, inhibition) = tensors(draw, wiring, device);
         let weights = EiWeights {
             w_ex,
             inhibition,
@@ -144,20 +145,21 @@ impl Ei {
     /// The single matrix that is equivalent to the circuit without its bias, W_ex − W_ix W_ei,
     /// `[d_input, d_output]`.
     pub fn effective_weights(&self) -> Tensor<2> {
-        EiFunction::new(self, Values::of(self)).merged().w_ex
+        self.function().merged().w_ex
     }
 }
 
-impl sealed::Computes for Ei {
+impl Computes for Ei {
     type Function<const D: usize> = EiFunction<D>;
 
-    fn function_of<const D: usize>(
-        &self,
-        values: Values<D>,
-        rows: usize,
-        _examples: usize,
-    ) -> EiFunction<D> {
-        EiFunction::new(self, values).for_rows(rows)
+    fn function_of<const D: usize>(&self, mut values: Values<D>) -> EiFunction<D> {
+        let inhibits = self.w_ix.is_some();
+        EiFunction {
+            w_ex: values.matrix(),
+            inhibition: inhibits.then(|| (values.matrix(), values.matrix())),
+            bias: self.bias.is_some().then(|| values.vector()),
+            features: values.features,
+        }
     }
 
     fn single_matrix(&self) -> Option<(Tensor<2>, Option<Tensor<1>>)> {
@@ -182,31 +184,6 @@ pub struct EiFunction<const D: usize = 2> {
 }
 
 impl<const D: usize> EiFunction<D> {
-    /// The function of circuits of this form.
-    fn new(form: &Ei, mut values: Values<D>) -> Self {
-        let inhibits = form.w_ix.is_some();
-        Self {
-            w_ex: values.matrix(),
-            inhibition: inhibits.then(|| (values.matrix(), values.matrix())),
-            bias: form.bias.is_some().then(|| values.vector()),
-            features: values.features,
-        }
-    }
-
-    /// The function in its cheaper form for so many rows: with the factors W_ix and W_ei, or with the single
-    /// matrix W_ex − W_ix W_ei.
-    pub(crate) fn for_rows(self, rows: usize) -> Self {
-        let (d_input, d_output) = (self.w_ex.dims()[D - 2], self.w_ex.dims()[D - 1]);
-        match &self.inhibition {
-            Some((w_ix, _))
-                if prefers_single_matrix(rows, d_input, d_output, w_ix.dims()[D - 1]) =>
-            {
-                self.merged()
-            }
-            _ => self,
-        }
-    }
-
     /// The function with the single matrix W_ex − W_ix W_ei.
     fn merged(self) -> Self {
         let w_ex = match self.inhibition {
@@ -222,6 +199,16 @@ impl<const D: usize> EiFunction<D> {
 }
 
 impl<const D: usize> RowFunction<D> for EiFunction<D> {
+    /// The function in its cheaper form: with the factors W_ix and W_ei, or with the single matrix.
+    fn for_rows(self, rows: usize, _examples: usize) -> Self {
+        let (d_input, d_output) = (self.w_ex.dims()[D - 2], self.w_ex.dims()[D - 1]);
+        let n_i = (self.inhibition.as_ref()).map_or(0, |(w_ix, _)| w_ix.dims()[D - 1]);
+        match prefers_single_matrix(rows, d_input, d_output, n_i) {
+            true => self.merged(),
+            false => self,
+        }
+    }
+
     fn readers(&self) -> Vec<Tensor<D>> {
         let w_ix = self.inhibition.iter().map(|(w_ix, _)| w_ix);
         std::iter::once(&self.w_ex).chain(w_ix).cloned().collect()
@@ -299,7 +286,7 @@ fn prefers_single_matrix(rows: usize, d_input: usize, d_output: usize, n_i: usiz
     const PASS: usize = 4;
     let factors = rows * n_i * (d_input + d_output);
     let matrix = d_input * d_output * (n_i + PASS);
-    matrix < factors
+    d_input > 0 && matrix < factors
 }
 
 #[cfg(test)]

@@ -122,18 +122,13 @@ pub(crate) mod sealed {
         /// The function of rows, of a single circuit (`D` = 2) or of a population (`D` = 3).
         type Function<const D: usize>: RowFunction<D>;
 
-        /// The function of circuits of this form for the task's error, for `rows` rows of `examples` examples
-        /// each. The weights have the values `values`, which are part of the graph.
-        fn function_of<const D: usize>(
-            &self,
-            values: Values<D>,
-            rows: usize,
-            examples: usize,
-        ) -> Self::Function<D>;
+        /// The function of circuits of this form for the task's error. The weights have the values `values`,
+        /// which are part of the graph.
+        fn function_of<const D: usize>(&self, values: Values<D>) -> Self::Function<D>;
 
         /// The function of this circuit alone.
-        fn function(&self, rows: usize, examples: usize) -> Self::Function<2> {
-            self.function_of(Values::of(self), rows, examples)
+        fn function(&self) -> Self::Function<2> {
+            self.function_of(Values::of(self))
         }
 
         /// The single matrix `[d_input, d_output]` and the bias that are equivalent to the circuit, if it is

@@ -124,7 +124,7 @@ impl<C: Circuit> Population<C> {
     fn apply(&self, x: Tensor<3>) -> (Tensor<3>, Pass<3>) {
         let ([_, rows, _], [d_input, _]) = (x.dims(), self.sizes());
         or_panic(check_shape("x", x.dims(), [self.networks(), rows, d_input]));
-        let function = self.circuits[0].function_of(self.values(), rows, rows);
+        let function = self.circuits[0].function_of(self.values());
         row_function::apply(function, x)
     }
 
@@ -204,15 +204,9 @@ fn features<const D: usize>(widths: &[usize], like: &Weight<D>) -> Features<3> {
 /// Whether two circuits differ only in their sizes.
 fn fits<C: sealed::Computes>(one: &C, other: &C) -> bool {
     fn same<const D: usize>(one: Vec<&Weight<D>>, other: Vec<&Weight<D>>) -> bool {
-        let form = |w: &Weight<D>| -> (_, _, _, _, Device) {
-            let value = w.val().inner();
-            (
-                w.sign(),
-                w.plasticity(),
-                w.role(),
-                value.dtype(),
-                value.device(),
-            )
+        let form = |w: &Weight<D>| -> (_, _, Device) {
+            let (value, law) = (w.val().inner(), (w.sign(), w.plasticity(), w.role()));
+            (law, value.dtype(), value.device())
         };
         one.len() == other.len() && one.into_iter().zip(other).all(|(a, b)| form(a) == form(b))
     }
@@ -243,10 +237,7 @@ fn stacked<const D: usize, const E: usize>(weights: &[&Weight<D>]) -> Result<Wei
     let value = context::associate(all(&|weight| weight.val().inner()), &first.base());
     let is_frozen = weights.iter().all(|weight| weight.is_frozen());
     let weight = Weight::new(value, first.sign(), first.plasticity()).frozen_if(is_frozen);
-    let weight = match first.role() {
-        Some(role) => weight.with_role(role),
-        None => weight,
-    };
+    let weight = first.role().into_iter().fold(weight, Weight::with_role);
     if weights.iter().all(|weight| weight.mask().is_none()) {
         return Ok(weight);
     }

@@ -194,12 +194,7 @@ impl Shunting {
 impl sealed::Computes for Shunting {
     type Function<const D: usize> = ShuntingFunction<D>;
 
-    fn function_of<const D: usize>(
-        &self,
-        mut values: Values<D>,
-        _rows: usize,
-        _examples: usize,
-    ) -> ShuntingFunction<D> {
+    fn function_of<const D: usize>(&self, mut values: Values<D>) -> ShuntingFunction<D> {
         ShuntingFunction {
             w_ex: values.matrix(),
             w_ix: values.matrix(),
@@ -325,12 +320,8 @@ impl<const D: usize> RowFunction<D> for ShuntingFunction<D> {
         };
         let of_gain = || (delta.clone() * ratio.clone()).sum_dim(D - 2);
         let of_bias = || delta.clone().sum_dim(D - 2);
-        let errors = [
-            wanted[0].then(of_w_ei),
-            wanted[1].then(of_alpha),
-            wanted[2].then(of_gain),
-        ];
-        let bias = wanted.get(3).map(|wanted| wanted.then(of_bias));
-        errors.into_iter().chain(bias).collect()
+        let errors: [&dyn Fn() -> _; 4] = [&of_w_ei, &of_alpha, &of_gain, &of_bias];
+        let errors = wanted.iter().zip(errors);
+        errors.map(|(wanted, error)| wanted.then(error)).collect()
     }
 }

@@ -20,16 +20,7 @@ use crate::statistics::Features;
 #[track_caller]
 #[must_use]
 pub fn excite<const D: usize>(x: Tensor<D>, w_ex: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
-    let [d_input, d_output] = w_ex.dims();
-    or_panic(check_last("x", x.dims(), d_input));
-    or_panic(check_bias(&bias, d_output));
-    let function = EiFunction {
-        w_ex,
-        inhibition: None,
-        bias: bias.map(Tensor::unsqueeze),
-        features: Features::All,
-    };
-    row_function::apply(function, x).0
+    applied(x, w_ex, None, bias)
 }
 
 /// The inhibitory current, through the inhibitory units: (x W_ix) W_ei.
@@ -69,16 +60,27 @@ pub fn ei_linear<const D: usize>(
     w_ei: Tensor<2>,
     bias: Option<Tensor<1>>,
 ) -> Tensor<D> {
+    applied(x, w_ex, Some((w_ix, w_ei)), bias)
+}
+
+#[track_caller]
+fn applied<const D: usize>(
+    x: Tensor<D>,
+    w_ex: Tensor<2>,
+    inhibition: Option<(Tensor<2>, Tensor<2>)>,
+    bias: Option<Tensor<1>>,
+) -> Tensor<D> {
     let sizes @ [d_input, d_output] = w_ex.dims();
     or_panic(check_last("x", x.dims(), d_input));
-    or_panic(check_inhibition(["w_ix", "w_ei"], &w_ix, &w_ei, sizes));
+    if let Some((w_ix, w_ei)) = &inhibition {
+        or_panic(check_inhibition(["w_ix", "w_ei"], w_ix, w_ei, sizes));
+    }
     or_panic(check_bias(&bias, d_output));
-    let rows = x.shape().num_elements() / d_input.max(1);
     let function = EiFunction {
         w_ex,
-        inhibition: Some((w_ix, w_ei)),
+        inhibition,
         bias: bias.map(Tensor::unsqueeze),
         features: Features::All,
     };
-    row_function::apply(function.for_rows(rows), x).0
+    row_function::apply(function, x).0
 }

@@ -5,7 +5,7 @@ use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use serde::{Deserialize, Serialize};
 
-use super::patches::{Windows, flatten, patches, unflatten};
+use super::patches::{Windows, flatten, unflatten};
 use super::{Geometry, Layer, LayerConfig};
 use crate::Error;
 use crate::check::{check, check_shape, check_size, or_panic};
@@ -169,14 +169,10 @@ impl<C: Circuit> Layer<C, Conv2d> {
         match self.circuit.single_matrix() {
             // Burn's convolution does not support an empty batch.
             Some((matrix, bias)) if x.dims()[0] > 0 => {
-                let windows = self.windows(&x);
-                let kernels = unflatten(matrix, self.geometry.kernel_size);
-                let options = ConvOptions::new_with_padding(
-                    windows.stride,
-                    windows.padding,
-                    windows.dilation,
-                    1,
-                );
+                let (geometry, padding) = (&self.geometry, self.windows(&x).padding);
+                let kernels = unflatten(matrix, geometry.kernel_size);
+                let (stride, dilation) = (geometry.stride, geometry.dilation);
+                let options = ConvOptions::new_with_padding(stride, padding, dilation, 1);
                 conv2d(x, kernels, bias, options)
             }
             _ => self.apply(x).0,
@@ -196,7 +192,7 @@ impl<C: Circuit> Layer<C, Conv2d> {
     #[track_caller]
     #[must_use]
     pub fn currents(&self, x: Tensor<4>) -> Currents<4> {
-        let patches = self.patches(x);
+        let patches = self.windows(&x).patches(x);
         self.circuit.currents(patches).map(channels_first)
     }
 
@@ -213,19 +209,10 @@ impl<C: Circuit> Layer<C, Conv2d> {
         self.geometry.windows([height, width])
     }
 
-    /// The patches of images, channels last.
-    #[track_caller]
-    fn patches(&self, x: Tensor<4>) -> Tensor<4> {
-        let windows = self.windows(&x);
-        patches(x, windows)
-    }
-
     #[track_caller]
     fn apply(&self, x: Tensor<4>) -> (Tensor<4>, Pass) {
-        let patches = self.patches(x);
-        let [batch, down, across, _] = patches.dims();
-        let function = self.circuit.function(batch * down * across, batch);
-        let (output, pass) = row_function::apply(function, patches);
+        let patches = self.windows(&x).patches(x);
+        let (output, pass) = row_function::apply(self.circuit.function(), patches);
         (channels_first(output), pass)
     }
 }

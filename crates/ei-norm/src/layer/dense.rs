@@ -108,10 +108,7 @@ impl<C: Circuit> Layer<C, Dense> {
     #[track_caller]
     fn apply<const D: usize>(&self, x: Tensor<D>) -> (Tensor<D>, Pass) {
         self.check_input(&x);
-        let rows = x.shape().num_elements() / self.geometry.d_input;
-        let examples = if D > 1 { x.dims()[0] } else { 1 };
-        let function = self.circuit.function(rows, examples);
-        row_function::apply(function, x)
+        row_function::apply(self.circuit.function(), x)
     }
 }
 

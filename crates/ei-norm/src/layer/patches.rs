@@ -95,6 +95,26 @@ impl Windows {
             .map(move |(row, column)| [Slice::full(), view(0, row), view(1, column), Slice::full()])
     }
 
+    /// The patches of an image ("im2col"), one row for each window, with the features in the order of
+    /// [`flatten`]: row of the window, column of the window, channel.
+    ///
+    /// The backward pass adds the errors of overlapping windows (the adjoint of im2col, "col2im") in one
+    /// buffer; plain autodiff would make an image for each element of the window.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[batch, channels, height, width]`
+    /// - result: `[batch, windows down, windows across, kernel height · kernel width · channels]`
+    pub(super) fn patches(self, x: Tensor<4>) -> Tensor<4> {
+        if !is_listed(&x) {
+            return self.gather(x);
+        }
+        let value = self.gather(x.clone().inner());
+        attach(value, vec![x.into_dispatch()], move |error, _| {
+            vec![Some(self.scatter(error).into_dispatch())]
+        })
+    }
+
     fn gather(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, channels, ..] = x.dims();
         let x = x.permute([0, 2, 3, 1]);
@@ -128,28 +148,6 @@ impl Windows {
 
 fn range(start: usize, end: usize, step: usize) -> Slice {
     Slice::new(start as isize, Some(end as isize), step as isize)
-}
-
-/// The patches of an image ("im2col"), one row for each window, with the features in the order of
-/// [`flatten`]: row of the window, column of the window, channel.
-///
-/// The backward pass adds the errors of overlapping windows (the adjoint of im2col, "col2im") in one buffer;
-/// plain autodiff would make an image for each element of the window.
-///
-/// # Shapes
-///
-/// - `x`: `[batch, channels, height, width]`
-/// - result: `[batch, windows down, windows across, kernel height · kernel width · channels]`
-pub(super) fn patches(x: Tensor<4>, windows: Windows) -> Tensor<4> {
-    if !is_listed(&x) {
-        return windows.gather(x);
-    }
-    let value = windows.gather(x.clone().inner());
-    attach(
-        value,
-        vec![x.into_dispatch()],
-        move |error: Tensor<4>, _| vec![Some(windows.scatter(error).into_dispatch())],
-    )
 }
 
 /// Kernels `[channels_out, channels_in, height, width]` as a matrix from patches to outputs,

@@ -233,8 +233,7 @@ impl<C: Circuit> Layer<C, Recurrent> {
             activation: self.geometry.activation,
             d_hidden,
         };
-        let function = self.circuit.function(steps * batch, steps * batch);
-        let (states, pass) = sequence::apply(function, sequence);
+        let (states, pass) = sequence::apply(self.circuit.function(), sequence);
         let last = match (steps.checked_sub(1), initial) {
             (Some(last), _) => states.clone().narrow(0, last, 1).squeeze_dim(0),
             (None, Some(initial)) => initial,

@@ -37,6 +37,12 @@ pub trait RowFunction<const D: usize = 2>: Clone + Send + Sync + 'static {
     /// The same function outside of any graph.
     fn inner(self) -> Self;
 
+    /// The same function, prepared for so many rows (of each network) of so many examples.
+    fn for_rows(self, rows: usize, examples: usize) -> Self {
+        let _ = (rows, examples);
+        self
+    }
+
     /// The output z, `[..., rows, d_output]`, from the drive of each reader; and the values that the backward
     /// pass needs ("kept"), `[..., rows, ·]` each.
     fn activate(&self, drives: Vec<Tensor<D>>) -> (Tensor<D>, Vec<Tensor<D>>);
@@ -85,7 +91,7 @@ pub struct Pass<const D: usize = 2> {
 }
 
 /// Applies a function of rank `R` to all rows over the last axis of `x`, as one autodiff node. The first R −
-/// 2 axes of `x` are the axes of the networks.
+/// 2 axes of `x` are the axes of the networks, the next is the axis of the examples.
 ///
 /// # Shapes
 ///
@@ -96,6 +102,8 @@ pub(crate) fn apply<F: RowFunction<R>, const R: usize, const D: usize>(
 ) -> (Tensor<D>, Pass<R>) {
     let shape = x.dims();
     let inputs: Tensor<R> = rows(x.clone().inner());
+    let examples = if D < R { 1 } else { shape[R - 2] };
+    let function = function.for_rows(inputs.dims()[R - 2], examples);
     let constant = function.clone().inner();
     let readers = constant.readers();
     let drives = readers.iter().map(|w| product(inputs.clone(), w.clone()));
@@ -162,21 +170,18 @@ fn in_operations<F: RowFunction<D>, const D: usize>(function: &F, x: Tensor<D>) 
 
 /// The error at the rows: Σ d Wᵀ over the drives that have an error d, each with its matrix W.
 fn to_input<const D: usize>(at_drives: &[Option<Tensor<D>>], readers: &[Tensor<D>]) -> Tensor<D> {
-    let mut errors = at_drives.iter().zip(readers).filter_map(|(error, w)| {
-        let error = error.clone()?;
-        Some((error, w.clone().transpose()))
+    let errors = at_drives.iter().zip(readers);
+    let errors = errors.filter_map(|(error, w)| Some((error.clone()?, w.clone().transpose())));
+    let sum = errors.fold(None, |sum, (error, w)| match sum {
+        Some(sum) => Some(add_product(sum, 1.0, error, w)),
+        None => Some(product(error, w)),
     });
-    let first = errors.next().map(|(error, w)| product(error, w));
-    match first {
-        Some(first) => errors.fold(first, |sum, (error, w)| add_product(sum, 1.0, error, w)),
-        None => unreachable!("a circuit reads its input"),
-    }
+    sum.expect("a circuit reads its input")
 }
 
 /// The drives as an array, one for each reader.
 pub(crate) fn exactly<const N: usize, const D: usize>(drives: Vec<Tensor<D>>) -> [Tensor<D>; N] {
-    let drives = <[Tensor<D>; N]>::try_from(drives);
-    drives.unwrap_or_else(|drives| unreachable!("{} drives for {N} readers", drives.len()))
+    drives.try_into().expect("a drive for each reader")
 }
 
 /// Joins all axes between the first R − 2 and the last.

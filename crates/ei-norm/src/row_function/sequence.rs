@@ -43,6 +43,7 @@ pub(crate) fn apply<F: RowFunction>(function: F, sequence: Sequence) -> (Tensor<
     if steps * batch == 0 {
         return nothing(function, sequence);
     }
+    let function = function.for_rows(steps * batch, steps * batch);
     let (in_graph, sequence) = (sequence.clone(), sequence.without_graph());
     let constant = function.clone().inner();
     let part = |first, size| -> Vec<_> {

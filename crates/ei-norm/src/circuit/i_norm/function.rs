@@ -2,8 +2,8 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::INorm;
 use super::positions::{joined, pooled, spread};
+use super::{INorm, NormalizedOver};
 use crate::circuit::values::Values;
 use crate::error_norm::{ErrorNorm, GradNormMode};
 use crate::matmul::{add_product, product};
@@ -25,7 +25,8 @@ pub struct INormFunction<const D: usize = 2> {
     pub(super) epsilon: f64,
     /// The outputs that are normalized.
     pub(super) features: Features<D>,
-    /// The rows that are normalized together.
+    pub(super) over: NormalizedOver,
+    /// The number of rows that are normalized together.
     pub(super) positions: usize,
 }
 
@@ -34,42 +35,21 @@ pub struct INormFunction<const D: usize = 2> {
 pub(super) struct Divisive<const D: usize> {
     pub(super) u_ix: Tensor<D>,
     pub(super) u_ei: Tensor<D>,
-    /// The value of every element of U_ei, if all are equal and do not learn: then q is one number for each
-    /// example.
-    pub(super) uniform: Option<PerNetwork<D>>,
+    /// The value of every element of U_ei in each network, if all are equal and do not learn: then q is one
+    /// number for each example.
+    pub(super) uniform: Option<Vec<f64>>,
 }
 
-/// A number for each network.
-#[derive(Debug, Clone)]
-pub(super) enum PerNetwork<const D: usize> {
-    /// The same number for all networks.
-    Same(f64),
-    /// `[networks, 1, 1]`.
-    Own(Box<Tensor<D>>),
-}
-
-impl<const D: usize> PerNetwork<D> {
-    /// The numbers, on the device of `like` and in its dtype.
-    fn new(numbers: Vec<f64>, like: &Tensor<D>) -> Self {
-        if numbers.iter().all(|number| *number == numbers[0]) {
-            return Self::Same(numbers[0]);
-        }
-        let mut shape = [1; D];
-        shape[0] = numbers.len();
-        let options = (&like.device().inner(), like.dtype());
-        Self::Own(Box::new(Tensor::from_data(
-            TensorData::new(numbers, shape),
-            options,
-        )))
+/// `x` times the number of each network times `factor`.
+pub(super) fn times<const D: usize>(x: Tensor<D>, numbers: &[f64], factor: f64) -> Tensor<D> {
+    if numbers.iter().all(|number| *number == numbers[0]) {
+        return x * (numbers[0] * factor);
     }
-
-    /// `x` times the number times `factor`.
-    pub(super) fn times(&self, x: Tensor<D>, factor: f64) -> Tensor<D> {
-        match self {
-            Self::Same(number) => x * (number * factor),
-            Self::Own(numbers) => x * (Tensor::clone(numbers) * factor),
-        }
-    }
+    let mut shape = [1; D];
+    shape[0] = numbers.len();
+    let options = (&x.device().inner(), x.dtype());
+    let numbers = Tensor::from_data(TensorData::new(numbers.to_vec(), shape), options);
+    x * (numbers * factor)
 }
 
 impl<const D: usize> Divisive<D> {
@@ -77,15 +57,15 @@ impl<const D: usize> Divisive<D> {
     fn power(&self, drive: Tensor<D>) -> Tensor<D> {
         let n_d = drive.dims()[D - 1] as f64;
         match &self.uniform {
-            Some(u) => u.times(mean_square(drive), n_d),
+            Some(u) => times(mean_square(drive), u, n_d),
             None => product(drive.square(), self.u_ei.clone()),
         }
     }
 }
 
 impl<const D: usize> INormFunction<D> {
-    /// The function of circuits of one form, with `positions` rows for each example.
-    pub(super) fn new(form: &INorm, mut values: Values<D>, positions: usize) -> Self {
+    /// The function of circuits of one form.
+    pub(super) fn new(form: &INorm, mut values: Values<D>) -> Self {
         Self {
             w_ex: values.matrix(),
             w_ix: values.matrix(),
@@ -94,9 +74,9 @@ impl<const D: usize> INormFunction<D> {
                 let u_ix = values.matrix();
                 let (u_ei, uniform) = values.known_matrix();
                 Divisive {
-                    uniform: uniform.map(|numbers| PerNetwork::new(numbers, &u_ei)),
                     u_ix,
                     u_ei,
+                    uniform,
                 }
             }),
             bias: form.bias.is_some().then(|| values.vector()),
@@ -104,7 +84,8 @@ impl<const D: usize> INormFunction<D> {
             lateral: (form.grad_norm.lateral_weights.as_ref()).map(|_| values.vector().inner()),
             features: values.features,
             epsilon: form.epsilon,
-            positions,
+            over: form.over,
+            positions: 1,
         }
     }
 
@@ -119,6 +100,14 @@ impl<const D: usize> INormFunction<D> {
 }
 
 impl<const D: usize> RowFunction<D> for INormFunction<D> {
+    fn for_rows(self, rows: usize, examples: usize) -> Self {
+        let positions = match self.over {
+            NormalizedOver::Example if rows > 0 => rows / examples,
+            _ => 1,
+        };
+        Self { positions, ..self }
+    }
+
     fn readers(&self) -> Vec<Tensor<D>> {
         let u_ix = self.divisive.iter().map(|divisive| &divisive.u_ix);
         let matrices = [&self.w_ex, &self.w_ix].into_iter();

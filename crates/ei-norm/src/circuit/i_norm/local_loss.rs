@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::INorm;
-use super::function::INormFunction;
+use super::function::{INormFunction, times};
 use super::positions::{gathered, joined, pooled, shared};
 use crate::autodiff::{attach, is_listed};
 use crate::circuit::values::Values;
@@ -18,8 +18,7 @@ impl sealed::HasLocalLoss for INorm {
         let count = pass.inputs.dims()[D - 2];
         // x W_ix has a row for each example, so its size tells how many rows an example has.
         let examples = pass.kept.get(1).map_or(0, |h| h.dims()[D - 2]);
-        let positions = count.checked_div(examples).unwrap_or(1);
-        let function = INormFunction::new(self, values, positions);
+        let function = INormFunction::new(self, values).for_rows(count, examples);
         if count == 0 {
             let networks = pass.inputs.dims()[..D - 2].iter().product::<usize>();
             let options = (&pass.inputs.device(), pass.inputs.dtype());
@@ -113,7 +112,7 @@ fn local_loss<const D: usize>(function: INormFunction<D>, pass: Pass<D>) -> Tens
                 let along = alpha * first.clone() + beta * second_moment;
                 let along = function.features.times(-along, features);
                 let to_power = shared(along / q.square() * 0.5, positions);
-                let to_drive = || drive.clone() * u.times(to_power, 2.0);
+                let to_drive = || drive.clone() * times(to_power, u, 2.0);
                 let of_u_ix = wanted[2].then(|| of_reader(inputs.clone(), to_drive()));
                 [of_u_ix, None]
             }

@@ -178,17 +178,8 @@ impl INorm {
 impl sealed::Computes for INorm {
     type Function<const D: usize> = INormFunction<D>;
 
-    fn function_of<const D: usize>(
-        &self,
-        values: Values<D>,
-        rows: usize,
-        examples: usize,
-    ) -> INormFunction<D> {
-        let positions = match self.over {
-            NormalizedOver::Example if rows > 0 => rows / examples,
-            _ => 1,
-        };
-        INormFunction::new(self, values, positions).of_task()
+    fn function_of<const D: usize>(&self, values: Values<D>) -> INormFunction<D> {
+        INormFunction::new(self, values).of_task()
     }
 
     weights!(

@@ -182,8 +182,8 @@ impl Options for INormOptions {
         let n_i = self.inhibitory.units_of(wiring)?;
         // U_ei is a square matrix.
         check_elements(&[wiring.outputs; 2])?;
-        let draw = self.initializer.draw(wiring, n_i, rng)?;
-        let (w_ex, inhibition) = tensors(draw.with_shared_inhibition(), wiring, device);
+        let draw = self.initializer.draw(wiring, n_i, false, rng)?;
+        let (w_ex, inhibition) = tensors(draw, wiring, device);
         let (w_ix, w_ei) = inhibition.ok_or_else(no_inhibition)?;
         let bias = zero_bias(self.bias, wiring.outputs, device);
         let weights = match self.divisive {
