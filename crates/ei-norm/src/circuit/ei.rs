@@ -286,6 +286,7 @@ fn prefers_single_matrix(rows: usize, d_input: usize, d_output: usize, n_i: usiz
     const PASS: usize = 4;
     let factors = rows * n_i * (d_input + d_output);
     let matrix = d_input * d_output * (n_i + PASS);
+    // Burn's product of a matrix without rows is avoided.
     d_input > 0 && matrix < factors
 }
 
