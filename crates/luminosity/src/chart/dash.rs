@@ -24,11 +24,9 @@ pub fn dashes(points: &[Point], pattern: &[f64]) -> Vec<Vec<Point>> {
                 break;
             }
             from = (from.0 + dx * left / length, from.1 + dy * left / length);
+            dash.push(from);
             if phase % 2 == 0 {
-                dash.push(from);
                 dashes.push(std::mem::take(&mut dash));
-            } else {
-                dash.push(from);
             }
             phase = (phase + 1) % pattern.len();
             left = pattern[phase];

@@ -32,19 +32,6 @@ impl Scale {
         }
     }
 
-    /// The smallest range around `range` that starts and ends at a multiple of the fraction `grain` of a
-    /// step, with about `intervals` intervals between ticks, inside `bounds`.
-    fn fit(range: (f64, f64), intervals: f64, grain: f64, bounds: (f64, f64)) -> Self {
-        let (min, max) = (range.0.max(bounds.0), range.1.min(bounds.1));
-        let step = Self::between((min, max), intervals).step;
-        let grain = grain * step;
-        Self::new(
-            ((min / grain).floor() * grain).max(bounds.0),
-            ((max / grain).ceil() * grain).min(bounds.1),
-            step,
-        )
-    }
-
     /// Exactly `range`, with about `intervals` intervals between ticks.
     pub fn between((min, max): (f64, f64), intervals: f64) -> Self {
         let least = (max - min) / intervals;
@@ -54,7 +41,7 @@ impl Scale {
     }
 
     /// A scale for the `values` inside `bounds`, with a fraction `headroom` of their range above them and
-    /// about `intervals` intervals between ticks.
+    /// about `intervals` intervals between ticks. It starts and ends at a fifth of a step or at a bound.
     pub fn spanning(
         values: impl Iterator<Item = f64>,
         bounds: (f64, f64),
@@ -69,7 +56,14 @@ impl Scale {
             _ => 0.1,
         };
         let top = max + headroom * (max - min) + air;
-        Self::fit((min - air, top), intervals, 0.2, bounds)
+        let (min, max) = ((min - air).max(bounds.0), top.min(bounds.1));
+        let step = Self::between((min, max), intervals).step;
+        let grain = 0.2 * step;
+        Self::new(
+            ((min / grain).floor() * grain).max(bounds.0),
+            ((max / grain).ceil() * grain).min(bounds.1),
+            step,
+        )
     }
 
     /// A logarithmic scale in whole decades around `values`, which must be positive.
@@ -77,10 +71,8 @@ impl Scale {
         let (min, max) = extent(values.map(f64::log10)).unwrap_or((0.0, 0.0));
         let (min, max) = ((min - 0.05).floor(), (max + 0.05).ceil());
         Self {
-            min,
-            max,
-            step: ((max - min) / 7.0).ceil(),
             log: true,
+            ..Self::new(min, max, ((max - min) / 7.0).ceil())
         }
     }
 
@@ -91,13 +83,10 @@ impl Scale {
 
     /// The scale of `epochs` epochs: a tick for each if they are few, otherwise from 0 in round steps.
     pub fn epochs(epochs: usize) -> Self {
-        let last = epochs as f64;
-        if epochs < 10 {
-            return Self::new(0.5, last + 0.5, 1.0);
+        match epochs {
+            0..10 => Self::categories(epochs),
+            _ => Self::between((0.0, epochs as f64), 6.0),
         }
-        let steps = [2.0, 5.0, 10.0, 20.0, 50.0, 100.0];
-        let step = steps.into_iter().find(|s| last / s <= 6.0);
-        Self::new(0.0, last, step.unwrap_or_else(|| (last / 5.0).ceil()))
     }
 
     /// The position of `value` on the scale.
