@@ -53,7 +53,7 @@ pub fn write(
     // The numbers first, in case the disk has space for only one of the two.
     files::write(&json, &self::json(records, report, &json)?)?;
     files::write(&csv, &report.curves()?)?;
-    let Some(chart) = plot::chart(title(records, data), conditions, records) else {
+    let Some(chart) = plot::chart(data, conditions, records) else {
         files::remove(&svg)?;
         files::remove(&png)?;
         return Ok(vec![csv, json]);
@@ -62,13 +62,4 @@ pub fn write(
     files::write(&svg, figure.svg.as_bytes())?;
     files::write(&png, &figure.png)?;
     Ok(vec![svg, png, csv, json])
-}
-
-/// The task of the records, drawn from `data`.
-fn title(records: &[SweepRecord], data: &str) -> String {
-    records.first().map_or_else(String::new, |record| {
-        let config = &record.run.config;
-        let (stimulus, epsilon) = (&config.stimulus, config.epsilon);
-        format!("{data} under variable {stimulus} (ε = {epsilon})")
-    })
 }

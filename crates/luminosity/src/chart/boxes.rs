@@ -2,27 +2,18 @@
 
 use super::canvas::Canvas;
 use super::legend::Swatch;
-use super::mark::Axes;
-use super::{Look, Sample};
+use super::mark::{Axes, Mark};
+use super::{Look, Panel, Sample};
 
 /// The most values that are drawn as points over a box; more would hide the box.
 const MOST_POINTS: usize = 60;
 /// The widest box.
 const WIDEST: f64 = 40.0;
 
-/// A box plot of one sample.
-#[derive(Debug, Clone)]
-pub struct Boxed {
-    pub x: f64,
-    /// The available width, including the space around the box.
-    pub room: f64,
-    pub look: Look,
-    pub sample: Sample,
-}
-
-/// The legend's symbol for boxes of at most `most` values, and the meaning of their marks for a caption.
-pub fn describe(most: usize) -> (Swatch, String) {
-    let dots = match most {
+/// The legend's symbol for the boxes of `panels`, and the meaning of their marks for a caption.
+pub fn describe(panels: &[Panel]) -> (Swatch, String) {
+    let sizes = panels.iter().flat_map(|p| &p.counts).map(|count| count.n);
+    let dots = match sizes.max().unwrap_or(0) {
         0 | 1 => return (Swatch::Marker, String::new()),
         2..=MOST_POINTS => "all values".to_owned(),
         _ => format!("all values of a box of at most {MOST_POINTS}, or those beyond"),
@@ -31,21 +22,18 @@ pub fn describe(most: usize) -> (Swatch, String) {
     (Swatch::Box, format!("{marks}; dots: {dots}."))
 }
 
-/// Draws a box, with all of its values if there are few. A single value is drawn as a marker.
-pub fn draw(canvas: &mut Canvas, axes: &Axes, boxed: &Boxed) {
-    let (sample, look, x) = (&boxed.sample, boxed.look, axes.x(boxed.x));
+/// Draws a box in the width `room` around `x`, with all of its values if there are few. A single value is drawn
+/// as a marker.
+pub fn draw(canvas: &mut Canvas, axes: &Axes, (x, room): (f64, f64), sample: &Sample, look: Look) {
     let (Some(quartiles), Some(whiskers)) = (sample.quartiles(), sample.whiskers()) else {
         return;
     };
-    let half = (0.36 * axes.width(boxed.room)).min(WIDEST / 2.0);
-    let foot = axes.area.bottom;
+    let half = (0.36 * axes.width(room)).min(WIDEST / 2.0);
     if let [only] = sample.sorted[..] {
-        match axes.below(only) {
-            true => canvas.below((x, foot), look.hue),
-            false => canvas.marker((x, axes.y(only)), (0.5 * half).clamp(1.6, 3.0), look),
-        }
-        return;
+        let radius = (0.5 * half).clamp(1.6, 3.0);
+        return axes.draw(canvas, &Mark::Marker((x, only), radius, look));
     }
+    let (x, foot) = (axes.x(x), axes.area.bottom);
     let [low, median, high] = quartiles.map(|v| axes.y(v));
     let level = |y: f64, half: f64| vec![(x - half, y), (x + half, y)];
     for (from, to) in [(low, whiskers[0]), (high, whiskers[1])] {

@@ -58,7 +58,7 @@ impl Canvas {
             .with_y_tick_step(y.step)
             .with_x_tick_format(x.format())
             .with_y_tick_format(y.format())
-            .with_tick_size(TICK)
+            .with_tick_size(TICK.size)
             .with_tick_length(4.0)
             .with_theme(Theme {
                 axis_color: INK.to_owned(),
@@ -68,8 +68,7 @@ impl Canvas {
                 ..Theme::light()
             });
         if categories {
-            layout.suppress_x_ticks = true;
-            layout.x_categories = Some(Vec::new());
+            layout = layout.with_x_categories(Vec::new());
         }
         let computed = ComputedLayout::from_layout(&layout);
         add_axes_and_grid(&mut self.scene, &computed, &layout);
@@ -84,25 +83,20 @@ impl Canvas {
         let content = content.replace(char::is_control, " ");
         let Type { size, anchor, .. } = style;
         let color = Some(Color::from(style.color));
-        // The raster backend has a bold font only for spans.
-        self.scene.add(if style.bold {
-            Primitive::RichText {
+        self.scene.add(match style.bold {
+            // The raster backend has a bold font only for spans.
+            true => Primitive::RichText {
                 x,
                 y,
                 spans: vec![TextSpan {
-                    text: content,
                     bold: true,
-                    italic: false,
-                    underline: false,
-                    code: false,
-                    math: false,
+                    ..TextSpan::plain(content)
                 }],
                 size,
                 anchor,
                 color,
-            }
-        } else {
-            Primitive::Text {
+            },
+            false => Primitive::Text {
                 x,
                 y,
                 content,
@@ -111,8 +105,15 @@ impl Canvas {
                 rotate: style.rotate,
                 bold: false,
                 color,
-            }
+            },
         });
+    }
+
+    /// Draws lines of text at distances of `step`, the first at `at`.
+    pub fn lines(&mut self, at: Point, step: f64, lines: &[String], style: Type) {
+        for (i, line) in lines.iter().enumerate() {
+            self.text((at.0, at.1 + step * i as f64), line, style);
+        }
     }
 
     /// Draws a solid line through `points`.
@@ -142,14 +143,10 @@ impl Canvas {
         if outline.is_empty() {
             return;
         }
-        let mut d = String::new();
-        for (i, (x, y)) in outline.iter().enumerate() {
-            let command = if i == 0 { 'M' } else { 'L' };
-            d.push_str(&format!("{command}{x:.2} {y:.2} "));
-        }
-        d.push('Z');
+        let corners = outline.iter().map(|(x, y)| format!("{x:.2} {y:.2} "));
+        let corners: Vec<String> = corners.collect();
         self.scene.add(Primitive::Path(Box::new(PathData {
-            d,
+            d: format!("M{}Z", corners.join("L")),
             fill: Some(Color::from(color)),
             stroke: Color::None,
             stroke_width: 0.0,
@@ -166,10 +163,9 @@ impl Canvas {
             self.area(&outline, look.hue, 0.35);
         }
         outline.push((left, top));
-        if look.style < 2 {
-            self.line(outline, look.hue, 1.2);
-        } else {
-            self.curve(outline, look, 1.2);
+        match look.style {
+            0 | 1 => self.line(outline, look.hue, 1.2),
+            _ => self.curve(outline, look, 1.2),
         }
     }
 
@@ -207,16 +203,12 @@ impl Canvas {
         if look.style < 2 {
             return self.circle(at, radius, (fill, 1.0), Some((look.hue, 1.4)));
         }
-        let ((x, y), r, d) = (at, radius, 1.3 * radius);
-        let mut outline = match look.style {
-            2 => vec![
-                (x - r, y - r),
-                (x + r, y - r),
-                (x + r, y + r),
-                (x - r, y + r),
-            ],
-            _ => vec![(x, y - d), (x + d, y), (x, y + d), (x - d, y)],
+        let corners = match look.style {
+            2 => [(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)],
+            _ => [(0.0, -1.3), (1.3, 0.0), (0.0, 1.3), (-1.3, 0.0)],
         };
+        let corner = |(x, y): Point| (at.0 + x * radius, at.1 + y * radius);
+        let mut outline = corners.map(corner).to_vec();
         self.area(&outline, fill, 1.0);
         outline.push(outline[0]);
         self.line(outline, look.hue, 1.4);
@@ -224,24 +216,15 @@ impl Canvas {
 
     /// The finished drawing.
     pub fn render(self) -> Result<Figure, Error> {
-        let png = RasterBackend::new()
-            .with_scale(PIXELS_PER_UNIT)
-            .render_scene(&self.scene)
-            .map_err(Error::Figure)?;
-        let Scene { width, height, .. } = self.scene;
-        let svg = SvgBackend::new()
-            .with_pretty(true)
-            .render_scene(&self.scene);
+        let scene = self.scene;
+        let raster = RasterBackend::new().with_scale(PIXELS_PER_UNIT);
+        let png = raster.render_scene(&scene).map_err(Error::Figure)?;
+        let svg = SvgBackend::new().with_pretty(true).render_scene(&scene);
         // The backend writes the size in pixels; print needs millimetres.
-        let svg = svg.replacen(
-            &format!("width=\"{width}\" height=\"{height}\""),
-            &format!(
-                "width=\"{}mm\" height=\"{}mm\" viewBox=\"0 0 {width} {height}\"",
-                width / UNITS_PER_MM,
-                height / UNITS_PER_MM,
-            ),
-            1,
-        );
+        let (x, y) = (scene.width, scene.height);
+        let [width, height] = [x, y].map(|units| units / UNITS_PER_MM);
+        let size = format!("width=\"{width}mm\" height=\"{height}mm\" viewBox=\"0 0 {x} {y}\"");
+        let svg = svg.replacen(&format!("width=\"{x}\" height=\"{y}\""), &size, 1);
         Ok(Figure { svg, png })
     }
 }

@@ -1,6 +1,6 @@
 //! Sentences under a chart: the number of values, and the values that are not shown.
 
-use super::layout::{Panel, letter};
+use super::layout::{Chart, letter};
 use super::sample::Sample;
 
 /// The most places that are named individually.
@@ -40,40 +40,49 @@ pub const MISSING: &str = "Missing or not finite";
 /// The reasons where the axis starts above some values.
 pub const BELOW: Reasons = ["Triangles: values below the axis", MISSING];
 
-/// The caption of `panels`: the sentence `marks`; the sentence "One `mark` per `unit`, n = … per `each`."; and the
-/// places and numbers of omitted values, with their reasons.
-pub fn caption(
-    marks: &str,
-    (mark, unit, each): (&str, &str, &str),
-    panels: &[Panel],
-    [off, missing]: Reasons,
-) -> String {
-    let counts = panels.iter().enumerate().flat_map(|(i, panel)| {
-        let letter = letter(i, panels.len());
-        let place = move |count: &Count| match letter.as_str() {
-            "" => count.place.clone(),
-            letter => format!("{letter}, {}", count.place),
+impl Chart {
+    /// The chart with a caption: the sentence `marks`; the sentence "One `mark` per `unit`, n = … per `each`."; and
+    /// the places and numbers of omitted values, with their reasons.
+    pub fn captioned(
+        self,
+        marks: &str,
+        (mark, unit, each): (&str, &str, &str),
+        [off, missing]: Reasons,
+    ) -> Self {
+        let counts = self.panels.iter().enumerate().flat_map(|(i, panel)| {
+            let letter = match letter(i, self.panels.len()) {
+                none if none.is_empty() => none,
+                letter => letter + ", ",
+            };
+            let counts = panel.counts.iter();
+            counts.map(move |count| (format!("{letter}{}", count.place), count))
+        });
+        let counts: Vec<(String, &Count)> = counts.collect();
+        let n = sizes(counts.iter().map(|(_, count)| count.n));
+        let per = match counts.len() {
+            0 | 1 => String::new(),
+            _ => format!(" per {each}"),
         };
-        panel.counts.iter().map(move |count| (place(count), count))
-    });
-    let counts: Vec<(String, &Count)> = counts.collect();
-    let n = || counts.iter().map(|(_, count)| count.n);
-    let n = match (n().min().unwrap_or(0), n().max().unwrap_or(0)) {
+        let sentences = [
+            marks.to_owned(),
+            format!("One {mark} per {unit}, {n}{per}."),
+            omitted(off, &counts, |count| count.off),
+            omitted(missing, &counts, |count| count.missing),
+        ];
+        let sentences = sentences.into_iter().filter(|s| !s.is_empty());
+        Self {
+            caption: sentences.collect::<Vec<_>>().join(" "),
+            ..self
+        }
+    }
+}
+
+/// The sizes of samples: `n = 5`, or `n = 4 to 5` if they differ.
+pub fn sizes(n: impl Iterator<Item = usize> + Clone) -> String {
+    match (n.clone().min().unwrap_or(0), n.max().unwrap_or(0)) {
         (least, most) if least == most => format!("n = {most}"),
         (least, most) => format!("n = {least} to {most}"),
-    };
-    let per = match counts.len() {
-        0 | 1 => String::new(),
-        _ => format!(" per {each}"),
-    };
-    let sentences = [
-        marks.to_owned(),
-        format!("One {mark} per {unit}, {n}{per}."),
-        omitted(off, &counts, |count| count.off),
-        omitted(missing, &counts, |count| count.missing),
-    ];
-    let sentences = sentences.into_iter().filter(|s| !s.is_empty());
-    sentences.collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// The places and numbers of values that are omitted because of `why`; empty if there are none.
@@ -83,10 +92,8 @@ fn omitted(why: &str, counts: &[(String, &Count)], number: impl Fn(&Count) -> us
     match counts.len() {
         0 => String::new(),
         1..=NAMED => {
-            let names = counts
-                .iter()
-                .map(|(place, number)| format!("{place}: {number}"));
-            format!("{why} ({}).", names.collect::<Vec<_>>().join("; "))
+            let places = counts.iter().map(|(place, n)| format!("{place}: {n}"));
+            format!("{why} ({}).", places.collect::<Vec<_>>().join("; "))
         }
         many => {
             let total: usize = counts.iter().map(|(_, number)| number).sum();

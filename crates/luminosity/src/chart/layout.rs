@@ -7,7 +7,7 @@ use super::mark::{Axes, Mark};
 use super::names::Names;
 use super::scale::Scale;
 use super::text::{Type, text_width, wrap};
-use super::{BODY, Figure, INK, Look, MUTED, SMALL, TITLE, WIDTH};
+use super::{BODY, Figure, Look, NOTE, SMALL, TITLE, WIDTH};
 use crate::Error;
 
 /// The space left of a plot area, for tick labels and the letter.
@@ -24,8 +24,6 @@ const LINE: f64 = 15.0;
 const LABEL_LINE: f64 = 13.0;
 /// The line distance of the caption.
 const CAPTION_LINE: f64 = 12.0;
-/// The space of the tick labels below a plot area.
-const TICKS: f64 = 20.0;
 /// The space of a swatch in a key.
 const SWATCH: f64 = 20.0;
 
@@ -45,10 +43,9 @@ impl Grid {
             2 | 4 => 2,
             _ => 3,
         };
-        let width = WIDTH / columns as f64 - LEFT - RIGHT;
         Self {
             columns,
-            width,
+            width: WIDTH / columns as f64 - LEFT - RIGHT,
             height,
         }
     }
@@ -69,24 +66,6 @@ impl Grid {
     }
 }
 
-/// The x axis.
-#[derive(Debug, Clone)]
-pub enum Across {
-    Numbers(Scale),
-    /// Categories at 1, 2, ..., each with its name and an optional description.
-    Names(Vec<(String, String)>),
-}
-
-impl Across {
-    /// Categories without descriptions.
-    pub fn names(names: impl Iterator<Item = impl Into<String>>) -> Self {
-        Self::Names(names.map(|n| (n.into(), String::new())).collect())
-    }
-}
-
-/// A line above a plot area: the meaning of a look, or a remark.
-pub type Key = (Option<(Swatch, Look)>, String);
-
 /// Whether `text` fits on one line beside a swatch above a plot area of `width`.
 pub fn key_fits(text: &str, width: f64) -> bool {
     text_width(text, SMALL) <= width - SWATCH
@@ -97,8 +76,11 @@ pub fn key_fits(text: &str, width: f64) -> bool {
 pub struct Panel {
     /// Heading; may be empty.
     pub heading: String,
-    pub keys: Vec<Key>,
-    pub x: Across,
+    /// A line under the heading: the meaning of a look, or a remark; may be empty.
+    pub key: (Option<(Swatch, Look)>, String),
+    pub x: Scale,
+    /// Names and descriptions of the categories at 1, 2, ...; none on an axis of numbers.
+    pub names: Vec<(String, String)>,
     /// Label below the x axis; may be empty.
     pub x_label: String,
     pub y: Scale,
@@ -123,12 +105,13 @@ pub struct Chart {
 type Head = (Option<(Swatch, Look)>, String, Type, f64);
 
 impl Panel {
-    /// Empty axes.
-    pub fn new(x: Across, y: Scale, y_label: impl Into<String>) -> Self {
+    /// Empty axes of numbers.
+    pub fn new(x: Scale, y: Scale, y_label: impl Into<String>) -> Self {
         Self {
             heading: String::new(),
-            keys: Vec::new(),
+            key: (None, String::new()),
             x,
+            names: Vec::new(),
             x_label: String::new(),
             y,
             y_label: y_label.into(),
@@ -137,50 +120,39 @@ impl Panel {
         }
     }
 
-    /// The lines above a plot area of `width`: heading, keys, label of the y axis.
+    /// Empty axes with a category for each of `names`, which are pairs of name and description.
+    pub fn of(names: Vec<(String, String)>, y: Scale, y_label: impl Into<String>) -> Self {
+        let x = Scale::categories(names.len());
+        Self {
+            names,
+            ..Self::new(x, y, y_label)
+        }
+    }
+
+    /// The lines above a plot area of `width`: heading, key, label of the y axis.
     fn head(&self, width: f64) -> Vec<Head> {
-        let plain = Type::new(BODY, INK);
-        let lines = |text: &str, style: Type| {
-            let lines = wrap(text, BODY, width).into_iter();
-            lines.map(move |line| (None, line, style, 0.0))
+        let (look, key) = &self.key;
+        let (indent, style) = match look {
+            Some(_) => (SWATCH, SMALL),
+            None => (0.0, NOTE),
         };
-        let mut head: Vec<Head> = lines(&self.heading, plain.bold()).collect();
-        for (look, text) in &self.keys {
-            let (indent, color) = match look {
-                Some(_) => (SWATCH, INK),
-                None => (0.0, MUTED),
-            };
-            let lines = wrap(text, SMALL, width - indent).into_iter().enumerate();
-            let style = Type::new(SMALL, color);
-            head.extend(lines.map(|(i, text)| (look.filter(|_| i == 0), text, style, indent)));
-        }
-        head.extend(lines(&self.y_label, plain));
-        head
-    }
-
-    fn names(&self, left: f64, width: f64) -> Option<Names<'_>> {
-        match &self.x {
-            Across::Numbers(_) => None,
-            Across::Names(names) => Some(Names::new(names, left, width)),
-        }
-    }
-
-    /// The space of the ticks or names below a plot area.
-    fn ticks(&self, left: f64, width: f64) -> f64 {
-        self.names(left, width).map_or(TICKS, |n| n.height + 3.0)
+        let parts = [
+            (None, &self.heading, BODY.bold(), 0.0),
+            (*look, key, style, indent),
+            (None, &self.y_label, BODY, 0.0),
+        ];
+        let lines = parts.into_iter().flat_map(|(look, text, style, indent)| {
+            let lines = wrap(text, style, width - indent).into_iter().enumerate();
+            lines.map(move |(i, line)| (look.filter(|_| i == 0), line, style, indent))
+        });
+        lines.collect()
     }
 
     /// Draws the panel around `area`, with its letter at the height `first`.
     fn draw(&self, canvas: &mut Canvas, area: Area, first: f64, letter: &str) {
         let width = area.right - area.left;
-        let x = match &self.x {
-            Across::Numbers(scale) => *scale,
-            Across::Names(names) => Scale::categories(names.len()),
-        };
-        let names = self.names(area.left, width);
-        canvas.axes(area, x, self.y, names.is_some());
-        let style = Type::new(TITLE, INK).bold();
-        canvas.text((area.left - 32.0, first), letter, style);
+        canvas.axes(area, self.x, self.y, !self.names.is_empty());
+        canvas.text((area.left - 32.0, first), letter, TITLE);
         let head = self.head(width);
         for (i, (look, text, style, indent)) in head.iter().enumerate() {
             // The last line, the label of the y axis, is directly above the plot area.
@@ -193,17 +165,14 @@ impl Panel {
             }
             canvas.text((area.left + indent, y), text, *style);
         }
-        let axes = Axes { area, x, y: self.y };
-        if let Some(names) = names {
-            let places: Vec<f64> = (1..=names.len()).map(|i| axes.x(i as f64)).collect();
-            names.draw(canvas, &places, area.bottom);
-        }
-        let below = area.bottom + self.ticks(area.left, width);
-        for (i, line) in wrap(&self.x_label, BODY, width).iter().enumerate() {
-            let y = below + LABEL_LINE * (i as f64 + 1.0) - 2.0;
-            let at = ((area.left + area.right) / 2.0, y);
-            canvas.text(at, line, Type::new(BODY, INK).centred());
-        }
+        let (x, y) = (self.x, self.y);
+        let axes = Axes { area, x, y };
+        let names = Names::new(&self.names, area.left, width);
+        names.draw(canvas, &axes);
+        let below = area.bottom + names.height + LABEL_LINE - 2.0;
+        let middle = (area.left + area.right) / 2.0;
+        let label = wrap(&self.x_label, BODY, width);
+        canvas.lines((middle, below), LABEL_LINE, &label, BODY.centred());
         for mark in &self.marks {
             axes.draw(canvas, mark);
         }
@@ -211,6 +180,17 @@ impl Panel {
 }
 
 impl Chart {
+    /// A chart without a title and a caption.
+    pub fn new(grid: Grid, panels: impl IntoIterator<Item = Panel>, legend: Vec<Entry>) -> Self {
+        Self {
+            title: String::new(),
+            grid,
+            panels: panels.into_iter().collect(),
+            legend,
+            caption: String::new(),
+        }
+    }
+
     fn title_lines(&self) -> Vec<String> {
         wrap(&self.title, TITLE, 0.8 * WIDTH)
     }
@@ -222,14 +202,11 @@ impl Chart {
         let above = LINE * lines.unwrap_or(0).saturating_sub(1) as f64 + 24.0;
         let below = panels.enumerate().map(|(i, p)| {
             let label = LABEL_LINE * wrap(&p.x_label, BODY, grid.width).len() as f64;
-            p.ticks(grid.left(i), grid.width) + label + 4.0
+            Names::new(&p.names, grid.left(i), grid.width).height + label + 4.0
         });
         let row = above + grid.height + below.fold(0.0, f64::max) + GAP;
-        (
-            8.0 + self.title_lines().len() as f64 * TITLE_LINE,
-            above,
-            row,
-        )
+        let top = 8.0 + self.title_lines().len() as f64 * TITLE_LINE;
+        (top, above, row)
     }
 
     /// The plot areas in order.
@@ -261,26 +238,22 @@ impl Chart {
     pub fn draw(&self) -> Result<Figure, Error> {
         let (top, above, row) = self.rows();
         let legend = Legend::new(&self.legend);
-        let caption = wrap(&self.caption, SMALL, 0.92 * WIDTH);
+        let caption = wrap(&self.caption, NOTE, 0.92 * WIDTH);
         let legend_top = top + row * self.panels.len().div_ceil(self.grid.columns) as f64;
         let gap = if legend.height() > 0.0 { 18.0 } else { 4.0 };
         let caption_at = legend_top + legend.height() + gap;
         let height = caption_at + CAPTION_LINE * caption.len() as f64 - 2.0;
 
         let mut canvas = Canvas::new(height.ceil());
-        for (i, line) in self.title_lines().iter().enumerate() {
-            let at = (WIDTH / 2.0, 18.0 + i as f64 * TITLE_LINE);
-            canvas.text(at, line, Type::new(TITLE, INK).bold().centred());
-        }
+        let middle = WIDTH / 2.0;
+        let title = self.title_lines();
+        canvas.lines((middle, 18.0), TITLE_LINE, &title, TITLE.centred());
         for (i, (panel, area)) in self.panels.iter().zip(self.areas()).enumerate() {
             let letter = letter(i, self.panels.len());
             panel.draw(&mut canvas, area, area.top - above + 12.0, &letter);
         }
         legend.draw(&mut canvas, legend_top);
-        for (i, line) in caption.iter().enumerate() {
-            let at = (WIDTH / 2.0, caption_at + CAPTION_LINE * i as f64);
-            canvas.text(at, line, Type::new(SMALL, MUTED).centred());
-        }
+        canvas.lines((middle, caption_at), CAPTION_LINE, &caption, NOTE.centred());
         canvas.render()
     }
 }

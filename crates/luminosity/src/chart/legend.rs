@@ -1,8 +1,8 @@
 //! A legend in columns at the bottom of a chart, outside the plot areas.
 
 use super::canvas::{Canvas, Point};
-use super::text::{Type, text_width, wrap};
-use super::{INK, Look, MUTED, SMALL, TICK, WIDTH};
+use super::text::{text_width, wrap};
+use super::{Look, NOTE, TICK, WIDTH};
 
 /// The width of a symbol and the gap after it.
 const SAMPLE: f64 = 28.0;
@@ -54,26 +54,50 @@ pub struct Entry {
     pub note: String,
 }
 
-/// The entries with their positions.
-pub struct Legend {
-    entries: Vec<(Entry, Vec<String>)>,
+impl Entry {
+    /// An entry without a note for each different pair of label and look in `series`.
+    pub fn all(swatch: Swatch, series: impl IntoIterator<Item = (String, Look)>) -> Vec<Self> {
+        let mut entries = Vec::new();
+        for (label, look) in series {
+            let note = String::new();
+            let entry = Self {
+                look,
+                swatch,
+                label,
+                note,
+            };
+            if !entries.contains(&entry) {
+                entries.push(entry);
+            }
+        }
+        entries
+    }
+
+    /// The distance of the note.
+    fn lead(&self) -> f64 {
+        SAMPLE + text_width(&self.label, TICK) + GAP
+    }
+}
+
+/// The entries, with the lines of their notes, in their arrangement.
+pub struct Legend<'a> {
+    entries: Vec<(&'a Entry, Vec<String>)>,
     rows: usize,
     column: f64,
     /// The number of text lines in the tallest entry.
     lines: usize,
 }
 
-impl Legend {
+impl<'a> Legend<'a> {
     /// Arranges `entries` in the smallest number of rows that fit, column by column.
-    pub fn new(entries: &[Entry]) -> Self {
-        let lead = |e: &Entry| SAMPLE + text_width(&e.label, TICK) + GAP;
-        let entries: Vec<_> = entries
+    pub fn new(entries: &'a [Entry]) -> Self {
+        let wrapped = entries
             .iter()
-            .map(|e| (e.clone(), wrap(&e.note, SMALL, ROOM - lead(e))))
-            .collect();
-        let width = |(entry, lines): &(Entry, Vec<String>)| {
-            let note = lines.iter().map(|l| text_width(l, SMALL));
-            lead(entry) + note.fold(0.0, f64::max)
+            .map(|e| (e, wrap(&e.note, NOTE, ROOM - e.lead())));
+        let entries: Vec<_> = wrapped.collect();
+        let width = |(entry, lines): &(&Entry, Vec<String>)| {
+            let note = lines.iter().map(|l| text_width(l, NOTE));
+            entry.lead() + note.fold(0.0, f64::max)
         };
         let column = entries.iter().map(width).fold(0.0, f64::max);
         let most = ((ROOM + GUTTER) / (column + GUTTER)).floor().max(1.0) as usize;
@@ -83,26 +107,6 @@ impl Legend {
             entries,
             column,
         }
-    }
-
-    /// One entry for each pair of label and look in `series`.
-    pub fn of<L: Into<String>>(
-        swatch: Swatch,
-        series: impl IntoIterator<Item = (L, Look)>,
-    ) -> Vec<Entry> {
-        let mut entries: Vec<Entry> = Vec::new();
-        for (label, look) in series {
-            let entry = Entry {
-                look,
-                swatch,
-                label: label.into(),
-                note: String::new(),
-            };
-            if !entries.contains(&entry) {
-                entries.push(entry);
-            }
-        }
-        entries
     }
 
     /// The height of the legend.
@@ -118,14 +122,10 @@ impl Legend {
         for (i, (entry, lines)) in self.entries.iter().enumerate() {
             let x = left + (i / self.rows) as f64 * (self.column + GUTTER);
             let y = top + LINE * ((i % self.rows * self.lines) as f64 + 0.75);
-            let middle = y - 3.6;
-            let swatch = entry.swatch;
-            swatch.draw(canvas, (x + 10.0, middle), 10.0, entry.look);
-            canvas.text((x + SAMPLE, y), &entry.label, Type::new(TICK, INK));
-            let x = x + SAMPLE + text_width(&entry.label, TICK) + GAP;
-            for (k, line) in lines.iter().enumerate() {
-                canvas.text((x, y + LINE * k as f64), line, Type::new(SMALL, MUTED));
-            }
+            let middle = (x + 10.0, y - 3.6);
+            entry.swatch.draw(canvas, middle, 10.0, entry.look);
+            canvas.text((x + SAMPLE, y), &entry.label, TICK);
+            canvas.lines((x + entry.lead(), y), LINE, lines, NOTE);
         }
     }
 }

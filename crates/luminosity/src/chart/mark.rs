@@ -1,11 +1,9 @@
 //! Marks inside the axes of a panel, in data units.
 
-use super::boxes::{self, Boxed};
 use super::canvas::{Area, Canvas, Point};
-use super::clip;
 use super::scale::Scale;
-use super::text::{Type, text_width};
-use super::{INK, Look, MUTED, SMALL};
+use super::text::text_width;
+use super::{INK, Look, MUTED, NOTE, SMALL, Sample, boxes, clip};
 
 /// The look of reference lines.
 pub const RULE: Look = Look::new(INK, 1);
@@ -21,35 +19,16 @@ pub enum Mark {
     Area(Vec<Point>, &'static str, f64),
     /// A translucent dot, with a radius.
     Dot(Point, f64, Look),
-    /// A dot with a white rim.
-    Point(Point, Look),
+    /// A dot with a white rim, with a radius; the axes are equal.
+    Point(Point, f64, Look),
     /// A marker, with a radius.
     Marker(Point, f64, Look),
     /// A vertical line between two heights, with caps of a half width.
     Bar(f64, [f64; 2], f64, Look),
-    Box(Boxed),
+    /// A box plot of a sample, with the available width including the space around the box.
+    Box(f64, f64, Sample, Look),
     /// Text at a position along the x axis.
     Text(f64, String, At),
-}
-
-/// The marks of curves: low, middle and high at each x. The bands between low and high lie under the lines.
-pub fn curves(curves: impl Iterator<Item = (Look, Vec<(f64, [f64; 3])>)>) -> Vec<Mark> {
-    let (mut bands, mut lines) = (Vec::new(), Vec::new());
-    for (look, points) in curves {
-        let edge = |k: usize| points.iter().map(move |(x, y)| (*x, y[k]));
-        if let [(x, [_, middle, _])] = points[..] {
-            lines.push(Mark::Marker((x, middle), 2.6, look));
-            continue;
-        }
-        // A band needs several values.
-        if points.iter().any(|(_, [low, _, high])| high > low) {
-            let outline = edge(2).chain(edge(0).rev()).collect();
-            bands.push(Mark::Area(outline, look.hue, 0.15));
-        }
-        lines.push(Mark::Line(edge(1).collect(), look, 1.6));
-    }
-    bands.extend(lines);
-    bands
 }
 
 /// The position of a text.
@@ -120,18 +99,15 @@ impl Axes {
             Mark::Area(outline, color, opacity) => {
                 canvas.area(&clip::area(&self.free(outline), floor), color, *opacity);
             }
-            // A scatter plot has equal axes, so either value of a point may lie below.
-            Mark::Point((x, y), look) if self.below(x.min(*y)) => {
-                canvas.below((self.x(*x), self.y(*y)), look.hue);
+            // With equal axes either value of a point may lie below.
+            Mark::Point(point, _, look) if self.below(point.0.min(point.1)) => {
+                canvas.below(at(*point), look.hue);
             }
-            Mark::Dot((x, y), _, look) | Mark::Marker((x, y), _, look) if self.below(*y) => {
-                canvas.below((self.x(*x), floor), look.hue);
+            Mark::Dot(point, _, look) | Mark::Marker(point, _, look) if self.below(point.1) => {
+                canvas.below(at(*point), look.hue);
             }
             Mark::Dot(point, radius, look) => canvas.dot(at(*point), *radius, look.hue),
-            Mark::Point(point, look) => {
-                let width = self.area.right - self.area.left;
-                canvas.point(at(*point), (width / 80.0).clamp(2.4, 3.0), look.hue);
-            }
+            Mark::Point(point, radius, look) => canvas.point(at(*point), *radius, look.hue),
             Mark::Marker(point, radius, look) => canvas.marker(at(*point), *radius, *look),
             Mark::Bar(x, ends, cap, look) => {
                 let (x, [low, high]) = (self.x(*x), ends.map(|v| self.y(v)));
@@ -141,22 +117,23 @@ impl Axes {
                     canvas.line(vec![(x - cap, y), (x + cap, y)], look.hue, 1.4);
                 }
             }
-            Mark::Box(boxed) => boxes::draw(canvas, self, boxed),
+            Mark::Box(x, room, sample, look) => {
+                boxes::draw(canvas, self, (*x, *room), sample, *look);
+            }
             Mark::Text(x, text, place) => self.text(canvas, self.x(*x), text, *place),
         }
     }
 
     fn text(&self, canvas: &mut Canvas, x: f64, text: &str, place: At) {
         let Area { top, bottom, .. } = self.area;
-        let style = Type::new(SMALL, INK);
         match place {
             At::Top(room) if text_width(text, SMALL) <= self.width(room) => {
-                canvas.text((x, top + 9.0), text, style.centred());
+                canvas.text((x, top + 9.0), text, SMALL.centred());
             }
             At::Top(_) => {
                 // Stars are high within their line.
                 let aside = if text.contains('*') { 5.5 } else { 3.0 };
-                canvas.text((x + aside, top + 2.0), text, style.ending().turned(-90.0));
+                canvas.text((x + aside, top + 2.0), text, SMALL.turned(-90.0));
             }
             At::Beside([low, high], gap) => {
                 let above = self.y(high) - gap;
@@ -164,11 +141,11 @@ impl Axes {
                     true => above,
                     false => self.y(low) + gap + 7.0,
                 };
-                canvas.text((x, y), text, style.centred());
+                canvas.text((x, y), text, SMALL.centred());
             }
             At::Middle => {
-                let style = Type::new(SMALL, MUTED).centred().turned(-90.0);
-                canvas.text((x + 3.0, (top + bottom) / 2.0), text, style);
+                let at = (x + 3.0, (top + bottom) / 2.0);
+                canvas.text(at, text, NOTE.turned(-90.0).centred());
             }
         }
     }

@@ -8,6 +8,7 @@ mod boxes;
 mod canvas;
 mod caption;
 mod clip;
+mod curves;
 mod dash;
 mod layout;
 mod legend;
@@ -18,12 +19,15 @@ mod sample;
 mod scale;
 mod text;
 
-pub use boxes::{Boxed, describe};
-pub use caption::{BELOW, Count, MISSING, caption};
-pub use layout::{Across, Chart, Grid, Panel, key_fits};
-pub use legend::{Entry, Legend, Swatch};
+use text::Type;
+
+pub use boxes::describe;
+pub use caption::{BELOW, Count, MISSING, sizes};
+pub use curves::curves;
+pub use layout::{Chart, Grid, Panel, key_fits};
+pub use legend::{Entry, Swatch};
 pub use look::Look;
-pub use mark::{At, GUIDE, Mark, RULE, curves};
+pub use mark::{At, GUIDE, Mark, RULE};
 pub use names::Names;
 pub use sample::Sample;
 pub use scale::{PERCENT, Scale, UNBOUNDED, floored};
@@ -35,21 +39,23 @@ const UNITS_PER_MM: f64 = 4.0;
 /// PNG pixels for each canvas unit: 2720 pixels over 17 cm, about 400 dpi.
 const PIXELS_PER_UNIT: f32 = 4.0;
 
-/// Type size of titles.
-const TITLE: u32 = 13;
-/// Type size of axis labels, panel headings and legends (7.8 pt in print).
-const BODY: u32 = 11;
-/// Type size of tick labels (7.1 pt in print).
-const TICK: u32 = 10;
-/// Type size of secondary text (6.4 pt in print).
-const SMALL: u32 = 9;
-
 /// Text and axes.
 const INK: &str = "#222222";
 /// Secondary text.
 const MUTED: &str = "#5f5f5f";
 /// Grid lines.
 const GRID: &str = "#e8e8e8";
+
+/// Titles and the letters of panels.
+const TITLE: Type = Type::new(13, INK).bold();
+/// Labels of axes (7.8 pt in print).
+const BODY: Type = Type::new(11, INK);
+/// Labels of ticks and legends (7.1 pt in print).
+const TICK: Type = Type::new(10, INK);
+/// Text inside a panel (6.4 pt in print).
+const SMALL: Type = Type::new(9, INK);
+/// Captions and remarks, as small.
+const NOTE: Type = Type::new(9, MUTED);
 
 /// A rendered chart, in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]

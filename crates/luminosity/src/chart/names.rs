@@ -1,8 +1,9 @@
 //! Names of the categories along an x axis, rotated as little as the space allows.
 
 use super::canvas::Canvas;
-use super::text::{Type, text_width, wrap};
-use super::{INK, MUTED, SMALL, TICK};
+use super::mark::Axes;
+use super::text::{text_width, wrap};
+use super::{INK, NOTE, TICK};
 
 /// The gap between the axis and the text.
 const GAP: f64 = 7.0;
@@ -10,17 +11,17 @@ const GAP: f64 = 7.0;
 const LINE: f64 = 11.5;
 /// The most lines of a description.
 const MOST_LINES: usize = 3;
-/// The slopes for labels that do not fit side by side, in degrees.
-const SLOPES: [f64; 3] = [40.0, 60.0, 90.0];
+/// The slopes for labels that do not fit side by side, in degrees; they are upright if no slope is enough.
+const SLOPES: [f64; 2] = [40.0, 60.0];
 
 /// Labels and descriptions with their arrangement.
 pub struct Names<'a> {
-    labels: Vec<&'a str>,
+    names: &'a [(String, String)],
     /// The lines under each label; none if they do not all fit.
     lines: Vec<Vec<String>>,
     /// The slope in degrees, 0 for horizontal labels.
     slope: f64,
-    /// Their height below the axis.
+    /// The height below the axis, also for the labels of ticks if there are no names.
     pub height: f64,
 }
 
@@ -28,47 +29,33 @@ impl<'a> Names<'a> {
     /// Fits pairs of label and description to the categories of an axis of `width` that starts at `left`.
     /// Descriptions that do not fit are dropped; labels that do not fit are rotated.
     pub fn new(names: &'a [(String, String)], left: f64, width: f64) -> Self {
-        let labels: Vec<&str> = names.iter().map(|n| n.0.as_str()).collect();
-        let slot = width / labels.len() as f64;
+        let (slot, size) = (width / names.len() as f64, f64::from(TICK.size));
         let room = slot - 5.0;
-        let lines: Vec<_> = names.iter().map(|n| wrap(&n.1, SMALL, room)).collect();
-        let fits = |text: &str, size| text_width(text, size) <= room;
-        let size = f64::from(TICK);
-        if labels.iter().all(|l| fits(l, TICK)) {
-            let described = lines.iter().flatten().all(|l| fits(l, SMALL))
-                && lines.iter().all(|l| l.len() <= MOST_LINES);
-            let lines = if described { lines } else { Vec::new() };
-            let most = lines.iter().map(Vec::len).fold(0, usize::max) as f64;
-            return Self {
-                labels,
-                lines,
-                slope: 0.0,
-                height: GAP + size + most * LINE,
-            };
-        }
-        let on_canvas = |slope: f64| {
-            let reach = |(i, l): (usize, &&str)| {
-                let x = left + slot * (i as f64 + 0.5);
-                x - text_width(l, TICK) * slope.to_radians().cos()
-            };
-            labels.iter().enumerate().map(reach).all(|x| x > 6.0)
+        let widths: Vec<f64> = names.iter().map(|n| text_width(&n.0, TICK)).collect();
+        let suits = |slope: &f64| {
+            let (sin, cos) = slope.to_radians().sin_cos();
+            let start = |(i, width)| left + slot * (i as f64 + 0.5) - width * cos;
+            let mut starts = widths.iter().enumerate().map(start);
+            slot * sin >= 1.2 * size && starts.all(|x| x > 6.0)
         };
-        let apart = |slope: f64| slot * slope.to_radians().sin() >= 1.2 * size;
-        let slope = SLOPES.into_iter().find(|&s| on_canvas(s) && apart(s));
-        let slope = slope.unwrap_or(90.0);
-        let longest = labels.iter().map(|l| text_width(l, TICK));
-        let longest = longest.fold(0.0, f64::max);
-        Self {
-            lines: Vec::new(),
-            slope,
-            height: GAP + size + longest * slope.to_radians().sin(),
-            labels,
+        let slope = match widths.iter().all(|width| *width <= room) {
+            true => 0.0,
+            false => SLOPES.into_iter().find(suits).unwrap_or(90.0),
+        };
+        let mut lines: Vec<_> = names.iter().map(|n| wrap(&n.1, NOTE, room)).collect();
+        let fits = |line: &String| text_width(line, NOTE) <= room;
+        let fit = |lines: &Vec<String>| lines.len() <= MOST_LINES && lines.iter().all(fits);
+        if slope > 0.0 || !lines.iter().all(fit) {
+            lines.clear();
         }
-    }
-
-    /// Number of categories.
-    pub fn len(&self) -> usize {
-        self.labels.len()
+        let most = lines.iter().map(Vec::len).fold(0, usize::max) as f64;
+        let drop = widths.iter().copied().fold(0.0, f64::max) * slope.to_radians().sin();
+        Self {
+            names,
+            lines,
+            slope,
+            height: GAP + size + most * LINE + drop + 3.0,
+        }
     }
 
     /// Whether the descriptions are drawn under the labels.
@@ -76,25 +63,22 @@ impl<'a> Names<'a> {
         !self.lines.is_empty()
     }
 
-    /// Draws the names below the axis at `axis`, one at each of the positions `x`.
-    pub fn draw(&self, canvas: &mut Canvas, x: &[f64], axis: f64) {
-        let size = f64::from(TICK);
-        for (i, (label, &x)) in self.labels.iter().zip(x).enumerate() {
-            canvas.line(vec![(x, axis), (x, axis + 4.0)], INK, 1.0);
+    /// Draws the names below the x axis.
+    pub fn draw(&self, canvas: &mut Canvas, axes: &Axes) {
+        let (foot, size) = (axes.area.bottom, f64::from(TICK.size));
+        for (i, (label, _)) in self.names.iter().enumerate() {
+            let x = axes.x(i as f64 + 1.0);
+            canvas.line(vec![(x, foot), (x, foot + 4.0)], INK, 1.0);
             if self.slope > 0.0 {
-                let turn = self.slope.to_radians();
-                let at = (
-                    x + 0.35 * size * turn.sin(),
-                    axis + GAP + 0.7 * size * turn.cos(),
-                );
-                canvas.text(at, label, Type::new(TICK, INK).ending().turned(-self.slope));
+                let (sin, cos) = self.slope.to_radians().sin_cos();
+                let at = (x + 0.35 * size * sin, foot + GAP + 0.7 * size * cos);
+                canvas.text(at, label, TICK.turned(-self.slope));
                 continue;
             }
-            let baseline = axis + GAP + size * 0.8;
-            canvas.text((x, baseline), label, Type::new(TICK, INK).centred());
-            for (k, line) in self.lines.get(i).into_iter().flatten().enumerate() {
-                let y = baseline + LINE * (k as f64 + 1.0);
-                canvas.text((x, y), line, Type::new(SMALL, MUTED).centred());
+            let baseline = foot + GAP + size * 0.8;
+            canvas.text((x, baseline), label, TICK.centred());
+            if let Some(lines) = self.lines.get(i) {
+                canvas.lines((x, baseline + LINE), LINE, lines, NOTE.centred());
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::canvas::Area;
 use super::dash::dashes;
 use super::text::text_width;
 use super::*;
@@ -29,7 +30,7 @@ fn content(element: &str) -> String {
 /// Left, top, right and bottom of a horizontal or vertical text element.
 fn extent(element: &str) -> Option<[f64; 4]> {
     let [size, x, y] = ["font-size", "x", "y"].map(|name| number(element, name));
-    let width = text_width(&content(element), size as u32);
+    let width = text_width(&content(element), Type::new(size as u32, INK));
     let before = match attribute(element, "text-anchor") {
         Some("middle") => width / 2.0,
         Some("end") => width,
@@ -52,29 +53,22 @@ pub fn check(chart: &Chart, texts: &[&str]) -> Figure {
     let figure = chart.draw().unwrap();
     assert_eq!(chart.draw().unwrap(), figure, "the same bytes");
     let svg = &figure.svg;
-    assert!(
-        !["NaN", "\"inf", "\"-inf"]
-            .iter()
-            .any(|bad| svg.contains(bad))
-    );
+    for bad in ["NaN", "\"inf", "\"-inf"] {
+        assert!(!svg.contains(bad), "{bad}");
+    }
     let elements: Vec<&str> = svg.split("<text ").skip(1).collect();
-    let words: Vec<String> = elements.iter().map(|e| content(e)).collect();
-    let words = words.join(" ");
+    let words = elements.iter().map(|e| content(e));
+    let words = words.collect::<Vec<_>>().join(" ");
     let labels = chart.legend.iter().map(|e| e.label.as_str());
     for text in texts.iter().copied().chain(labels) {
         assert!(words.contains(text), "{text} in {words}");
     }
-    let height = attribute(svg, "viewBox")
-        .unwrap()
-        .rsplit(' ')
-        .next()
-        .unwrap();
+    let (_, height) = attribute(svg, "viewBox").unwrap().rsplit_once(' ').unwrap();
     let height: f64 = height.parse().unwrap();
     let png = |at: usize| u32::from_be_bytes(figure.png[at..at + 4].try_into().unwrap());
     assert_eq!((png(16), png(20)), (2720, 4 * height as u32));
-    let extents = elements
-        .iter()
-        .filter_map(|e| Some((extent(e)?, content(e))));
+    let extents = elements.iter();
+    let extents = extents.filter_map(|e| Some((extent(e)?, content(e))));
     let extents: Vec<_> = extents.collect();
     for (i, ([left, top, right, bottom], text)) in extents.iter().enumerate() {
         let inside = *left >= 0.0 && *right <= WIDTH && *top >= 0.0 && *bottom <= height;
@@ -88,9 +82,8 @@ pub fn check(chart: &Chart, texts: &[&str]) -> Figure {
     let foot = areas.iter().map(|a| a.bottom).fold(0.0, f64::max);
     for circle in svg.split("<circle ").skip(1) {
         let (x, y) = (number(circle, "cx"), number(circle, "cy"));
-        let inside = areas
-            .iter()
-            .any(|a| (a.left..=a.right).contains(&x) && (a.top..=a.bottom).contains(&y));
+        let around = |a: &Area| (a.left..=a.right).contains(&x) && (a.top..=a.bottom).contains(&y);
+        let inside = areas.iter().any(around);
         assert!(inside || y > foot, "a mark outside the axes at {x}, {y}");
     }
     figure
@@ -103,47 +96,32 @@ pub fn circles(figure: &Figure) -> usize {
 
 #[test]
 fn charts_of_every_size_have_no_overlaps() {
-    for (panels, names) in [
-        (0, 0),
-        (1, 4),
-        (1, 11),
-        (1, 30),
-        (3, 2),
-        (4, 11),
-        (6, 6),
-        (27, 1),
-    ] {
+    let panels = [0, 1, 1, 1, 3, 4, 6, 27];
+    for (panels, names) in panels.into_iter().zip([0, 4, 11, 30, 2, 11, 6, 1]) {
         let labels = ["inorm", "inorm+full", "a<b&c", "inorm+learned-lateral"];
         let name = |i: usize| (labels[i % 4].to_owned(), "forward + error".to_owned());
         let y = Scale::new(0.0, 20.0, 5.0);
         let mark = |i: usize| Mark::Marker((i as f64 + 1.0, 9.0), 3.0, Look::condition(i));
         let panel = |p: usize| Panel {
             heading: format!("panel {p}"),
-            keys: vec![(Some((Swatch::Box, RULE)), "outputs (n = 9)".to_owned())],
+            key: (Some((Swatch::Box, RULE)), "outputs (n = 9)".to_owned()),
             x_label: "luminosity".to_owned(),
             marks: (0..names).map(mark).collect(),
-            ..Panel::new(
-                Across::Names((0..names).map(name).collect()),
-                y,
-                "accuracy (%)",
-            )
+            ..Panel::of((0..names).map(name).collect(), y, "accuracy (%)")
         };
         let entries = (0..names).map(|i| (format!("condition {i}"), Look::condition(i)));
         let chart = Chart {
             title: "Title".to_owned(),
             grid: Grid::new(panels, 100.0),
             panels: (0..panels).map(panel).collect(),
-            legend: Legend::of(Swatch::Line, entries),
+            legend: Entry::all(Swatch::Line, entries),
             caption: "A caption of words. ".repeat(12),
         };
-        let last = panels
-            .checked_sub(1)
-            .map(|p| [format!("panel {p}"), layout::letter(p, panels)]);
+        let last = panels.checked_sub(1);
+        let last = last.map(|p| [format!("panel {p}"), layout::letter(p, panels)]);
         let texts = last.iter().flatten().map(String::as_str);
-        check(
-            &chart,
-            &texts.chain(["Title", "of words"]).collect::<Vec<_>>(),
-        );
+        let texts: Vec<&str> = texts.chain(["Title", "of words"]).collect();
+        check(&chart, &texts);
     }
     assert_eq!([0, 25, 26].map(|i| layout::letter(i, 27)), ["A", "Z", "AA"]);
 }

@@ -15,7 +15,7 @@ pub struct Type {
 }
 
 impl Type {
-    pub fn new(size: u32, color: &'static str) -> Self {
+    pub const fn new(size: u32, color: &'static str) -> Self {
         Self {
             size,
             color,
@@ -26,7 +26,7 @@ impl Type {
     }
 
     /// In bold type, horizontal only.
-    pub fn bold(self) -> Self {
+    pub const fn bold(self) -> Self {
         Self { bold: true, ..self }
     }
 
@@ -38,17 +38,10 @@ impl Type {
         }
     }
 
-    /// Ending at its position.
-    pub fn ending(self) -> Self {
-        Self {
-            anchor: TextAnchor::End,
-            ..self
-        }
-    }
-
-    /// Rotated clockwise about its position.
+    /// Ending at its position, and rotated about it by `degrees` clockwise.
     pub fn turned(self, degrees: f64) -> Self {
         Self {
+            anchor: TextAnchor::End,
             rotate: Some(degrees),
             ..self
         }
@@ -59,11 +52,11 @@ impl Type {
 ///
 /// kuva does not export its font metrics but measures the labels of a category axis with them, with a minimum
 /// width; the filler makes every text longer than this minimum.
-pub fn text_width(text: &str, size: u32) -> f64 {
+pub fn text_width(text: &str, style: Type) -> f64 {
     const FILLER: &str = "MMMM";
     let measure = |label: String| {
         let layout = Layout::new((0.0, 1.0), (0.0, 1.0))
-            .with_tick_size(size)
+            .with_tick_size(style.size)
             .with_y_categories(vec![label]);
         ComputedLayout::from_layout(&layout).y_tick_label_px
     };
@@ -71,13 +64,13 @@ pub fn text_width(text: &str, size: u32) -> f64 {
 }
 
 /// Breaks `text` between words into lines no wider than `width`, if the words are short enough.
-pub fn wrap(text: &str, size: u32, width: f64) -> Vec<String> {
+pub fn wrap(text: &str, style: Type, width: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
-            Some(line) if text_width(&format!("{line} {word}"), size) <= width => {
-                line.push(' ');
-                line.push_str(word);
+            Some(line) if text_width(&format!("{line} {word}"), style) <= width => {
+                *line += " ";
+                *line += word;
             }
             _ => lines.push(word.to_owned()),
         }

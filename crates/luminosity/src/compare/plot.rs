@@ -2,7 +2,7 @@
 
 use crate::Condition;
 use crate::chart::{
-    Across, At, Chart, Entry, Grid, Look, Mark, Names, PERCENT, Panel, Scale, Swatch, curves,
+    At, Chart, Entry, Grid, Look, Mark, Names, PERCENT, Panel, Scale, Swatch, curves, sizes,
 };
 use crate::record::SweepRecord;
 use crate::stats::{mean, sample_sd};
@@ -27,8 +27,8 @@ fn moments(values: impl Iterator<Item = f64>) -> Option<Moments> {
 }
 
 /// The runs of one condition.
-struct Runs<'a> {
-    condition: &'a Condition,
+struct Runs {
+    condition: Condition,
     look: Look,
     /// The accuracy of each run after the last epoch in percent, `None` if the run diverged.
     finals: Vec<Option<f64>>,
@@ -36,9 +36,9 @@ struct Runs<'a> {
     curve: Vec<Moments>,
 }
 
-impl<'a> Runs<'a> {
-    fn new(condition: &'a Condition, records: &[SweepRecord], epochs: usize) -> Self {
-        let own = |r: &&SweepRecord| r.run.config.condition == *condition;
+impl Runs {
+    fn new(condition: Condition, records: &[SweepRecord], epochs: usize) -> Self {
+        let own = |r: &&SweepRecord| r.run.config.condition == condition;
         let runs = records.iter().filter(own).map(|r| &r.run.history);
         let at = |e: usize| {
             let epochs = runs.clone().map(move |history| history.get(e));
@@ -47,10 +47,8 @@ impl<'a> Runs<'a> {
         Self {
             condition,
             look: Look::condition(condition.index()),
-            finals: at(epochs.saturating_sub(1)).collect(),
-            curve: (0..epochs)
-                .map_while(|e| moments(at(e).flatten()))
-                .collect(),
+            finals: at(epochs - 1).collect(),
+            curve: (0..).map_while(|e| moments(at(e).flatten())).collect(),
         }
     }
 
@@ -63,18 +61,18 @@ impl<'a> Runs<'a> {
     fn entry(&self, described: bool) -> Entry {
         let all = self.finals.len();
         let diverged = all - self.finished().count();
-        let mut notes = Vec::new();
-        if !described && !self.condition.description.is_empty() {
-            notes.push(self.condition.description.to_owned());
+        let mut note = String::new();
+        if !described {
+            note += self.condition.description;
         }
         if diverged > 0 {
-            notes.push(format!("(diverged: {diverged} of {all})"));
+            note += &format!(" (diverged: {diverged} of {all})");
         }
         Entry {
             look: self.look,
             swatch: Swatch::Curve,
             label: self.condition.name().to_owned(),
-            note: notes.join(" "),
+            note,
         }
     }
 
@@ -99,27 +97,26 @@ impl<'a> Runs<'a> {
         }
         marks.push(Mark::Marker((aside, mean), radius, look));
         if slot >= NUMBERED {
-            let range = [
-                self.finished().fold(low, f64::min),
-                self.finished().fold(high, f64::max),
-            ];
-            let at = At::Beside(range, radius + 4.0);
+            let low = self.finished().fold(low, f64::min);
+            let high = self.finished().fold(high, f64::max);
+            let at = At::Beside([low, high], radius + 4.0);
             marks.push(Mark::Text(x, format!("{mean:.1}"), at));
         }
         marks
     }
 }
 
-/// The final accuracies (panel A) and learning curves (panel B) of `conditions`; none without an epoch.
+/// The final accuracies (panel A) and learning curves (panel B) of `conditions`, trained with `data`; none without
+/// an epoch.
 ///
 /// A run that is shorter than the longest counts as diverged: it is left out of the mean curve from its end on,
 /// has no final accuracy, and is counted in the legend.
-pub fn chart(title: String, conditions: &[Condition], records: &[SweepRecord]) -> Option<Chart> {
+pub fn chart(data: &str, conditions: &[Condition], records: &[SweepRecord]) -> Option<Chart> {
+    let config = &records.first()?.run.config;
+    let (stimulus, epsilon) = (&config.stimulus, config.epsilon);
     let lengths = records.iter().map(|record| record.run.history.len());
     let epochs = lengths.max().filter(|epochs| *epochs > 0)?;
-    let runs = conditions
-        .iter()
-        .map(|condition| Runs::new(condition, records, epochs));
+    let runs = conditions.iter().map(|c| Runs::new(*c, records, epochs));
     let runs: Vec<Runs> = runs.collect();
     let grid = Grid::new(2, HEIGHT);
     let slot = grid.width / runs.len() as f64;
@@ -136,47 +133,34 @@ pub fn chart(title: String, conditions: &[Condition], records: &[SweepRecord]) -
     let columns = (1..).map(f64::from).zip(&runs);
     let a = Panel {
         marks: columns.flat_map(|(x, runs)| runs.column(x, slot)).collect(),
-        ..Panel::new(Across::Names(names), finals, "final test accuracy (%)")
+        ..Panel::of(names, finals, "final test accuracy (%)")
     };
     // With a single epoch all conditions are at one place: draw them side by side.
     let aside = |i: usize| match epochs {
         1 => 0.6 * ((i as f64 + 0.5) / runs.len() as f64 - 0.5),
         _ => 0.0,
     };
-    let lines = runs.iter().enumerate().map(|(i, runs)| {
-        let epochs = (1..).map(|e| f64::from(e) + aside(i));
-        (runs.look, epochs.zip(runs.curve.iter().copied()).collect())
-    });
+    let lines = runs.iter().enumerate();
+    let lines = lines.map(|(i, runs)| (runs.look, aside(i), runs.curve.as_slice()));
     let values = runs.iter().flat_map(|runs| &runs.curve).flatten().copied();
     let y = Scale::spanning(values, PERCENT, 0.0, 7.0);
-    let b = Panel {
-        x_label: "epoch".to_owned(),
-        marks: curves(lines),
-        ..Panel::new(
-            Across::Numbers(Scale::epochs(epochs)),
-            y,
-            "test accuracy (%)",
-        )
-    };
     Some(Chart {
-        title,
-        grid,
-        panels: vec![a, b],
-        legend,
+        title: format!("{data} under variable {stimulus} (ε = {epsilon})"),
         caption: caption(&runs, slot >= NUMBERED),
+        ..Chart::new(grid, [a, curves(lines, epochs, y)], legend)
     })
 }
 
 /// The meaning of the marks, and the number of seeds.
 fn caption(runs: &[Runs], numbered: bool) -> String {
-    let counts = || runs.iter().map(|runs| runs.finals.len());
-    let seeds = match (counts().min().unwrap_or(0), counts().max().unwrap_or(0)) {
-        (1, 1) => return "n = 1 seed per condition".to_owned(),
-        (a, b) if a == b => format!("n = {a} seeds per condition"),
-        (a, b) => format!("n = {a} to {b} seeds per condition"),
-    };
+    let n = sizes(runs.iter().map(|runs| runs.finals.len()));
+    if n == "n = 1" {
+        return format!("{n} seed per condition");
+    }
     let number = if numbered { " (number)" } else { "" };
-    format!("{seeds}. A: a dot per seed, mean{number} ± s.d. B: mean, shaded ± s.d.")
+    format!(
+        "{n} seeds per condition. A: a dot per seed, mean{number} ± s.d. B: mean, shaded ± s.d."
+    )
 }
 
 #[cfg(test)]
@@ -203,10 +187,11 @@ mod tests {
     fn comparisons_of_every_size_are_drawn() {
         for (n, seeds, epochs) in [(1, 1, 1), (2, 30, 200), (4, 3, 25), (10, 5, 10)] {
             let records = made(&PAPER[..n], seeds, epochs);
-            let chart = chart("Title".to_owned(), &PAPER[..n], &records).unwrap();
-            check(&chart, &["Title", "epoch", &format!("n = {seeds} seed")]);
+            let chart = chart("Title", &PAPER[..n], &records).unwrap();
+            let title = "Title under variable luminosity (ε = 0.75)";
+            check(&chart, &[title, "epoch", &format!("n = {seeds} seed")]);
         }
-        assert!(chart(String::new(), &PAPER, &[]).is_none());
+        assert!(chart("", &PAPER, &[]).is_none());
     }
 
     #[test]
@@ -224,20 +209,14 @@ mod tests {
             let is = |mark: &Mark| matches!(mark, Mark::Line(points, ..) if points == line);
             chart.panels[1].marks.iter().any(is)
         };
-        let some = chart(String::new(), &[INORM], &records).unwrap();
+        let some = chart("", &[INORM], &records).unwrap();
         check(&some, &["(diverged: 2 of 3)"]);
         assert!(draws(&some, &[(1.0, 20.0), (2.0, 20.0), (3.0, 30.0)]));
-        records
-            .iter_mut()
-            .skip(1)
-            .for_each(|r| r.run.history.clear());
-        let other = made(&[PAPER[0]], 1, 4);
-        let all = chart(
-            String::new(),
-            &[INORM, PAPER[0]],
-            &[records, other].concat(),
-        )
-        .unwrap();
+        for record in &mut records[1..] {
+            record.run.history.clear();
+        }
+        records.extend(made(&[PAPER[0]], 1, 4));
+        let all = chart("", &[INORM, PAPER[0]], &records).unwrap();
         check(&all, &["(diverged: 3 of 3)", "n = 1 to 3 seeds"]);
     }
 }

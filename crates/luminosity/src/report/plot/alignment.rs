@@ -1,10 +1,35 @@
 //! Histograms of alignments at the largest ε.
 
-use super::{Side, look};
-use crate::chart::{
-    Across, BELOW, Chart, Count, Grid, Look, Mark, Panel, Sample, Scale, Swatch, caption, key_fits,
-};
+use super::look;
+use crate::chart::{BELOW, Chart, Count, Grid, Look, Mark, Panel, Sample, Scale, Swatch, key_fits};
 use crate::report::sample::{Samples, Unit};
+
+/// The measured part of an alignment.
+#[derive(Debug, Clone, Copy)]
+pub struct Side {
+    name: &'static str,
+    /// The label of the x axis.
+    label: &'static str,
+    of: fn(&Unit) -> Option<f64>,
+}
+
+/// The output of a layer.
+pub const OUTPUT: Side = Side {
+    name: "outputs",
+    label: "cosine to LayerNorm",
+    of: |unit| unit.output,
+};
+/// The gradient of its excitatory weights.
+pub const GRADIENT: Side = Side {
+    name: "gradients",
+    label: "cosine to LayerNorm",
+    of: |unit| unit.gradient,
+};
+/// The gradient, of lateral inhibition.
+pub const LATERAL_GRADIENT: Side = Side {
+    label: "cosine to centered errors",
+    ..GRADIENT
+};
 
 /// Height of a plot area.
 const HEIGHT: f64 = 130.0;
@@ -16,7 +41,7 @@ const BINS: usize = 40;
 pub fn histograms(samples: &Samples, panels: &[(&str, Side)]) -> Chart {
     let sets = panels.iter().map(|&(name, side)| {
         let units = samples.at_largest(name).iter();
-        let cosines = units.filter_map(|unit| side.of(unit));
+        let cosines = units.filter_map(|unit| (side.of)(unit));
         // A cosine of 1 may be rounded to a larger number.
         let cosines = cosines.map(|cosine| cosine.clamp(-1.0, 1.0));
         (name, side, Sample::new(cosines))
@@ -29,16 +54,14 @@ pub fn histograms(samples: &Samples, panels: &[(&str, Side)]) -> Chart {
     };
     let grid = Grid::new(sets.len(), HEIGHT);
     let key = |side: Side, sample: &Sample, median: bool| {
-        let size = format!("{} (n = {}", side.name(), sample.n());
+        let size = format!("{} (n = {}", side.name, sample.n());
         match sample.quartiles().filter(|_| median) {
             Some([_, median, _]) => format!("{size}, median {median:.2})"),
             None => format!("{size})"),
         }
     };
-    let mut keys = sets
-        .iter()
-        .map(|(_, side, sample)| key(*side, sample, true));
-    let median = keys.all(|key| key_fits(&key, grid.width));
+    let fits = |(_, side, sample): &_| key_fits(&key(*side, sample, true), grid.width);
+    let median = sets.iter().all(fits);
     let panels = sets.iter().map(|&(name, side, ref sample)| {
         let look = look(samples, name);
         let mut heights = vec![0.0; bins];
@@ -55,21 +78,15 @@ pub fn histograms(samples: &Samples, panels: &[(&str, Side)]) -> Chart {
         let tops = tops.map(|(bin, height)| [(edge(bin), *height), (edge(bin + 1), *height)]);
         Panel {
             heading: name.to_owned(),
-            keys: vec![(Some((Swatch::Box, look)), key(side, sample, median))],
-            x_label: side.label(name).to_owned(),
+            key: (Some((Swatch::Box, look)), key(side, sample, median)),
+            x_label: side.label.to_owned(),
             marks: bars(&tops.collect::<Vec<_>>(), look),
-            counts: vec![Count::of(side.name(), sample, |_| false)],
-            ..Panel::new(Across::Numbers(Scale::between((low, 1.0), 5.0)), y, "count")
+            counts: vec![Count::of(side.name, sample, |_| false)],
+            ..Panel::new(Scale::between((low, 1.0), 5.0), y, "count")
         }
     });
-    let panels: Vec<Panel> = panels.collect();
-    Chart {
-        title: String::new(),
-        grid,
-        legend: Vec::new(),
-        caption: caption("", ("value", samples.unit, "set"), &panels, BELOW),
-        panels,
-    }
+    let size = ("value", samples.unit, "set");
+    Chart::new(grid, panels, Vec::new()).captioned("", size, BELOW)
 }
 
 /// Contiguous bars as one filled outline each, from the ends of their tops.
@@ -84,27 +101,4 @@ fn bars(tops: &[[(f64, f64); 2]], look: Look) -> Vec<Mark> {
         [fill, Mark::Line(outline, look, 1.2)]
     });
     marks.collect()
-}
-
-impl Side {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Output => "outputs",
-            Self::Gradient => "gradients",
-        }
-    }
-
-    fn of(self, unit: &Unit) -> Option<f64> {
-        match self {
-            Self::Output => unit.output,
-            Self::Gradient => unit.gradient,
-        }
-    }
-
-    fn label(self, condition: &str) -> &'static str {
-        match (self, condition) {
-            (Self::Gradient, "inorm+lateral") => "cosine to centered errors",
-            _ => "cosine to LayerNorm",
-        }
-    }
 }

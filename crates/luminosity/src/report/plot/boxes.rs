@@ -1,10 +1,10 @@
 //! Box plots, with a box of each series in each group. Units at or below chance are left out of the boxes of
 //! accuracies, but not of the tests.
 
-use super::{depth, heading, present};
+use super::{depth, heading, levels, present};
 use crate::chart::{
-    Across, At, BELOW, Boxed, Chart, Count, Grid, Legend, Look, Mark, Panel, RULE, Sample, Scale,
-    Swatch, UNBOUNDED, caption, describe, floored,
+    At, BELOW, Chart, Count, Entry, Grid, Look, Mark, Panel, RULE, Sample, Scale, Swatch,
+    UNBOUNDED, describe, floored,
 };
 use crate::report::effect::Effect;
 use crate::report::sample::{Samples, percents};
@@ -28,8 +28,8 @@ type Series = Vec<(String, Look)>;
 /// A place on the x axis.
 struct Group {
     name: String,
-    /// The values of each series, and a mark such as "***" above their box.
-    boxes: Vec<(Vec<f64>, &'static str)>,
+    /// The sample of each series, and a mark such as "***" above its box.
+    boxes: Vec<(Sample, &'static str)>,
     /// The height of a line behind the boxes.
     reference: Option<f64>,
 }
@@ -45,7 +45,7 @@ pub fn by_epsilon(samples: &Samples, effects: &[Effect], names: &[&str]) -> Part
             let key = (name.as_str(), REFERENCE, epsilon);
             let own = effects.iter().find(|e| (e.of, e.over, e.epsilon) == key);
             let p = own.map(|e| e.paired.test.p);
-            (percents(samples.of(name, epsilon)), stars(p))
+            (Sample::new(percents(samples.of(name, epsilon))), stars(p))
         });
         Group {
             name: text::epsilon(epsilon),
@@ -58,21 +58,18 @@ pub fn by_epsilon(samples: &Samples, effects: &[Effect], names: &[&str]) -> Part
 
 /// Accuracies by λ, with a series for each ε.
 pub fn by_lambda(samples: &Samples, name: &str) -> Partial {
-    let epsilons = &samples.epsilons;
-    let levels = epsilons.iter().enumerate();
-    let series = levels.map(|(i, e)| (text::epsilon(*e), Look::level(i, epsilons.len())));
     let lambdas = samples.lambdas(name);
     // With a single λ there is nothing to compare.
     let groups = lambdas.iter().filter(|_| lambdas.len() > 1).map(|lambda| {
-        let values = |epsilon: &f64| percents(samples.at(name, *epsilon, *lambda));
+        let sample = |epsilon: &f64| Sample::new(percents(samples.at(name, *epsilon, *lambda)));
         Group {
             name: lambda.to_string(),
-            boxes: epsilons.iter().map(|e| (values(e), "")).collect(),
+            boxes: samples.epsilons.iter().map(|e| (sample(e), "")).collect(),
             reference: None,
         }
     });
     let label = "weight λ of the local loss";
-    accuracies(samples, label, groups.collect(), series.collect())
+    accuracies(samples, label, groups.collect(), levels(samples))
 }
 
 /// The best units of each ε, pooled; the first condition is tested against the others.
@@ -93,7 +90,7 @@ pub fn best(samples: &Samples, names: &[&str]) -> Partial {
             true => None,
             false => mann_whitney_u(&values, &pooled(first)),
         };
-        (values, stars(test.map(|t| t.p)))
+        (Sample::new(values), stars(test.map(|t| t.p)))
     });
     let group = Group {
         name: format!("best {}s of each ε, pooled", samples.unit),
@@ -106,22 +103,22 @@ pub fn best(samples: &Samples, names: &[&str]) -> Partial {
 /// The decimal logarithm of λ_max by layer and condition, at the largest ε.
 pub fn lambda_max(samples: &Samples) -> Chart {
     let names: Vec<&str> = samples.conditions.iter().map(|c| c.name()).collect();
-    let values = |name: &str, layer| -> Vec<f64> {
+    let sample = |name: &str, layer| {
         let units = samples.at_largest(name).iter();
         let values = units.filter_map(|unit| unit.lambda_max.get(layer).copied().flatten());
         // A layer without errors has no logarithm of λ_max.
-        values.filter(|v| *v > 0.0).map(f64::log10).collect()
+        Sample::new(values.filter(|v| *v > 0.0).map(f64::log10))
     };
     let layers = 0..depth(samples, &names, |unit| unit.lambda_max.len());
     let mut series = present(samples, &names);
-    series.retain(|(name, _)| layers.clone().any(|layer| !values(name, layer).is_empty()));
-    let groups = layers.map(|layer| Group {
-        name: heading(layer),
-        boxes: series
-            .iter()
-            .map(|(name, _)| (values(name, layer), ""))
-            .collect(),
-        reference: None,
+    series.retain(|(name, _)| layers.clone().any(|layer| sample(name, layer).n() > 0));
+    let groups = layers.map(|layer| {
+        let boxes = series.iter().map(|(name, _)| (sample(name, layer), ""));
+        Group {
+            name: heading(layer),
+            boxes: boxes.collect(),
+            reference: None,
+        }
     });
     let groups = groups.collect();
     chart(samples, ["", "log₁₀ λ_max"], groups, series, UNBOUNDED)
@@ -130,25 +127,24 @@ pub fn lambda_max(samples: &Samples) -> Chart {
 /// Boxes of accuracies without the units at or below chance, and the number of these units.
 fn accuracies(samples: &Samples, x_label: &str, mut groups: Vec<Group>, series: Series) -> Partial {
     let mut left_out = 0;
-    for (values, mark) in groups.iter_mut().flat_map(|group| &mut group.boxes) {
-        let all = values.len();
-        values.retain(|percent| *percent > samples.chance);
-        left_out += all - values.len();
+    for (sample, mark) in groups.iter_mut().flat_map(|group| &mut group.boxes) {
+        let all = sample.n();
+        sample.sorted.retain(|percent| *percent > samples.chance);
+        left_out += all - sample.n();
         // A mark is drawn above a box.
-        if values.is_empty() {
+        if sample.n() == 0 {
             *mark = "";
         }
     }
-    let values = || {
-        groups
-            .iter()
-            .flat_map(|g| &g.boxes)
-            .flat_map(|(values, _)| values)
-            .copied()
-    };
-    let bounds = floored(UNBOUNDED, values(), values());
+    let bounds = floored(UNBOUNDED, values(&groups), values(&groups));
     let labels = [x_label, "test accuracy (%)"];
     (chart(samples, labels, groups, series, bounds), left_out)
+}
+
+/// The values of all boxes.
+fn values(groups: &[Group]) -> impl Iterator<Item = f64> {
+    let boxes = groups.iter().flat_map(|group| &group.boxes);
+    boxes.flat_map(|(sample, _)| sample.sorted.iter().copied())
 }
 
 /// Boxes side by side in each group, their marks above, and the line at its reference.
@@ -159,66 +155,41 @@ fn chart(
     series: Series,
     bounds: (f64, f64),
 ) -> Chart {
-    let boxes = || groups.iter().flat_map(|group| &group.boxes);
     let references = || groups.iter().filter_map(|group| group.reference);
-    let marked = boxes().any(|(_, mark)| !mark.is_empty());
-    let values = boxes()
-        .flat_map(|(values, _)| values)
-        .copied()
-        .chain(references());
-    let y = Scale::spanning(values, bounds, if marked { 0.12 } else { 0.0 }, 6.0);
-    let most = boxes().map(|(values, _)| values.len()).max();
-    let (swatch, described) = describe(most.unwrap_or(0));
-    let sample = |values: &[f64]| Sample::new(values.iter().copied());
+    let mut boxes = groups.iter().flat_map(|group| &group.boxes);
+    let marked = boxes.any(|(_, mark)| !mark.is_empty());
+    let heights = values(&groups).chain(references());
+    let y = Scale::spanning(heights, bounds, if marked { 0.12 } else { 0.0 }, 6.0);
     let room = FILLED / series.len() as f64;
+    let names = groups.iter().map(|g| (g.name.clone(), String::new()));
     let mut panel = Panel {
         x_label: x_label.to_owned(),
-        ..Panel::new(
-            Across::names(groups.iter().map(|group| group.name.as_str())),
-            y,
-            y_label,
-        )
+        ..Panel::of(names.collect(), y, y_label)
     };
     for (group, middle) in groups.iter().zip(1..) {
         let left = f64::from(middle) - FILLED / 2.0;
-        for (s, ((_, look), (values, mark))) in series.iter().zip(&group.boxes).enumerate() {
+        for (s, ((_, look), (sample, mark))) in series.iter().zip(&group.boxes).enumerate() {
             let x = left + room * (s as f64 + 0.5);
-            panel.marks.push(Mark::Box(Boxed {
-                x,
-                room,
-                look: *look,
-                sample: sample(values),
-            }));
-            panel
-                .marks
-                .push(Mark::Text(x, (*mark).to_owned(), At::Top(room)));
+            let mark = Mark::Text(x, (*mark).to_owned(), At::Top(room));
+            let marks = [Mark::Box(x, room, sample.clone(), *look), mark];
+            panel.marks.extend(marks);
         }
-        if let Some(y) = group.reference {
-            panel
-                .marks
-                .push(Mark::Line(vec![(left, y), (left + FILLED, y)], RULE, 1.0));
-        }
+        let line = |y| Mark::Line(vec![(left, y), (left + FILLED, y)], RULE, 1.0);
+        panel.marks.extend(group.reference.map(line));
     }
     for (s, (label, _)) in series.iter().enumerate() {
-        panel.counts.extend(groups.iter().filter_map(|group| {
-            let (values, _) = group.boxes.get(s)?;
+        panel.counts.extend(groups.iter().map(|group| {
             let place = format!("{label}, {}", group.name);
-            Some(Count::of(place, &sample(values), |v| v < y.min))
+            Count::of(place, &group.boxes[s].0, |v| v < y.min)
         }));
     }
-    let mut legend = Legend::of(swatch, series);
-    if references().next().is_some() {
-        legend.extend(Legend::of(
-            Swatch::Line,
-            [(format!("median of {REFERENCE}"), RULE)],
-        ));
-    }
     let panels = vec![panel];
-    Chart {
-        title: String::new(),
-        grid: Grid::new(1, HEIGHT),
-        legend,
-        caption: caption(&described, ("value", samples.unit, "box"), &panels, BELOW),
-        panels,
+    let (swatch, described) = describe(&panels);
+    let mut legend = Entry::all(swatch, series);
+    if references().next().is_some() {
+        let line = (format!("median of {REFERENCE}"), RULE);
+        legend.extend(Entry::all(Swatch::Line, [line]));
     }
+    let chart = Chart::new(Grid::new(1, HEIGHT), panels, legend);
+    chart.captioned(&described, ("value", samples.unit, "box"), BELOW)
 }

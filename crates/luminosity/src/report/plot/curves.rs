@@ -2,8 +2,7 @@
 
 use super::present;
 use crate::chart::{
-    Across, Chart, Count, Grid, Legend, Look, PERCENT, Panel, Sample, Scale, Swatch, caption,
-    curves as marks, floored,
+    self, Chart, Count, Entry, Grid, Look, PERCENT, Panel, Sample, Scale, Swatch, floored,
 };
 use crate::report::sample::{Samples, Unit};
 use crate::report::text;
@@ -20,30 +19,24 @@ struct Curve<'a> {
     quartiles: Vec<[f64; 3]>,
 }
 
-impl<'a> Curve<'a> {
-    fn new((name, look): (String, Look), units: &'a [Unit]) -> Self {
-        let at = |e: usize| Sample::new(units.iter().filter_map(|u| u.curve.get(e).copied()));
-        Self {
-            name,
-            look,
-            units,
-            quartiles: (0..).map_while(|e| at(e).quartiles()).collect(),
-        }
-    }
-}
-
 /// A panel for each ε, all with the same axes. A unit that is shorter than the longest counts as incomplete.
 pub fn curves(samples: &Samples, names: &[&str]) -> Chart {
     let panels = samples.epsilons.iter().map(|epsilon| {
-        let curves = present(samples, names).into_iter().map(|series| {
-            let units = samples.of(&series.0, *epsilon);
-            Curve::new(series, units)
+        let curves = present(samples, names).into_iter().map(|(name, look)| {
+            let units = samples.of(&name, *epsilon);
+            let at = |e: usize| Sample::new(units.iter().filter_map(|u| u.curve.get(e).copied()));
+            Curve {
+                name,
+                look,
+                units,
+                quartiles: (0..).map_while(|e| at(e).quartiles()).collect(),
+            }
         });
         let curves = curves.filter(|curve| !curve.quartiles.is_empty()).collect();
         (text::epsilon(*epsilon), curves)
     });
     let panels = panels.filter(|(_, curves): &(_, Vec<Curve>)| !curves.is_empty());
-    let panels: Vec<(String, Vec<Curve>)> = panels.collect();
+    let panels: Vec<_> = panels.collect();
     let all = || panels.iter().flat_map(|(_, curves)| curves);
     let epochs = all().map(|c| c.quartiles.len()).max().unwrap_or(0);
     let quartiles = || all().flat_map(|c| &c.quartiles);
@@ -54,7 +47,8 @@ pub fn curves(samples: &Samples, names: &[&str]) -> Chart {
         true => "Median of the runs, shaded: quartiles.",
         false => "",
     };
-    let legend = Legend::of(Swatch::Curve, all().map(|c| (c.name.as_str(), c.look)));
+    let legend = Entry::all(Swatch::Curve, all().map(|c| (c.name.clone(), c.look)));
+    let grid = Grid::new(panels.len(), HEIGHT);
     let panels = panels.iter().map(|(heading, curves)| {
         let counts = curves.iter().map(|curve| Count {
             place: curve.name.clone(),
@@ -66,29 +60,14 @@ pub fn curves(samples: &Samples, names: &[&str]) -> Chart {
                 .count(),
             off: usize::from(curve.quartiles.iter().all(|q| q[1] < y.min)),
         });
-        let curves = curves.iter().map(|curve| {
-            let points = (1..).map(f64::from).zip(curve.quartiles.iter().copied());
-            (curve.look, points.collect())
-        });
+        let lines = curves.iter().map(|c| (c.look, 0.0, c.quartiles.as_slice()));
         Panel {
             heading: heading.clone(),
-            x_label: "epoch".to_owned(),
-            marks: marks(curves),
             counts: counts.collect(),
-            ..Panel::new(
-                Across::Numbers(Scale::epochs(epochs)),
-                y,
-                "test accuracy (%)",
-            )
+            ..chart::curves(lines, epochs, y)
         }
     });
-    let panels: Vec<Panel> = panels.collect();
     let reasons = ["Curves below the axis", "Incomplete runs"];
-    Chart {
-        title: String::new(),
-        grid: Grid::new(panels.len(), HEIGHT),
-        caption: caption(described, ("run", samples.unit, "curve"), &panels, reasons),
-        panels,
-        legend,
-    }
+    let size = ("run", samples.unit, "curve");
+    Chart::new(grid, panels, legend).captioned(described, size, reasons)
 }

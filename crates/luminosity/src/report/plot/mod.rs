@@ -12,20 +12,13 @@ mod tests;
 use super::claim::Pair;
 use super::effect::Effect;
 use super::sample::{Samples, Unit};
+use super::text;
 use crate::Error;
 use crate::chart::{Figure, Look};
+use alignment::Side;
 
 pub use boxes::{BEST, REFERENCE};
 pub use specs::{MAIN, SPECS};
-
-/// The measured part of an alignment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// The output of a layer.
-    Output,
-    /// The gradient of its excitatory weights.
-    Gradient,
-}
 
 /// Names of conditions.
 pub type Names = &'static [&'static str];
@@ -126,9 +119,15 @@ fn present(samples: &Samples, names: &[&str]) -> Vec<(String, Look)> {
         epsilons.any(|epsilon| !samples.of(name, *epsilon).is_empty())
     };
     let names = names.iter().filter(somewhere);
-    names
-        .map(|name| ((*name).to_owned(), look(samples, name)))
-        .collect()
+    let looks = names.map(|name| ((*name).to_owned(), look(samples, name)));
+    looks.collect()
+}
+
+/// Every ε with its look.
+fn levels(samples: &Samples) -> Vec<(String, Look)> {
+    let (epsilons, n) = (samples.epsilons.iter().enumerate(), samples.epsilons.len());
+    let looks = epsilons.map(|(level, e)| (text::epsilon(*e), Look::level(level, n)));
+    looks.collect()
 }
 
 /// The look of a condition.

@@ -4,8 +4,7 @@ use ei_norm::metric::Moments;
 
 use super::{depth, heading, present};
 use crate::chart::{
-    Across, Boxed, Chart, Count, Grid, MISSING, Mark, Panel, RULE, Sample, Scale, UNBOUNDED,
-    caption, describe,
+    Chart, Count, Grid, MISSING, Mark, Panel, RULE, Sample, Scale, UNBOUNDED, describe,
 };
 use crate::report::sample::Samples;
 
@@ -24,7 +23,7 @@ const SIDES: [Side; 2] = [
 
 /// Means and variances side by side in a row for each layer.
 pub fn moments(samples: &Samples, names: &[&str]) -> Chart {
-    let (mut panels, mut most) = (Vec::new(), 0);
+    let mut panels = Vec::new();
     for layer in 0..depth(samples, names, |unit| unit.moments.len()) {
         for (label, target, side) in SIDES {
             let all = present(samples, names).into_iter().map(|(name, look)| {
@@ -39,34 +38,24 @@ pub fn moments(samples: &Samples, names: &[&str]) -> Chart {
             let mut marks = vec![Mark::Line(ends.map(|x| (x, target)).to_vec(), RULE, 1.0)];
             let mut counts = Vec::new();
             for ((name, look, sample), x) in all.iter().zip(1..) {
-                most = most.max(sample.n());
                 counts.push(Count::of(name, sample, |v| !shows(v)));
-                let shown = sample.sorted.iter().copied().filter(|v| shows(*v));
-                marks.push(Mark::Box(Boxed {
-                    x: f64::from(x),
-                    room: 1.0,
-                    look: *look,
-                    sample: Sample::new(shown),
-                }));
+                let shown = Sample::new(sample.sorted.iter().copied().filter(|v| shows(*v)));
+                marks.push(Mark::Box(f64::from(x), 1.0, shown, *look));
             }
+            let names = all.into_iter().map(|(name, ..)| (name, String::new()));
             panels.push(Panel {
                 heading: heading(layer),
                 marks,
                 counts,
-                ..Panel::new(Across::names(all.iter().map(|s| s.0.as_str())), y, label)
+                ..Panel::of(names.collect(), y, label)
             });
         }
     }
-    let marks = format!("{} Dashed: mean 0, variance 1.", describe(most).1);
+    let marks = format!("{} Dashed: mean 0, variance 1.", describe(&panels).1);
     let size = ("value", samples.unit, "condition and panel");
     let off = "Not positive, so not on the logarithmic axis";
-    Chart {
-        title: String::new(),
-        grid: Grid::new(2, HEIGHT),
-        legend: Vec::new(),
-        caption: caption(&marks, size, &panels, [off, MISSING]),
-        panels,
-    }
+    let chart = Chart::new(Grid::new(2, HEIGHT), panels, Vec::new());
+    chart.captioned(&marks, size, [off, MISSING])
 }
 
 /// The scale of `values` and their `target`; logarithmic if positive values span a decade.

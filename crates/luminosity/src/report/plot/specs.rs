@@ -1,6 +1,7 @@
 //! The list of figures.
 
-use super::{Kind, Side, Spec};
+use super::alignment::{GRADIENT, LATERAL_GRADIENT, OUTPUT};
+use super::{Kind, Spec};
 
 /// The figure at the top of the page.
 pub const MAIN: &str = "main";
@@ -48,7 +49,7 @@ pub const SPECS: [Spec; 15] = [
         title: "Figure 4: alignment with LayerNorm, activity alone",
         caption: "Cosine similarity to LayerNorm of a trained network's outputs and gradients at the \
                   largest ε, mean over the hidden layers.",
-        kind: Kind::Alignment(&[("inorm", Side::Output), ("inorm", Side::Gradient)]),
+        kind: Kind::Alignment(&[("inorm", OUTPUT), ("inorm", GRADIENT)]),
     },
     Spec {
         name: "fig5",
@@ -60,7 +61,7 @@ pub const SPECS: [Spec; 15] = [
         name: "fig5_alignment",
         title: "Figure 5: alignment with LayerNorm, activity and errors",
         caption: "As before, with errors normalized in full.",
-        kind: Kind::Alignment(&[("inorm+full", Side::Output), ("inorm+full", Side::Gradient)]),
+        kind: Kind::Alignment(&[("inorm+full", OUTPUT), ("inorm+full", GRADIENT)]),
     },
     Spec {
         name: "fig6",
@@ -78,9 +79,9 @@ pub const SPECS: [Spec; 15] = [
         title: "Figure 6: alignment of the gradient, by part",
         caption: "Cosine similarity of gradients to LayerNorm's at the largest ε.",
         kind: Kind::Alignment(&[
-            ("inorm+center", Side::Gradient),
-            ("inorm+decorrelate", Side::Gradient),
-            ("inorm+scale", Side::Gradient),
+            ("inorm+center", GRADIENT),
+            ("inorm+decorrelate", GRADIENT),
+            ("inorm+scale", GRADIENT),
         ]),
     },
     Spec {
@@ -95,8 +96,8 @@ pub const SPECS: [Spec; 15] = [
         title: "Figure 7: alignment of lateral inhibition",
         caption: "Outputs against LayerNorm, gradients against those of centered errors, at the largest ε.",
         kind: Kind::Alignment(&[
-            ("inorm+lateral", Side::Output),
-            ("inorm+lateral", Side::Gradient),
+            ("inorm+lateral", OUTPUT),
+            ("inorm+lateral", LATERAL_GRADIENT),
         ]),
     },
     Spec {
