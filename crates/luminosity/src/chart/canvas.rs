@@ -63,7 +63,6 @@ impl Canvas {
             .with_theme(Theme {
                 axis_color: INK.to_owned(),
                 tick_color: INK.to_owned(),
-                text_color: INK.to_owned(),
                 grid_color: GRID.to_owned(),
                 ..Theme::light()
             });

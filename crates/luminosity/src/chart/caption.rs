@@ -31,14 +31,10 @@ impl Count {
     }
 }
 
-/// The reasons for values outside the axis and for missing values.
-pub type Reasons = [&'static str; 2];
-
 /// The reason for missing values.
 pub const MISSING: &str = "Missing or not finite";
-
-/// The reasons where the axis starts above some values.
-pub const BELOW: Reasons = ["Triangles: values below the axis", MISSING];
+/// The reasons for values outside an axis that starts above them, and for missing values.
+pub const BELOW: [&str; 2] = ["Triangles: values below the axis", MISSING];
 
 impl Chart {
     /// The chart with a caption: the sentence `marks`; the sentence "One `mark` per `unit`, n = … per `each`."; and
@@ -47,7 +43,7 @@ impl Chart {
         self,
         marks: &str,
         (mark, unit, each): (&str, &str, &str),
-        [off, missing]: Reasons,
+        [off, missing]: [&str; 2],
     ) -> Self {
         let counts = self.panels.iter().enumerate().flat_map(|(i, panel)| {
             let letter = match letter(i, self.panels.len()) {

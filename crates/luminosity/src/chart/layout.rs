@@ -72,7 +72,7 @@ pub fn key_fits(text: &str, width: f64) -> bool {
 }
 
 /// The axes and marks of a panel.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Panel {
     /// Heading; may be empty.
     pub heading: String,
@@ -108,20 +108,15 @@ impl Panel {
     /// Empty axes of numbers.
     pub fn new(x: Scale, y: Scale, y_label: impl Into<String>) -> Self {
         Self {
-            heading: String::new(),
-            key: (None, String::new()),
             x,
-            names: Vec::new(),
-            x_label: String::new(),
             y,
             y_label: y_label.into(),
-            marks: Vec::new(),
-            counts: Vec::new(),
+            ..Self::default()
         }
     }
 
     /// Empty axes with a category for each of `names`, which are pairs of name and description.
-    pub fn of(names: Vec<(String, String)>, y: Scale, y_label: impl Into<String>) -> Self {
+    pub fn of_names(names: Vec<(String, String)>, y: Scale, y_label: impl Into<String>) -> Self {
         let x = Scale::categories(names.len());
         Self {
             names,

@@ -59,12 +59,11 @@ impl Entry {
     pub fn all(swatch: Swatch, series: impl IntoIterator<Item = (String, Look)>) -> Vec<Self> {
         let mut entries = Vec::new();
         for (label, look) in series {
-            let note = String::new();
             let entry = Self {
                 look,
                 swatch,
                 label,
-                note,
+                note: String::new(),
             };
             if !entries.contains(&entry) {
                 entries.push(entry);
@@ -91,10 +90,8 @@ pub struct Legend<'a> {
 impl<'a> Legend<'a> {
     /// Arranges `entries` in the smallest number of rows that fit, column by column.
     pub fn new(entries: &'a [Entry]) -> Self {
-        let wrapped = entries
-            .iter()
-            .map(|e| (e, wrap(&e.note, NOTE, ROOM - e.lead())));
-        let entries: Vec<_> = wrapped.collect();
+        let wrapped = |e: &'a Entry| (e, wrap(&e.note, NOTE, ROOM - e.lead()));
+        let entries: Vec<_> = entries.iter().map(wrapped).collect();
         let width = |(entry, lines): &(&Entry, Vec<String>)| {
             let note = lines.iter().map(|l| text_width(l, NOTE));
             entry.lead() + note.fold(0.0, f64::max)

@@ -12,7 +12,7 @@ pub const PERCENT: (f64, f64) = (0.0, 100.0);
 pub const UNBOUNDED: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
 
 /// The range of an axis and the distance of its ticks.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Scale {
     pub min: f64,
     pub max: f64,

@@ -107,7 +107,7 @@ fn charts_of_every_size_have_no_overlaps() {
             key: (Some((Swatch::Box, RULE)), "outputs (n = 9)".to_owned()),
             x_label: "luminosity".to_owned(),
             marks: (0..names).map(mark).collect(),
-            ..Panel::of((0..names).map(name).collect(), y, "accuracy (%)")
+            ..Panel::of_names((0..names).map(name).collect(), y, "accuracy (%)")
         };
         let entries = (0..names).map(|i| (format!("condition {i}"), Look::condition(i)));
         let chart = Chart {

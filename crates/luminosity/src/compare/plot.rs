@@ -133,7 +133,7 @@ pub fn chart(data: &str, conditions: &[Condition], records: &[SweepRecord]) -> O
     let columns = (1..).map(f64::from).zip(&runs);
     let a = Panel {
         marks: columns.flat_map(|(x, runs)| runs.column(x, slot)).collect(),
-        ..Panel::of(names, finals, "final test accuracy (%)")
+        ..Panel::of_names(names, finals, "final test accuracy (%)")
     };
     // With a single epoch all conditions are at one place: draw them side by side.
     let aside = |i: usize| match epochs {
@@ -144,23 +144,18 @@ pub fn chart(data: &str, conditions: &[Condition], records: &[SweepRecord]) -> O
     let lines = lines.map(|(i, runs)| (runs.look, aside(i), runs.curve.as_slice()));
     let values = runs.iter().flat_map(|runs| &runs.curve).flatten().copied();
     let y = Scale::spanning(values, PERCENT, 0.0, 7.0);
+    let number = if slot >= NUMBERED { " (number)" } else { "" };
+    let caption = match sizes(runs.iter().map(|runs| runs.finals.len())) {
+        n if n == "n = 1" => format!("{n} seed per condition"),
+        n => format!(
+            "{n} seeds per condition. A: a dot per seed, mean{number} ± s.d. B: mean, shaded ± s.d."
+        ),
+    };
     Some(Chart {
         title: format!("{data} under variable {stimulus} (ε = {epsilon})"),
-        caption: caption(&runs, slot >= NUMBERED),
+        caption,
         ..Chart::new(grid, [a, curves(lines, epochs, y)], legend)
     })
-}
-
-/// The meaning of the marks, and the number of seeds.
-fn caption(runs: &[Runs], numbered: bool) -> String {
-    let n = sizes(runs.iter().map(|runs| runs.finals.len()));
-    if n == "n = 1" {
-        return format!("{n} seed per condition");
-    }
-    let number = if numbered { " (number)" } else { "" };
-    format!(
-        "{n} seeds per condition. A: a dot per seed, mean{number} ± s.d. B: mean, shaded ± s.d."
-    )
 }
 
 #[cfg(test)]
@@ -197,10 +192,8 @@ mod tests {
     #[test]
     fn a_diverged_run_leaves_the_mean_and_is_counted() {
         let mut records = made(&[INORM], 3, 3);
-        for (record, curve) in records
-            .iter_mut()
-            .zip([&[0.1, 0.2, 0.3][..], &[0.3], &[0.2]])
-        {
+        let curves = [&[0.1, 0.2, 0.3][..], &[0.3], &[0.2]];
+        for (record, curve) in records.iter_mut().zip(curves) {
             record.run.history.truncate(curve.len());
             let epochs = record.run.history.iter_mut().zip(curve);
             epochs.for_each(|(epoch, accuracy)| epoch.test_accuracy = *accuracy);

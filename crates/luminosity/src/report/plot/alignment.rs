@@ -92,13 +92,11 @@ pub fn histograms(samples: &Samples, panels: &[(&str, Side)]) -> Chart {
 /// Contiguous bars as one filled outline each, from the ends of their tops.
 fn bars(tops: &[[(f64, f64); 2]], look: Look) -> Vec<Mark> {
     let runs = tops.split(|[(_, height), _]| *height == 0.0);
-    let marks = runs.filter(|run| !run.is_empty()).flat_map(|run| {
-        let tops = run.concat();
-        let foot = |top: Option<&(f64, f64)>| top.map(|(x, _)| (*x, 0.0));
-        let (first, last) = (foot(tops.first()), foot(tops.last()));
-        let outline: Vec<_> = first.into_iter().chain(tops).chain(last).collect();
+    let marks = runs.filter_map(|run| {
+        let (first, last) = (run.first()?[0].0, run.last()?[1].0);
+        let outline = [&[(first, 0.0)], &run.concat()[..], &[(last, 0.0)]].concat();
         let fill = Mark::Area(outline.clone(), look.hue, 0.35);
-        [fill, Mark::Line(outline, look, 1.2)]
+        Some([fill, Mark::Line(outline, look, 1.2)])
     });
-    marks.collect()
+    marks.flatten().collect()
 }

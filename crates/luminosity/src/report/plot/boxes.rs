@@ -164,7 +164,7 @@ fn chart(
     let names = groups.iter().map(|g| (g.name.clone(), String::new()));
     let mut panel = Panel {
         x_label: x_label.to_owned(),
-        ..Panel::of(names.collect(), y, y_label)
+        ..Panel::of_names(names.collect(), y, y_label)
     };
     for (group, middle) in groups.iter().zip(1..) {
         let left = f64::from(middle) - FILLED / 2.0;

@@ -49,15 +49,12 @@ pub fn curves(samples: &Samples, names: &[&str]) -> Chart {
     };
     let legend = Entry::all(Swatch::Curve, all().map(|c| (c.name.clone(), c.look)));
     let grid = Grid::new(panels.len(), HEIGHT);
+    let short = |unit: &&Unit| unit.curve.len() < epochs;
     let panels = panels.iter().map(|(heading, curves)| {
         let counts = curves.iter().map(|curve| Count {
             place: curve.name.clone(),
             n: curve.units.len(),
-            missing: curve
-                .units
-                .iter()
-                .filter(|u| u.curve.len() < epochs)
-                .count(),
+            missing: curve.units.iter().filter(short).count(),
             off: usize::from(curve.quartiles.iter().all(|q| q[1] < y.min)),
         });
         let lines = curves.iter().map(|c| (c.look, 0.0, c.quartiles.as_slice()));

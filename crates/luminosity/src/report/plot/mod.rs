@@ -53,16 +53,13 @@ pub struct Spec {
     pub title: &'static str,
     /// A description of its content.
     pub caption: &'static str,
-    /// The kind of the figure.
     pub kind: Kind,
 }
 
 /// A figure that was drawn.
 #[derive(Debug, Clone)]
 pub struct Plot {
-    /// Its specification.
     pub spec: Spec,
-    /// The drawing.
     pub figure: Figure,
     /// The number of units at or below chance that are left out of its boxes.
     pub left_out: usize,

@@ -47,7 +47,7 @@ pub fn moments(samples: &Samples, names: &[&str]) -> Chart {
                 heading: heading(layer),
                 marks,
                 counts,
-                ..Panel::of(names.collect(), y, label)
+                ..Panel::of_names(names.collect(), y, label)
             });
         }
     }
