@@ -182,6 +182,8 @@ fn scales_hold_the_data_between_round_ticks() {
     assert_eq!(labels, ["1e-5", "0.01", "1", "1000", "1e6"]);
     let ticks = |s: Scale| ((s.max - s.min) / s.step) as usize;
     assert!((10..=2000).all(|e| (2..=6).contains(&ticks(Scale::epochs(e)))));
+    let steps = [60, 600, 700].map(|epochs| Scale::epochs(epochs).step);
+    assert_eq!(steps, [10.0, 100.0, 200.0]);
     let format = |step| Scale::new(0.0, 10.0, step).format().format(2.5);
     assert_eq!([0.5, 0.25, 5.0].map(format), ["2.5", "2.50", "2"]);
 }
