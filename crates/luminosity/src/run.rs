@@ -401,7 +401,7 @@ impl<'a> Run<'a> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             numerics: NUMERICS,
             device: self.device_name.name().to_owned(),
-            data: self.data.source().content(),
+            data: self.data.content(),
             data_sha256: self.data.sha256().to_owned(),
             classes,
             weights_sha256: None,

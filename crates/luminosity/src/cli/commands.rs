@@ -18,7 +18,7 @@ use super::args::{
 use super::progress::Bar;
 use super::{print, say, sweep};
 use crate::config::MOST_EPOCHS;
-use crate::data::{Dataset, Environment, Split, fetch, verify};
+use crate::data::{Dataset, Environment, Split, fetch};
 use crate::network::Task;
 use crate::record::{Outcome, RunRecord};
 use crate::report::Report;
@@ -263,7 +263,7 @@ pub(super) fn eval(arguments: &EvalArguments) -> Result<ExitCode, Error> {
         seed: config.seed,
         test_accuracy: found,
         recorded_test_accuracy: recorded,
-        data: data.source().to_string(),
+        data: data.source(),
         data_sha256: data.sha256(),
     })?;
     let same = !trained_on_other_data
@@ -320,9 +320,9 @@ pub(super) fn data(arguments: &DataArguments) -> Result<ExitCode, Error> {
         print(&format!("{}\n  SHA-256 {}\n", data.source(), data.sha256()))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let verification = verify(&arguments.data.selection())?;
-    print(&format!("{}\n", verification.source))?;
-    for file in &verification.files {
+    let data = Dataset::read(&arguments.data.selection(), &Environment::of_process())?;
+    print(&format!("{}\n", data.source()))?;
+    for file in data.files() {
         print(&format!("  {file}\n"))?;
     }
     Ok(ExitCode::SUCCESS)

@@ -4,11 +4,15 @@
 //! `data/cut_subset.py`; the licence is in `data/NOTICE`.
 
 use super::files::IdxFile;
+use super::idx::{self, Idx};
+use super::input::MAX_BYTES;
+use crate::Error;
 
-/// The number of training images in the subset.
-pub const TRAIN: usize = 10_000;
-/// The number of test images in the subset.
-pub const TEST: usize = 2_000;
+/// Opens one file of the subset.
+pub(crate) fn open(file: IdxFile) -> Result<Idx, Error> {
+    let name = format!("embedded {}", file.gzipped_name());
+    idx::read(&name, file.kind(), MAX_BYTES, bytes(file))
+}
 
 /// One file of the subset, gzipped.
 pub(crate) fn bytes(file: IdxFile) -> &'static [u8] {

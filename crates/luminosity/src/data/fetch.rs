@@ -4,7 +4,7 @@
 //! final name only after this check.
 
 use std::fs;
-use std::io::{Read, Seek, Write};
+use std::io::{self, Read, Seek, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,9 +12,9 @@ use std::time::Duration;
 use tempfile::NamedTempFile;
 use ureq::Agent;
 
-use super::contents::IdxContent;
 use super::files::{IdxFile, list};
-use super::verify::published_sha256;
+use super::identity::PUBLISHED_SHA256;
+use super::idx;
 use crate::error::one_line;
 use crate::{Error, files};
 
@@ -73,7 +73,7 @@ pub fn fetch(
         agent: config.build().into(),
         base_url,
         folder,
-        expected: IdxFile::ALL.map(published_sha256),
+        expected: PUBLISHED_SHA256,
         limit: MAX_DOWNLOAD,
     };
     job.run(progress)
@@ -92,7 +92,7 @@ struct Job<'a> {
 
 impl Job<'_> {
     fn run(&self, progress: &mut Observer<'_>) -> Result<Vec<Fetched>, Error> {
-        fs::create_dir_all(self.folder).map_err(|error| store_error(self.folder, &error))?;
+        fs::create_dir_all(self.folder).map_err(not_stored(self.folder))?;
         clear(self.folder);
         IdxFile::ALL
             .into_iter()
@@ -110,7 +110,7 @@ impl Job<'_> {
     ) -> Result<Fetched, Error> {
         let path = self.folder.join(file.gzipped_name());
         if let Some(present) = file.locate(self.folder) {
-            let content = IdxContent::open(file, most(file), &present);
+            let content = idx::open(&present, file.kind(), most(file));
             if content.is_ok_and(|content| content.sha256 == expected) {
                 return Ok(Fetched {
                     path: present,
@@ -127,17 +127,13 @@ impl Job<'_> {
 
         // In the same folder, so that the rename stays within a file system. It is deleted on every return
         // except the last.
-        let mut temporary =
-            temporary(self.folder).map_err(|error| store_error(self.folder, &error))?;
+        let mut temporary = temporary(self.folder).map_err(not_stored(self.folder))?;
         self.download(file, &mut temporary, progress)?;
         self.check(file, expected, &mut temporary)?;
-        temporary
-            .as_file()
-            .sync_all()
-            .map_err(|error| store_error(self.folder, &error))?;
-        temporary
-            .persist(&path)
-            .map_err(|failed| store_error(&path, &failed.error))?;
+        let synced = temporary.as_file().sync_all();
+        synced.map_err(not_stored(self.folder))?;
+        let renamed = temporary.persist(&path).map_err(|failed| failed.error);
+        renamed.map_err(not_stored(&path))?;
         files::sync_folder(&path);
         Ok(Fetched {
             path,
@@ -151,12 +147,8 @@ impl Job<'_> {
         target: &mut NamedTempFile,
         progress: &mut Observer<'_>,
     ) -> Result<(), Error> {
-        let response = self
-            .agent
-            .get(self.url(file))
-            .call()
-            .map_err(|error| self.download_error(file, &error))?;
-        let body = response.into_body();
+        let response = self.agent.get(self.url(file)).call();
+        let body = response.map_err(|e| self.failed(file, &e))?.into_body();
         let total = body.content_length();
         let mut reader = body.into_with_config().limit(self.limit).reader();
 
@@ -172,17 +164,13 @@ impl Job<'_> {
             if progress(so_far).is_break() {
                 return Err(Error::Interrupted);
             }
-            let length = reader
-                .read(&mut chunk)
-                .map_err(|error| self.download_error(file, &error))?;
-            // No bytes are the end of the file. The slice exists: a reader returns no more than the buffer holds.
-            let Some(bytes) = chunk.get(..length).filter(|bytes| !bytes.is_empty()) else {
+            let length = reader.read(&mut chunk);
+            let length = length.map_err(|e| self.failed(file, &e))?;
+            if length == 0 {
                 return Ok(());
-            };
-            target
-                .as_file_mut()
-                .write_all(bytes)
-                .map_err(|error| store_error(self.folder, &error))?;
+            }
+            let written = target.as_file_mut().write_all(&chunk[..length]);
+            written.map_err(not_stored(self.folder))?;
             received += length as u64;
         }
     }
@@ -194,20 +182,16 @@ impl Job<'_> {
         expected: &str,
         stored: &mut NamedTempFile,
     ) -> Result<(), Error> {
-        stored
-            .rewind()
-            .map_err(|error| store_error(stored.path(), &error))?;
-        let content = IdxContent::read(file, &self.url(file), most(file), stored);
-        let content = content.map_err(|error| match error {
-            Error::File { problem, .. } => self.download_error(file, &problem),
-            other => other,
-        })?;
-        if content.sha256 == expected {
-            return Ok(());
-        }
-        let found = content.sha256;
-        let reason = format!("SHA-256 of the content is {found}, must be {expected}");
-        Err(self.download_error(file, &reason))
+        stored.rewind().map_err(not_stored(stored.path()))?;
+        let content = idx::read(&self.url(file), file.kind(), most(file), stored);
+        let found = content.map(|content| content.sha256);
+        let problem = match found {
+            Ok(found) if found == expected => return Ok(()),
+            Ok(found) => format!("SHA-256 of the content is {found}, must be {expected}"),
+            Err(Error::File { problem, .. }) => problem,
+            Err(other) => return Err(other),
+        };
+        Err(self.failed(file, &problem))
     }
 
     fn url(&self, file: IdxFile) -> String {
@@ -215,7 +199,7 @@ impl Job<'_> {
         format!("{base}/{}", file.gzipped_name())
     }
 
-    fn download_error(&self, file: IdxFile, reason: &dyn std::fmt::Display) -> Error {
+    fn failed(&self, file: IdxFile, reason: &dyn std::fmt::Display) -> Error {
         let other = "instead of a download, `apt-get install dataset-fashion-mnist` or name a folder that \
             has the data with --data DIR";
         let problem = format!("{}; {other}", one_line(&reason.to_string()));
@@ -234,7 +218,7 @@ fn most(file: IdxFile) -> usize {
 }
 
 /// A temporary file for a download; this process holds a lock on it.
-fn temporary(folder: &Path) -> std::io::Result<NamedTempFile> {
+fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
     loop {
         let mut builder = tempfile::Builder::new();
         builder.prefix(TEMPORARY);
@@ -259,11 +243,14 @@ fn clear(folder: &Path) {
     }
 }
 
-fn store_error(path: &Path, error: &std::io::Error) -> Error {
-    let reason = one_line(&error.to_string());
-    let problem =
-        format!("cannot store the download: {reason}; must be on a writable disk with space");
-    Error::file(path, problem)
+/// The error of a download that cannot be stored at a path.
+fn not_stored(path: &Path) -> impl Fn(io::Error) -> Error {
+    move |error| {
+        let reason = one_line(&error.to_string());
+        let problem =
+            format!("cannot store the download: {reason}; must be on a writable disk with space");
+        Error::file(path, problem)
+    }
 }
 
 #[cfg(test)]

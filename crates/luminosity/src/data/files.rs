@@ -3,7 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::idx::Kind;
+use super::Dataset;
+use super::examples::Examples;
+use super::identity::{FileReport, Identity};
+use super::idx::{Idx, Kind};
+use super::input::sha256;
+use super::split::Shape;
+use crate::Error;
 
 /// One of the four files that make up a data set; the variants have the order of [`IdxFile::ALL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,6 +87,46 @@ impl IdxFile {
             })
         })
     }
+}
+
+/// Reads a data set from its four files, each opened with `open`.
+///
+/// The SHA-256 of the whole is the digest of the listing that `sha256sum` prints for the four unpacked files
+/// under their usual names, with one more line if the labels of the files are counted from 1.
+pub(crate) fn read(
+    name: &str,
+    open: impl Fn(IdxFile) -> Result<Idx, Error>,
+) -> Result<Dataset, Error> {
+    let mut listing = String::new();
+    let mut report = |file: IdxFile, idx: &Idx| {
+        listing += &format!("{}  {}\n", idx.sha256, file.name());
+        FileReport {
+            found: idx.name.clone(),
+            count: idx.count,
+            kind: file.kind().name(),
+            sha256: idx.sha256.clone(),
+            identity: Some(Identity::of(file, &idx.sha256)),
+        }
+    };
+    let mut part = |images_file: IdxFile, labels_file: IdxFile| {
+        let (images, labels) = (open(images_file)?, open(labels_file)?);
+        let files = vec![report(images_file, &images), report(labels_file, &labels)];
+        let [height, width] = images.sides;
+        let shape = Shape::new(1, height, width);
+        let name = labels.name.clone();
+        let labels = labels.into_labels().map_err(|fault| fault.of(&name))?;
+        Examples::new(shape, (images.name, images.values), (name, labels), files)
+    };
+    let mut train = part(IdxFile::TrainImages, IdxFile::TrainLabels)?;
+    let mut test = part(IdxFile::TestImages, IdxFile::TestLabels)?;
+    // EMNIST's letters are numbered from 1.
+    let labels = [&mut train.labels, &mut test.labels];
+    if name.ends_with("letters") && labels.iter().all(|labels| !labels.contains(&0)) {
+        labels.into_iter().flatten().for_each(|label| *label -= 1);
+        listing += "labels from 1\n";
+    }
+    let sha256 = sha256([listing.as_bytes()]);
+    Dataset::of_files(name, train, test, Some(sha256))
 }
 
 /// The IDX files of a folder by the prefix of their names, such as `emnist-letters-`.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::contents::{Contents, read_idx};
-use super::files::{Four, IdxFile, find, list};
-use super::{DataSet, cifar, npz, table};
+use super::files::{self, Four, IdxFile, find, list};
+use super::input::MAX_BYTES;
+use super::{DataSet, Dataset, cifar, idx, npz, table};
 use crate::Error;
 use crate::error::{one_line, shown};
 
@@ -13,32 +13,11 @@ use crate::error::{one_line, shown};
 const READ: &str = "four IDX files with the names of MNIST, EMNIST or QMNIST, the binary batches of \
     CIFAR-10, or NAME_train.csv and NAME_test.csv";
 
-/// A data set that was found.
-enum Found {
-    Idx {
-        name: String,
-        files: [PathBuf; 4],
-    },
-    Cifar(PathBuf),
-    Tables {
-        name: String,
-        train: PathBuf,
-        test: PathBuf,
-    },
-}
-
-impl Found {
-    fn read(self) -> Result<Contents, Error> {
-        match self {
-            Self::Idx { name, files } => read_idx(name, &files),
-            Self::Cifar(folder) => cifar::read(&folder),
-            Self::Tables { name, train, test } => table::read(name, &train, &test),
-        }
-    }
-}
+/// The reader of a data set that was found.
+type Reader<'a> = Box<dyn FnOnce() -> Result<Dataset, Error> + 'a>;
 
 /// Reads the data at a path: a folder of a known format, or a folder with such a folder inside.
-pub(crate) fn read(path: &Path) -> Result<Contents, Error> {
+pub(crate) fn read(path: &Path) -> Result<Dataset, Error> {
     if !path.is_dir() {
         return read_file(path);
     }
@@ -55,17 +34,17 @@ pub(crate) fn read(path: &Path) -> Result<Contents, Error> {
     ];
     for level in levels {
         let mut found = Vec::new();
-        for folder in level {
-            if let Some(of) = recognize(&folder)? {
-                found.push((folder, of));
+        for folder in &level {
+            if let Some(read) = recognize(folder)? {
+                found.push((folder, read));
             }
         }
         if found.len() > 1 {
             let names: Vec<_> = found.iter().map(|(folder, _)| shown(folder)).collect();
             return Err(several(path, &names.join(", ")));
         }
-        if let Some((_, of)) = found.pop() {
-            return of.read();
+        if let Some((_, read)) = found.pop() {
+            return read();
         }
     }
     Err(nothing(path))
@@ -73,7 +52,7 @@ pub(crate) fn read(path: &Path) -> Result<Contents, Error> {
 
 /// Reads a path that is not a folder: a file, or a folder with the prefix of one of its data sets, such as
 /// `emnist/emnist-letters`.
-fn read_file(path: &Path) -> Result<Contents, Error> {
+fn read_file(path: &Path) -> Result<Dataset, Error> {
     let ending = path.extension().unwrap_or_default();
     if path.exists() && ending.eq_ignore_ascii_case("npz") {
         return npz::read(path);
@@ -87,7 +66,7 @@ fn read_file(path: &Path) -> Result<Contents, Error> {
     if let (Some(folder), Some(name)) = (path.parent(), path.file_name()) {
         let name = name.to_string_lossy().into_owned();
         if let Some(files) = find(folder).remove(&format!("{name}-")).and_then(complete) {
-            return read_idx(name, &files);
+            return read_idx(&name, &files);
         }
     }
     let defined = match DataSet::names() {
@@ -101,22 +80,25 @@ fn read_file(path: &Path) -> Result<Contents, Error> {
     ))
 }
 
-fn complete(four: Four) -> Option<[PathBuf; 4]> {
-    match four {
-        [Some(a), Some(b), Some(c), Some(d)] => Some([a, b, c, d]),
-        _ => None,
-    }
+fn read_idx(name: &str, paths: &[PathBuf]) -> Result<Dataset, Error> {
+    files::read(name, |file| {
+        idx::open(&paths[file as usize], file.kind(), MAX_BYTES)
+    })
 }
 
-/// The data set in a folder, if it is complete.
-fn recognize(folder: &Path) -> Result<Option<Found>, Error> {
+/// The paths of the four files if none is missing.
+fn complete(four: Four) -> Option<Vec<PathBuf>> {
+    four.into_iter().collect()
+}
+
+/// The reader of the data set in a folder, if it is complete.
+fn recognize(folder: &Path) -> Result<Option<Reader<'_>>, Error> {
     let found = find(folder).into_iter();
-    let mut sets: BTreeMap<String, [PathBuf; 4]> = found
+    let mut sets: BTreeMap<String, Vec<PathBuf>> = found
         .filter_map(|(prefix, four)| Some((prefix, complete(four)?)))
         .collect();
     if let Some(files) = sets.remove("") {
-        let name = name_of(folder);
-        return Ok(Some(Found::Idx { name, files }));
+        return Ok(Some(Box::new(move || read_idx(&name_of(folder), &files))));
     }
     if sets.len() > 1 {
         let names = sets
@@ -125,28 +107,26 @@ fn recognize(folder: &Path) -> Result<Option<Found>, Error> {
         return Err(several(folder, &names.collect::<Vec<_>>().join(", ")));
     }
     if let Some((prefix, files)) = sets.pop_first() {
-        let name = one_line(prefix.trim_end_matches('-'));
-        return Ok(Some(Found::Idx { name, files }));
+        return Ok(Some(Box::new(move || {
+            read_idx(prefix.trim_end_matches('-'), &files)
+        })));
     }
     let there = list(folder);
-    if cifar::TRAIN
-        .iter()
-        .chain([&cifar::TEST])
-        .any(|name| there.contains_key(*name) || there.contains_key(&format!("{name}.gz")))
-    {
-        return Ok(Some(Found::Cifar(folder.to_owned())));
+    let is_there =
+        |name: &&str| there.contains_key(*name) || there.contains_key(&format!("{name}.gz"));
+    if cifar::TRAIN.iter().chain([&cifar::TEST]).any(is_there) {
+        return Ok(Some(Box::new(|| cifar::read(folder))));
     }
     let mut tables = there.iter().filter_map(|(name, train)| {
         let test = there.get(&format!("{}_test.csv", name.strip_suffix("_train.csv")?))?;
-        Some(Found::Tables {
-            name: name_of(folder),
-            train: train.clone(),
-            test: test.clone(),
-        })
+        Some((train.clone(), test.clone()))
     });
     match (tables.next(), tables.next()) {
+        (None, _) => Ok(None),
+        (Some((train, test)), None) => Ok(Some(Box::new(move || {
+            table::read(&name_of(folder), &train, &test)
+        }))),
         (Some(_), Some(_)) => Err(several(folder, "a folder for each pair of CSV files")),
-        (found, _) => Ok(found),
     }
 }
 
@@ -157,8 +137,7 @@ pub(crate) fn name_of(folder: &Path) -> String {
         (Some(name), Some(above)) if name == "raw" => above.file_name(),
         (name, _) => name,
     };
-    let name = named.map(|name| one_line(&name.to_string_lossy()));
-    name.unwrap_or_else(|| "data".to_owned())
+    named.map_or_else(|| "data".into(), |name| name.to_string_lossy().into_owned())
 }
 
 /// The error for a folder without readable data; it lists the content.

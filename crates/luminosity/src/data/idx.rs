@@ -6,10 +6,12 @@
 //! bounded.
 
 use std::io::Read;
+use std::path::Path;
 
-use super::input::{Fault, read_at_most, unpack};
+use super::input::{self, Fault, read_at_most, sha256, unpack};
 use super::split::MAX_SIDE;
 use crate::Error;
+use crate::error::{one_line, shown};
 
 /// The largest number of examples in a file.
 pub const MAX_COUNT: u32 = 1_000_000;
@@ -35,26 +37,21 @@ impl Kind {
             Self::Labels => "labels",
         }
     }
-
-    fn magic(self) -> u32 {
-        match self {
-            Self::Images => 2051,
-            Self::Labels => 2049,
-        }
-    }
 }
 
 /// The content of one IDX file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idx {
-    /// The header, unchanged.
-    pub header: Vec<u8>,
+    /// The name of the file, for messages.
+    pub name: String,
     /// The bytes after the header, one example after the other.
     pub values: Vec<u8>,
     /// The number of examples.
     pub count: usize,
     /// Rows and columns of an image; for labels, 1 and the number of bytes of a label.
     pub sides: [usize; 2],
+    /// The SHA-256 of the unpacked file, in hexadecimal.
+    pub sha256: String,
 }
 
 /// Reads one IDX file of up to `most` bytes after the header, and unpacks it if it is gzipped; messages call it
@@ -64,108 +61,90 @@ pub struct Idx {
 ///
 /// [`Error::File`] if the input is not exactly one well-formed IDX file of this kind.
 pub fn read(file: &str, kind: Kind, most: usize, input: impl Read) -> Result<Idx, Error> {
-    unpack(input, |input| parse(kind, most, input)).map_err(|fault| fault.of(file))
+    unpack(input, |input| parse(file, kind, most, input)).map_err(|fault| fault.of(file))
 }
 
-fn parse(kind: Kind, most: usize, input: &mut dyn Read) -> Result<Idx, Fault> {
-    let mut header = read_at_most(8, input)?;
-    // The magic number is checked first, because a file of another kind may also be shorter.
-    let magic = word(kind, &header, 0)?;
-    if magic != kind.magic() && !(kind == Kind::Labels && magic == EXTENDED_LABELS) {
-        let (expected, kind) = (kind.magic(), kind.name());
-        return Err(Fault::Content(match magic.swap_bytes() {
-            2051 | 2049 | EXTENDED_LABELS => {
-                "the header is in little-endian byte order, must be big-endian".to_owned()
-            }
-            _ => format!("magic number {magic}, must be {expected} for {kind}"),
-        }));
-    }
-    let more = match magic {
-        2051 => 8,
-        EXTENDED_LABELS => 4,
-        _ => 0,
+/// Reads one IDX file at a path.
+pub(crate) fn open(path: &Path, kind: Kind, most: usize) -> Result<Idx, Error> {
+    read(&shown(path), kind, most, input::open(path)?)
+}
+
+fn parse(file: &str, kind: Kind, most: usize, input: &mut dyn Read) -> Result<Idx, Fault> {
+    let (usual, usual_length) = match kind {
+        Kind::Images => (2051, 16),
+        Kind::Labels => (2049, 8),
     };
-    header.extend(read_at_most(more, input)?);
-    let found = word(kind, &header, 1)?;
-    let sides = sides(kind, magic, &header)?;
-    let [rows, columns] = sides;
-    let (kind, each) = (kind.name(), rows * columns);
-    let count = match usize::try_from(found) {
-        Ok(count) if (1..=MAX_COUNT).contains(&found) => count,
-        _ => {
-            let problem = format!("{found} {kind}, must be 1 to {MAX_COUNT}");
-            return Err(Fault::Content(problem));
+    // The magic number is checked first, because a file of another kind may also be shorter.
+    let mut header = read_at_most(4, input)?;
+    let magic = header.first_chunk().copied();
+    let length = match magic.map_or(usual, u32::from_be_bytes) {
+        EXTENDED_LABELS if kind == Kind::Labels => 12,
+        magic if magic == usual => usual_length,
+        magic => {
+            return Err(Fault::content(match magic.swap_bytes() {
+                2051 | 2049 | EXTENDED_LABELS => {
+                    "the header is in little-endian byte order, must be big-endian".to_owned()
+                }
+                _ => format!("magic number {magic}, must be {usual} for {}", kind.name()),
+            }));
         }
     };
-    let expected = match count.checked_mul(each) {
-        Some(expected) if expected <= most => expected,
-        _ => {
-            return Err(Fault::Content(format!(
-                "{found} {kind} of {each} bytes, must be at most {most} bytes in all"
+    header.extend(read_at_most(length - header.len(), input)?);
+    let words = header.chunks_exact(4).filter_map(<[u8]>::first_chunk);
+    let words: Vec<u32> = words.map(|word| u32::from_be_bytes(*word)).collect();
+    let (&[_, found, ref sizes @ ..], true) = (&words[..], header.len() == length) else {
+        let found = header.len();
+        return Err(Fault::content(format!(
+            "{found} bytes are no whole IDX header, must be at least {length}"
+        )));
+    };
+    let within = |side: u32| (1..=MAX_SIDE).contains(&(side as usize));
+    let sides = match *sizes {
+        [rows, columns] if within(rows) && within(columns) => [rows, columns],
+        [rows, columns] => {
+            return Err(Fault::content(format!(
+                "images of {rows}x{columns} pixels, must be 1x1 to {MAX_SIDE}x{MAX_SIDE}"
             )));
         }
+        [columns] if (1..=MAX_COLUMNS).contains(&columns) => [1, 4 * columns],
+        [columns] => {
+            let allowed = format!("must be 1 to {MAX_COLUMNS}");
+            let problem = format!("{columns} numbers for each label, {allowed}");
+            return Err(Fault::content(problem));
+        }
+        _ => [1, 1],
     };
+    let sides = sides.map(|side| side as usize);
+    let (kind, each) = (kind.name(), sides[0] * sides[1]);
+    if !(1..=MAX_COUNT).contains(&found) {
+        let problem = format!("{found} {kind}, must be 1 to {MAX_COUNT}");
+        return Err(Fault::content(problem));
+    }
+    let count = found as usize;
+    let expected = count.saturating_mul(each);
+    if expected > most {
+        return Err(Fault::content(format!(
+            "{count} {kind} of {each} bytes, must be at most {most} bytes in all"
+        )));
+    }
 
     // One byte more than expected shows whether there are further data; for gzip, reading to the end also
     // checks the CRC.
     let values = read_at_most(expected + 1, input)?;
     match values.len() {
-        found if found < expected => Err(Fault::Content(format!(
+        found if found < expected => Err(Fault::content(format!(
             "truncated: {found} bytes after the header, must be {expected} for its {count} {kind}"
         ))),
-        found if found > expected => Err(Fault::Content(format!(
+        found if found > expected => Err(Fault::content(format!(
             "more than {expected} bytes after the header, must be as many for its {count} {kind}"
         ))),
         _ => Ok(Idx {
-            header,
+            name: one_line(file),
+            sha256: sha256([&header[..], &values[..]]),
             values,
             count,
             sides,
         }),
-    }
-}
-
-fn word(kind: Kind, header: &[u8], index: usize) -> Result<u32, Fault> {
-    let needed = match kind {
-        Kind::Images => 16,
-        Kind::Labels => 8,
-    };
-    header
-        .get(4 * index..4 * index + 4)
-        .and_then(|bytes| bytes.try_into().ok())
-        .map(u32::from_be_bytes)
-        .ok_or_else(|| {
-            let found = header.len();
-            Fault::Content(format!(
-                "{found} bytes are no whole IDX header, must be at least {needed}"
-            ))
-        })
-}
-
-fn sides(kind: Kind, magic: u32, header: &[u8]) -> Result<[usize; 2], Fault> {
-    let side = |number: u32, most: usize| {
-        let side = usize::try_from(number).unwrap_or(usize::MAX);
-        (1..=most).contains(&side).then_some(side)
-    };
-    match kind {
-        Kind::Images => {
-            let (rows, columns) = (word(kind, header, 2)?, word(kind, header, 3)?);
-            match (side(rows, MAX_SIDE), side(columns, MAX_SIDE)) {
-                (Some(rows), Some(columns)) => Ok([rows, columns]),
-                _ => Err(Fault::Content(format!(
-                    "images of {rows}x{columns} pixels, must be 1x1 to {MAX_SIDE}x{MAX_SIDE}"
-                ))),
-            }
-        }
-        Kind::Labels if magic == EXTENDED_LABELS => {
-            let columns = word(kind, header, 2)?;
-            let bytes = side(columns, MAX_COLUMNS as usize).map(|columns| [1, 4 * columns]);
-            bytes.ok_or_else(|| {
-                let allowed = format!("must be 1 to {MAX_COLUMNS}");
-                Fault::Content(format!("{columns} numbers for each label, {allowed}"))
-            })
-        }
-        Kind::Labels => Ok([1, 1]),
     }
 }
 
@@ -181,7 +160,7 @@ impl Idx {
             let first = row.first_chunk().copied().unwrap_or_default();
             let found = i32::from_be_bytes(first);
             u8::try_from(found).map_err(|_| {
-                Fault::Content(format!("label {found} at index {index}, must be 0 to 255"))
+                Fault::content(format!("label {found} at index {index}, must be 0 to 255"))
             })
         })
         .collect()

@@ -1,12 +1,12 @@
 //! Opens data files and recognizes other content under their names.
 
 use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::error::{one_line, shown};
+use crate::error::one_line;
 use crate::{Error, files, inflate};
 
 /// The most bytes of images that are read into memory: 1 GiB.
@@ -19,74 +19,72 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const MAX_RESERVED: usize = 47 << 20;
 
 /// The fault of a file, in words.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Fault {
     /// The operating system could not read it, for this reason.
+    #[error("cannot be read: {0}")]
     Unreadable(String),
     /// Its content is wrong.
+    #[error("{0}")]
     Content(String),
 }
 
 impl Fault {
-    /// The fault of a file that needs more memory than is allowed.
-    pub(crate) fn too_large(most: usize) -> Self {
-        Self::Content(format!("more than {most} bytes; must be at most as many"))
+    /// The fault of wrong content.
+    pub(crate) fn content(problem: impl Into<String>) -> Self {
+        Self::Content(problem.into())
     }
 
-    /// The error that names the file.
-    pub(crate) fn of(self, file: &str) -> Error {
-        let problem = match self {
-            Self::Unreadable(reason) => format!("cannot be read: {reason}"),
-            Self::Content(problem) => problem,
-        };
-        Error::file(Path::new(file), problem)
+    /// The fault of a file that needs more memory than is allowed.
+    pub(crate) fn too_large(most: usize) -> Self {
+        Self::content(format!("more than {most} bytes; must be at most as many"))
+    }
+
+    /// The error that names the file, in one line.
+    pub(crate) fn of(self, file: impl AsRef<Path>) -> Error {
+        Error::file(file.as_ref(), one_line(&self.to_string()))
     }
 }
 
-impl From<std::io::Error> for Fault {
-    fn from(error: std::io::Error) -> Self {
-        Self::Unreadable(one_line(&error.to_string()))
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Unreadable(error.to_string())
     }
 }
 
 /// Opens a regular file.
 pub(crate) fn open(path: &Path) -> Result<File, Error> {
-    let no_file = || Fault::Content("a pipe or a device; must be a file".to_owned());
+    let no_file = || Fault::content("a pipe or a device; must be a file");
     let open = || files::open(path)?.ok_or_else(no_file);
-    open().map_err(|fault| fault.of(&shown(path)))
+    open().map_err(|fault| fault.of(path))
 }
 
 /// The SHA-256 of a file, not unpacked.
 pub(crate) fn file_sha256(path: &Path) -> Result<String, Error> {
-    let mut file = open(path)?;
-    let mut hash = || {
-        let start = read_at_most(START, &mut file)?;
-        recognize(&start)?;
-        let mut hasher = Sha256::new_with_prefix(start);
-        std::io::copy(&mut file, &mut hasher)?;
-        Ok(hex(hasher))
-    };
-    hash().map_err(|fault: Fault| fault.of(&shown(path)))
+    let digest = begin(open(path)?).and_then(|(_, content)| Ok(sha256_of(content)?));
+    digest.map_err(|fault| fault.of(path))
 }
 
 /// Calls `parse` with the content of a file, unpacked if it is gzipped.
+pub(crate) fn parse_file<T>(
+    path: &Path,
+    parse: impl FnOnce(&mut dyn Read) -> Result<T, Fault>,
+) -> Result<T, Error> {
+    unpack(open(path)?, parse).map_err(|fault| fault.of(path))
+}
+
+/// Calls `parse` with the content of an input, unpacked if it is gzipped.
 pub(crate) fn unpack<T>(
-    mut input: impl Read,
+    input: impl Read,
     parse: impl FnOnce(&mut dyn Read) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
-    let start = read_at_most(START, &mut input)?;
-    if !start.starts_with(&GZIP_MAGIC) {
-        recognize(&start)?;
-        return parse(&mut Cursor::new(start).chain(input));
+    let (gzipped, mut input) = begin(input)?;
+    if !gzipped {
+        return parse(&mut input);
     }
-    let mut input = inflate::gunzip(Cursor::new(start).chain(input));
-    let parsed = read_at_most(START, &mut input).and_then(|start| {
-        if start.starts_with(&GZIP_MAGIC) {
-            let problem = "gzipped twice; unpack it once with gunzip";
-            return Err(Fault::Content(problem.to_owned()));
-        }
-        recognize(&start)?;
-        parse(&mut Cursor::new(start).chain(input))
+    let parsed = begin(inflate::gunzip(input)).and_then(|(twice, mut input)| match twice {
+        true => Err(Fault::content("gzipped twice; unpack it once with gunzip")),
+        false => parse(&mut input),
     });
     parsed.map_err(|fault| match fault {
         Fault::Unreadable(reason) => Fault::Content(format!("damaged gzip: {reason}")),
@@ -94,20 +92,27 @@ pub(crate) fn unpack<T>(
     })
 }
 
-/// Refuses web pages and Git LFS pointers in place of a file.
-fn recognize(start: &[u8]) -> Result<(), Fault> {
-    let text = String::from_utf8_lossy(start).to_ascii_lowercase();
+/// Whether an input is gzipped, and the whole input; refuses web pages and Git LFS pointers in place of a file.
+fn begin<R: Read>(mut input: R) -> Result<(bool, impl Read), Fault> {
+    let start = read_at_most(START, &mut input)?;
+    let text = String::from_utf8_lossy(&start).to_ascii_lowercase();
     let text = text.trim_start_matches('\u{feff}').trim_start();
     let page = ["<!doctype", "<html", "<?xml", "<head"];
-    let problem = if page.iter().any(|tag| text.starts_with(tag)) {
-        "a web page (HTML) and not the data; get the file again"
-    } else if text.starts_with("version https://git-lfs") {
-        // The repository was cloned without its large files.
-        "a pointer of Git LFS and not the data; get it with `git lfs pull`"
-    } else {
-        return Ok(());
-    };
-    Err(Fault::Content(problem.to_owned()))
+    if page.iter().any(|tag| text.starts_with(tag)) {
+        return Err(Fault::content(
+            "a web page (HTML) and not the data; get the file again",
+        ));
+    }
+    // The repository was cloned without its large files.
+    if text.starts_with("version https://git-lfs") {
+        return Err(Fault::content(
+            "a pointer of Git LFS and not the data; get it with `git lfs pull`",
+        ));
+    }
+    Ok((
+        start.starts_with(&GZIP_MAGIC),
+        Cursor::new(start).chain(input),
+    ))
 }
 
 /// Reads to the end or up to a limit; memory grows with the arriving bytes.
@@ -123,17 +128,12 @@ pub(crate) fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     for part in parts {
         hasher.update(part);
     }
-    hex(hasher)
+    format!("{:x}", hasher.finalize())
 }
 
 /// The digest of all that is left of an input.
-pub(crate) fn sha256_of(mut input: impl Read) -> std::io::Result<String> {
+pub(crate) fn sha256_of(mut input: impl Read) -> io::Result<String> {
     let mut hasher = Sha256::new();
-    std::io::copy(&mut input, &mut hasher)?;
-    Ok(hex(hasher))
-}
-
-fn hex(hasher: Sha256) -> String {
-    let digest = hasher.finalize();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    io::copy(&mut input, &mut hasher)?;
+    Ok(format!("{:x}", hasher.finalize()))
 }

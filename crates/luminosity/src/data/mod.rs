@@ -1,22 +1,22 @@
 //! The data as values: a [`Dataset`] is a name, the shape of an image, a number of classes and examples.
 //!
-//! [`Dataset::load`] reads the data of a [`Selection`]: the embedded subset of Fashion-MNIST, a folder or a
-//! file. [`verify()`] identifies the data, and [`fetch`](fetch::fetch) downloads all of Fashion-MNIST. A
-//! program makes its own data set with [`Dataset::new`] and names it with [`DataSet::define`].
+//! [`Dataset::load`] reads and identifies the data of a [`Selection`]: the embedded subset of Fashion-MNIST, a
+//! folder or a file. [`fetch`](fetch::fetch) downloads all of Fashion-MNIST. A program makes its own data set
+//! with [`Dataset::new`] and names it with [`DataSet::define`].
 
 mod cifar;
-mod contents;
-pub mod embedded;
+mod embedded;
+mod examples;
 pub mod fetch;
 mod files;
 mod folder;
+mod identity;
 pub mod idx;
 mod input;
 mod npz;
 mod source;
 mod split;
 mod table;
-pub mod verify;
 
 #[cfg(test)]
 mod formats_tests;
@@ -26,20 +26,20 @@ pub(crate) mod testing;
 mod tests;
 
 pub use files::IdxFile;
+pub use identity::{FileReport, Identity, PUBLISHED_SHA256, SUBSET_SHA256};
 pub(crate) use input::{sha256, sha256_of};
-pub use source::{ChosenBy, DATA_VARIABLE, Environment, SYSTEM_FOLDER, Selection, Source, Summary};
+pub use source::{DATA_VARIABLE, Environment, Place, SYSTEM_FOLDER, Selection};
 pub(crate) use split::MAX_CLASSES;
 pub use split::{Shape, Split};
-pub use verify::{Identity, Verification, verify};
 
 use std::path::Path;
 
-use source::Place;
+use examples::Examples;
 
 use crate::Error;
 use crate::catalogue::{Catalogue, Entry, Named};
 use crate::error::one_line;
-use verify::{FileReport, published_sha256};
+use source::grouped;
 
 /// A data set of a program, by its name on the command line.
 pub type DataSet = Named<DataSetSpec>;
@@ -74,7 +74,9 @@ pub struct Dataset {
     name: String,
     train: Split,
     test: Split,
-    source: Source,
+    identity: Identity,
+    place: Option<Place>,
+    files: Vec<FileReport>,
     sha256: String,
 }
 
@@ -90,14 +92,41 @@ impl Dataset {
                 |split: &Split| format!("{} images of {} classes", split.shape(), split.classes());
             return Err(mismatch(&text(&train), &text(&test)));
         }
-        let summary = summary(name, &train, &test);
-        Ok(Self {
-            name: summary.name.clone(),
-            sha256: digest(&train, &test),
-            source: Source::Memory(summary),
+        Ok(Self::of(name, [train, test], Vec::new(), None))
+    }
+
+    /// A data set from files, with the digest of the whole if it is not the digest of the arrays.
+    fn of_files(
+        name: &str,
+        train: Examples,
+        test: Examples,
+        sha256: Option<String>,
+    ) -> Result<Self, Error> {
+        let files = [&train.files[..], &test.files].concat();
+        let splits = examples::splits(train, test)?;
+        Ok(Self::of(name, splits, files, sha256))
+    }
+
+    fn of(
+        name: &str,
+        [train, test]: [Split; 2],
+        files: Vec<FileReport>,
+        sha256: Option<String>,
+    ) -> Self {
+        let identity = Identity::of_all(&files);
+        let name = match identity {
+            Identity::Other => one_line(name),
+            Identity::Published | Identity::Subset => "Fashion-MNIST".to_owned(),
+        };
+        Self {
+            name,
+            sha256: sha256.unwrap_or_else(|| digest(&train, &test)),
             train,
             test,
-        })
+            identity,
+            place: None,
+            files,
+        }
     }
 
     /// Reads the selected data.
@@ -116,47 +145,26 @@ impl Dataset {
     ///
     /// Like [`load`](Self::load).
     pub fn load_in(selection: &Selection, environment: &Environment) -> Result<Self, Error> {
-        let (data, files) = Self::read(selection, environment)?;
+        let data = Self::read(selection, environment)?;
         if *selection == Selection::Full {
-            check_published(&files)?;
+            check_published(&data.files)?;
         }
         Ok(data)
     }
 
-    fn read(
-        selection: &Selection,
-        environment: &Environment,
-    ) -> Result<(Self, Vec<FileReport>), Error> {
-        let place = Place::resolve(selection, environment)?;
-        let mut contents = match &place {
-            Place::Embedded => contents::read_embedded()?,
-            Place::Folder { path, .. } => folder::read(path)?,
+    /// Reads the selected data in a given environment; [`Selection::Full`] may find other data than the
+    /// published.
+    ///
+    /// # Errors
+    ///
+    /// If a file is missing or not well-formed, or if the files do not belong together.
+    pub fn read(selection: &Selection, environment: &Environment) -> Result<Self, Error> {
+        let place = Place::of(selection, environment)?;
+        let data = match &place {
+            None => files::read("", embedded::open)?,
+            Some(place) => folder::read(&place.path)?,
         };
-        let (identity, sha256) = (contents.identity(), contents.sha256.take());
-        let name = match identity {
-            Identity::Other => std::mem::take(&mut contents.name),
-            Identity::Published | Identity::Subset => "Fashion-MNIST".to_owned(),
-        };
-        let files = std::mem::take(&mut contents.files);
-        let (train, test) = contents.splits()?;
-        let source = match place {
-            Place::Embedded => Source::Embedded,
-            Place::Folder { path, chosen_by } => Source::Folder {
-                path,
-                chosen_by,
-                identity,
-                summary: summary(&name, &train, &test),
-            },
-        };
-        let sha256 = sha256.unwrap_or_else(|| digest(&train, &test));
-        let data = Self {
-            name,
-            train,
-            test,
-            source,
-            sha256,
-        };
-        Ok((data, files))
+        Ok(Self { place, ..data })
     }
 
     /// The name.
@@ -184,9 +192,43 @@ impl Dataset {
         &self.test
     }
 
-    /// The source of the data; its `Display` is one line for the user.
-    pub fn source(&self) -> &Source {
-        &self.source
+    /// The identity of the content.
+    pub fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// The folder or file of the data; none for the embedded subset and for arrays in memory.
+    pub fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
+    }
+
+    /// The files of the data; four IDX files are in the order of [`IdxFile::ALL`].
+    pub fn files(&self) -> &[FileReport] {
+        &self.files
+    }
+
+    /// A description of the data, in one line.
+    pub fn content(&self) -> String {
+        let (train, test) = (grouped(self.train.len()), grouped(self.test.len()));
+        let counts = format!("{train} training and {test} test images");
+        match self.identity {
+            Identity::Other => {
+                let shape = self.shape().to_string();
+                let shape = shape.strip_prefix("1x").unwrap_or(&shape);
+                let (name, classes) = (&self.name, self.classes());
+                format!("{name} ({counts}, {shape}, {classes} classes)")
+            }
+            known => format!("{known} ({counts})"),
+        }
+    }
+
+    /// The [`content`](Self::content) with its place, in one line.
+    pub fn source(&self) -> String {
+        let content = self.content();
+        match &self.place {
+            Some(place) => format!("{content} in {place}"),
+            None => content,
+        }
     }
 
     /// A digest that identifies the content.
@@ -196,16 +238,6 @@ impl Dataset {
     /// shape, the classes and the arrays.
     pub fn sha256(&self) -> &str {
         &self.sha256
-    }
-}
-
-fn summary(name: &str, train: &Split, test: &Split) -> Summary {
-    Summary {
-        name: one_line(name),
-        train: train.len(),
-        test: test.len(),
-        shape: train.shape(),
-        classes: train.classes(),
     }
 }
 
@@ -230,16 +262,15 @@ fn mismatch(train: &str, test: &str) -> Error {
 
 /// Refuses all files except the published files.
 fn check_published(files: &[FileReport]) -> Result<(), Error> {
-    for (report, file) in files.iter().zip(IdxFile::ALL) {
-        let expected = published_sha256(file);
-        if report.sha256 != expected {
+    let mut pairs = files.iter().zip(PUBLISHED_SHA256);
+    match pairs.find(|(file, expected)| file.sha256 != *expected) {
+        None => Ok(()),
+        Some((FileReport { found, sha256, .. }, expected)) => {
             let problem = format!(
-                "SHA-256 of the content is {}, must be the published {expected}; get it again with \
-                 `luminosity data --fetch`, or use other data with --data DIR",
-                report.sha256
+                "SHA-256 of the content is {sha256}, must be the published {expected}; get it again with \
+                 `luminosity data --fetch`, or use other data with --data DIR"
             );
-            return Err(Error::file(Path::new(&report.found), problem));
+            Err(Error::file(Path::new(found), problem))
         }
     }
-    Ok(())
 }

@@ -1,19 +1,20 @@
 //! Reads NumPy's `.npz` with the arrays x_train, y_train, x_test and y_test.
 
+use std::fmt::Debug;
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read};
+use std::io::{self, BufReader, Cursor, Read};
 use std::path::Path;
 
 use npyz::{Deserialize, NpyFile, Order};
 use zip::ZipArchive;
 
-use super::contents::{Contents, Examples};
+use super::Dataset;
+use super::examples::Examples;
+use super::identity::FileReport;
 use super::input::{self, Fault, MAX_BYTES, file_sha256};
 use super::split::Shape;
-use super::table::square;
-use super::verify::FileReport;
 use crate::Error;
-use crate::error::{one_line, shown};
+use crate::error::shown;
 use crate::inflate::Inflated;
 
 const ARRAYS: [&str; 4] = ["x_train", "y_train", "x_test", "y_test"];
@@ -25,75 +26,51 @@ const MAX_HEADER: usize = 1 << 16;
 /// each level of nesting.
 const MAX_BRACKETS: usize = 8;
 
+type Archive = ZipArchive<BufReader<File>>;
+
 /// Reads the file.
-pub(crate) fn read(path: &Path) -> Result<Contents, Error> {
-    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+pub(crate) fn read(path: &Path) -> Result<Dataset, Error> {
     let sha256 = file_sha256(path)?;
     let file = input::open(path)?;
-    let wrong = |fault: Fault| fault.of(&shown(path));
-    let (shape, train, test) = arrays(file, path).map_err(wrong)?;
-    let count = train.labels.len() + test.labels.len();
-    Ok(Contents {
-        name: one_line(&name),
-        shape,
-        files: vec![FileReport::of_examples(shown(path), count, sha256)],
-        train,
-        test,
-        sha256: None,
-    })
-}
-
-fn arrays(file: File, path: &Path) -> Result<(Shape, Examples, Examples), Fault> {
-    let archive = ZipArchive::new(BufReader::new(file));
-    let mut archive = archive.map_err(|e| format(format!("not a .npz file: {e}")))?;
-    let there: Vec<String> = archive
-        .file_names()
-        .flatten()
-        .map(|name| one_line(&name))
-        .collect();
-    let is_there = |name: &str| there.contains(&format!("{name}.npy"));
-    let missing: Vec<_> = ARRAYS.into_iter().filter(|name| !is_there(name)).collect();
-    if !missing.is_empty() {
-        let there: Vec<_> = there
-            .iter()
-            .take(8)
-            .map(|name| name.trim_end_matches(".npy"))
-            .collect();
-        return Err(format(format!(
-            "no array {}; it holds {}, and must hold {}",
-            missing.join(", "),
-            there.join(", "),
-            ARRAYS.join(", ")
-        )));
-    }
-    let mut part = |images: &str, labels: &str| {
-        let (shape, images) = read_images(images, &mut archive)?;
-        let examples = Examples {
-            file: format!("{labels} of {}", shown(path)),
-            images,
-            labels: read_labels(labels, &mut archive)?,
-        };
-        match examples.labels.len().checked_mul(shape.pixels()) {
-            Some(values) if values == examples.images.len() => Ok((shape, examples)),
-            _ => Err(format(format!(
-                "{} images but {} in {labels}; the counts must be equal",
-                examples.images.len() / shape.pixels(),
-                examples.labels.len()
-            ))),
-        }
+    let mut archive = open(file).map_err(|fault| fault.of(path))?;
+    let wrong = |name: &str, fault| Fault::content(format!("{name}: {fault}")).of(path);
+    let mut part = |x: &str, y: &str| {
+        let (shape, images) = read_images(x, &mut archive).map_err(|fault| wrong(x, fault))?;
+        let labels = read_labels(y, &mut archive).map_err(|fault| wrong(y, fault))?;
+        let of_file = |name| format!("{name} of {}", shown(path));
+        Examples::new(
+            shape,
+            (of_file(x), images),
+            (of_file(y), labels),
+            Vec::new(),
+        )
     };
-    let (shape, train) = part("x_train", "y_train")?;
-    let (other, test) = part("x_test", "y_test")?;
-    match shape == other {
-        true => Ok((shape, train, test)),
-        false => Err(format(format!(
-            "images of {shape} in x_train but of {other} in x_test; must have the same shape"
-        ))),
-    }
+    let mut train = part("x_train", "y_train")?;
+    let test = part("x_test", "y_test")?;
+    let count = train.labels.len() + test.labels.len();
+    train.files = vec![FileReport::of_examples(shown(path), count, sha256)];
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    Dataset::of_files(&name, train, test, None)
 }
 
-fn format(text: String) -> Fault {
-    Fault::Content(one_line(&text))
+/// Opens an archive and checks that it has all arrays.
+fn open(file: File) -> Result<Archive, Fault> {
+    let archive = ZipArchive::new(BufReader::new(file));
+    let archive = archive.map_err(|e| Fault::content(format!("not a .npz file: {e}")))?;
+    let there: Vec<_> = archive.file_names().flatten().collect();
+    let is_there = |name: &str| there.iter().any(|there| *there == format!("{name}.npy"));
+    let missing: Vec<_> = ARRAYS.into_iter().filter(|name| !is_there(name)).collect();
+    if missing.is_empty() {
+        return Ok(archive);
+    }
+    let there = there.iter().take(8);
+    let there: Vec<_> = there.map(|name| name.trim_end_matches(".npy")).collect();
+    Err(Fault::content(format!(
+        "no array {}; it holds {}, and must hold {}",
+        missing.join(", "),
+        there.join(", "),
+        ARRAYS.join(", ")
+    )))
 }
 
 /// The length of the header of an array with everything before it, from the first bytes of the file.
@@ -108,14 +85,12 @@ fn header_length(start: &[u8]) -> usize {
 }
 
 /// Opens an array and checks its size.
-fn open<'a>(
+fn array<'a>(
     name: &str,
-    archive: &'a mut ZipArchive<BufReader<File>>,
+    archive: &'a mut Archive,
 ) -> Result<(NpyFile<impl Read + 'a>, Vec<usize>), Fault> {
-    let wrong = |e: &dyn std::fmt::Display| format(format!("{name}: cannot be read: {e}"));
-    let entry = archive
-        .by_name(&format!("{name}.npy"))
-        .map_err(|e| wrong(&e))?;
+    let entry = archive.by_name(&format!("{name}.npy"));
+    let entry = entry.map_err(io::Error::from)?;
     // A number has at most eight bytes; the rest is for the header.
     let entry = Inflated::new(entry, |entry| entry.compressed_size());
     let mut entry = BufReader::new(entry).take(8 * MAX_BYTES as u64 + MAX_HEADER as u64);
@@ -124,47 +99,40 @@ fn open<'a>(
     let opening = |byte: &&u8| b"([{".contains(byte);
     let brackets = start.iter().take(length).filter(opening).count();
     if length > MAX_HEADER || brackets > MAX_BRACKETS {
-        return Err(format(format!(
-            "{name}: a header of {length} bytes with {brackets} opening brackets, must be at most {MAX_HEADER} \
+        return Err(Fault::content(format!(
+            "a header of {length} bytes with {brackets} opening brackets, must be at most {MAX_HEADER} \
              with {MAX_BRACKETS}"
         )));
     }
-    let array = NpyFile::new(Cursor::new(start).chain(entry)).map_err(|e| wrong(&e))?;
-    let sides = array.shape().iter().map(|&side| usize::try_from(side).ok());
-    let sides: Option<Vec<usize>> = sides.collect();
-    let size = |sides: &[usize]| {
-        sides
-            .iter()
-            .try_fold(1_usize, |all, &side| all.checked_mul(side))
-    };
-    let sides =
-        sides.filter(|sides| size(sides).is_some_and(|size| (1..=MAX_BYTES).contains(&size)));
-    let sides = sides.ok_or_else(|| {
-        let shape = array.shape();
-        format(format!(
-            "{name}: shape {shape:?}, must be of 1 to {MAX_BYTES} values"
-        ))
-    })?;
-    match array.order() == Order::C || sides.len() == 1 {
-        true => Ok((array, sides)),
-        false => Err(format(format!(
-            "{name}: in Fortran order, must be in C order; np.ascontiguousarray makes it so"
-        ))),
+    let array = NpyFile::new(Cursor::new(start).chain(entry))?;
+    let shape = array.shape();
+    let size = shape
+        .iter()
+        .try_fold(1_u64, |size, &side| size.checked_mul(side));
+    if !size.is_some_and(|size| (1..=MAX_BYTES as u64).contains(&size)) {
+        return Err(Fault::content(format!(
+            "shape {shape:?}, must be of 1 to {MAX_BYTES} values"
+        )));
     }
+    if array.order() == Order::Fortran && shape.len() > 1 {
+        let problem = "in Fortran order, must be in C order; np.ascontiguousarray makes it so";
+        return Err(Fault::content(problem));
+    }
+    let sides = shape.iter().map(|&side| side as usize).collect();
+    Ok((array, sides))
 }
 
 /// The values of an array, each converted to a byte.
-fn collect<T: Deserialize + std::fmt::Debug>(
-    name: &str,
-    values: impl Iterator<Item = std::io::Result<T>>,
+fn collect<T: Deserialize + Debug>(
+    values: impl Iterator<Item = io::Result<T>>,
     byte: impl Fn(&T) -> Option<u8>,
     allowed: &str,
 ) -> Result<Vec<u8>, Fault> {
     let values = values.enumerate().map(|(index, value)| {
-        let value = value.map_err(|e| format(format!("{name}: cannot be read: {e}")))?;
+        let value = value?;
         byte(&value).ok_or_else(|| {
-            format(format!(
-                "{name}: value {value:?} at index {index}, must be {allowed}"
+            Fault::content(format!(
+                "value {value:?} at index {index}, must be {allowed}"
             ))
         })
     });
@@ -173,59 +141,49 @@ fn collect<T: Deserialize + std::fmt::Debug>(
 
 /// Reads the array with the first matching type.
 macro_rules! read_as {
-    ($name:ident, $array:ident, $allowed:expr, $($type:ty => $byte:expr),+) => {{
+    ($array:ident, $allowed:expr, $($type:ty => $byte:expr),+) => {{
         $(let $array = match $array.try_data::<$type>() {
-            Ok(values) => return collect($name, values, $byte, $allowed),
+            Ok(values) => return collect(values, $byte, $allowed),
             Err(other) => other,
         };)+
         let found = $array.dtype().descr();
-        Err(format(format!("{}: type {found}, must be {}", $name, $allowed)))
+        Err(Fault::content(format!("type {found}, must be {}", $allowed)))
     }};
 }
 
-fn image_bytes(name: &str, array: NpyFile<impl Read>) -> Result<Vec<u8>, Fault> {
-    fn level(value: f64) -> Option<u8> {
-        (0.0..=1.0)
-            .contains(&value)
-            .then(|| (255.0 * value).round() as u8)
-    }
-    read_as!(name, array, "uint8, or a float of 0 to 1",
+fn image_bytes(array: NpyFile<impl Read>) -> Result<Vec<u8>, Fault> {
+    let level = |value: f64| {
+        let within = (0.0..=1.0).contains(&value);
+        within.then(|| (255.0 * value).round() as u8)
+    };
+    read_as!(array, "uint8, or a float of 0 to 1",
         u8 => |&v| Some(v), f32 => |&v| level(v.into()), f64 => |&v| level(v))
 }
 
-fn label_bytes(name: &str, array: NpyFile<impl Read>) -> Result<Vec<u8>, Fault> {
-    read_as!(name, array, "a whole number of 0 to 255",
+fn label_bytes(array: NpyFile<impl Read>) -> Result<Vec<u8>, Fault> {
+    read_as!(array, "a whole number of 0 to 255",
         u8 => |&v| Some(v), i64 => |&v| v.try_into().ok(), i32 => |&v| v.try_into().ok(),
         u64 => |&v| v.try_into().ok(), u32 => |&v| v.try_into().ok(),
         i16 => |&v| v.try_into().ok(), u16 => |&v| v.try_into().ok(), i8 => |&v| v.try_into().ok())
 }
 
-fn read_images(
-    name: &str,
-    archive: &mut ZipArchive<BufReader<File>>,
-) -> Result<(Shape, Vec<u8>), Fault> {
-    let (array, sides) = open(name, archive)?;
+fn read_images(name: &str, archive: &mut Archive) -> Result<(Shape, Vec<u8>), Fault> {
+    let (array, sides) = array(name, archive)?;
     let shape = match sides[..] {
-        [_, pixels] => square(pixels),
-        [_, height, width] => Some(Shape {
-            channels: 1,
-            height,
-            width,
-        }),
-        [_, height, width, channels] if channels <= MAX_CHANNELS => Some(Shape {
-            channels,
-            height,
-            width,
-        }),
+        [_, pixels] => Shape::square(pixels),
+        [_, height, width] => Some(Shape::new(1, height, width)),
+        [_, height, width, channels] if channels <= MAX_CHANNELS => {
+            Some(Shape::new(channels, height, width))
+        }
         _ => None,
     };
     let shape = shape.and_then(|shape| shape.check().ok()).ok_or_else(|| {
-        format(format!(
-            "{name}: shape {sides:?}, must be [n, height, width], [n, height, width, channels] with up \
-             to {MAX_CHANNELS} channels, or [n, pixels] of square images"
+        Fault::content(format!(
+            "shape {sides:?}, must be [n, height, width], [n, height, width, channels] with up to \
+             {MAX_CHANNELS} channels, or [n, pixels] of square images"
         ))
     })?;
-    let values = image_bytes(name, array)?;
+    let values = image_bytes(array)?;
     if shape.channels == 1 {
         return Ok((shape, values));
     }
@@ -239,10 +197,10 @@ fn read_images(
     Ok((shape, images))
 }
 
-fn read_labels(name: &str, archive: &mut ZipArchive<BufReader<File>>) -> Result<Vec<u8>, Fault> {
-    let (array, sides) = open(name, archive)?;
+fn read_labels(name: &str, archive: &mut Archive) -> Result<Vec<u8>, Fault> {
+    let (array, sides) = array(name, archive)?;
     match sides[..] {
-        [_] | [_, 1] => label_bytes(name, array),
-        _ => Err(format(format!("{name}: shape {sides:?}, must be [n]"))),
+        [_] | [_, 1] => label_bytes(array),
+        _ => Err(Fault::content(format!("shape {sides:?}, must be [n]"))),
     }
 }

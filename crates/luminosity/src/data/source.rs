@@ -1,4 +1,4 @@
-//! The selection of the data and their location, and a line that describes them.
+//! The selection of the data, and their place.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -6,10 +6,7 @@ use std::path::{Path, PathBuf};
 
 use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
 
-use super::embedded;
 use super::files::IdxFile;
-use super::split::Shape;
-use super::verify::Identity;
 use crate::Error;
 use crate::error::shown;
 
@@ -67,71 +64,55 @@ impl Environment {
     }
 }
 
-/// The reason for the choice of a folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChosenBy {
-    /// The user named the folder.
-    Name,
-    /// The environment variable `EI_NORM_DATA`.
-    Variable,
-    /// It is the folder of downloads.
-    Cache,
-    /// It is the folder of the system's package.
-    System,
+/// The folder or file of the data; its `Display` is the path with a remark that tells the reason for its use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The path.
+    pub path: PathBuf,
+    /// The remark; empty if the user named the place.
+    pub remark: &'static str,
 }
 
-impl ChosenBy {
-    /// A remark after the path that tells the reason for its use.
-    fn remark(self) -> &'static str {
-        match self {
-            Self::Name => "",
-            Self::Variable => " (named by EI_NORM_DATA)",
-            Self::Cache => " (the download cache)",
-            Self::System => " (the package dataset-fashion-mnist)",
+impl Place {
+    /// The place of a selection; none for the embedded subset.
+    pub(crate) fn of(
+        selection: &Selection,
+        environment: &Environment,
+    ) -> Result<Option<Self>, Error> {
+        let place = |path: &Path, remark| {
+            let path = path.to_owned();
+            Some(Self { path, remark })
+        };
+        match selection {
+            Selection::Directory(path) => Ok(place(path, "")),
+            Selection::Default => {
+                let path = environment.data.as_ref().filter(|path| !path.is_empty());
+                Ok(path.and_then(|path| place(Path::new(path), " (named by EI_NORM_DATA)")))
+            }
+            Selection::Full => {
+                let cache = environment.cache.as_deref();
+                let system = environment.system.as_path();
+                if let Some(cache) = cache.filter(|folder| is_complete(folder)) {
+                    return Ok(place(cache, " (the download cache)"));
+                }
+                if is_complete(system) {
+                    return Ok(place(system, " (the package dataset-fashion-mnist)"));
+                }
+                Err(Error::Data(format!(
+                    "the full Fashion-MNIST is neither in {} nor in {}: get it with `luminosity data \
+                     --fetch` or `apt-get install dataset-fashion-mnist`, or name a folder with \
+                     --data DIR or EI_NORM_DATA",
+                    cache.map_or_else(|| "a cache (no home directory)".into(), shown),
+                    shown(system)
+                )))
+            }
         }
     }
 }
 
-/// The location of the files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
-    Embedded,
-    Folder { path: PathBuf, chosen_by: ChosenBy },
-}
-
-impl Place {
-    /// The location for a selection.
-    pub(crate) fn resolve(selection: &Selection, environment: &Environment) -> Result<Self, Error> {
-        let folder = |path: &Path, chosen_by| Self::Folder {
-            path: path.to_path_buf(),
-            chosen_by,
-        };
-        match selection {
-            Selection::Directory(path) => Ok(folder(path, ChosenBy::Name)),
-            Selection::Default => Ok(match &environment.data {
-                Some(path) if !path.is_empty() => folder(Path::new(path), ChosenBy::Variable),
-                _ => Self::Embedded,
-            }),
-            Selection::Full => {
-                let cache = environment.cache.as_deref();
-                let system = environment.system.as_path();
-                cache
-                    .map(|path| (path, ChosenBy::Cache))
-                    .into_iter()
-                    .chain([(system, ChosenBy::System)])
-                    .find(|(path, _)| is_complete(path))
-                    .map(|(path, chosen_by)| folder(path, chosen_by))
-                    .ok_or_else(|| {
-                        Error::Data(format!(
-                            "the full Fashion-MNIST is neither in {} nor in {}: get it with `luminosity data \
-                             --fetch` or `apt-get install dataset-fashion-mnist`, or name a folder with \
-                             --data DIR or EI_NORM_DATA",
-                            cache.map_or_else(|| "a cache (no home directory)".into(), shown),
-                            shown(system)
-                        ))
-                    })
-            }
-        }
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", shown(&self.path), self.remark)
     }
 }
 
@@ -142,95 +123,8 @@ fn is_complete(folder: &Path) -> bool {
         .all(|file| file.locate(folder).is_some())
 }
 
-/// A description of a data set in numbers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Summary {
-    /// Its name.
-    pub name: String,
-    /// The number of training images.
-    pub train: usize,
-    /// The number of test images.
-    pub test: usize,
-    /// The shape of an image.
-    pub shape: Shape,
-    /// The number of classes.
-    pub classes: usize,
-}
-
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (train, test) = (grouped(self.train), grouped(self.test));
-        let Shape {
-            channels,
-            height,
-            width,
-        } = self.shape;
-        let channels = match channels {
-            1 => String::new(),
-            other => format!("{other}x"),
-        };
-        write!(
-            f,
-            "{} ({train} training and {test} test images, {channels}{height}x{width}, {} classes)",
-            self.name, self.classes
-        )
-    }
-}
-
-/// The source of the data; its `Display` is one line for the user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// The subset that is compiled into the program.
-    Embedded,
-    /// A folder or a file.
-    Folder {
-        /// Its path.
-        path: PathBuf,
-        /// The reason for its use.
-        chosen_by: ChosenBy,
-        /// The identity of its content.
-        identity: Identity,
-        /// A description of its content.
-        summary: Summary,
-    },
-    /// Arrays in memory, from a program.
-    Memory(Summary),
-}
-
-impl Source {
-    /// A description of the data without their location.
-    pub fn content(&self) -> String {
-        let known = |identity: Identity, train, test| {
-            let (train, test) = (grouped(train), grouped(test));
-            format!("{identity} ({train} training and {test} test images)")
-        };
-        match self {
-            Self::Embedded => known(Identity::Subset, embedded::TRAIN, embedded::TEST),
-            Self::Memory(summary) => summary.to_string(),
-            Self::Folder {
-                identity, summary, ..
-            } => match identity {
-                Identity::Other => summary.to_string(),
-                identity => known(*identity, summary.train, summary.test),
-            },
-        }
-    }
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.content())?;
-        match self {
-            Self::Folder {
-                path, chosen_by, ..
-            } => write!(f, " in {}{}", shown(path), chosen_by.remark()),
-            Self::Embedded | Self::Memory(_) => Ok(()),
-        }
-    }
-}
-
 /// The number with a comma after each three digits.
-fn grouped(number: usize) -> String {
+pub(super) fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -23,6 +23,21 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// The shape of these three sizes.
+    pub const fn new(channels: usize, height: usize, width: usize) -> Self {
+        Self {
+            channels,
+            height,
+            width,
+        }
+    }
+
+    /// The shape of a grey square image of this number of pixels.
+    pub(crate) fn square(pixels: usize) -> Option<Self> {
+        let side = pixels.isqrt();
+        (side > 0 && side * side == pixels).then_some(Self::new(1, side, side))
+    }
+
     /// The number of values of an image.
     pub fn pixels(self) -> usize {
         self.channels * self.height * self.width
@@ -160,11 +175,7 @@ impl Split {
 mod tests {
     use super::*;
 
-    const COLOUR: Shape = Shape {
-        channels: 3,
-        height: 2,
-        width: 4,
-    };
+    const COLOUR: Shape = Shape::new(3, 2, 4);
 
     #[test]
     fn an_image_comes_with_its_label() {

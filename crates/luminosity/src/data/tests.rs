@@ -1,36 +1,29 @@
+//! Tests of the selection and the identity of data.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::testing::{environment, gzip, images, labels, tiny, write_tiny};
-use super::verify::verify_in;
+use super::testing::{environment, gzip, images, labels, load, refused, tiny, write_tiny};
 use super::*;
 
-fn load(selection: &Selection, root: &Path) -> Result<Dataset, Error> {
-    Dataset::load_in(selection, &environment(root))
-}
-
-fn directory(path: &Path) -> Selection {
-    Selection::Directory(path.to_path_buf())
+/// The data that are selected without a name, with folders inside `root` only.
+fn load_in(selection: Selection, root: &Path) -> Result<Dataset, Error> {
+    Dataset::load_in(&selection, &environment(root))
 }
 
 #[test]
 fn the_default_is_the_embedded_subset() {
     let root = tempfile::tempdir().unwrap();
-    let data = load(&Selection::Default, root.path()).unwrap();
+    let data = load_in(Selection::Default, root.path()).unwrap();
+    assert_eq!(data.place(), None);
     assert_eq!(
-        data.source().to_string(),
+        data.source(),
         "embedded subset of Fashion-MNIST (10,000 training and 2,000 test images)"
     );
-    for (split, length) in [
-        (data.train(), embedded::TRAIN),
-        (data.test(), embedded::TEST),
-    ] {
+    for (split, length) in [(data.train(), 10_000), (data.test(), 2_000)] {
         assert_eq!((split.len(), split.classes()), (length, 10));
         for class in 0..10 {
-            let members = split
-                .labels()
-                .iter()
-                .filter(|&&label| usize::from(label) == class);
+            let members = split.labels().iter().filter(|&&label| label == class);
             assert_eq!(members.count(), length / 10, "class {class}");
         }
         // Real images are neither empty nor constant.
@@ -39,18 +32,31 @@ fn the_default_is_the_embedded_subset() {
     }
     // The published data start with an ankle boot, in both splits.
     assert_eq!((data.train().label(0), data.test().label(0)), (9, 9));
+
+    for (file, digest) in data.files().iter().zip(SUBSET_SHA256) {
+        assert_eq!(file.sha256, digest);
+        assert_eq!(file.identity, Some(Identity::Subset));
+    }
+    assert_eq!(
+        data.files()[3].to_string(),
+        format!(
+            "embedded t10k-labels-idx1-ubyte.gz: 2000 labels, SHA-256 {}, \
+             embedded subset of Fashion-MNIST",
+            SUBSET_SHA256[3]
+        )
+    );
 }
 
 #[test]
 fn a_directory_may_hold_other_data() {
     let root = tempfile::tempdir().unwrap();
     write_tiny(root.path());
-    let data = load(&directory(root.path()), root.path()).unwrap();
+    let data = load(root.path()).unwrap();
     assert_eq!((data.train().len(), data.test().len()), (12, 3));
     assert_eq!(data.train().image(11), [11; 784]);
     assert_eq!(data.test().labels(), [0, 1, 2]);
     assert_eq!(
-        data.source().to_string(),
+        data.source(),
         format!(
             "{} (12 training and 3 test images, 28x28, 10 classes) in {}",
             data.name(),
@@ -60,10 +66,25 @@ fn a_directory_may_hold_other_data() {
 }
 
 #[test]
+fn a_mixture_of_known_files_is_not_known_data() {
+    let root = tempfile::tempdir().unwrap();
+    write_tiny(root.path());
+    for file in [IdxFile::TestImages, IdxFile::TestLabels] {
+        fs::remove_file(root.path().join(file.name())).unwrap();
+        let bytes = embedded::bytes(file);
+        fs::write(root.path().join(file.gzipped_name()), bytes).unwrap();
+    }
+    let data = load(root.path()).unwrap();
+    assert_eq!(data.files()[0].identity, Some(Identity::Other));
+    assert_eq!(data.files()[3].identity, Some(Identity::Subset));
+    assert_eq!(data.identity(), Identity::Other);
+}
+
+#[test]
 fn the_digest_is_that_of_the_content() {
     let root = tempfile::tempdir().unwrap();
     write_tiny(root.path());
-    let raw = load(&directory(root.path()), root.path()).unwrap();
+    let raw = load(root.path()).unwrap();
     // From `sha256sum` over the four files, and again over its output.
     assert_eq!(
         raw.sha256(),
@@ -74,76 +95,60 @@ fn the_digest_is_that_of_the_content() {
         fs::remove_file(root.path().join(file.name())).unwrap();
         fs::write(root.path().join(file.gzipped_name()), gzip(&tiny(file))).unwrap();
     }
-    let packed = load(&directory(root.path()), root.path()).unwrap();
+    let mut packed = load(root.path()).unwrap();
+    for (packed, raw) in packed.files.iter_mut().zip(&raw.files) {
+        assert_eq!(packed.found, format!("{}.gz", raw.found));
+        packed.found.clone_from(&raw.found);
+    }
     assert_eq!(packed, raw);
 
     let mut changed = tiny(IdxFile::TestImages);
     changed[16] ^= 1;
     fs::write(root.path().join(IdxFile::TestImages.name()), changed).unwrap();
-    let changed = load(&directory(root.path()), root.path()).unwrap();
-    assert_ne!(changed.sha256(), raw.sha256());
+    assert_ne!(load(root.path()).unwrap().sha256(), raw.sha256());
 }
 
 #[test]
 fn the_variable_names_a_folder_unless_it_is_empty() {
     let root = tempfile::tempdir().unwrap();
-    let folder = root.path().join("mine");
+    let [folder, other] = ["mine", "other"].map(|name| root.path().join(name));
     write_tiny(&folder);
-    let with = |value: &Path| Environment {
-        data: Some(value.into()),
-        ..environment(root.path())
-    };
-    let data = Dataset::load_in(&Selection::Default, &with(&folder)).unwrap();
-    assert!(
-        data.source()
-            .to_string()
-            .ends_with(&format!("in {} (named by EI_NORM_DATA)", folder.display()))
-    );
-
-    let data = Dataset::load_in(&Selection::Default, &with(Path::new(""))).unwrap();
-    assert_eq!(data.source(), &Source::Embedded);
-
-    // A wrong value is an error; there is no fallback.
-    let error = Dataset::load_in(&Selection::Default, &with(Path::new("/no/such"))).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .starts_with("/no/such: no such file or folder; must be")
-    );
-
-    // The option takes precedence over the variable.
-    let other = root.path().join("other");
     write_tiny(&other);
-    let data = Dataset::load_in(&directory(&other), &with(&folder)).unwrap();
-    assert!(matches!(
-        data.source(),
-        Source::Folder { path, chosen_by: ChosenBy::Name, .. } if *path == other
-    ));
+    let source = |selection, value: &Path| {
+        let environment = Environment {
+            data: Some(value.into()),
+            ..environment(root.path())
+        };
+        let data = Dataset::load_in(&selection, &environment);
+        data.map_or_else(|error| error.to_string(), |data| data.source())
+    };
+    let named = format!("in {} (named by EI_NORM_DATA)", folder.display());
+    assert!(source(Selection::Default, &folder).ends_with(&named));
+    assert!(source(Selection::Default, Path::new("")).starts_with("embedded subset"));
+    // A wrong value is an error; there is no fallback.
+    let error = source(Selection::Default, Path::new("/no/such"));
+    assert!(error.starts_with("/no/such: no such file or folder; must be"));
+    // The option takes precedence over the variable.
+    let named = format!("in {}", other.display());
+    assert!(source(Selection::Directory(other), &folder).ends_with(&named));
 }
 
 #[test]
-fn a_missing_file_is_named() {
+fn a_missing_or_malformed_file_is_named() {
     for file in IdxFile::ALL {
         let root = tempfile::tempdir().unwrap();
-        write_tiny(root.path());
-        fs::remove_file(root.path().join(file.name())).unwrap();
-        let error = load(&directory(root.path()), root.path()).unwrap_err();
         let (folder, name) = (root.path().display(), file.name());
-        let beginning = format!("{folder}: no file {name} or {name}.gz; it holds t");
-        assert!(error.to_string().starts_with(&beginning), "{error}");
-    }
-}
-
-#[test]
-fn a_malformed_file_is_named() {
-    for file in IdxFile::ALL {
-        let root = tempfile::tempdir().unwrap();
         write_tiny(root.path());
-        let path = root.path().join(file.name());
-        fs::write(&path, "").unwrap();
-        let error = load(&directory(root.path()), root.path()).unwrap_err();
-        let name = path.display().to_string();
-        assert!(error.to_string().starts_with(&name), "{error}");
+        fs::write(root.path().join(name), "").unwrap();
+        let starts = |beginning: &str| {
+            let error = load(root.path()).unwrap_err().to_string();
+            assert!(error.starts_with(beginning), "{error}");
+        };
+        starts(&format!("{folder}/{name}"));
+        fs::remove_file(root.path().join(name)).unwrap();
+        starts(&format!(
+            "{folder}: no file {name} or {name}.gz; it holds t"
+        ));
     }
 }
 
@@ -157,40 +162,32 @@ fn counts_that_differ_are_refused() {
         write_tiny(root.path());
         let path = root.path().join(file.name());
         fs::write(&path, content).unwrap();
-        let error = load(&directory(root.path()), root.path()).unwrap_err();
-        let text = error.to_string();
-        assert!(text.contains("the counts must be equal"), "{text}");
-        assert!(text.contains(&path.display().to_string()), "{text}");
+        let path = path.display().to_string();
+        refused(root.path(), ["the counts must be equal", &path]);
     }
 }
 
 #[test]
 fn full_prefers_the_cache_when_it_is_complete() {
     let root = tempfile::tempdir().unwrap();
-    let found = |root: &Path| -> PathBuf {
-        match verify_in(&Selection::Full, &environment(root))
-            .unwrap()
-            .source
-        {
-            Source::Folder { path, .. } => path,
-            other => panic!("{other} is not the full data"),
-        }
+    let found = || {
+        let data = Dataset::read(&Selection::Full, &environment(root.path())).unwrap();
+        data.place().unwrap().path.clone()
     };
-    write_tiny(&root.path().join("system"));
-    assert_eq!(found(root.path()), root.path().join("system"));
-
-    let cache = root.path().join("cache");
+    let [cache, system] = ["cache", "system"].map(|name| root.path().join(name));
+    write_tiny(&system);
+    assert_eq!(found(), system);
     write_tiny(&cache);
-    assert_eq!(found(root.path()), cache);
-
+    assert_eq!(found(), cache);
     fs::remove_file(cache.join(IdxFile::TestLabels.name())).unwrap();
-    assert_eq!(found(root.path()), root.path().join("system"));
+    assert_eq!(found(), system);
 }
 
 #[test]
 fn full_without_data_says_how_to_get_it() {
     let root = tempfile::tempdir().unwrap();
-    let text = load(&Selection::Full, root.path()).unwrap_err().to_string();
+    let text = load_in(Selection::Full, root.path()).unwrap_err();
+    let text = text.to_string();
     for part in [
         root.path().join("cache").to_str().unwrap(),
         root.path().join("system").to_str().unwrap(),
@@ -207,18 +204,16 @@ fn full_without_data_says_how_to_get_it() {
 fn full_takes_nothing_but_the_published_data() {
     let root = tempfile::tempdir().unwrap();
     write_tiny(&root.path().join("cache"));
-    let error = load(&Selection::Full, root.path()).unwrap_err();
-    let text = error.to_string();
+    let text = load_in(Selection::Full, root.path()).unwrap_err();
+    let text = text.to_string();
     assert!(text.contains("must be the published"), "{text}");
 
-    // `verify_in` reports this instead of failing.
-    let report = verify_in(&Selection::Full, &environment(root.path())).unwrap();
-    assert_eq!(report.files[0].identity, Some(Identity::Other));
-    assert!(
-        report.files[0]
-            .to_string()
-            .ends_with("not the published Fashion-MNIST")
-    );
+    // `read` reports this instead of failing.
+    let data = Dataset::read(&Selection::Full, &environment(root.path())).unwrap();
+    let file = &data.files()[0];
+    assert_eq!(file.identity, Some(Identity::Other));
+    let text = file.to_string();
+    assert!(text.ends_with("not the published Fashion-MNIST"), "{text}");
 }
 
 /// Runs where the published data are installed; the digests of the subset are checked everywhere.
@@ -234,11 +229,11 @@ fn the_subset_is_the_first_of_each_class_of_the_published_data() {
     };
     let full = Dataset::load_in(&Selection::Full, &system).unwrap();
     assert_eq!(
-        full.source().to_string(),
+        full.source(),
         "the published Fashion-MNIST (60,000 training and 10,000 test images) \
          in /usr/share/datasets/fashion-mnist (the package dataset-fashion-mnist)"
     );
-    let subset = load(&Selection::Default, root.path()).unwrap();
+    let subset = load_in(Selection::Default, root.path()).unwrap();
     for (all, cut) in [(full.train(), subset.train()), (full.test(), subset.test())] {
         let mut taken = [0; 10];
         let mut next = 0;

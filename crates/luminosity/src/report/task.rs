@@ -82,9 +82,6 @@ mod tests {
         };
         let data = Dataset::load_in(&Selection::Default, &environment).unwrap();
         assert_eq!(data.sha256(), FASHION_MNIST[1]);
-        assert_eq!(
-            short(&data.source().to_string()),
-            "embedded subset of Fashion-MNIST"
-        );
+        assert_eq!(short(&data.source()), "embedded subset of Fashion-MNIST");
     }
 }

@@ -1,6 +1,7 @@
 use std::net::TcpListener;
 
 use super::*;
+use crate::data::sha256;
 use crate::data::testing::{gzip, tiny};
 use crate::error::shown;
 
@@ -10,9 +11,7 @@ use server::{good, not_found, response, serve};
 
 /// The digest that the tiny data set must have.
 fn digest(file: IdxFile) -> String {
-    IdxContent::read(file, "tiny", 1 << 20, &tiny(file)[..])
-        .unwrap()
-        .sha256
+    sha256([&tiny(file)[..]])
 }
 
 const GO_ON: ControlFlow<()> = ControlFlow::Continue(());
@@ -40,20 +39,6 @@ fn names_in(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
-}
-
-/// Checks that a download fails with this reason and leaves the folder empty.
-fn fails(base_url: &str, reason: &str) {
-    let root = tempfile::tempdir().unwrap();
-    let folder = root.path().join("ei-norm").join("data");
-    let error = run(base_url, &folder, &mut |_| GO_ON).unwrap_err();
-    let text = error.to_string();
-    let url = format!("{base_url}train-images-idx3-ubyte.gz: ");
-    for part in [&url, reason, "dataset-fashion-mnist", "--data DIR"] {
-        assert!(text.contains(part), "{part} not in {text}");
-    }
-    assert!(!text.contains('\n'));
-    assert_eq!(names_in(&folder), [""; 0]);
 }
 
 #[test]
@@ -145,15 +130,54 @@ fn a_wrong_file_that_would_be_preferred_is_reported() {
 }
 
 #[test]
-fn content_with_another_digest_is_refused() {
+fn a_failure_is_reported_and_leaves_nothing() {
     fn changed(file: IdxFile) -> Vec<u8> {
         let mut content = tiny(file);
         content[20] ^= 1;
         let body = gzip(&content);
         response(&body, body.len())
     }
-    let reason = format!("must be {}", digest(IdxFile::TrainImages));
-    fails(&serve(changed), &reason);
+    fn short_of_its_length(file: IdxFile) -> Vec<u8> {
+        let body = gzip(&tiny(file));
+        response(&body[..body.len() / 2], body.len())
+    }
+    fn without_length(file: IdxFile) -> Vec<u8> {
+        let body = gzip(&tiny(file));
+        [b"HTTP/1.0 200 OK\r\n\r\n", &body[..body.len() / 2]].concat()
+    }
+    let listener = || {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        (listener, url)
+    };
+    // The system accepts connections, but nothing answers.
+    let (_silent, of_silent) = listener();
+    let (_, of_closed) = listener();
+    let expected = format!("must be {}", digest(IdxFile::TrainImages));
+    let page = |_| response(b"<html>Please log in</html>", 26);
+    let long = |_| response(&vec![0; 2 << 20], 2 << 20);
+    for (base_url, reason) in [
+        (serve(changed), expected.as_str()),
+        (serve(page), "web page"),
+        (serve(short_of_its_length), "disconnect"),
+        (serve(without_length), "damaged gzip"),
+        (serve(long), "larger"),
+        (serve(|_| not_found()), "404"),
+        (of_closed, "refused"),
+        (of_silent, "timeout"),
+        ("not an address/".to_owned(), "uri"),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("ei-norm").join("data");
+        let error = run(&base_url, &folder, &mut |_| GO_ON).unwrap_err();
+        let text = error.to_string();
+        let url = format!("{base_url}train-images-idx3-ubyte.gz: ");
+        for part in [&url, reason, "dataset-fashion-mnist", "--data DIR"] {
+            assert!(text.contains(part), "{part} not in {text}");
+        }
+        assert!(!text.contains('\n'));
+        assert_eq!(names_in(&folder), [""; 0]);
+    }
 }
 
 #[test]
@@ -174,79 +198,20 @@ fn a_failed_download_keeps_the_files_before_it() {
 }
 
 #[test]
-fn content_that_is_no_data_is_refused() {
-    let page = |_| response(b"<html>Please log in</html>", 26);
-    fails(&serve(page), "web page");
-}
-
-#[test]
-fn a_truncated_body_is_refused() {
-    fn short_of_its_length(file: IdxFile) -> Vec<u8> {
-        let body = gzip(&tiny(file));
-        response(&body[..body.len() / 2], body.len())
-    }
-    fails(&serve(short_of_its_length), "disconnect");
-
-    fn without_length(file: IdxFile) -> Vec<u8> {
-        let body = gzip(&tiny(file));
-        [b"HTTP/1.0 200 OK\r\n\r\n", &body[..body.len() / 2]].concat()
-    }
-    fails(&serve(without_length), "damaged gzip");
-}
-
-#[test]
-fn a_body_that_is_too_long_is_refused() {
-    let long = |_| response(&vec![0; 2 << 20], 2 << 20);
-    fails(&serve(long), "larger");
-}
-
-#[test]
-fn an_error_status_is_reported() {
-    fails(&serve(|_| not_found()), "404");
-}
-
-#[test]
-fn a_refused_connection_is_reported() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    fails(&format!("http://{address}/"), "refused");
-}
-
-#[test]
-fn a_silent_server_is_not_waited_for() {
-    // The system accepts connections, but nothing answers.
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    fails(&format!("http://{address}/"), "timeout");
-}
-
-#[test]
-fn an_address_that_is_none_is_reported() {
-    fails("not an address/", "uri");
-}
-
-#[test]
-fn a_folder_that_cannot_be_made_is_named() {
+fn a_place_that_cannot_be_written_is_named_and_left_without_temporaries() {
     let root = tempfile::tempdir().unwrap();
-    let file = root.path().join("file");
-    fs::write(&file, "").unwrap();
-    let folder = file.join("data");
-    let error = run(&serve(good), &folder, &mut |_| GO_ON).unwrap_err();
-    let start = format!("{}: cannot store the download: ", shown(&folder));
-    assert!(error.to_string().starts_with(&start), "{error}");
-}
+    let not_stored = |folder: &Path, place: &Path| {
+        let error = run(&serve(good), folder, &mut |_| GO_ON).unwrap_err();
+        let start = format!("{}: cannot store the download: ", shown(place));
+        assert!(error.to_string().starts_with(&start), "{error}");
+    };
+    let below_a_file = root.path().join("file").join("data");
+    fs::write(root.path().join("file"), "").unwrap();
+    not_stored(&below_a_file, &below_a_file);
 
-#[test]
-fn a_name_that_is_taken_leaves_no_temporary() {
-    let folder = tempfile::tempdir().unwrap();
-    let taken = folder.path().join(IdxFile::TrainImages.gzipped_name());
-    fs::create_dir(&taken).unwrap();
-    let error = run(&serve(good), folder.path(), &mut |_| GO_ON).unwrap_err();
-    let start = format!("{}: cannot store the download: ", shown(&taken));
-    assert!(error.to_string().starts_with(&start), "{error}");
-    assert_eq!(
-        names_in(folder.path()),
-        [IdxFile::TrainImages.gzipped_name()]
-    );
+    let folder = root.path().join("folder");
+    let name = IdxFile::TrainImages.gzipped_name();
+    fs::create_dir_all(folder.join(&name)).unwrap();
+    not_stored(&folder, &folder.join(&name));
+    assert_eq!(names_in(&folder), [name]);
 }

@@ -9,17 +9,17 @@ fn read(file: &str, kind: Kind, input: impl Read) -> Result<Idx, Error> {
     super::read(file, kind, MAX_BYTES, input)
 }
 
-/// The error message for invalid bytes; checked to be the same raw and gzipped.
-fn refusal(kind: Kind, bytes: &[u8]) -> String {
-    let raw = message(kind, bytes);
-    assert_eq!(message(kind, &gzip(bytes)), raw);
-    raw
+/// Checks that reading is refused with this message after the name of the file, in one line.
+fn refused(kind: Kind, bytes: &[u8], expected: &str) {
+    let message = read("x.idx", kind, bytes).unwrap_err().to_string();
+    assert_eq!(message, format!("x.idx: {expected}"));
+    assert!(!message.contains('\n'));
 }
 
-fn message(kind: Kind, bytes: &[u8]) -> String {
-    let message = read("x.idx", kind, bytes).unwrap_err().to_string();
-    assert!(!message.contains('\n'));
-    message
+/// Checks that the bytes, raw and gzipped, are refused with this message.
+fn both_refused(kind: Kind, bytes: &[u8], expected: &str) {
+    refused(kind, bytes, expected);
+    refused(kind, &gzip(bytes), expected);
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn raw_and_gzipped_files_read_the_same() {
     let bytes = images(3);
     let content = read("x", Kind::Images, &bytes[..]).unwrap();
     assert_eq!(content.count, 3);
-    assert_eq!(content.header, bytes[..16]);
+    assert_eq!(content.sha256, sha256([&bytes[..]]));
     assert_eq!(content.values, bytes[16..]);
     let gzipped = read("x", Kind::Images, &gzip(&bytes)[..]);
     assert_eq!(gzipped.unwrap(), content);
@@ -60,106 +60,88 @@ fn an_input_that_returns_single_bytes_is_recognised() {
 }
 
 #[test]
-fn a_short_header_is_refused() {
+fn a_malformed_header_is_refused() {
+    use Kind::{Images, Labels};
     for length in [0, 1, 3, 4, 15] {
-        assert_eq!(
-            refusal(Kind::Images, &images(1)[..length]),
-            format!("x.idx: {length} bytes are no whole IDX header, must be at least 16")
-        );
+        let expected = format!("{length} bytes are no whole IDX header, must be at least 16");
+        both_refused(Images, &images(1)[..length], &expected);
     }
-    assert_eq!(
-        refusal(Kind::Labels, &labels(1)[..7]),
-        "x.idx: 7 bytes are no whole IDX header, must be at least 8"
-    );
-}
+    let expected = "7 bytes are no whole IDX header, must be at least 8";
+    both_refused(Labels, &labels(1)[..7], expected);
+    let expected = "8 bytes are no whole IDX header, must be at least 12";
+    both_refused(Labels, &idx(&[0x0C02, 1], &[]), expected);
 
-#[test]
-fn another_magic_number_is_refused() {
-    assert_eq!(
-        refusal(Kind::Images, &labels(1)),
-        "x.idx: magic number 2049, must be 2051 for images"
-    );
-    assert_eq!(
-        refusal(Kind::Labels, &images(1)),
-        "x.idx: magic number 2051, must be 2049 for labels"
-    );
-    let swapped: Vec<u8> = [2051u32, 1, 28, 28].map(u32::to_le_bytes).concat();
-    assert_eq!(
-        refusal(Kind::Images, &swapped),
-        "x.idx: the header is in little-endian byte order, must be big-endian"
-    );
-}
+    let expected = "magic number 2049, must be 2051 for images";
+    both_refused(Images, &labels(1), expected);
+    let expected = "magic number 2051, must be 2049 for labels";
+    both_refused(Labels, &images(1), expected);
+    let swapped = [2051u32, 1, 28, 28].map(u32::to_le_bytes).concat();
+    let expected = "the header is in little-endian byte order, must be big-endian";
+    both_refused(Images, &swapped, expected);
 
-#[test]
-fn an_image_size_out_of_range_is_refused() {
     for (rows, columns) in [(0, 0), (4097, 1), (1, 4097), (u32::MAX, u32::MAX)] {
-        assert_eq!(
-            refusal(Kind::Images, &idx(&[2051, 1, rows, columns], &[0; PIXELS])),
-            format!("x.idx: images of {rows}x{columns} pixels, must be 1x1 to 4096x4096")
-        );
+        let bytes = idx(&[2051, 1, rows, columns], &[0; PIXELS]);
+        let expected = format!("images of {rows}x{columns} pixels, must be 1x1 to 4096x4096");
+        both_refused(Images, &bytes, &expected);
     }
-}
-
-#[test]
-fn a_count_out_of_range_is_refused() {
     for count in [0, MAX_COUNT + 1, u32::MAX] {
-        assert_eq!(
-            refusal(Kind::Images, &idx(&[2051, count, 28, 28], &[])),
-            format!("x.idx: {count} images, must be 1 to 1000000")
+        let expected = |kind| format!("{count} {kind}, must be 1 to 1000000");
+        both_refused(
+            Images,
+            &idx(&[2051, count, 28, 28], &[]),
+            &expected("images"),
         );
-        assert_eq!(
-            refusal(Kind::Labels, &idx(&[2049, count], &[])),
-            format!("x.idx: {count} labels, must be 1 to 1000000")
-        );
+        both_refused(Labels, &idx(&[2049, count], &[]), &expected("labels"));
     }
+    for columns in [0, 65] {
+        let expected = format!("{columns} numbers for each label, must be 1 to 64");
+        both_refused(Labels, &idx(&[0x0C02, 2, columns], &[]), &expected);
+    }
+    let most = 1 << 30;
+    let expected = format!("65 images of 16777216 bytes, must be at most {most} bytes in all");
+    both_refused(Images, &idx(&[2051, 65, 4096, 4096], &[]), &expected);
 }
 
 #[test]
-fn a_truncated_file_is_refused() {
-    assert_eq!(
-        refusal(Kind::Images, &images(2)[..16 + 2 * PIXELS - 1]),
-        "x.idx: truncated: 1567 bytes after the header, must be 1568 for its 2 images"
-    );
-    assert_eq!(
-        refusal(Kind::Labels, &labels(2)[..8]),
-        "x.idx: truncated: 0 bytes after the header, must be 2 for its 2 labels"
-    );
-    // The largest count in a header, with no data after it.
-    assert!(
-        refusal(Kind::Images, &idx(&[2051, MAX_COUNT, 28, 28], &[])).contains("must be 784000000")
-    );
-}
-
-#[test]
-fn trailing_bytes_are_refused() {
-    let bytes = [images(2), vec![0]].concat();
-    assert_eq!(
-        refusal(Kind::Images, &bytes),
-        "x.idx: more than 1568 bytes after the header, must be as many for its 2 images"
-    );
-    let bytes = [labels(2), vec![0; 1000]].concat();
-    assert!(refusal(Kind::Labels, &bytes).contains("more than 2 bytes"));
-}
-
-#[test]
-fn the_memory_is_bounded() {
-    assert_eq!(
-        refusal(Kind::Images, &idx(&[2051, 65, 4096, 4096], &[])),
-        "x.idx: 65 images of 16777216 bytes, must be at most 1073741824 bytes in all"
-    );
+fn another_length_than_in_the_header_is_refused() {
+    for (kind, bytes, expected) in [
+        (
+            Kind::Images,
+            &images(2)[..16 + 2 * PIXELS - 1],
+            "truncated: 1567 bytes after the header, must be 1568 for its 2 images",
+        ),
+        (
+            Kind::Labels,
+            &labels(2)[..8],
+            "truncated: 0 bytes after the header, must be 2 for its 2 labels",
+        ),
+        (
+            // The largest count in a header, with no data after it.
+            Kind::Images,
+            &idx(&[2051, MAX_COUNT, 28, 28], &[]),
+            "truncated: 0 bytes after the header, must be 784000000 for its 1000000 images",
+        ),
+        (
+            Kind::Images,
+            &[images(2), vec![0]].concat(),
+            "more than 1568 bytes after the header, must be as many for its 2 images",
+        ),
+        (
+            Kind::Labels,
+            &[labels(2), vec![0; 1000]].concat(),
+            "more than 2 bytes after the header, must be as many for its 2 labels",
+        ),
+    ] {
+        both_refused(kind, bytes, expected);
+    }
 }
 
 #[test]
 fn labels_may_be_the_first_of_several_numbers() {
     let extended = |rows: &[[u32; 2]]| {
-        idx(
-            &[0x0C02, 2, 2],
-            &rows
-                .concat()
-                .iter()
-                .flat_map(|word| word.to_be_bytes())
-                .collect::<Vec<_>>(),
-        )
+        let words = rows.concat().into_iter();
+        let values: Vec<u8> = words.flat_map(u32::to_be_bytes).collect();
+        idx(&[0x0C02, 2, 2], &values)
     };
     let content = |rows| read("x", Kind::Labels, &extended(rows)[..]).unwrap();
     let labels = content(&[[7, 300], [255, 0]]).into_labels();
@@ -167,33 +149,26 @@ fn labels_may_be_the_first_of_several_numbers() {
     let refused = content(&[[7, 0], [256, 0]]).into_labels().unwrap_err();
     let problem = "label 256 at index 1, must be 0 to 255";
     assert_eq!(refused, Fault::Content(problem.to_owned()));
-    for columns in [0, 65] {
-        let message = refusal(Kind::Labels, &idx(&[0x0C02, 2, columns], &[]));
-        assert_eq!(
-            message,
-            format!("x.idx: {columns} numbers for each label, must be 1 to 64")
-        );
-    }
 }
 
 #[test]
 fn what_is_no_data_is_said_in_words() {
-    let of = |bytes: &[u8]| refusal(Kind::Images, bytes);
-    assert!(of(b"\n<!DOCTYPE html><html>").contains("a web page"));
-    assert!(of(b"<html>").contains("a web page"));
-    assert!(of(b"version https://git-lfs.github.com/spec/v1\noid sha256:0").contains("Git LFS"));
+    let page = "a web page (HTML) and not the data; get the file again";
+    both_refused(Kind::Images, b"\n<!DOCTYPE html><html>", page);
+    both_refused(Kind::Images, b"<html>", page);
+    let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0";
+    let expected = "a pointer of Git LFS and not the data; get it with `git lfs pull`";
+    both_refused(Kind::Images, pointer, expected);
     let twice = gzip(&gzip(&images(1)));
-    assert_eq!(
-        message(Kind::Images, &twice),
-        "x.idx: gzipped twice; unpack it once with gunzip"
-    );
+    let expected = "gzipped twice; unpack it once with gunzip";
+    refused(Kind::Images, &twice, expected);
 }
 
 #[test]
 fn damaged_gzip_is_refused() {
     let whole = gzip(&images(2));
     let damaged = |bytes: &[u8]| {
-        let text = message(Kind::Images, bytes);
+        let text = read("x.idx", Kind::Images, bytes).unwrap_err().to_string();
         assert!(text.starts_with("x.idx: damaged gzip: "), "{text}");
     };
     for length in [2, 10, whole.len() / 2, whole.len() - 1] {
