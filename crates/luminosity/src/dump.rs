@@ -1,7 +1,6 @@
 //! Weights and activities as `.npy` files, for NumPy and other readers of the format.
 
-use std::collections::{BTreeMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::{Device, TensorData};
 use npyz::WriterBuilder;
@@ -51,28 +50,24 @@ pub fn dump(
         let content = encode(&path, data)?;
         Ok((path, content))
     });
-    let files = files.collect::<Result<BTreeMap<PathBuf, Vec<u8>>, Error>>()?;
-    let contents: Vec<(&Path, &[u8])> = files
-        .iter()
-        .map(|(path, content)| (path.as_path(), content.as_slice()))
-        .collect();
-    files::write_all(&contents)?;
+    let files = files.collect::<Result<Vec<_>, Error>>()?;
+    files::write_all(&files)?;
     // Other arrays of a numbered layer are of an earlier network.
-    let kinds: HashSet<Option<&str>> = arrays
-        .iter()
-        .map(|(name, _)| name.split('.').next())
-        .collect();
-    for entry in std::fs::read_dir(folder).map_err(|e| Error::io("list", folder, e))? {
-        let path = entry.map_err(|e| Error::io("list", folder, e))?.path();
+    let is_kind = |kind: &str| {
+        arrays
+            .iter()
+            .any(|(name, _)| name.split('.').next() == Some(kind))
+    };
+    let list = |e| Error::io("list", folder, e);
+    for entry in std::fs::read_dir(folder).map_err(list)? {
+        let path = entry.map_err(list)?.path();
         let name = path.file_name().and_then(|name| name.to_str());
-        let array = name.and_then(|name| name.strip_suffix(".npy"));
-        let earlier = array.is_some_and(|name| {
-            let mut parts = name.split('.');
-            let kind = parts.next();
-            let layer = parts.next().map(str::parse::<usize>);
-            kinds.contains(&kind) && matches!(layer, Some(Ok(_)))
-        });
-        if earlier && !files.contains_key(&path) {
+        let parts: Vec<&str> = name.unwrap_or_default().split('.').collect();
+        let is_of_layer = match parts[..] {
+            [kind, layer, .., "npy"] => is_kind(kind) && layer.parse::<usize>().is_ok(),
+            _ => false,
+        };
+        if is_of_layer && files.iter().all(|(written, _)| *written != path) {
             files::remove(&path)?;
         }
     }

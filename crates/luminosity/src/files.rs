@@ -44,11 +44,12 @@ pub fn prepare_file(path: &Path) -> Result<(), Error> {
 /// # Errors
 ///
 /// [`Error::Io`] that names the file; the old content remains.
-pub fn write_all(files: &[(&Path, &[u8])]) -> Result<(), Error> {
+pub fn write_all(files: &[(impl AsRef<Path>, impl AsRef<[u8]>)]) -> Result<(), Error> {
     let fail = |path: &Path, e| Error::io("write", path, e);
     let special = |found: Metadata| !found.is_file() && !found.is_dir();
     let mut complete = Vec::with_capacity(files.len());
-    for &(path, content) in files {
+    for (path, content) in files {
+        let (path, content) = (path.as_ref(), content.as_ref());
         if std::fs::metadata(path).is_ok_and(special) {
             let written = open_special(path).and_then(|mut file| file.write_all(content));
             written.map_err(|e| fail(path, e))?;
@@ -268,7 +269,7 @@ mod tests {
     fn of_several_files_all_are_written_or_none() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        let all = |second: &Path| write_all(&[(&path("a"), b"new"), (second, b"new")]);
+        let all = |second: &Path| write_all(&[(path("a").as_path(), b"new"), (second, b"new")]);
         write(&path("a"), b"old").unwrap();
         assert!(all(&path("missing/b")).is_err());
         assert_eq!(read(&path("a"), LIMIT).unwrap(), b"old");

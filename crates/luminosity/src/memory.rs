@@ -46,6 +46,7 @@ fn with(each: u64, at_once: usize) -> u64 {
 /// Memory that the system lets a process have.
 #[derive(Debug, Clone, Copy)]
 struct Limit {
+    /// Without a limit, the largest number.
     bytes: u64,
     name: &'static str,
     /// Whether the limit counts addresses that are only reserved.
@@ -88,28 +89,23 @@ fn within(limit: Limit, each: u64, at_once: usize) -> Result<(), Error> {
 
 /// The limits that the system tells, as Linux does: of the address space (`ulimit -v`), of the control group (a
 /// container), and the memory that is free.
-fn limits() -> Vec<Limit> {
+fn limits() -> [Limit; 3] {
     let read = |path: &str| std::fs::read_to_string(path).ok();
     let of_addresses = read("/proc/self/limits").and_then(|text| of_addresses(&text));
     let group = read("/proc/self/cgroup").and_then(|text| Some(group(&text)?.to_owned()));
     let group = group.and_then(|group| read(&format!("/sys/fs/cgroup{group}/memory.max")));
     let of_group = group.and_then(|text| text.trim().parse().ok());
     let free = read("/proc/meminfo").and_then(|text| free(&text));
-    let limit = |bytes: Option<u64>, name, of_addresses| {
-        bytes.map(|bytes| Limit {
-            bytes,
-            name,
-            of_addresses,
-        })
+    let limit = |bytes: Option<u64>, name, of_addresses| Limit {
+        bytes: bytes.unwrap_or(u64::MAX),
+        name,
+        of_addresses,
     };
     [
         limit(of_addresses, "ulimit -v", true),
         limit(of_group, "the limit of the control group", false),
         limit(free, "what is free", false),
     ]
-    .into_iter()
-    .flatten()
-    .collect()
 }
 
 /// The soft limit of addresses in `/proc/self/limits`.

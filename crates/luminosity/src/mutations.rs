@@ -2,7 +2,6 @@
 //! `LUMINOSITY_MUTATIONS` sets the number of inputs of each kind.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
@@ -10,16 +9,15 @@ use ei_norm::import::Weights;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::data::idx::{self, Kind};
-use crate::data::testing::gzip;
+use crate::data::idx::Kind;
+use crate::data::testing::{gzip, idx, npy, npz};
 use crate::data::{Dataset, Selection};
 use crate::network::Task;
 use crate::report::testing;
-use crate::run;
 use crate::saved::ModelFiles;
 use crate::store::{self, Manifest, record};
-use crate::sweep::{Preset, Request};
-use crate::{DeviceName, RunConfig, condition};
+use crate::sweep::{Preset, Request, SweepRun};
+use crate::{DeviceName, RunConfig, condition, data, run};
 
 /// Texts in place of a number that tend to break readers.
 const HOSTILE: [&str; 12] = [
@@ -107,11 +105,8 @@ fn manifest() -> Manifest {
 /// The lines of a packed store.
 fn lines() -> Vec<Vec<u8>> {
     let runs = request().runs();
-    let records = runs.iter().take(3).map(|run| {
-        let line = record::line(&run.id(), &testing::record(run));
-        line.unwrap()
-    });
-    records.collect()
+    let line = |run: &SweepRun| record::line(&run.id(), &testing::record(run)).unwrap();
+    runs.iter().take(3).map(line).collect()
 }
 
 #[test]
@@ -134,7 +129,12 @@ fn records_and_manifests() {
 
 #[test]
 fn configurations() {
-    let text = toml_of(&request());
+    let text = format!(
+        "conditions = [\"inorm\", \"inorm+full\"]\nepsilons = [0.0, 0.75]\nsettings = {}\nseeds = 2\n\
+         epochs = 3\nlambda = 0.01\nlambdas = [0.1, 1.0]\nwidth = 24\nlr = 0.01\n\n[ranges]\n\
+         lr_ei = [0.001, 0.1]\nlr_ix = [0.01, 1.0]\n",
+        request().settings
+    );
     attack("configurations", &[text.into_bytes()], 1, |input| {
         let text = String::from_utf8_lossy(input);
         let request = toml::from_str::<Request>(&text);
@@ -142,23 +142,12 @@ fn configurations() {
     });
 }
 
-/// A request as a user's configuration file.
-fn toml_of(request: &Request) -> String {
-    format!(
-        "conditions = [\"inorm\", \"inorm+full\"]\nepsilons = [0.0, 0.75]\nsettings = {}\nseeds = 2\n\
-         epochs = 3\nlambda = 0.01\nlambdas = [0.1, 1.0]\nwidth = 24\nlr = 0.01\n\n[ranges]\n\
-         lr_ei = [0.001, 0.1]\nlr_ix = [0.01, 1.0]\n",
-        request.settings
-    )
-}
-
 #[test]
 fn packed_stores() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.jsonl.gz");
-    let plain: Vec<Vec<u8>> = std::iter::once(serde_json::to_vec(&manifest()).unwrap())
-        .chain(lines())
-        .collect();
+    let mut plain = vec![serde_json::to_vec(&manifest()).unwrap()];
+    plain.extend(lines());
     let plain = [plain.join(&b'\n'), b"\n".to_vec()].concat();
     let read = |bytes: &[u8]| {
         std::fs::write(&path, bytes).unwrap();
@@ -172,13 +161,11 @@ fn packed_stores() {
 
 #[test]
 fn idx_files() {
-    let header =
-        |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|w| w.to_be_bytes()).collect() };
-    let images = [header(&[2051, 3, 5, 4]), vec![7; 60]].concat();
-    let labels = [header(&[2049, 3]), vec![0, 1, 2]].concat();
+    let images = idx(&[2051, 3, 5, 4], &[7; 60]);
+    let labels = idx(&[2049, 3], &[0, 1, 2]);
     for (kind, original) in [(Kind::Images, images), (Kind::Labels, labels)] {
         let read = |input: &[u8]| {
-            let found = idx::read("file", kind, 1 << 20, input);
+            let found = data::idx::read("file", kind, 1 << 20, input);
             found.is_ok_and(|idx| idx.values.len() == idx.count * idx.sides[0] * idx.sides[1])
         };
         let packed = gzip(&original);
@@ -231,35 +218,16 @@ fn foreign_weights() {
     });
 }
 
-/// A NumPy file of this shape; all its bytes are below 2.
-fn npy(shape: &str, length: usize) -> Vec<u8> {
-    let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}");
-    let header = format!("{header:117}\n");
-    let mut file = b"\x93NUMPY\x01\x00".to_vec();
-    file.extend((header.len() as u16).to_le_bytes());
-    file.extend(header.bytes());
-    file.extend((0..length).map(|i| (i % 2) as u8));
-    file
-}
-
 #[test]
 fn npz_files() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data.npz");
-    let archive = |files: &[(&str, Vec<u8>)]| {
-        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-        for (name, content) in files {
-            let options = zip::write::SimpleFileOptions::default();
-            zip.start_file(*name, options).unwrap();
-            zip.write_all(content).unwrap();
-        }
-        zip.finish().unwrap().into_inner()
-    };
-    let original = archive(&[
-        ("x_train.npy", npy("(6, 4, 4)", 96)),
-        ("y_train.npy", npy("(6,)", 6)),
-        ("x_test.npy", npy("(2, 4, 4)", 32)),
-        ("y_test.npy", npy("(2,)", 2)),
+    let bits: [u8; 96] = std::array::from_fn(|i| (i % 2) as u8);
+    let original = npz(&[
+        ("x_train", npy(&[6, 4, 4], &bits)),
+        ("y_train", npy(&[6], &bits[..6])),
+        ("x_test", npy(&[2, 4, 4], &bits[..32])),
+        ("y_test", npy(&[2], &bits[..2])),
     ]);
     let selection = Selection::Directory(path.clone());
     attack("npz", &[original], 3, |input| {
