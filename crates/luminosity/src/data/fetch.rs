@@ -3,6 +3,7 @@
 //! The official mirror supports only plain HTTP, so the SHA-256 of the content is checked. A file gets its
 //! final name only after this check.
 
+use std::fmt::Display;
 use std::fs;
 use std::io::{self, Read, Seek, Write};
 use std::ops::ControlFlow;
@@ -14,7 +15,7 @@ use ureq::Agent;
 
 use super::files::{IdxFile, list};
 use super::identity::PUBLISHED_SHA256;
-use super::idx;
+use super::idx::{self, Idx};
 use crate::error::one_line;
 use crate::{Error, files};
 
@@ -69,49 +70,57 @@ pub fn fetch(
     let config = Agent::config_builder()
         .timeout_connect(Some(CONNECT_TIMEOUT))
         .timeout_per_read(Some(SILENCE_TIMEOUT));
-    let job = Job {
-        agent: config.build().into(),
-        base_url,
-        folder,
-        expected: PUBLISHED_SHA256,
-        limit: MAX_DOWNLOAD,
-    };
-    job.run(progress)
+    let agent = config.build().into();
+    let expected = PUBLISHED_SHA256;
+    fetch_with(&agent, base_url, folder, expected, MAX_DOWNLOAD, progress)
 }
 
-/// A download, with the parameters that tests replace.
-struct Job<'a> {
-    agent: Agent,
-    base_url: &'a str,
+/// [`fetch`] of up to `limit` bytes of each file, whose digests have the order of [`IdxFile::ALL`].
+fn fetch_with(
+    agent: &Agent,
+    base_url: &str,
+    folder: &Path,
+    expected: [&str; 4],
+    limit: u64,
+    progress: &mut Observer<'_>,
+) -> Result<Vec<Fetched>, Error> {
+    fs::create_dir_all(folder).map_err(not_stored(folder))?;
+    clear(folder);
+    let files = IdxFile::ALL.into_iter().zip(expected);
+    let fetched = files.map(|(file, expected)| {
+        let download = Download {
+            agent,
+            url: format!("{}/{}", base_url.trim_end_matches('/'), file.gzipped_name()),
+            folder,
+            file,
+            expected,
+            limit,
+        };
+        download.get(progress)
+    });
+    fetched.collect()
+}
+
+/// The download of one file.
+struct Download<'a> {
+    agent: &'a Agent,
+    url: String,
     folder: &'a Path,
-    /// The digests, in the order of [`IdxFile::ALL`].
-    expected: [&'a str; 4],
-    /// The most bytes to download for one file.
+    file: IdxFile,
+    /// The digest of the content.
+    expected: &'a str,
+    /// The most bytes to download.
     limit: u64,
 }
 
-impl Job<'_> {
-    fn run(&self, progress: &mut Observer<'_>) -> Result<Vec<Fetched>, Error> {
-        fs::create_dir_all(self.folder).map_err(not_stored(self.folder))?;
-        clear(self.folder);
-        IdxFile::ALL
-            .into_iter()
-            .zip(self.expected)
-            .map(|(file, expected)| self.get(file, expected, progress))
-            .collect()
-    }
-
-    /// Finds one file in the folder, or downloads it.
-    fn get(
-        &self,
-        file: IdxFile,
-        expected: &str,
-        progress: &mut Observer<'_>,
-    ) -> Result<Fetched, Error> {
+impl Download<'_> {
+    /// Finds the file in the folder, or downloads it.
+    fn get(&self, progress: &mut Observer<'_>) -> Result<Fetched, Error> {
+        let file = self.file;
         let path = self.folder.join(file.gzipped_name());
         if let Some(present) = file.locate(self.folder) {
             let content = idx::open(&present, file.kind(), most(file));
-            if content.is_ok_and(|content| content.sha256 == expected) {
+            if content.is_ok_and(|content| content.sha256 == self.expected) {
                 return Ok(Fetched {
                     path: present,
                     was_there: true,
@@ -128,8 +137,8 @@ impl Job<'_> {
         // In the same folder, so that the rename stays within a file system. It is deleted on every return
         // except the last.
         let mut temporary = temporary(self.folder).map_err(not_stored(self.folder))?;
-        self.download(file, &mut temporary, progress)?;
-        self.check(file, expected, &mut temporary)?;
+        self.download(&mut temporary, progress)?;
+        self.check(&mut temporary)?;
         let synced = temporary.as_file().sync_all();
         synced.map_err(not_stored(self.folder))?;
         let renamed = temporary.persist(&path).map_err(|failed| failed.error);
@@ -143,16 +152,15 @@ impl Job<'_> {
 
     fn download(
         &self,
-        file: IdxFile,
         target: &mut NamedTempFile,
         progress: &mut Observer<'_>,
     ) -> Result<(), Error> {
-        let response = self.agent.get(self.url(file)).call();
-        let body = response.map_err(|e| self.failed(file, &e))?.into_body();
+        let response = self.agent.get(&self.url).call();
+        let body = response.map_err(|e| self.failed(&e))?.into_body();
         let total = body.content_length();
         let mut reader = body.into_with_config().limit(self.limit).reader();
 
-        let name = file.gzipped_name();
+        let name = self.file.gzipped_name();
         let mut received = 0;
         let mut chunk = vec![0; CHUNK];
         loop {
@@ -165,7 +173,7 @@ impl Job<'_> {
                 return Err(Error::Interrupted);
             }
             let length = reader.read(&mut chunk);
-            let length = length.map_err(|e| self.failed(file, &e))?;
+            let length = length.map_err(|e| self.failed(&e))?;
             if length == 0 {
                 return Ok(());
             }
@@ -176,34 +184,25 @@ impl Job<'_> {
     }
 
     /// Unpacks the stored file and compares it with the digest.
-    fn check(
-        &self,
-        file: IdxFile,
-        expected: &str,
-        stored: &mut NamedTempFile,
-    ) -> Result<(), Error> {
+    fn check(&self, stored: &mut NamedTempFile) -> Result<(), Error> {
         stored.rewind().map_err(not_stored(stored.path()))?;
-        let content = idx::read(&self.url(file), file.kind(), most(file), stored);
-        let found = content.map(|content| content.sha256);
-        let problem = match found {
-            Ok(found) if found == expected => return Ok(()),
-            Ok(found) => format!("SHA-256 of the content is {found}, must be {expected}"),
+        let (file, expected) = (self.file, self.expected);
+        let problem = match idx::read(&self.url, file.kind(), most(file), stored) {
+            Ok(content) if content.sha256 == expected => return Ok(()),
+            Ok(Idx { sha256, .. }) => {
+                format!("SHA-256 of the content is {sha256}, must be {expected}")
+            }
             Err(Error::File { problem, .. }) => problem,
             Err(other) => return Err(other),
         };
-        Err(self.failed(file, &problem))
+        Err(self.failed(&problem))
     }
 
-    fn url(&self, file: IdxFile) -> String {
-        let base = self.base_url.trim_end_matches('/');
-        format!("{base}/{}", file.gzipped_name())
-    }
-
-    fn failed(&self, file: IdxFile, reason: &dyn std::fmt::Display) -> Error {
+    fn failed(&self, reason: &dyn Display) -> Error {
         let other = "instead of a download, `apt-get install dataset-fashion-mnist` or name a folder that \
             has the data with --data DIR";
         let problem = format!("{}; {other}", one_line(&reason.to_string()));
-        Error::file(Path::new(&self.url(file)), problem)
+        Error::file(Path::new(&self.url), problem)
     }
 }
 

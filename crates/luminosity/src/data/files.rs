@@ -153,6 +153,11 @@ pub(crate) fn find(folder: &Path) -> BTreeMap<String, Four> {
     found
 }
 
+/// The paths of the four files if none is missing.
+pub(crate) fn complete(four: Four) -> Option<Vec<PathBuf>> {
+    four.into_iter().collect()
+}
+
 /// The entries of a folder by name; empty if it cannot be read.
 pub(crate) fn list(folder: &Path) -> BTreeMap<String, PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::files::{self, Four, IdxFile, find, list};
+use super::files::{self, IdxFile, complete, find, list};
 use super::input::MAX_BYTES;
 use super::{DataSet, Dataset, cifar, idx, npz, table};
 use crate::Error;
@@ -84,11 +84,6 @@ fn read_idx(name: &str, paths: &[PathBuf]) -> Result<Dataset, Error> {
     files::read(name, |file| {
         idx::open(&paths[file as usize], file.kind(), MAX_BYTES)
     })
-}
-
-/// The paths of the four files if none is missing.
-fn complete(four: Four) -> Option<Vec<PathBuf>> {
-    four.into_iter().collect()
 }
 
 /// The reader of the data set in a folder, if it is complete.

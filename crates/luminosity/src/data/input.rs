@@ -124,10 +124,7 @@ pub(crate) fn read_at_most(limit: usize, input: &mut dyn Read) -> Result<Vec<u8>
 
 /// The SHA-256 of the concatenated parts, in hexadecimal.
 pub(crate) fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update(part);
-    }
+    let hasher = parts.into_iter().fold(Sha256::new(), Digest::chain_update);
     format!("{:x}", hasher.finalize())
 }
 

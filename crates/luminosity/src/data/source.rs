@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
 
-use super::files::IdxFile;
+use super::files::{complete, find};
 use crate::Error;
 use crate::error::shown;
 
@@ -92,6 +92,8 @@ impl Place {
             Selection::Full => {
                 let cache = environment.cache.as_deref();
                 let system = environment.system.as_path();
+                // An interrupted download leaves fewer than four files.
+                let is_complete = |folder| find(folder).remove("").and_then(complete).is_some();
                 if let Some(cache) = cache.filter(|folder| is_complete(folder)) {
                     return Ok(place(cache, " (the download cache)"));
                 }
@@ -114,13 +116,6 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", shown(&self.path), self.remark)
     }
-}
-
-/// Whether the folder has all four files; an interrupted download leaves fewer.
-fn is_complete(folder: &Path) -> bool {
-    IdxFile::ALL
-        .iter()
-        .all(|file| file.locate(folder).is_some())
 }
 
 /// The number with a comma after each three digits.

@@ -202,23 +202,17 @@ mod tests {
         bad(48, &[4], "48 values with 1 labels, the largest 4");
         bad(48, &[1, 5], "48 values with 2 labels, the largest 5");
 
-        let of = |channels, height, width, classes| {
-            let shape = Shape {
-                channels,
-                height,
-                width,
-            };
-            Split::new(shape, classes, Vec::new(), Vec::new())
-                .unwrap_err()
-                .to_string()
+        let of = |shape, classes| {
+            let error = Split::new(shape, classes, Vec::new(), Vec::new()).unwrap_err();
+            error.to_string()
         };
         for (channels, height, width) in [(0, 1, 1), (1, 4097, 1), (1, 1, usize::MAX), (65, 1, 1)] {
-            let message = of(channels, height, width, 2);
+            let message = of(Shape::new(channels, height, width), 2);
             let shape = format!("images of {channels}x{height}x{width}; must be");
             assert!(message.starts_with(&shape), "{message}");
         }
         for classes in [0, 1, 257] {
-            let message = of(1, 1, 1, classes);
+            let message = of(Shape::new(1, 1, 1), classes);
             assert_eq!(message, format!("{classes} classes; must be 2 to 256"));
         }
     }

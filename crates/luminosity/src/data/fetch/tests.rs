@@ -22,23 +22,13 @@ fn run(base_url: &str, folder: &Path, progress: &mut Observer<'_>) -> Result<Vec
     let config = Agent::config_builder()
         .proxy(None)
         .timeout_per_read(Some(Duration::from_secs(2)));
-    Job {
-        agent: config.build().into(),
-        base_url,
-        folder,
-        expected: digests.each_ref().map(String::as_str),
-        limit: 1 << 20,
-    }
-    .run(progress)
+    let agent = config.build().into();
+    let expected = digests.each_ref().map(String::as_str);
+    fetch_with(&agent, base_url, folder, expected, 1 << 20, progress)
 }
 
 fn names_in(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
+    list(folder).into_keys().collect()
 }
 
 #[test]
