@@ -74,7 +74,6 @@ pub struct Dataset {
     name: String,
     train: Split,
     test: Split,
-    identity: Identity,
     place: Option<Place>,
     files: Vec<FileReport>,
     sha256: String,
@@ -113,8 +112,7 @@ impl Dataset {
         files: Vec<FileReport>,
         sha256: Option<String>,
     ) -> Self {
-        let identity = Identity::of_all(&files);
-        let name = match identity {
+        let name = match Identity::of_all(&files) {
             Identity::Other => one_line(name),
             Identity::Published | Identity::Subset => "Fashion-MNIST".to_owned(),
         };
@@ -123,7 +121,6 @@ impl Dataset {
             sha256: sha256.unwrap_or_else(|| digest(&train, &test)),
             train,
             test,
-            identity,
             place: None,
             files,
         }
@@ -194,7 +191,7 @@ impl Dataset {
 
     /// The identity of the content.
     pub fn identity(&self) -> Identity {
-        self.identity
+        Identity::of_all(&self.files)
     }
 
     /// The folder or file of the data; none for the embedded subset and for arrays in memory.
@@ -211,7 +208,7 @@ impl Dataset {
     pub fn content(&self) -> String {
         let (train, test) = (grouped(self.train.len()), grouped(self.test.len()));
         let counts = format!("{train} training and {test} test images");
-        match self.identity {
+        match self.identity() {
             Identity::Other => {
                 let shape = self.shape().to_string();
                 let shape = shape.strip_prefix("1x").unwrap_or(&shape);

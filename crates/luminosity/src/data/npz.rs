@@ -31,19 +31,13 @@ type Archive = ZipArchive<BufReader<File>>;
 /// Reads the file.
 pub(crate) fn read(path: &Path) -> Result<Dataset, Error> {
     let sha256 = file_sha256(path)?;
-    let file = input::open(path)?;
-    let mut archive = open(file).map_err(|fault| fault.of(path))?;
+    let mut archive = open(input::open(path)?).map_err(|fault| fault.of(path))?;
     let wrong = |name: &str, fault| Fault::content(format!("{name}: {fault}")).of(path);
     let mut part = |x: &str, y: &str| {
         let (shape, images) = read_images(x, &mut archive).map_err(|fault| wrong(x, fault))?;
         let labels = read_labels(y, &mut archive).map_err(|fault| wrong(y, fault))?;
-        let of_file = |name| format!("{name} of {}", shown(path));
-        Examples::new(
-            shape,
-            (of_file(x), images),
-            (of_file(y), labels),
-            Vec::new(),
-        )
+        let named = |name, values| (format!("{name} of {}", shown(path)), values);
+        Examples::new(shape, named(x, images), named(y, labels), Vec::new())
     };
     let mut train = part("x_train", "y_train")?;
     let test = part("x_test", "y_test")?;
