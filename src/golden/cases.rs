@@ -238,7 +238,7 @@ impl<'a> Scope<'a> {
         for _ in 0..steps {
             let (next, loss) = optimizer.step(network, x.clone(), labels.clone());
             network = next;
-            losses.push(loss.task.into_scalar::<f64>());
+            losses.push(loss.into_scalar::<f64>());
         }
 
         let mut compare = Comparison::default();

@@ -3,7 +3,7 @@
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, Sgd, SgdConfig};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor};
 use clap::ValueEnum;
 use ei_norm::dale::{Role, Roles};
 use ei_norm::functional::{smoothed_cross_entropies, smoothed_cross_entropy};
@@ -50,13 +50,6 @@ pub struct Optimizer {
     optimizer: ModuleOptimizer,
     rates: ModuleLearningRate,
     lambda: f64,
-}
-
-/// The losses of a batch before a step.
-#[derive(Debug, Clone)]
-pub struct StepLoss {
-    /// Cross-entropy with label smoothing, `[1]`, on the device.
-    pub task: Tensor<1>,
 }
 
 impl OptimizerName {
@@ -124,17 +117,18 @@ impl Optimizer {
         }
     }
 
-    /// One step on a batch: losses, gradients, update, projection onto Dale's law.
+    /// One step on a batch: losses, gradients, update, projection onto Dale's law. Returns the network and its
+    /// loss of the task before the step, cross-entropy with label smoothing, without a graph.
     ///
     /// # Shapes
     ///
-    /// - `x`: `[batch, input]`, `labels`: `[batch]`
+    /// - `x`: `[batch, input]`, `labels`: `[batch]`, loss: `[1]`
     pub fn step<N: Learner>(
         &mut self,
         network: N,
         x: Tensor<2>,
         labels: Tensor<1, Int>,
-    ) -> (N, StepLoss) {
+    ) -> (N, Tensor<1>) {
         let (logits, local) = network.logits_with_local_loss(x);
         let task = smoothed_cross_entropy(logits, labels, LABEL_SMOOTHING);
         let total = match local {
@@ -143,9 +137,7 @@ impl Optimizer {
         };
         let gradients = GradientsParams::from_grads(total.backward(), &network);
         let network = self.optimizer.step(self.rates.clone(), network, gradients);
-        let network = network.adapt();
-        let task = task.inner();
-        (network, StepLoss { task })
+        (network.adapt(), task.inner())
     }
 }
 
@@ -159,23 +151,16 @@ pub(crate) struct PopulationOptimizer {
 impl PopulationOptimizer {
     /// An optimizer for networks of these configurations; the first configuration determines its kind.
     pub fn new(configs: &[&RunConfig], device: &Device) -> Self {
-        let each = |of: &dyn Fn(&RunConfig) -> f64| -> Vec<f64> {
+        let each = |of: fn(&RunConfig) -> f64| -> Vec<f64> {
             configs.iter().map(|config| of(config)).collect()
         };
-        let rates = |of: fn(LearningRates) -> f64| each(&|config| of(config.learning_rates()));
-        let rates_of_all = PopulationSgd::new()
-            .with_rates(&[Role::Excitatory], &rates(|r| r.excitatory), device)
-            .with_rates(&[Role::Bias], &rates(|r| r.bias), device)
-            .with_rates(&Role::INTO_INHIBITION, &rates(|r| r.inhibitory_in), device)
-            .with_rates(
-                &Role::OUT_OF_INHIBITION,
-                &rates(|r| r.inhibitory_out),
-                device,
-            );
-        let lambdas = TensorData::from(each(&|config| config.lambda).as_slice());
+        let rates = PopulationSgd::new()
+            .with_rates(&[Role::Excitatory, Role::Bias], &each(|c| c.lr), device)
+            .with_rates(&Role::INTO_INHIBITION, &each(|c| c.lr_ix), device)
+            .with_rates(&Role::OUT_OF_INHIBITION, &each(|c| c.lr_ei), device);
         Self {
-            optimizer: configs[0].optimizer.init_population(rates_of_all),
-            lambdas: Tensor::from_data(lambdas, device),
+            optimizer: configs[0].optimizer.init_population(rates),
+            lambdas: Tensor::from_data(each(|c| c.lambda).as_slice(), device),
         }
     }
 
@@ -193,11 +178,8 @@ impl PopulationOptimizer {
     ) -> (P, Tensor<1>) {
         let (logits, local) = population.logits_with_local_losses(x);
         let [networks, batch, _] = logits.dims();
-        let of_rows = smoothed_cross_entropies(logits.flatten(0, 1), labels, LABEL_SMOOTHING);
-        let task = of_rows
-            .reshape([networks, batch])
-            .mean_dim(1)
-            .squeeze_dim(1);
+        let task = smoothed_cross_entropies(logits.flatten(0, 1), labels, LABEL_SMOOTHING);
+        let task = task.reshape([networks, batch]).mean_dim(1).squeeze_dim(1);
         let total = match local {
             Some(local) => task.clone() + local * self.lambdas.clone(),
             None => task.clone(),

@@ -62,7 +62,7 @@ impl<N: Learner> Trainee for Alone<N> {
         let (x, labels) = (batch.x.autodiff(), batch.labels.autodiff());
         let (network, loss) = self.optimizer.step(self.network, x, labels);
         self.network = network;
-        (self, loss.task)
+        (self, loss)
     }
 
     fn module(&self) -> &N {
