@@ -37,11 +37,6 @@ impl<E: Entry> Catalogue<E> {
             added: RwLock::new(Vec::new()),
         }
     }
-
-    fn all(&self) -> Vec<&'static E> {
-        let added = self.added.read().unwrap_or_else(PoisonError::into_inner);
-        self.built_in.iter().chain(added.iter().copied()).collect()
-    }
 }
 
 /// An entry as configurations and records hold it: by its name.
@@ -67,30 +62,28 @@ impl<E: Entry> Named<E> {
             let allowed = "lower-case letters, digits, + - and _, with no - in front";
             return Err(Error::usage(E::KIND, format!("{name:?}"), allowed));
         }
-        let catalogue = E::catalogue();
-        if catalogue.all().iter().any(|known| known.name() == name) {
+        if Self::all().iter().any(|known| known.name() == name) {
             return Err(Error::usage(E::KIND, name, "a name that is not taken"));
         }
         let entry: &'static E = Box::leak(Box::new(entry));
-        let mut added = catalogue
-            .added
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        added.push(entry);
+        let added = E::catalogue().added.write();
+        added.unwrap_or_else(PoisonError::into_inner).push(entry);
         Ok(Self(entry))
     }
 
     /// All entries, in the order of lists and figures.
     pub fn all() -> Vec<Self> {
-        E::catalogue().all().into_iter().map(Self).collect()
+        let Catalogue { built_in, added } = E::catalogue();
+        let added = added.read().unwrap_or_else(PoisonError::into_inner);
+        let all = built_in.iter().chain(added.iter().copied());
+        all.map(Self).collect()
     }
 
     /// The position of this entry in [`all`](Self::all).
     pub fn index(self) -> usize {
         let all = Self::all();
-        all.iter()
-            .position(|other| *other == self)
-            .unwrap_or(all.len())
+        let found = all.iter().position(|other| *other == self);
+        found.unwrap_or(all.len())
     }
 
     /// The name on the command line and in records.
@@ -191,9 +184,10 @@ mod tests {
         let green = Named::define(Colour("green")).unwrap();
         assert_eq!("green".parse::<Named<Colour>>().unwrap(), green);
         assert_eq!(green.index(), 1);
-        assert_eq!(serde_json::to_string(&green).unwrap(), "\"green\"");
+        let json = serde_json::to_value(green).unwrap();
+        assert_eq!(json, "green");
         assert_eq!(
-            serde_json::from_str::<Named<Colour>>("\"green\"").unwrap(),
+            serde_json::from_value::<Named<Colour>>(json).unwrap(),
             green
         );
         let unknown = "blue".parse::<Named<Colour>>().unwrap_err().to_string();
