@@ -44,9 +44,6 @@ pub struct LateralINorm<I: Module> {
     pub layer: I,
     /// The lateral inhibition of errors.
     pub lateral: LearnedLateral,
-    /// The features that are normalized together.
-    #[module(skip)]
-    pub over: NormalizedOver,
 }
 
 /// A layer whose activity inhibition normalizes; at its output, a function normalizes errors.
@@ -57,9 +54,6 @@ pub struct CustomINorm<I: Module> {
     /// See [`ErrorRule::Custom`].
     #[module(skip)]
     pub errors: Custom,
-    /// The features that are normalized together.
-    #[module(skip)]
-    pub over: NormalizedOver,
 }
 
 /// A hidden layer without its ReLU: of type `E`, an EI layer, or `I`, an I-Norm layer, of one geometry.
@@ -106,11 +100,8 @@ impl<G: Geometry> Hidden<Layer<circuit::Ei, G>, Layer<circuit::INorm, G>> {
                     true => Inhibitory::default(),
                     false => Inhibitory::Count(0),
                 };
-                let config = LayerConfig {
-                    geometry,
-                    circuit: circuit::EiOptions::default(),
-                };
-                let config = config
+                let circuit = circuit::EiOptions::default();
+                let config = LayerConfig { geometry, circuit }
                     .with_inhibitory(inhibitory)
                     .with_initializer(initializer);
                 Ok(Self::Ei(NormalizedEi {
@@ -124,11 +115,8 @@ impl<G: Geometry> Hidden<Layer<circuit::Ei, G>, Layer<circuit::INorm, G>> {
                     ErrorRule::GradNorm(mode) => mode,
                     ErrorRule::LearnedLateral | ErrorRule::Custom(_) => GradNormMode::Identity,
                 };
-                let config = LayerConfig {
-                    geometry,
-                    circuit: circuit::INormOptions::default(),
-                };
-                let layer = config
+                let circuit = circuit::INormOptions::default();
+                let layer = LayerConfig { geometry, circuit }
                     .with_initializer(initializer)
                     .with_divisive(divisive)
                     .with_grad_norm(mode)
@@ -144,13 +132,8 @@ impl<G: Geometry> Hidden<Layer<circuit::Ei, G>, Layer<circuit::INorm, G>> {
                         lateral: LearnedLateralConfig::new(features)
                             .with_rate(LATERAL_RATE)
                             .try_init_with(device, rng)?,
-                        over,
                     }),
-                    ErrorRule::Custom(errors) => Self::CustomINorm(CustomINorm {
-                        layer,
-                        errors,
-                        over,
-                    }),
+                    ErrorRule::Custom(errors) => Self::CustomINorm(CustomINorm { layer, errors }),
                 })
             }
         }
@@ -175,16 +158,6 @@ impl<E: Module, I: Module> Hidden<E, I> {
                 let (errors, value) = (hidden.errors, z.clone().inner());
                 map_grad(z, move |error| errors(error, value.clone()))
             }
-        }
-    }
-
-    /// The features that are normalized together after the layer; none if nothing is normalized there.
-    fn over(&self) -> Option<NormalizedOver> {
-        match self {
-            Self::Ei(hidden) => hidden.normalization.map(|_| hidden.over),
-            Self::INorm(_) => None,
-            Self::LateralINorm(hidden) => Some(hidden.over),
-            Self::CustomINorm(hidden) => Some(hidden.over),
         }
     }
 
@@ -322,9 +295,14 @@ impl ConvHidden {
         (self.behind_channels(z), local)
     }
 
+    /// [`behind`](Self::behind) for the rows of a map; without a normalization there, the map unchanged.
     fn behind_channels(&self, z: Tensor<4>) -> Tensor<4> {
-        let Some(over) = self.over() else {
-            return z;
+        let over = match self {
+            Self::INorm(_) => return z,
+            Self::Ei(hidden) if hidden.normalization.is_none() => return z,
+            Self::Ei(hidden) => hidden.over,
+            Self::LateralINorm(LateralINorm { layer, .. })
+            | Self::CustomINorm(CustomINorm { layer, .. }) => layer.over(),
         };
         let last = z.permute([0, 2, 3, 1]);
         let [batch, height, width, channels] = last.dims();

@@ -4,7 +4,6 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 use ei_norm::circuit::{Ei, INorm, Population};
-use ei_norm::functional::{BackwardRule, Normalization};
 
 use super::{DenseHidden, EPSILON, Hidden, Learner, Mlp, NormalizedEi, add_losses};
 use crate::RunConfig;
@@ -41,63 +40,59 @@ pub trait NetworkPopulation: Module + Send + Sync + 'static {
 pub struct MlpPopulation {
     hidden: Vec<HiddenPopulation>,
     readout: Population<Ei>,
-    /// The networks before they were stacked.
+    /// The networks before they were stacked; there is at least one.
     #[module(skip)]
     networks: Vec<Mlp>,
 }
 
-/// One hidden layer of all networks.
+/// One hidden layer of all networks; the layers of the networks say how it is normalized.
 #[derive(Module, Debug)]
 #[allow(clippy::large_enum_variant)] // A population has a few of these.
 enum HiddenPopulation {
-    Ei(NormalizedPopulation),
+    Ei(Population<Ei>),
     INorm(Population<INorm>),
 }
 
-#[derive(Module, Debug)]
-struct NormalizedPopulation {
-    circuits: Population<Ei>,
-    #[module(skip)]
-    normalization: Option<(Normalization, BackwardRule)>,
-}
-
 impl HiddenPopulation {
-    fn stack(layers: Vec<&DenseHidden>) -> Result<Self, ei_norm::Error> {
-        let (mut ei, mut i_norm, mut normalizations) = (Vec::new(), Vec::new(), Vec::new());
-        for layer in &layers {
-            match layer {
-                Hidden::Ei(hidden) => {
-                    ei.push(hidden.layer.circuit.clone());
-                    normalizations.push(hidden.normalization);
-                }
-                Hidden::INorm(layer) => i_norm.push(layer.circuit.clone()),
-                Hidden::LateralINorm(_) | Hidden::CustomINorm(_) => {}
+    fn stack(layers: &[&DenseHidden]) -> Result<Self, ei_norm::Error> {
+        let refuse = || ei_norm::Error::Config {
+            name: "networks",
+            value: "different conditions, or one whose errors are not a mode".to_owned(),
+            allowed: "networks of one condition",
+        };
+        match layers {
+            [Hidden::Ei(first), ..] => {
+                let circuits = layers.iter().map(|layer| match layer {
+                    Hidden::Ei(other) if other.normalization == first.normalization => {
+                        Ok(other.layer.circuit.clone())
+                    }
+                    _ => Err(refuse()),
+                });
+                let circuits = circuits.collect::<Result<_, _>>()?;
+                Ok(Self::Ei(Population::stack(circuits)?))
             }
-        }
-        let alike = normalizations.windows(2).all(|pair| pair[0] == pair[1]);
-        match normalizations.first() {
-            Some(&normalization) if alike && ei.len() == layers.len() => {
-                Ok(Self::Ei(NormalizedPopulation {
-                    circuits: Population::stack(ei)?,
-                    normalization,
-                }))
+            _ => {
+                let circuits = layers.iter().map(|layer| match layer {
+                    Hidden::INorm(layer) => Ok(layer.circuit.clone()),
+                    _ => Err(refuse()),
+                });
+                let circuits = circuits.collect::<Result<_, _>>()?;
+                Ok(Self::INorm(Population::stack(circuits)?))
             }
-            None if i_norm.len() == layers.len() => Ok(Self::INorm(Population::stack(i_norm)?)),
-            _ => Err(ei_norm::Error::Config {
-                name: "networks",
-                value: "different conditions, or one whose errors are not a mode".to_owned(),
-                allowed: "networks of one condition",
-            }),
         }
     }
 
-    fn forward(&self, x: Tensor<3>) -> (Tensor<3>, Option<Tensor<1>>) {
+    /// The pre-activations and local losses; `one` is the layer of any network.
+    fn forward(&self, x: Tensor<3>, one: &DenseHidden) -> (Tensor<3>, Option<Tensor<1>>) {
         match self {
-            Self::Ei(hidden) => {
-                let z = hidden.circuits.forward(x);
-                let z = match hidden.normalization {
-                    Some((kind, backward)) => hidden.circuits.normalize(z, kind, backward, EPSILON),
-                    None => z,
+            Self::Ei(circuits) => {
+                let z = circuits.forward(x);
+                let z = match one {
+                    Hidden::Ei(NormalizedEi {
+                        normalization: Some((kind, backward)),
+                        ..
+                    }) => circuits.normalize(z, *kind, *backward, EPSILON),
+                    _ => z,
                 };
                 (z, None)
             }
@@ -111,8 +106,8 @@ impl HiddenPopulation {
     /// Copies the current layer of each network into `layers`.
     fn unstack_into<'a>(&self, layers: impl Iterator<Item = &'a mut DenseHidden>) {
         match self {
-            Self::Ei(hidden) => {
-                for (layer, circuit) in layers.zip(hidden.circuits.unstack()) {
+            Self::Ei(circuits) => {
+                for (layer, circuit) in layers.zip(circuits.unstack()) {
                     if let Hidden::Ei(NormalizedEi { layer, .. }) = layer {
                         layer.circuit = circuit;
                     }
@@ -144,7 +139,7 @@ impl NetworkPopulation for MlpPopulation {
         let depth = networks.iter().map(|network| network.hidden.len()).min();
         let hidden = (0..depth.unwrap_or(0)).map(|k| {
             let layers = networks.iter().map(|network| &network.hidden[k]);
-            HiddenPopulation::stack(layers.collect())
+            HiddenPopulation::stack(&layers.collect::<Vec<_>>())
         });
         let readouts = networks
             .iter()
@@ -169,8 +164,8 @@ impl NetworkPopulation for MlpPopulation {
 
     fn logits_with_local_losses(&self, mut x: Tensor<3>) -> (Tensor<3>, Option<Tensor<1>>) {
         let mut total: Option<Tensor<1>> = None;
-        for layer in &self.hidden {
-            let (z, local) = layer.forward(x);
+        for (layer, one) in self.hidden.iter().zip(&self.networks[0].hidden) {
+            let (z, local) = layer.forward(x, one);
             total = add_losses(total, local);
             x = relu(z);
         }

@@ -52,11 +52,8 @@ impl<N: Learner> TrainedNetwork for N {
     }
 
     fn pre_activations(&self, x: Tensor<2>) -> Vec<Tensor<2>> {
-        let probes = self.probe(x, &|logits| logits.sum());
-        probes
-            .into_iter()
-            .map(|probe| probe.pre_activation)
-            .collect()
+        let probes = self.probe(x, &|logits| logits.sum()).into_iter();
+        probes.map(|probe| probe.pre_activation).collect()
     }
 
     fn accuracy(&self, config: &RunConfig, split: &Split, device: &Device) -> f64 {
@@ -76,12 +73,10 @@ pub(super) fn load<N: Learner>(
     // Two bytes for each parameter, the smallest stored size.
     let needed = N::least_parameters(config, task).saturating_mul(2) as u64;
     if weights.length()? < needed {
-        let width = config.width;
-        let problem = format!(
-            "too short for the shapes of its record's network, of width {width} and depth {}",
-            config.depth
-        );
-        return Err(refuse(problem));
+        return Err(refuse(format!(
+            "too short for the shapes of its record's network, of width {} and depth {}",
+            config.width, config.depth
+        )));
     }
     let mut fresh = generator(config.seed, Purpose::Weights);
     let network = N::create(config, task, device, &mut fresh)?;
@@ -153,22 +148,18 @@ impl ModuleMapper for Replacing {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let name = self.path.join(".");
         let expected = param.val().dims();
-        match self.tensors.remove(&name) {
-            None => {
-                self.problem.get_or_insert(format!("has no tensor {name}"));
-                param
-            }
+        let problem = match self.tensors.remove(&name) {
+            None => format!("has no tensor {name}"),
             Some(data) if data.shape().as_slice() != expected => {
-                self.problem.get_or_insert(format!(
-                    "{name} is {:?}; allowed: {expected:?}",
-                    data.shape().as_slice()
-                ));
-                param
+                let found = data.shape().as_slice();
+                format!("{name} is {found:?}; allowed: {expected:?}")
             }
-            Some(data) => param.map(|value| {
-                let options = (&value.device(), value.dtype());
-                Tensor::from_data(data, options)
-            }),
-        }
+            Some(data) => {
+                return param
+                    .map(|value| Tensor::from_data(data, (&value.device(), value.dtype())));
+            }
+        };
+        self.problem.get_or_insert(problem);
+        param
     }
 }
