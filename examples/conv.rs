@@ -61,8 +61,10 @@ impl Learner for Pooled {
 }
 
 fn main() -> ExitCode {
-    let spec = NetworkSpec::of::<Pooled>("pooled", "two convolutions and a mean over positions")
-        .with_defaults(|config| (config.width, config.lr) = (12, 0.01));
+    let spec = NetworkSpec {
+        defaults: |config| (config.width, config.lr) = (12, 0.01),
+        ..NetworkSpec::of::<Pooled>("pooled", "two convolutions and a mean over positions")
+    };
     if let Err(error) = Network::define(spec) {
         eprintln!("error: {error}");
         return ExitCode::FAILURE;

@@ -89,9 +89,10 @@ impl Learner for Sequence {
 }
 
 fn main() -> ExitCode {
-    let spec =
-        NetworkSpec::of::<Sequence>("sequence", "recurrent neurons, whole sequences at once")
-            .with_defaults(|config| (config.width, config.lr, config.lr_ix) = (64, 0.003, 0.1));
+    let spec = NetworkSpec {
+        defaults: |config| (config.width, config.lr, config.lr_ix) = (64, 0.003, 0.1),
+        ..NetworkSpec::of::<Sequence>("sequence", "recurrent neurons, whole sequences at once")
+    };
     if let Err(error) = Network::define(spec) {
         eprintln!("error: {error}");
         return ExitCode::FAILURE;

@@ -191,7 +191,8 @@ impl RunConfig {
             lambda: self.lambda,
             ..other.clone()
         };
-        self.network.in_population(self) && *self == alike
+        let population = self.network.functions.population;
+        population.is_some_and(|population| (population.takes)(self)) && *self == alike
     }
 
     /// The learning rate for each role of weights.

@@ -70,7 +70,7 @@ pub fn run(
     progress: &mut Observer<'_>,
 ) -> Result<Trained, Error> {
     config.validate()?;
-    config.network.train(config, data, device, progress)
+    (config.network.functions.train)(config, data, device, progress)
 }
 
 /// [`run`] for networks that are trained together; the records are in the order of the configurations. Each
@@ -99,8 +99,10 @@ pub fn run_population(
             return Err(Error::usage("the population", found, allowed));
         }
     }
-    let network = first.network;
-    network.train_population(configs, data, device, progress)
+    match first.network.functions.population {
+        Some(population) => (population.train)(configs, data, device, progress),
+        None => unreachable!("runs that join have a population"),
+    }
 }
 
 /// [`run`] with networks of type `N`.

@@ -184,7 +184,8 @@ impl ModelFiles {
         };
         let config = &record.config;
         // A damaged file must not end the program, even if Burn's reader panics.
-        let loaded = crate::panics::caught(|| config.network.load(config, task, &weights, device));
+        let load = config.network.functions.load;
+        let loaded = crate::panics::caught(|| load(config, task, &weights, device));
         let network = loaded.unwrap_or_else(|_| {
             let problem = "not a whole model (its structure is broken)";
             Err(Error::file(&self.weights, problem))

@@ -97,7 +97,8 @@ pub(super) fn check(
             condition: condition::NONE,
             ..job.config.clone()
         };
-        config.network.check_task(&config, Task::of(data), &device)
+        let check = config.network.functions.check;
+        Ok(check(&config, Task::of(data), &device)?)
     })
 }
 

@@ -8,7 +8,9 @@ use ei_norm::layer::Conv2d;
 use rand_chacha::ChaCha8Rng;
 
 use super::mlp::readout;
-use super::{ConvHidden, Learner, NetworkOption, NetworkSpec, Task, WIDE, add_losses, clip_errors};
+use super::{
+    ConvHidden, Learner, NetworkOption, NetworkSpec, Task, WIDE, add_losses, clip_errors, images,
+};
 use crate::RunConfig;
 use crate::data::Shape;
 
@@ -33,18 +35,18 @@ const MAP: NetworkOption = NetworkOption {
     range: [0, 1],
 };
 
-pub(super) const SPEC: NetworkSpec = NetworkSpec::of::<Conv>("conv", "convolutions")
-    .with_sizes(
-        "channels of the first convolution, each further one has twice as many; convolutions",
-    )
-    .with_options(&[KERNEL, STRIDE, MAP])
-    .with_ranges(WIDE)
-    .with_defaults(|config| {
+pub(super) const SPEC: NetworkSpec = NetworkSpec {
+    sizes: "channels of the first convolution, each further one has twice as many; convolutions",
+    options: &[KERNEL, STRIDE, MAP],
+    ranges: WIDE,
+    defaults: |config| {
         config.width = 12;
         config.lr = 0.01;
         config.lr_ix = 0.001;
         config.lr_ei = 0.0001;
-    });
+    },
+    ..NetworkSpec::of::<Conv>("conv", "convolutions")
+};
 
 /// The network: images `[batch, pixels]` to logits `[batch, classes]`.
 #[derive(Module, Debug)]
@@ -54,7 +56,7 @@ pub struct Conv {
     /// The last layer, with one inhibitory unit.
     pub readout: EiLinear,
     #[module(skip)]
-    image: [usize; 3],
+    shape: Shape,
     #[module(skip)]
     clip_errors: Option<f64>,
 }
@@ -67,27 +69,21 @@ impl Learner for Conv {
         rng: &mut ChaCha8Rng,
     ) -> Result<Self, ei_norm::Error> {
         let (kernel, stride) = (config.option(&KERNEL), config.option(&STRIDE));
-        let Shape {
-            channels,
-            height,
-            width,
-        } = task.shape;
-        let [mut inputs, mut rows, mut columns] = [channels, height, width];
+        let shape = task.shape;
+        let [mut inputs, mut rows, mut columns] = [shape.channels, shape.height, shape.width];
         let mut hidden = Vec::with_capacity(config.depth);
         for layer in 0..config.depth {
             let after = |size: usize| Some(size.checked_sub(kernel)? / stride + 1);
-            let (Some(next_rows), Some(next_columns)) = (after(rows), after(columns)) else {
-                let depth = config.depth;
-                return Err(ei_norm::Error::Config {
-                    name: "depth",
-                    value: format!(
-                        "{depth} with kernel={kernel}, stride={stride} and images of {height}x{width}"
-                    ),
-                    allowed: "as many convolutions as these have room for",
-                });
-            };
-            (rows, columns) = (next_rows, next_columns);
-            let outputs = config.width.saturating_mul(1 << layer.min(32));
+            let next = after(rows).zip(after(columns));
+            (rows, columns) = next.ok_or_else(|| ei_norm::Error::Config {
+                name: "depth",
+                value: format!(
+                    "{} with kernel={kernel}, stride={stride} and images of {}x{}",
+                    config.depth, shape.height, shape.width
+                ),
+                allowed: "as many convolutions as these have room for",
+            })?;
+            let outputs = channels(config, layer);
             let mut geometry = Conv2d::new([inputs, outputs], [kernel; 2]);
             geometry.stride = [stride; 2];
             let map = (config.option(&MAP) == 1).then_some([rows, columns]);
@@ -98,24 +94,20 @@ impl Learner for Conv {
         Ok(Self {
             hidden,
             readout: readout(features, config, task, device, rng)?,
-            image: [channels, height, width],
+            shape,
             clip_errors: config.clip_errors,
         })
     }
 
     fn least_parameters(config: &RunConfig, task: Task) -> usize {
-        let outputs = |layer: usize| config.width.saturating_mul(1 << layer.min(32));
-        let products = (0..config.depth).map(|layer| match layer {
-            0 => outputs(0).saturating_mul(task.shape.channels),
-            _ => outputs(layer - 1).saturating_mul(outputs(layer)),
-        });
+        let outputs = (0..config.depth).map(|layer| channels(config, layer));
+        let inputs = std::iter::once(task.shape.channels).chain(outputs.clone());
+        let products = inputs.zip(outputs).map(|(a, b)| a.saturating_mul(b));
         products.fold(0, usize::saturating_add)
     }
 
     fn logits_with_local_loss(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
-        let [batch, _] = x.dims();
-        let [channels, height, width] = self.image;
-        let mut x = x.reshape([batch, channels, height, width]);
+        let mut x = images(x, self.shape);
         let mut total = None;
         for layer in &self.hidden {
             let (z, local) = layer.forward(x);
@@ -131,21 +123,29 @@ impl Learner for Conv {
     }
 }
 
+/// The channels after a convolution.
+fn channels(config: &RunConfig, layer: usize) -> usize {
+    config.width.saturating_mul(1 << layer.min(32))
+}
+
 #[cfg(test)]
 mod tests {
     use ei_norm::circuit::NormalizedOver;
     use ei_norm::functional::{mean, variance};
 
     use super::*;
-    use crate::network::Hidden;
+    use crate::Condition;
+    use crate::condition::{INORM_FULL, LN_PLUS};
+    use crate::network::{CONV, Hidden};
     use crate::random::{Purpose, generator};
 
     /// A network of a condition; `map` selects what is normalized together.
-    fn network(condition: &str, map: usize) -> Conv {
-        let mut config = RunConfig::new(condition.parse().unwrap(), 0);
-        config.network = "conv".parse().unwrap();
-        config.width = 3;
-        config.options.insert(MAP.name.to_owned(), map);
+    fn network(condition: Condition, map: usize) -> Conv {
+        let config = RunConfig {
+            width: 3,
+            options: [(MAP.name.to_owned(), map)].into(),
+            ..RunConfig::of(CONV, condition, 0)
+        };
         let shape = Shape {
             channels: 1,
             height: 15,
@@ -158,17 +158,16 @@ mod tests {
 
     #[test]
     fn a_map_is_normalized_as_a_whole_or_each_position_by_itself() {
-        let pixels = (0..2 * 15 * 13)
-            .map(|i| (i * i % 17) as f32 / 17.0)
-            .collect::<Vec<_>>();
-        let x = Tensor::<1>::from_floats(&pixels[..], &Device::flex()).reshape([2, 1, 15, 13]);
+        let pixels = Tensor::<1, burn::tensor::Int>::arange(0..2 * 15 * 13, &Device::flex());
+        let pixels = (pixels.clone() * pixels % 17).float() / 17.0;
+        let x = pixels.reshape([2, 1, 15, 13]);
         let deviation = |z: Tensor<2>| {
             let m = mean(z.clone()).abs().max().into_scalar::<f32>();
             let v = (variance(z) - 1.0).abs().max().into_scalar::<f32>();
             m.max(v)
         };
         for map in [0, 1] {
-            let (z, _) = network("ln+", map).hidden[0].forward(x.clone());
+            let (z, _) = network(LN_PLUS, map).hidden[0].forward(x.clone());
             let last = z.permute([0, 2, 3, 1]);
             let [batch, height, width, channels] = last.dims();
             let positions = last.clone().reshape([batch * height * width, channels]);
@@ -179,7 +178,7 @@ mod tests {
             };
             assert!(deviation(together) < 0.01);
             assert!(map == 0 || deviation(not) > 0.1);
-            for layer in network("inorm+full", map).hidden {
+            for layer in network(INORM_FULL, map).hidden {
                 let Hidden::INorm(layer) = layer else {
                     panic!("not an I-Norm layer");
                 };

@@ -33,16 +33,15 @@ impl Learner for Mlp {
         device: &Device,
         rng: &mut ChaCha8Rng,
     ) -> Result<Self, ei_norm::Error> {
-        let mut d_input = task.shape.pixels();
-        let mut hidden = Vec::with_capacity(config.depth);
-        for _ in 0..config.depth {
-            let sizes = [d_input, config.width];
-            hidden.push(DenseHidden::dense(config, sizes, device, rng)?);
-            d_input = config.width;
-        }
+        let d_input = |layer: usize| match layer {
+            0 => task.shape.pixels(),
+            _ => config.width,
+        };
+        let hidden = (0..config.depth)
+            .map(|k| DenseHidden::dense(config, [d_input(k), config.width], device, rng));
         Ok(Self {
-            hidden,
-            readout: readout(d_input, config, task, device, rng)?,
+            hidden: hidden.collect::<Result<_, _>>()?,
+            readout: readout(d_input(config.depth), config, task, device, rng)?,
             clip_errors: config.clip_errors,
         })
     }

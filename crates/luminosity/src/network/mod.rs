@@ -136,13 +136,14 @@ pub struct NetworkOption {
     pub range: [usize; 2],
 }
 
-/// The definition of a network.
+/// The definition of a network: [`NetworkSpec::of`] its type, and the fields that differ from there.
 #[derive(Debug)]
 pub struct NetworkSpec {
-    name: &'static str,
+    /// The name.
+    pub name: &'static str,
     /// A description in a few words.
     pub description: &'static str,
-    /// The meaning of `--width` and `--depth`.
+    /// The meaning of `--width` and `--depth`, for the help.
     pub sizes: &'static str,
     /// Its additional options.
     pub options: &'static [NetworkOption],
@@ -150,17 +151,30 @@ pub struct NetworkSpec {
     pub defaults: fn(&mut RunConfig),
     /// The default ranges of the hyper-parameters in a sweep.
     pub ranges: Ranges,
-    train: Train,
-    population: Option<Population>,
-    load: Load,
-    check: Check,
+    /// The functions of its type.
+    pub functions: Functions,
+}
+
+/// The functions of a type of network.
+#[derive(Debug, Clone, Copy)]
+pub struct Functions {
+    /// Trains one network; see [`run::run`].
+    pub(crate) train: Train,
+    /// The functions that train networks in populations, if there are populations.
+    pub(crate) population: Option<Population>,
+    /// Makes a network with saved weights.
+    pub(crate) load: Load,
+    /// Checks that a network can have this configuration for images of this shape.
+    pub(crate) check: Check,
 }
 
 /// The functions that train networks in populations.
 #[derive(Debug, Clone, Copy)]
-struct Population {
-    takes: fn(&RunConfig) -> bool,
-    train: TrainAll,
+pub(crate) struct Population {
+    /// Whether a network with this configuration can be in a population.
+    pub takes: fn(&RunConfig) -> bool,
+    /// Trains a population; see [`run::run_population`].
+    pub train: TrainAll,
 }
 
 type TrainAll =
@@ -179,108 +193,23 @@ impl NetworkSpec {
             options: &[],
             defaults: |_| {},
             ranges: Ranges::PAPER,
-            train: run::train::<N>,
-            population: None,
-            load: trained::load::<N>,
-            check: trainee::check::<N>,
+            functions: Functions {
+                train: run::train::<N>,
+                population: None,
+                load: trained::load::<N>,
+                check: trainee::check::<N>,
+            },
         }
-    }
-
-    /// Sets the meaning of `--width` and `--depth`, for the help.
-    #[must_use]
-    pub const fn with_sizes(mut self, sizes: &'static str) -> Self {
-        self.sizes = sizes;
-        self
     }
 
     /// Sets the type of populations of this network.
     #[must_use]
     pub const fn with_population<P: NetworkPopulation>(mut self) -> Self {
-        self.population = Some(Population {
+        self.functions.population = Some(Population {
             takes: P::takes,
             train: run::train_population::<P>,
         });
         self
-    }
-
-    /// Sets the additional options of the network.
-    #[must_use]
-    pub const fn with_options(mut self, options: &'static [NetworkOption]) -> Self {
-        self.options = options;
-        self
-    }
-
-    /// Sets the defaults that differ from [`RunConfig::new`].
-    #[must_use]
-    pub const fn with_defaults(mut self, defaults: fn(&mut RunConfig)) -> Self {
-        self.defaults = defaults;
-        self
-    }
-
-    /// Sets the default ranges of the hyper-parameters in a sweep.
-    #[must_use]
-    pub const fn with_ranges(mut self, ranges: Ranges) -> Self {
-        self.ranges = ranges;
-        self
-    }
-
-    /// Trains one network; see [`run::run`].
-    pub(crate) fn train(
-        &self,
-        config: &RunConfig,
-        data: &Dataset,
-        device: DeviceName,
-        progress: &mut Observer<'_>,
-    ) -> Result<Trained, Error> {
-        (self.train)(config, data, device, progress)
-    }
-
-    /// Whether a network with this configuration can be trained in a population.
-    pub(crate) fn in_population(&self, config: &RunConfig) -> bool {
-        self.population.is_some_and(|p| (p.takes)(config))
-    }
-
-    /// Trains a population; see [`run::run_population`].
-    pub(crate) fn train_population(
-        &self,
-        configs: &[&RunConfig],
-        data: &Dataset,
-        device: DeviceName,
-        progress: &mut Observer<'_>,
-    ) -> Result<Vec<RunRecord>, Error> {
-        match self.population {
-            Some(population) => (population.train)(configs, data, device, progress),
-            None => Err(Error::usage(
-                "network",
-                self.name,
-                "one that has populations",
-            )),
-        }
-    }
-
-    /// A network with these weights.
-    pub(crate) fn load(
-        &self,
-        config: &RunConfig,
-        task: Task,
-        weights: &Weights<'_>,
-        device: &Device,
-    ) -> Result<Box<dyn TrainedNetwork>, Error> {
-        (self.load)(config, task, weights, device)
-    }
-
-    /// Checks that this network can have this configuration for these images.
-    ///
-    /// # Errors
-    ///
-    /// If a setting of the configuration, or the shape of the images, is not allowed.
-    pub(crate) fn check_task(
-        &self,
-        config: &RunConfig,
-        task: Task,
-        device: &Device,
-    ) -> Result<(), Error> {
-        Ok((self.check)(config, task, device)?)
     }
 
     /// Checks the values of the network's additional options.
@@ -341,6 +270,12 @@ impl Entry for NetworkSpec {
         static CATALOGUE: Catalogue<NetworkSpec> = Catalogue::new(&BUILT_IN);
         &CATALOGUE
     }
+}
+
+/// `[batch, pixels]` to `[batch, channels, height, width]`.
+fn images(x: Tensor<2>, shape: Shape) -> Tensor<4> {
+    let [batch, _] = x.dims();
+    x.reshape([batch, shape.channels, shape.height, shape.width])
 }
 
 /// The sum of two losses, either of which may be missing.

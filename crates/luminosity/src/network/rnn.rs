@@ -11,21 +11,23 @@ use ei_norm::EiLinear;
 use rand_chacha::ChaCha8Rng;
 
 use super::mlp::readout;
-use super::{DenseHidden, Learner, NetworkSpec, Task, WIDE, add_losses, clip_errors};
+use super::{DenseHidden, Learner, NetworkSpec, Task, WIDE, add_losses, clip_errors, images};
 use crate::RunConfig;
+use crate::data::Shape;
 
-pub(super) const SPEC: NetworkSpec =
-    NetworkSpec::of::<Rnn>("rnn", "recurrent layers that read an image row by row")
-        .with_sizes("neurons in each recurrent layer; recurrent layers")
-        .with_ranges(WIDE)
-        .with_defaults(|config| {
-            config.width = 64;
-            config.depth = 1;
-            config.lr = 0.01;
-            config.lr_ix = 0.1;
-            config.lr_ei = 0.001;
-            config.clip_errors = Some(0.03);
-        });
+pub(super) const SPEC: NetworkSpec = NetworkSpec {
+    sizes: "neurons in each recurrent layer; recurrent layers",
+    ranges: WIDE,
+    defaults: |config| {
+        config.width = 64;
+        config.depth = 1;
+        config.lr = 0.01;
+        config.lr_ix = 0.1;
+        config.lr_ei = 0.001;
+        config.clip_errors = Some(0.03);
+    },
+    ..NetworkSpec::of::<Rnn>("rnn", "recurrent layers that read an image row by row")
+};
 
 /// The network: images `[batch, pixels]` to logits `[batch, classes]`.
 #[derive(Module, Debug)]
@@ -35,7 +37,7 @@ pub struct Rnn {
     /// The last layer, with one inhibitory unit.
     pub readout: EiLinear,
     #[module(skip)]
-    image: [usize; 3],
+    shape: Shape,
     #[module(skip)]
     width: usize,
     #[module(skip)]
@@ -50,17 +52,16 @@ impl Learner for Rnn {
         rng: &mut ChaCha8Rng,
     ) -> Result<Self, ei_norm::Error> {
         let (width, shape) = (config.width, task.shape);
-        let mut d_input = shape.channels * shape.width;
-        let mut hidden = Vec::with_capacity(config.depth);
-        for _ in 0..config.depth {
-            let sizes = [d_input + width, width];
-            hidden.push(DenseHidden::dense(config, sizes, device, rng)?);
-            d_input = width;
-        }
+        let d_input = |layer: usize| match layer {
+            0 => shape.channels * shape.width,
+            _ => width,
+        };
+        let hidden = (0..config.depth)
+            .map(|k| DenseHidden::dense(config, [d_input(k) + width, width], device, rng));
         Ok(Self {
-            readout: readout(d_input, config, task, device, rng)?,
-            hidden,
-            image: [shape.channels, shape.height, shape.width],
+            hidden: hidden.collect::<Result<_, _>>()?,
+            readout: readout(d_input(config.depth), config, task, device, rng)?,
+            shape,
             width,
             clip_errors: config.clip_errors,
         })
@@ -71,13 +72,9 @@ impl Learner for Rnn {
     }
 
     fn logits_with_local_loss(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
-        let [batch, _] = x.dims();
-        let [channels, rows, columns] = self.image;
         // [rows, batch, channels · columns]
-        let rows_of = x
-            .reshape([batch, channels, rows, columns])
-            .permute([2, 0, 1, 3])
-            .reshape([rows, batch, channels * columns]);
+        let rows_of: Tensor<3> = images(x, self.shape).permute([2, 0, 1, 3]).flatten(2, 3);
+        let [rows, batch, _] = rows_of.dims();
         let blank = Tensor::zeros([batch, self.width], &rows_of.device());
         let mut states = vec![blank; self.hidden.len()];
         let mut total = None;
