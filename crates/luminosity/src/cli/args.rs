@@ -2,19 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
 use ei_norm::EiInitializer;
 
+use crate::catalogue::{Entry, Named};
 use crate::data::{DataSet, Selection};
 use crate::error::one_line;
 use crate::network::Network;
 use crate::optimizer::OptimizerName;
-use crate::schedule::Shard;
+use crate::schedule::{AtOnce, Shard};
 use crate::stimulus::Stimulus;
-use crate::sweep::{Preset, Request, SweepRun};
-use crate::{Condition, DeviceName, Error, files, parallel};
+use crate::sweep::{Preset, Request};
+use crate::{Condition, DeviceName, Error, RunConfig, files, parallel};
 
 /// Excitatory/inhibitory networks on Fashion-MNIST under variable luminosity: does it help to
 /// normalize back-propagated errors as well as activity?
@@ -68,7 +69,7 @@ pub(super) struct CompareArguments {
         long,
         value_delimiter = ',',
         default_value = "none,ln+,inorm,inorm+full",
-        help = conditions_help()
+        help = one_of(Condition::all(), |condition| condition.description)
     )]
     pub conditions: Vec<Condition>,
     /// How many seeds each condition gets, counted up from --seed.
@@ -90,32 +91,26 @@ pub(super) struct CompareArguments {
     #[command(flatten)]
     pub run: RunOptions,
     #[command(flatten)]
-    pub data: DataSelection,
-    #[command(flatten)]
-    pub device: DeviceSelection,
+    pub setup: Setup,
 }
 
 impl CompareArguments {
     /// The request.
     pub fn request(&self) -> Result<Request, Error> {
         const SMOKE_STEPS: usize = 5;
-        let mut request = Request {
+        of_one_epsilon(self.run.change(Request {
             conditions: self.conditions.clone(),
             seeds: if self.smoke { 1 } else { self.seeds },
             steps: self.smoke.then_some(SMOKE_STEPS),
             ..Preset::Comparison.request()
-        };
-        self.run.change(&mut request)?;
-        request.validate()?;
-        check_one_epsilon(&request)?;
-        Ok(request)
+        })?)
     }
 }
 
-/// Checks that there is one luminosity.
-fn check_one_epsilon(request: &Request) -> Result<(), Error> {
+/// The request, if it has one luminosity.
+fn of_one_epsilon(request: Request) -> Result<Request, Error> {
     match request.epsilons.len() {
-        1 => Ok(()),
+        1 => Ok(request),
         count => {
             let allowed = "one number from 0 to 1; several: luminosity sweep";
             Err(Error::usage("epsilon", format!("{count} values"), allowed))
@@ -133,7 +128,7 @@ fn check_one_epsilon(request: &Request) -> Result<(), Error> {
 )]
 pub(super) struct TrainArguments {
     /// The condition.
-    #[arg(long, help = conditions_help())]
+    #[arg(long, help = one_of(Condition::all(), |condition| condition.description))]
     pub condition: Condition,
     /// Stop after this many steps.
     #[arg(long)]
@@ -156,9 +151,7 @@ pub(super) struct TrainArguments {
     #[command(flatten)]
     pub run: RunOptions,
     #[command(flatten)]
-    pub data: DataSelection,
-    #[command(flatten)]
-    pub device: DeviceSelection,
+    pub setup: Setup,
 }
 
 #[derive(Debug, Args)]
@@ -176,9 +169,7 @@ pub(super) struct EvalArguments {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
-    pub data: DataSelection,
-    #[command(flatten)]
-    pub device: DeviceSelection,
+    pub setup: Setup,
 }
 
 #[derive(Debug, Args)]
@@ -239,7 +230,7 @@ pub(super) struct SweepArguments {
     pub jobs: Option<usize>,
     /// How many runs of a condition are trained at once, as one population: a number, or auto, which is
     /// 128 on a GPU and 1 on a CPU.
-    #[arg(long, default_value = "auto", value_name = "N|auto")]
+    #[arg(long, default_value = "auto", value_name = "N|auto", value_parser = population_size)]
     pub population: PopulationSize,
     /// Only part I of N of the runs, for machines that share no folder.
     #[arg(long, value_name = "I/N")]
@@ -253,9 +244,7 @@ pub(super) struct SweepArguments {
     #[command(flatten)]
     pub run: RunOptions,
     #[command(flatten)]
-    pub data: DataSelection,
-    #[command(flatten)]
-    pub device: DeviceSelection,
+    pub setup: Setup,
 }
 
 impl SweepArguments {
@@ -269,15 +258,13 @@ impl SweepArguments {
             }
             None => self.preset.request(),
         };
-        let mut request = Request {
+        let request = self.run.change(Request {
             conditions: self.conditions.clone().unwrap_or(base.conditions),
             settings: self.settings.unwrap_or(base.settings),
             seeds: self.seeds.unwrap_or(base.seeds),
             lambdas: self.lambdas.clone().unwrap_or(base.lambdas),
             ..base
-        };
-        self.run.change(&mut request)?;
-        request.validate()?;
+        })?;
         let mut conditions = request.conditions.iter();
         match &self.lambdas {
             Some(given) if !given.is_empty() && !conditions.any(|c| Request::has_lambdas(*c)) => {
@@ -305,16 +292,13 @@ fn toml_fault(error: &toml::de::Error, text: &str) -> String {
     ] {
         message = message.replace(ours, words);
     }
-    let before = error.span().and_then(|span| text.get(..span.start));
-    match before {
-        Some(before) => {
-            let number = before.matches('\n').count();
-            let line = text.lines().nth(number).unwrap_or_default().trim();
-            let line = one_line(&line.chars().take(LONGEST_LINE).collect::<String>());
-            format!("{message} (line {}: {line})", number + 1)
-        }
-        None => message,
-    }
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
+        return message;
+    };
+    let number = before.matches('\n').count();
+    let line = text.lines().nth(number).unwrap_or_default().trim();
+    let line = one_line(&line.chars().take(LONGEST_LINE).collect::<String>());
+    format!("{message} (line {}: {line})", number + 1)
 }
 
 #[derive(Debug, Args)]
@@ -365,7 +349,7 @@ pub(super) struct RunOptions {
     #[arg(long)]
     pub depth: Option<usize>,
     /// How brightness varies.
-    #[arg(long, help = stimuli_help())]
+    #[arg(long, help = one_of(Stimulus::all(), |stimulus| stimulus.description))]
     pub stimulus: Option<Stimulus>,
     /// Strength of the stimulus, 0 to 1: U(-E, E) of the pixels' range for luminosity.
     #[arg(
@@ -405,8 +389,8 @@ pub(super) struct RunOptions {
     #[arg(long)]
     pub batch_size: Option<usize>,
     /// Distribution of the initial weights.
-    #[arg(long, value_enum)]
-    pub init: Option<Init>,
+    #[arg(long, value_parser = initializer())]
+    pub init: Option<EiInitializer>,
     /// Hold out the last tenth of the training images, and end after so many epochs without a better
     /// accuracy on it.
     #[arg(long, value_name = "EPOCHS")]
@@ -427,83 +411,64 @@ fn clip(text: &str) -> Result<f64, String> {
     }
 }
 
-/// The initial weights, by the names of the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Init {
-    Lognormal,
-    Exponential,
-    Iclr,
-}
-
-impl From<Init> for EiInitializer {
-    fn from(init: Init) -> Self {
-        match init {
-            Init::Lognormal => Self::Lognormal,
-            Init::Exponential => Self::Exponential,
-            Init::Iclr => Self::Iclr,
-        }
-    }
+/// The initial weights, by their names in records.
+fn initializer() -> impl TypedValueParser<Value = EiInitializer> {
+    let names = PossibleValuesParser::new(["lognormal", "exponential", "iclr"]);
+    names.try_map(|name| serde_json::from_value(name.into()))
 }
 
 impl RunOptions {
-    /// Sets the given options in `request`.
-    fn change(&self, request: &mut Request) -> Result<(), Error> {
-        fn set<T: Clone>(value: &mut T, given: &Option<T>) {
-            if let Some(given) = given {
-                *value = given.clone();
-            }
-        }
-        fn set_some<T: Clone>(value: &mut Option<T>, given: &Option<T>) {
-            if given.is_some() {
-                value.clone_from(given);
-            }
-        }
-        set(&mut request.network, &self.network);
-        set(&mut request.stimulus, &self.stimulus);
-        set(&mut request.epsilons, &self.epsilons);
-        set(&mut request.epochs, &self.epochs);
-        set(&mut request.seed, &self.seed);
-        set(&mut request.optimizer, &self.optimizer);
-        set(&mut request.lambda, &self.lambda);
-        set_some(&mut request.width, &self.width);
-        set_some(&mut request.depth, &self.depth);
-        set_some(&mut request.batch_size, &self.batch_size);
-        set_some(&mut request.lr, &self.lr);
-        set_some(&mut request.lr_ei, &self.lr_ei);
-        set_some(&mut request.lr_ix, &self.lr_ix);
-        set_some(&mut request.clip_errors, &self.clip_errors);
-        set_some(&mut request.init, &self.init.map(EiInitializer::from));
-        set_some(&mut request.patience, &self.patience);
-        request.shuffle &= !self.no_shuffle;
-        let mut given = BTreeMap::new();
+    /// `base` with the given options; checked.
+    fn change(&self, base: Request) -> Result<Request, Error> {
+        let mut options = BTreeMap::new();
         for option in &self.options {
             let refuse = || Error::usage("option", option, "NAME=VALUE with a whole number");
             let (name, value) = option.split_once('=').ok_or_else(refuse)?;
             let value = value.parse().map_err(|_| refuse())?;
-            if given.insert(name.to_owned(), value).is_some() {
+            if options.insert(name.to_owned(), value).is_some() {
                 return Err(Error::usage("option", option, "each name once"));
             }
         }
-        request.options.extend(given);
-        Ok(())
+        let request = Request {
+            network: self.network.unwrap_or(base.network),
+            options: base.options.into_iter().chain(options).collect(),
+            stimulus: self.stimulus.unwrap_or(base.stimulus),
+            epsilons: self.epsilons.clone().unwrap_or(base.epsilons),
+            epochs: self.epochs.unwrap_or(base.epochs),
+            seed: self.seed.unwrap_or(base.seed),
+            optimizer: self.optimizer.unwrap_or(base.optimizer),
+            lambda: self.lambda.unwrap_or(base.lambda),
+            shuffle: base.shuffle && !self.no_shuffle,
+            width: self.width.or(base.width),
+            depth: self.depth.or(base.depth),
+            batch_size: self.batch_size.or(base.batch_size),
+            lr: self.lr.or(base.lr),
+            lr_ei: self.lr_ei.or(base.lr_ei),
+            lr_ix: self.lr_ix.or(base.lr_ix),
+            clip_errors: self.clip_errors.or(base.clip_errors),
+            init: self.init.or(base.init),
+            patience: self.patience.or(base.patience),
+            ..base
+        };
+        request.validate()?;
+        Ok(request)
     }
 }
 
 impl TrainArguments {
     /// The configured run.
-    pub fn run(&self) -> Result<SweepRun, Error> {
-        let mut request = Request {
+    pub fn run(&self) -> Result<RunConfig, Error> {
+        let request = of_one_epsilon(self.run.change(Request {
             conditions: vec![self.condition],
             seeds: 1,
             epochs: 50,
             steps: self.steps,
             ..Preset::Comparison.request()
-        };
-        self.run.change(&mut request)?;
-        request.validate()?;
-        check_one_epsilon(&request)?;
-        let run = request.runs().pop();
-        run.ok_or_else(|| Error::usage("the number of runs", 0, "1"))
+        })?)?;
+        match request.runs().pop() {
+            Some(run) => Ok(run.config),
+            None => unreachable!("one condition, luminosity and seed are one run"),
+        }
     }
 }
 
@@ -518,8 +483,11 @@ pub(super) struct DataSelection {
     pub full: bool,
 }
 
+/// The data and the device.
 #[derive(Debug, Clone, Args)]
-pub(super) struct DeviceSelection {
+pub(super) struct Setup {
+    #[command(flatten)]
+    pub data: DataSelection,
     /// Backend: flex, ndarray, or one built with --features (wgpu, vulkan, metal, cuda, rocm, cpu).
     #[arg(long, default_value = "flex")]
     pub device: DeviceName,
@@ -542,74 +510,46 @@ impl DataSelection {
     }
 }
 
-/// How many runs are trained as one population.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PopulationSize {
-    /// The number that suits the device.
-    Auto,
-    /// A given number.
-    Of(usize),
-}
+/// The number of runs that are trained as one population; none: the number that suits the device.
+pub(super) type PopulationSize = Option<usize>;
 
-impl PopulationSize {
-    /// The number of networks whose steps keep a large GPU busy.
-    const ON_GPU: usize = 128;
-
-    /// The number of runs in a population on `device`.
-    pub fn on(self, device: DeviceName) -> usize {
-        match self {
-            Self::Auto if device.is_gpu() => Self::ON_GPU,
-            Self::Auto => 1,
-            Self::Of(networks) => networks,
-        }
+fn population_size(text: &str) -> Result<PopulationSize, Error> {
+    match text.parse() {
+        Ok(networks @ 1..=4096) => Ok(Some(networks)),
+        _ if text == "auto" => Ok(None),
+        _ => Err(Error::usage("population", text, "auto, or 1 to 4096")),
     }
 }
 
-impl FromStr for PopulationSize {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        match text.parse() {
-            Ok(networks @ 1..=4096) => Ok(Self::Of(networks)),
-            _ if text == "auto" => Ok(Self::Auto),
-            _ => Err(Error::usage("population", text, "auto, or 1 to 4096")),
-        }
-    }
-}
-
-/// The number of simultaneous runs, from the option `name`.
-pub(super) fn threads(
+/// The number of simultaneous runs, from the option `name`, and the number of runs in a population.
+pub(super) fn at_once(
     name: &str,
     asked: Option<usize>,
+    population: PopulationSize,
     device: DeviceName,
-) -> Result<usize, Error> {
-    match asked {
-        None if device.is_gpu() => Ok(1),
-        None => Ok(parallel::cores()),
-        Some(threads @ 1..=1024) => Ok(threads),
-        Some(other) => Err(Error::usage(name, other, "1 to 1024")),
+) -> Result<AtOnce, Error> {
+    /// The number of networks whose steps keep a large GPU busy.
+    const POPULATION_ON_GPU: usize = 128;
+    let (threads, networks) = match device.is_gpu() {
+        true => (1, POPULATION_ON_GPU),
+        false => (parallel::cores(), 1),
+    };
+    match asked.unwrap_or(threads) {
+        other if asked.is_some() && !(1..=1024).contains(&other) => {
+            Err(Error::usage(name, other, "1 to 1024"))
+        }
+        threads => Ok(AtOnce {
+            threads,
+            population: population.unwrap_or(networks),
+        }),
     }
-}
-
-fn conditions_help() -> String {
-    let rows = Condition::all().into_iter();
-    list(rows.map(|condition| (condition.name(), condition.description)))
-}
-
-fn stimuli_help() -> String {
-    let rows = Stimulus::all().into_iter();
-    list(rows.map(|stimulus| (stimulus.name(), stimulus.description)))
 }
 
 fn networks_help() -> String {
-    let rows = Network::all().into_iter();
-    let mut help = list(rows.map(|network| (network.name(), network.description)));
+    let mut help = one_of(Network::all(), |network| network.description);
     for network in Network::all() {
-        help += &format!(
-            "{}: width and depth are {}\n",
-            network.name(),
-            network.sizes
-        );
+        let (name, sizes) = (network.name(), network.sizes);
+        help += &format!("{name}: width and depth are {sizes}\n");
         for option in network.options {
             let ([least, most], default) = (option.range, option.default);
             help += &format!(
@@ -622,7 +562,7 @@ fn networks_help() -> String {
 }
 
 /// A list of names and descriptions.
-fn list(rows: impl Iterator<Item = (&'static str, &'static str)>) -> String {
-    let rows = rows.map(|(name, description)| format!("  {name:<22}{description}\n"));
-    format!("One of\n{}", rows.collect::<String>())
+fn one_of<E: Entry>(entries: Vec<Named<E>>, description: fn(&E) -> &str) -> String {
+    let row = |entry: &Named<E>| format!("  {:<22}{}\n", entry.name(), description(entry));
+    format!("One of\n{}", entries.iter().map(row).collect::<String>())
 }

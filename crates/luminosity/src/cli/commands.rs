@@ -1,9 +1,9 @@
 //! The commands for the comparison, for single runs and for data.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,11 +12,11 @@ use burn::tensor::Device;
 use serde::Serialize;
 
 use super::args::{
-    CompareArguments, DataArguments, DataSelection, EvalArguments, PopulationSize, TrainArguments,
-    threads,
+    CompareArguments, DataArguments, DataSelection, EvalArguments, TrainArguments, at_once,
 };
 use super::progress::Bar;
-use super::{print, say, sweep};
+use super::sweep::{Plan, conclude};
+use super::{print, say};
 use crate::config::MOST_EPOCHS;
 use crate::data::{Dataset, Environment, Split, fetch};
 use crate::network::Task;
@@ -24,58 +24,52 @@ use crate::record::{Outcome, RunRecord};
 use crate::report::Report;
 use crate::run::Trained;
 use crate::saved::ModelFiles;
-use crate::schedule::{AtOnce, Ending};
+use crate::schedule::Ending;
 use crate::{Condition, Error, RunConfig, compare, dump, files, memory, run, signal};
 
 pub(super) fn compare(arguments: &CompareArguments) -> Result<ExitCode, Error> {
-    let request = arguments.request()?;
-    let device = arguments.device.device;
-    let at_once = AtOnce {
-        threads: threads("threads", arguments.threads, device)?,
-        population: PopulationSize::Auto.on(device),
-    };
-    device.open()?;
-    let data = load(&arguments.data)?;
-    sweep::check(&request.runs(), &data, device, at_once)?;
+    let (request, setup) = (arguments.request()?, &arguments.setup);
+    let at_once = at_once("threads", arguments.threads, None, setup.device)?;
+    let plan = Plan::new(request, setup, at_once, None)?;
     files::prepare_folder(&arguments.out)?;
     // The store of a comparison is separate for each data set and device.
-    let digest: String = data.sha256().chars().take(8).collect();
-    let store = arguments.out.join(format!("runs-{digest}-{device}"));
-    let (records, summary) = sweep::complete(&request, &data, device, at_once, &store)?;
+    let digest: String = plan.data.sha256().chars().take(8).collect();
+    let store = arguments.out.join(format!("runs-{digest}-{}", plan.device));
+    let (records, summary) = plan.complete(&store)?;
     if summary.ending != Ending::Complete {
-        say(&format!("{summary}"));
+        say(format_args!("{summary}"));
         if arguments.out.join("comparison.json").exists() {
             let out = arguments.out.display();
-            say(&format!(
+            say(format_args!(
                 "The comparison and the report in {out} are of an earlier request"
             ));
         }
-        return Ok(sweep::conclude(&summary));
+        return Ok(conclude(&summary));
     }
-    let report = Report::new(&records, &request.runs())?;
+    let report = Report::new(&records, &plan.jobs)?;
     // Printed first, so that a full disk does not lose the results.
     if arguments.json {
         let json = compare::json(&records, &report, Path::new("standard output"))?;
-        print(&String::from_utf8_lossy(&json))?;
+        print(String::from_utf8_lossy(&json).trim_end())?;
     } else {
-        print(&format!("\n{}\n\n", report.results()))?;
+        print(format_args!("\n{}\n", report.results()))?;
     }
-    let (conditions, out) = (&request.conditions, &arguments.out);
-    let mut written = compare::write(conditions, &records, &report, data.name(), out)?;
+    let (conditions, out) = (&plan.request.conditions, &arguments.out);
+    let mut written = compare::write(conditions, &records, &report, plan.data.name(), out)?;
     written.extend(report.write(&out.join("report"))?.into_iter().take(1));
     let names = written.iter().map(|path| path.strip_prefix(out));
     let names = names.filter_map(|name| Some(name.ok()?.display().to_string()));
     let names = names.collect::<Vec<_>>().join(", ");
-    say(&format!("Wrote {names} to {}", out.display()));
+    say(format_args!("Wrote {names} to {}", out.display()));
     Ok(ExitCode::SUCCESS)
 }
 
 pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
-    threads("threads", arguments.threads, arguments.device.device)?;
-    let mut config = arguments.run()?.config;
-    let device = arguments.device.device;
+    let device = arguments.setup.device;
+    at_once("threads", arguments.threads, None, device)?;
+    let mut config = arguments.run()?;
     let opened = device.open()?;
-    let data = load(&arguments.data)?;
+    let data = load(&arguments.setup.data)?;
     if !device.is_gpu() {
         memory::check(std::iter::once(&config), data.shape().pixels(), 1)?;
     }
@@ -113,7 +107,7 @@ pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
     let trained = result?;
     if trained.record.outcome == Outcome::Interrupted {
         let epochs = trained.record.history.len();
-        say(&format!(
+        say(format_args!(
             "interrupted: the record holds {epochs} whole epochs; no other file was written"
         ));
         print_record(&trained.record, arguments.json)?;
@@ -133,21 +127,19 @@ fn check_targets(arguments: &TrainArguments) -> Result<(), Error> {
     let model = arguments.save.as_deref().map(ModelFiles::named);
     let (weights, record) = model.map(|model| (model.weights, model.record)).unzip();
     let paths = [
-        ("data", arguments.data.data.clone()),
+        ("data", arguments.setup.data.data.clone()),
         ("save", weights),
         ("save", record),
         ("dump", arguments.dump.clone()),
         ("losses", arguments.losses.clone()),
     ];
-    let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
-    let given = paths.map(|(name, path)| (name, path.map(absolute)));
-    for (index, (name, path)) in given.iter().enumerate() {
-        let others = given[..index]
-            .iter()
-            .find(|(_, other)| path.is_some() && other == path);
-        if let (Some((other, _)), Some(path)) = (others, path) {
+    let mut options = HashMap::new();
+    for (option, path) in paths {
+        let Some(path) = path else { continue };
+        let path = std::path::absolute(&path).unwrap_or(path);
+        if let Some(other) = options.insert(path.clone(), option) {
             let allowed = format!("another name than that of --{other}");
-            return Err(Error::usage(name, path.display(), &allowed));
+            return Err(Error::usage(option, path.display(), &allowed));
         }
     }
     Ok(())
@@ -165,11 +157,11 @@ fn write_results(
         let model = ModelFiles::named(name);
         model.save(network, record)?;
         let (weights, record) = (model.weights.display(), model.record.display());
-        say(&format!("Wrote {weights} and {record}"));
+        say(format_args!("Wrote {weights} and {record}"));
     }
     if let Some(folder) = &arguments.dump {
         dump::dump(folder, network, &record.config, test, device)?;
-        say(&format!("Wrote arrays to {}", folder.display()));
+        say(format_args!("Wrote arrays to {}", folder.display()));
     }
     if let Some(path) = &arguments.losses {
         files::write(path, losses_csv(&trained.losses).as_bytes())?;
@@ -181,7 +173,7 @@ fn write_results(
 fn print_record(record: &RunRecord, json: bool) -> Result<(), Error> {
     match json || !std::io::stdout().is_terminal() {
         true => print_json(record),
-        false => print(&brief(record)),
+        false => print(brief(record)),
     }
 }
 
@@ -204,7 +196,7 @@ fn brief(record: &RunRecord) -> String {
     add("gradient alignment", alignment.and_then(|a| a.gradient));
     add("ms per step", record.timing.ms_per_step);
     lines.push("--json prints the whole record".to_owned());
-    lines.join("\n") + "\n"
+    lines.join("\n")
 }
 
 fn losses_csv(losses: &[f32]) -> String {
@@ -226,10 +218,10 @@ struct Evaluation<'a> {
 }
 
 pub(super) fn eval(arguments: &EvalArguments) -> Result<ExitCode, Error> {
-    let device = arguments.device.device.open()?;
+    let device = arguments.setup.device.open()?;
     let files = ModelFiles::existing(&arguments.model);
     let record = files.record()?;
-    let data = load(&arguments.data)?;
+    let data = load(&arguments.setup.data)?;
     let trained_on_other_data = data.sha256() != record.data_sha256;
     let loaded = files.load(Task::of(&data), &device);
     let (network, record) = loaded.map_err(|error| match trained_on_other_data {
@@ -245,7 +237,7 @@ pub(super) fn eval(arguments: &EvalArguments) -> Result<ExitCode, Error> {
         false => error,
     })?;
     if trained_on_other_data {
-        say(&format!(
+        say(format_args!(
             "note: the model was trained on other data ({})",
             record.data
         ));
@@ -271,8 +263,8 @@ pub(super) fn eval(arguments: &EvalArguments) -> Result<ExitCode, Error> {
         && record.outcome == Outcome::Completed;
     match same && found != recorded {
         false => Ok(ExitCode::SUCCESS),
-        true if record.device != arguments.device.device.name() => {
-            say(&format!(
+        true if record.device != arguments.setup.device.name() => {
+            say(format_args!(
                 "note: the record has the accuracy {recorded}, on {}; backends may round differently",
                 record.device
             ));
@@ -292,7 +284,7 @@ pub(super) fn data(arguments: &DataArguments) -> Result<ExitCode, Error> {
     if arguments.fetch {
         let environment = Environment::of_process();
         let folder = environment.cache_folder()?;
-        say(&format!("Downloading to {}", folder.display()));
+        say(format_args!("Downloading to {}", folder.display()));
         let mut bar = Bar::new();
         let stop = signals(folder)?;
         let fetched = fetch::fetch(&arguments.mirror, folder, &mut |progress| {
@@ -306,24 +298,27 @@ pub(super) fn data(arguments: &DataArguments) -> Result<ExitCode, Error> {
         }
         for file in fetched? {
             let path = file.path.display();
-            let state = if file.was_there {
-                "was there"
-            } else {
-                "fetched"
+            let state = match file.was_there {
+                true => "was there",
+                false => "fetched",
             };
-            print(&format!("{path}  {state}, verified\n"))?;
+            print(format_args!("{path}  {state}, verified"))?;
         }
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(set) = arguments.data.defined() {
         let data = (set.load)()?;
-        print(&format!("{}\n  SHA-256 {}\n", data.source(), data.sha256()))?;
+        print(format_args!(
+            "{}\n  SHA-256 {}",
+            data.source(),
+            data.sha256()
+        ))?;
         return Ok(ExitCode::SUCCESS);
     }
     let data = Dataset::read(&arguments.data.selection(), &Environment::of_process())?;
-    print(&format!("{}\n", data.source()))?;
+    print(data.source())?;
     for file in data.files() {
-        print(&format!("  {file}\n"))?;
+        print(format_args!("  {file}"))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -347,11 +342,11 @@ pub(super) fn load(selection: &DataSelection) -> Result<Dataset, Error> {
         Some(set) => (set.load)()?,
         None => Dataset::load(&selection.selection())?,
     };
-    say(&format!("Data: {}", data.source()));
+    say(format_args!("Data: {}", data.source()));
     let labels: HashSet<u8> = data.train().labels().iter().copied().collect();
     let missing = data.classes() - labels.len();
     if missing > 0 {
-        say(&format!(
+        say(format_args!(
             "note: {missing} of the {} classes have no training image; labels are 0 to K - 1 for K classes",
             data.classes()
         ));
@@ -362,5 +357,5 @@ pub(super) fn load(selection: &DataSelection) -> Result<Dataset, Error> {
 fn print_json(value: &impl Serialize) -> Result<(), Error> {
     let json =
         serde_json::to_string(value).map_err(|e| Error::file(Path::new("standard output"), e))?;
-    print(&format!("{json}\n"))
+    print(json)
 }

@@ -6,6 +6,7 @@ mod progress;
 mod sweep;
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -40,7 +41,7 @@ fn conclude(result: Result<ExitCode, Error>) -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            say(&format!("error: {error}"));
+            say(format_args!("error: {error}"));
             ExitCode::from(error.exit_code())
         }
     }
@@ -52,32 +53,35 @@ fn refuse(error: &clap::Error) -> ExitCode {
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
     ) {
-        return match error.print() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(e) => conclude(Err(Error::io("write to", "standard output".as_ref(), e))),
-        };
+        let printed = error.print().map(|()| ExitCode::SUCCESS);
+        return conclude(printed.map_err(on_standard_output));
     }
     let text = error.to_string();
     let lines = text.lines().map(str::trim);
     let lines = lines.take_while(|l| !l.starts_with("Usage:") && !l.starts_with("For more"));
     let lines = lines.filter(|l| !l.is_empty());
     let message = lines.collect::<Vec<_>>().join(" ");
-    say(&format!("{message}; see --help"));
+    say(format_args!("{message}; see --help"));
     ExitCode::from(2)
 }
 
 /// Writes one line to standard error, even if a name in it has line breaks; ignores a closed standard error.
-fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{}", one_line(line));
+fn say(line: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{}", one_line(&line.to_string()));
 }
 
-/// Writes to standard output.
-fn print(text: &str) -> Result<(), Error> {
+/// Writes a text and a line break to standard output.
+fn print(text: impl Display) -> Result<(), Error> {
     let mut out = std::io::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let written = out.write_all(format!("{text}\n").as_bytes());
+    let written = written.and_then(|()| out.flush());
     match written {
         // The reader needs no more output.
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(|e| Error::io("write to", "standard output".as_ref(), e)),
+        written => written.map_err(on_standard_output),
     }
+}
+
+fn on_standard_output(error: std::io::Error) -> Error {
+    Error::io("write to", "standard output".as_ref(), error)
 }

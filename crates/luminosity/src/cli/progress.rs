@@ -45,9 +45,7 @@ impl Bar {
         let began = self.began;
         self.show(share, || {
             let left = began.elapsed().as_secs_f64() * (1.0 - share) / share;
-            let left = Duration::try_from_secs_f64(left);
-            let left =
-                left.map_or_else(|_| String::new(), |left| format!(", {} left", about(left)));
+            let left = words(Duration::try_from_secs_f64(left).ok());
             let (step, steps) = (progress.step, progress.steps);
             format!("{}: step {step} of {steps}{left}", config.condition)
         });
@@ -59,8 +57,7 @@ impl Bar {
             self.latest = latest.to_string();
         }
         self.show(progress.share, || {
-            let left = progress.left.map(|left| format!(", {} left", about(left)));
-            let left = left.unwrap_or_default();
+            let left = words(progress.left);
             format!("{} of {} runs{left}", progress.done, progress.total)
         });
     }
@@ -85,7 +82,7 @@ impl Bar {
             self.bar.set_message(line() + &latest);
         } else if self.told.elapsed() >= EVERY {
             self.told = Instant::now();
-            super::say(&(line() + &latest));
+            super::say(line() + &latest);
         }
     }
 
@@ -93,6 +90,11 @@ impl Bar {
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// The estimated remaining time in words, if there is one.
+fn words(left: Option<Duration>) -> String {
+    left.map_or_else(String::new, |left| format!(", {} left", about(left)))
 }
 
 /// A duration in words, such as `about 2 h`.
