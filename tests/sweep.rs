@@ -1,86 +1,61 @@
 //! Sweeps with the real program: stores are filled, interrupted, shared and reported.
 
+mod program;
+
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Output;
 use std::time::Duration;
 
+use program::{Folder, PROGRAM, names, stderr, stdout, timeless};
 use serde_json::Value;
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_luminosity");
 
 /// Twelve runs of some tenths of a second each.
 const SWEEP: &str = "sweep --conditions none,inorm+full --epsilons 0,0.75 --settings 3 --epochs 1";
 
-fn start(arguments: &str, folder: &Path) -> Child {
-    Command::new(PROGRAM)
-        .args(arguments.split_whitespace())
-        .current_dir(folder)
-        .env_remove("EI_NORM_DATA")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-fn run(arguments: &str, folder: &Path) -> Output {
-    start(arguments, folder).wait_with_output().unwrap()
-}
-
-fn complete(arguments: &str, folder: &Path) {
-    let output = run(arguments, folder);
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{:?}", output);
-    assert_eq!(text, "complete: 12 of 12 done\n");
+fn complete(folder: &Folder, arguments: &str) {
+    assert_eq!(folder.stdout(arguments), "complete: 12 of 12 done\n");
 }
 
 /// The records of a store, without the fields that depend on the clock.
-fn records(store: &Path) -> BTreeMap<String, Value> {
-    let files = std::fs::read_dir(store.join("runs")).unwrap();
-    let files = files.map(|file| file.unwrap().path());
-    files
-        .map(|path| {
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            let mut record: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-            record.as_object_mut().unwrap().remove("timing").unwrap();
-            (name, record)
-        })
-        .collect()
+fn records(folder: &Folder, store: &str) -> BTreeMap<String, Value> {
+    let files = names(&folder.path(store).join("runs")).into_iter();
+    let record = |name: String| {
+        let json = folder.read(&format!("{store}/runs/{name}"));
+        (name, timeless(serde_json::from_str(&json).unwrap()))
+    };
+    files.map(record).collect()
 }
 
 #[test]
 fn records_do_not_depend_on_jobs_interruptions_or_company() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path();
-    complete(&format!("{SWEEP} --jobs 1 --out one"), path);
-    let expected = records(&path.join("one"));
+    let folder = Folder::new();
+    complete(&folder, &format!("{SWEEP} --jobs 1 --out one"));
+    let expected = records(&folder, "one");
     assert_eq!(expected.len(), 12);
     let widths: Vec<_> = expected.values().map(|record| &record["width"]).collect();
     assert!(widths.iter().any(|width| *width != widths[0]));
 
     let killed = format!("{SWEEP} --jobs 2 --out killed");
     for milliseconds in [150, 700, 400, 1100] {
-        let mut child = start(&killed, path);
+        let mut child = folder.start(&killed);
         std::thread::sleep(Duration::from_millis(milliseconds));
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    complete(&killed, path);
-    assert_eq!(records(&path.join("killed")), expected);
+    complete(&folder, &killed);
+    assert_eq!(records(&folder, "killed"), expected);
 
     let shared = format!("{SWEEP} --jobs 1 --out shared");
-    let (a, b) = (start(&shared, path), start(&shared, path));
-    for child in [a, b] {
-        let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "{output:?}");
+    for child in [folder.start(&shared), folder.start(&shared)] {
+        stdout(&child.wait_with_output().unwrap());
     }
-    assert_eq!(records(&path.join("shared")), expected);
+    assert_eq!(records(&folder, "shared"), expected);
 
     for part in 1..=3 {
-        let shard = format!("{SWEEP} --out shards --shard {part}/3");
-        assert!(run(&shard, path).status.success());
+        folder.stdout(&format!("{SWEEP} --out shards --shard {part}/3"));
     }
-    assert_eq!(records(&path.join("shards")), expected);
+    assert_eq!(records(&folder, "shards"), expected);
 }
 
 /// A sweep of this many short runs.
@@ -92,7 +67,7 @@ fn small(settings: usize) -> String {
 
 /// The only line on standard error that is not about the data or the plan.
 fn line(output: &Output) -> String {
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let text = stderr(output);
     let plan = |l: &&str| !l.starts_with("Data: ") && !l.contains(" at a time, on ");
     let lines: Vec<_> = text.lines().filter(plan).collect();
     assert_eq!(lines.len(), 1, "{text}");
@@ -101,12 +76,11 @@ fn line(output: &Output) -> String {
 
 #[test]
 fn a_store_is_continued_by_the_same_request_or_extended_on_the_same_data() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path();
-    assert!(run(&small(1), path).status.success());
-    assert!(run(&small(1), path).status.success());
+    let folder = Folder::new();
+    folder.stdout(&small(1));
+    folder.stdout(&small(1));
     let refused = |arguments: &str, words: [&str; 2]| {
-        let output = run(arguments, path);
+        let output = folder.run(arguments);
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         let text = line(&output);
         let words = ["manifest.json"].into_iter().chain(words);
@@ -115,195 +89,151 @@ fn a_store_is_continued_by_the_same_request_or_extended_on_the_same_data() {
     refused(&small(2), ["settings = 1", "settings = 2"]);
 
     // The embedded subset with other labels.
-    let data = path.join("data");
+    let data = folder.path("data");
     std::fs::create_dir(&data).unwrap();
     let embedded = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/luminosity/data");
-    for file in std::fs::read_dir(embedded).unwrap() {
-        let file = file.unwrap();
-        std::fs::copy(file.path(), data.join(file.file_name())).unwrap();
+    let (labels, others): (Vec<_>, Vec<_>) = names(&embedded)
+        .into_iter()
+        .partition(|name| name.contains("t10k-labels"));
+    assert_eq!(labels.len(), 1);
+    for name in others {
+        std::fs::copy(embedded.join(&name), data.join(&name)).unwrap();
     }
     let other = [0, 0, 8, 1, 0, 0, 7, 208].into_iter();
     let other: Vec<u8> = other.chain((0..2000).map(|i| (i % 10) as u8)).collect();
-    let names = std::fs::read_dir(&data).unwrap();
-    let names = names.map(|file| file.unwrap().path());
-    let labels = |path: &std::path::PathBuf| path.to_string_lossy().contains("t10k-labels");
-    let labels: Vec<_> = names.filter(labels).collect();
-    assert_eq!(labels.len(), 1);
-    std::fs::remove_file(&labels[0]).unwrap();
-    std::fs::write(data.join("t10k-labels-idx1-ubyte"), other).unwrap();
-    let extend = format!("{} --extend", small(2));
+    folder.write("data/t10k-labels-idx1-ubyte", other);
+    let extend = |settings: usize| format!("{} --extend", small(settings));
     let words = ["data_sha256 = \"", "asked for is data_sha256 = \""];
-    refused(&format!("{extend} --data data"), words);
+    refused(&format!("{} --data data", extend(2)), words);
 
-    assert!(run(&extend, path).status.success());
-    assert_eq!(records(&path.join("store")).len(), 2);
-    refused(
-        &format!("{} --extend", small(1)),
-        ["holds the run", "2 runs"],
-    );
+    folder.stdout(&extend(2));
+    assert_eq!(records(&folder, "store").len(), 2);
+    refused(&extend(1), ["holds the run", "2 runs"]);
 }
 
 #[test]
 fn a_damaged_record_is_put_aside_and_made_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path();
-    let store = path.join("store");
-    assert!(run(&small(2), path).status.success());
-    let expected = records(&store);
-    let file = store.join("runs").join(expected.keys().next().unwrap());
-    let good = std::fs::read_to_string(&file).unwrap();
-    let field = |name: &str, value: &str| {
+    let folder = Folder::new();
+    folder.stdout(&small(2));
+    let expected = records(&folder, "store");
+    let name = expected.keys().next().unwrap();
+    let file = format!("store/runs/{name}");
+    let good = folder.read(&file);
+    let field = |name: &str, value: Value| {
         let mut record: Value = serde_json::from_str(&good).unwrap();
-        record[name] = serde_json::from_str(value).unwrap();
+        record[name] = value;
         record.to_string()
     };
     let cases = [
         (String::new(), "damaged"),
         (good[..200].to_owned(), "damaged"),
-        (field("format", "9"), "format 9"),
-        (field("id", "\"other\""), "holds the run other"),
-        (field("seed", "5"), "its values are those of"),
-        (field("test_accuracy", "1.5"), "1.5"),
-        (field("data_sha256", "\"ab\""), "64"),
-        (field("device", "\"ndarray\""), "flex"),
-        (field("numerics", "1"), "numerics"),
-        (field("moments", "null"), "moments"),
-        (field("steps", "0"), "steps is 0"),
-        (field("history", "[]"), "history"),
+        (field("format", 9.into()), "format 9"),
+        (field("id", "other".into()), "holds the run other"),
+        (field("seed", 5.into()), "its values are those of"),
+        (field("test_accuracy", 1.5.into()), "1.5"),
+        (field("data_sha256", "ab".into()), "64"),
+        (field("device", "ndarray".into()), "flex"),
+        (field("numerics", 1.into()), "numerics"),
+        (field("moments", Value::Null), "moments"),
+        (field("steps", 0.into()), "steps is 0"),
+        (field("history", Value::Array(vec![])), "history"),
     ];
     for (n, (content, reason)) in (1..).zip(&cases) {
-        std::fs::write(&file, content).unwrap();
-        let output = run(&small(2), path);
-        assert!(output.status.success(), "{output:?}");
+        folder.write(&file, content);
+        let output = folder.run(&small(2));
+        stdout(&output);
         let text = line(&output);
-        let name = file.file_name().unwrap().to_str().unwrap();
         assert!(text.contains(name) && text.contains(reason), "{text}");
-        let aside = format!("{}.damaged-{n}", file.display());
-        assert_eq!(&std::fs::read_to_string(&aside).unwrap(), content);
+        assert_eq!(&folder.read(&format!("{file}.damaged-{n}")), content);
     }
     for n in 1..=cases.len() {
-        std::fs::remove_file(format!("{}.damaged-{n}", file.display())).unwrap();
+        std::fs::remove_file(folder.path(&format!("{file}.damaged-{n}"))).unwrap();
     }
-    assert_eq!(records(&store), expected);
+    assert_eq!(records(&folder, "store"), expected);
 }
 
 #[cfg(unix)]
 #[test]
 fn a_link_that_leads_nowhere_fails_its_run_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path();
-    let store = path.join("store");
-    assert!(run(&small(2), path).status.success());
-    let expected = records(&store);
-    let files: Vec<_> = expected
-        .keys()
-        .map(|f| store.join("runs").join(f))
-        .collect();
-    files
-        .iter()
-        .for_each(|file| std::fs::remove_file(file).unwrap());
+    let folder = Folder::new();
+    folder.stdout(&small(2));
+    let expected = records(&folder, "store");
+    let runs = folder.path("store/runs");
+    let files: Vec<_> = expected.keys().map(|name| runs.join(name)).collect();
+    for file in &files {
+        std::fs::remove_file(file).unwrap();
+    }
     std::os::unix::fs::symlink("nowhere", &files[0]).unwrap();
-    let output = run(&small(2), path);
+    let output = folder.run(&small(2));
     assert_eq!(output.status.code(), Some(1));
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(text, "incomplete: 1 of 2 done, 1 failed\n");
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.stdout, b"incomplete: 1 of 2 done, 1 failed\n");
+    let text = stderr(&output);
     let failed = |l: &&str| l.contains("failed: ") && l.contains("leads nowhere");
     assert_eq!(text.lines().filter(failed).count(), 1, "{text}");
     assert!(files[1].is_file());
 
     std::fs::remove_file(&files[0]).unwrap();
-    assert!(run(&small(2), path).status.success());
-    assert_eq!(records(&store), expected);
+    folder.stdout(&small(2));
+    assert_eq!(records(&folder, "store"), expected);
 }
 
 #[cfg(unix)]
 #[test]
 fn a_signal_ends_a_sweep_within_a_run_and_leaves_no_claims() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path();
+    let folder = Folder::new();
     let long =
         "sweep --conditions none --epsilons 0 --settings 4 --epochs 500 --jobs 2 --out store";
-    let child = start(long, path);
-    let runs = path.join("store/runs");
+    let child = folder.start(long);
+    let runs = folder.path("store/runs");
     while std::fs::read_dir(&runs).map_or(0, Iterator::count) < 2 {
         std::thread::sleep(Duration::from_millis(20));
     }
     std::thread::sleep(Duration::from_millis(500));
-    let pid = child.id().to_string();
-    Command::new("kill").args(["-TERM", &pid]).status().unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130));
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(text, "interrupted: 0 of 4 done\n");
-    assert_eq!(std::fs::read_dir(&runs).unwrap().count(), 0);
+    let output = program::interrupt(child, "TERM");
+    assert_eq!(output.stdout, b"interrupted: 0 of 4 done\n");
+    assert!(names(&runs).is_empty());
 }
 
 /// Limits the size of files, as on a full disk.
 #[cfg(unix)]
 #[test]
 fn a_disk_that_fills_up_is_named_and_nothing_complete_is_lost() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path();
+    let folder = Folder::new();
     let sweep = format!("{SWEEP} --jobs 2 --out store");
-    assert!(
-        run(&format!("{SWEEP} --shard 1/3 --out store"), path)
-            .status
-            .success()
-    );
-    let before = records(&path.join("store"));
+    folder.stdout(&format!("{SWEEP} --shard 1/3 --out store"));
+    let before = records(&folder, "store");
     assert!(!before.is_empty() && before.len() < 12);
 
     let limited = format!("trap '' XFSZ; ulimit -f 0; exec '{PROGRAM}' {sweep}");
-    let output = Command::new("sh")
+    let output = folder
+        .command("sh")
         .args(["-c", &limited])
-        .current_dir(path)
-        .env_remove("EI_NORM_DATA")
         .output()
         .unwrap();
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let text = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("store"), "{text}");
-    assert_eq!(records(&path.join("store")), before);
+    assert_eq!(records(&folder, "store"), before);
 
-    complete(&sweep, path);
-    let after = records(&path.join("store"));
+    complete(&folder, &sweep);
+    let after = records(&folder, "store");
     assert!(before.iter().all(|(name, record)| after[name] == *record));
-    let names = |folder: &Path| -> Vec<_> {
-        let files = std::fs::read_dir(folder).unwrap();
-        files
-            .map(|f| f.unwrap().file_name().to_string_lossy().into_owned())
-            .collect()
-    };
-    let left = names(&path.join("store"));
-    assert!(
-        left.iter()
-            .all(|n| [".lock", "manifest.json", "runs"].contains(&n.as_str())),
-        "{left:?}"
-    );
-    assert!(
-        names(&path.join("store/runs"))
-            .iter()
-            .all(|n| n.ends_with(".json"))
-    );
+    let left = names(&folder.path("store"));
+    let known = [".lock", "manifest.json", "runs"];
+    assert!(left.iter().all(|n| known.contains(&n.as_str())), "{left:?}");
+    let runs = names(&folder.path("store/runs"));
+    assert!(runs.iter().all(|n| n.ends_with(".json")), "{runs:?}");
 }
 
 #[test]
 fn a_configuration_file_is_read_and_its_mistakes_are_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path();
+    let folder = Folder::new();
     let good = "conditions = [\"ln+\"]\nepsilons = [0.25]\nsettings = 1\nepochs = 1\n";
-    std::fs::write(path.join("good.toml"), good).unwrap();
-    assert!(
-        run("sweep --config good.toml --out store", path)
-            .status
-            .success()
-    );
-    let record = records(&path.join("store")).into_values().next().unwrap();
-    assert_eq!(
-        (&record["condition"], &record["epsilon"]),
-        (&"ln+".into(), &0.25.into())
-    );
+    folder.write("good.toml", good);
+    folder.stdout("sweep --config good.toml --out store");
+    let record = records(&folder, "store").into_values().next().unwrap();
+    let found = (&record["condition"], &record["epsilon"]);
+    assert_eq!(found, (&"ln+".into(), &0.25.into()));
 
     for (content, word) in [
         ("epoch = 3", "epoch"),
@@ -311,85 +241,80 @@ fn a_configuration_file_is_read_and_its_mistakes_are_named() {
         ("settings = -1", "-1"),
         ("settings = ", "bad.toml"),
     ] {
-        std::fs::write(path.join("bad.toml"), content).unwrap();
-        let output = run("sweep --config bad.toml --out other", path);
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        folder.write("bad.toml", content);
+        let output = folder.run("sweep --config bad.toml --out other");
+        let text = stderr(&output);
         assert_ne!(output.status.code(), Some(0));
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(text.contains("bad.toml") && text.contains(word), "{text}");
     }
     for options in ["--shard 0/3", "--shard 4/3", "--shard x", "--epsilons 2"] {
-        let output = run(&format!("sweep {options} --out other"), path);
+        let output = folder.run(&format!("sweep {options} --out other"));
         assert_eq!(output.status.code(), Some(2), "{options}");
     }
-    assert!(!path.join("other").exists());
+    assert!(!folder.path("other").exists());
 }
 
 #[test]
 fn a_dry_run_tells_the_plan_and_writes_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let output = run(&format!("{SWEEP} --dry-run --out store"), folder.path());
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let folder = Folder::new();
+    let text = folder.stdout(&format!("{SWEEP} --dry-run --out store"));
     assert!(text.contains("12 runs") && text.contains("about"), "{text}");
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    assert!(names(&folder.path("")).is_empty());
 }
 
 #[test]
 fn a_report_is_made_of_a_store_finished_or_not() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path();
+    let folder = Folder::new();
     let sweep =
         "sweep --conditions inorm,inorm+full,e-only-ln+ --epsilons 0.75 --settings 2 --epochs 1";
-    assert!(run(&format!("{sweep} --out store"), path).status.success());
-    let whole = run("report store --out whole", path);
-    assert!(whole.status.success(), "{whole:?}");
-    let html = std::fs::read_to_string(path.join("whole/report.html")).unwrap();
+    folder.stdout(&format!("{sweep} --out store"));
+    let whole = folder.stdout("report store --out whole");
+    let html = folder.read("whole/report.html");
     assert!(html.contains("<svg") && html.contains("inorm+full"));
     for file in ["statistics.csv", "effects.csv", "verdicts.csv"] {
-        assert!(path.join("whole").join(file).exists(), "{file}");
+        assert!(folder.path("whole").join(file).exists(), "{file}");
     }
 
     // A packed store gives the same report; a truncated packed store tells how many records are complete.
-    assert!(run("pack store store.jsonl.gz", path).status.success());
-    let packed = run("report store.jsonl.gz --out packed", path);
-    assert_eq!(packed.stdout, whole.stdout);
-    let statistics = |folder: &str| std::fs::read(path.join(folder).join("statistics.csv"));
-    assert_eq!(statistics("packed").unwrap(), statistics("whole").unwrap());
+    folder.stdout("pack store store.jsonl.gz");
+    assert_eq!(folder.stdout("report store.jsonl.gz --out packed"), whole);
+    let statistics = |of: &str| folder.read(&format!("{of}/statistics.csv"));
+    assert_eq!(statistics("packed"), statistics("whole"));
     // A dry run tells what is left of a store, and refuses as the sweep would.
-    let dry = |sweep: &str| run(&format!("{sweep} --out store --dry-run"), path);
-    let left = String::from_utf8(dry(sweep).stdout).unwrap();
+    let dry = |sweep: &str| folder.run(&format!("{sweep} --out store --dry-run"));
+    let left = stdout(&dry(sweep));
     let squeezed = left.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(
-        squeezed.contains("done 6 runs") && squeezed.contains("together 0 runs"),
-        "{left}"
-    );
+    for rows in ["done 6 runs", "together 0 runs"] {
+        assert!(squeezed.contains(rows), "{left}");
+    }
     let other = sweep.replace("--settings 2", "--settings 1");
     assert!(line(&dry(&other)).contains("settings = 2"));
 
     // Unpacked, it is the same store again; unpacking adds only records that a store lacks.
-    let unpack = |arguments: &str| line(&run(&format!("unpack {arguments}"), path));
+    let unpack = |arguments: &str| line(&folder.run(&format!("unpack {arguments}")));
     assert_eq!(unpack("store.jsonl.gz again"), "Added 6 records to again");
-    let read = |folder: &str| records(&path.join(folder));
-    assert_eq!(read("again"), read("store"));
-    let lost = read("again").into_keys().next().unwrap();
-    std::fs::remove_file(path.join("again/runs").join(lost)).unwrap();
+    let again = records(&folder, "again");
+    assert_eq!(again, records(&folder, "store"));
+    let lost = again.keys().next().unwrap();
+    std::fs::remove_file(folder.path("again/runs").join(lost)).unwrap();
     assert_eq!(unpack("store again"), "Added 1 records to again");
-    assert_eq!(read("again"), read("store"));
-    let go_on = run(&format!("{sweep} --out again"), path);
-    assert_eq!(go_on.stdout, b"complete: 6 of 6 done\n");
-    assert!(run(&format!("{other} --out other"), path).status.success());
+    assert_eq!(records(&folder, "again"), again);
+    let go_on = folder.stdout(&format!("{sweep} --out again"));
+    assert_eq!(go_on, "complete: 6 of 6 done\n");
+    folder.stdout(&format!("{other} --out other"));
     assert!(unpack("store.jsonl.gz other").contains("settings"));
-    assert_eq!(read("other").len(), 3);
+    assert_eq!(records(&folder, "other").len(), 3);
 
-    let content = std::fs::read(path.join("store.jsonl.gz")).unwrap();
+    let content = std::fs::read(folder.path("store.jsonl.gz")).unwrap();
     for (length, words) in [
         (content.len() - 1, "6 whole records"),
         (content.len() / 2, "whole records"),
         (5, "not a packed store"),
         (0, "not a packed store"),
     ] {
-        std::fs::write(path.join("cut.jsonl.gz"), &content[..length]).unwrap();
-        let output = run("report cut.jsonl.gz --out cut", path);
+        folder.write("cut.jsonl.gz", &content[..length]);
+        let output = folder.run("report cut.jsonl.gz --out cut");
         assert_eq!(output.status.code(), Some(1));
         let text = line(&output);
         assert!(
@@ -399,12 +324,11 @@ fn a_report_is_made_of_a_store_finished_or_not() {
     }
 
     // A damaged record is named, and the other records are used.
-    let record = records(&path.join("store")).into_keys().next().unwrap();
-    std::fs::write(path.join("store/runs").join(&record), "{\"format\": 1").unwrap();
-    let partial = run("report store --out partial", path);
-    assert!(partial.status.success(), "{partial:?}");
-    let text = String::from_utf8_lossy(&partial.stderr).into_owned();
-    assert!(text.contains(&record), "{text}");
+    folder.write(&format!("store/runs/{lost}"), "{\"format\": 1");
+    let partial = folder.run("report store --out partial");
+    stdout(&partial);
+    let text = stderr(&partial);
+    assert!(text.contains(lost), "{text}");
 
     for (command, words) in [
         (
@@ -413,11 +337,11 @@ fn a_report_is_made_of_a_store_finished_or_not() {
         ),
         ("unpack /dev/null nothing", "/dev/null: not a folder"),
     ] {
-        let refused = line(&run(command, path));
+        let refused = line(&folder.run(command));
         assert!(refused.contains(words), "{refused}");
     }
 
-    let nothing = run("report nowhere", path);
+    let nothing = folder.run("report nowhere");
     assert_eq!(nothing.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&nothing.stderr).contains("nowhere"));
+    assert!(stderr(&nothing).contains("nowhere"));
 }
