@@ -200,7 +200,8 @@ fn on_gpu(criterion: &mut Criterion, device: &Device, case: &Case) {
 }
 
 fn bench(criterion: &mut Criterion) {
-    let gpus = DeviceName::ALL.into_iter().filter(|name| name.is_gpu());
+    let gpus = DeviceName::ALL.map(|(device, _)| device).into_iter();
+    let gpus = gpus.filter(|name| name.is_gpu());
     for (name, device) in gpus.filter_map(|name| Some((name, name.open().ok()?))) {
         for shape in SHAPES {
             on_gpu(criterion, &device, &Case::on(&device, shape, name.name()));

@@ -26,30 +26,21 @@ pub enum DeviceName {
 }
 
 impl DeviceName {
-    /// All backends.
-    pub const ALL: [Self; 8] = [
-        Self::Flex,
-        Self::NdArray,
-        Self::Wgpu,
-        Self::Vulkan,
-        Self::Metal,
-        Self::Cuda,
-        Self::Rocm,
-        Self::Cpu,
+    /// All backends in the order of the variants, each with its name.
+    pub const ALL: [(Self, &'static str); 8] = [
+        (Self::Flex, "flex"),
+        (Self::NdArray, "ndarray"),
+        (Self::Wgpu, "wgpu"),
+        (Self::Vulkan, "vulkan"),
+        (Self::Metal, "metal"),
+        (Self::Cuda, "cuda"),
+        (Self::Rocm, "rocm"),
+        (Self::Cpu, "cpu"),
     ];
 
     /// The name on the command line and of the Cargo feature.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Flex => "flex",
-            Self::NdArray => "ndarray",
-            Self::Wgpu => "wgpu",
-            Self::Vulkan => "vulkan",
-            Self::Metal => "metal",
-            Self::Cuda => "cuda",
-            Self::Rocm => "rocm",
-            Self::Cpu => "cpu",
-        }
+        Self::ALL[self as usize].1
     }
 
     /// Whether it computes like a GPU: in f32 only, and with different rounding.
@@ -84,13 +75,10 @@ impl DeviceName {
             Self::Cpu => Device::cpu(),
             #[allow(unreachable_patterns)] // The features determine the names that are left.
             missing => {
-                return Err(Error::Device {
-                    name: missing.name().to_owned(),
-                    problem: format!(
-                        "this program was built without it; build with --features {}",
-                        missing.name()
-                    ),
-                });
+                let name = missing.name().to_owned();
+                let problem =
+                    format!("this program was built without it; build with --features {name}");
+                return Err(Error::Device { name, problem });
             }
         };
         if self.is_gpu() {
@@ -126,9 +114,8 @@ impl std::str::FromStr for DeviceName {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self, Error> {
-        Self::ALL
-            .into_iter()
-            .find(|device| device.name() == name)
-            .ok_or_else(|| Error::usage("device", name, &Self::ALL.map(Self::name).join(", ")))
+        let found = Self::ALL.into_iter().find(|(_, known)| *known == name);
+        let refuse = || Error::usage("device", name, &Self::ALL.map(|(_, name)| name).join(", "));
+        found.map(|(device, _)| device).ok_or_else(refuse)
     }
 }
