@@ -255,7 +255,10 @@ fn models() {
         files
             .save(trained.network.as_ref(), &trained.record)
             .unwrap();
-        let load = || files.load(Task::of(&data), &device).is_ok();
+        let load = || {
+            let record = files.record();
+            record.is_ok_and(|record| files.load(&record, Task::of(&data), &device).is_ok())
+        };
         let write = |path: &Path, bytes: &[u8]| std::fs::write(path, bytes).unwrap();
         let record = std::fs::read(&files.record).unwrap();
         let weights = std::fs::read(&files.weights).unwrap();

@@ -166,18 +166,18 @@ impl ModelFiles {
         files::write_all(&[(&self.record, &json), (&self.weights, &weights)])
     }
 
-    /// Reads both files.
+    /// Reads the network of a record.
     ///
     /// # Errors
     ///
-    /// If a file is missing or damaged, or the weights do not have the record's digest, do not fit its
-    /// network, or break Dale's law.
+    /// If the weights are missing or damaged, do not have the record's digest, do not fit its network, or
+    /// break Dale's law.
     pub fn load(
         &self,
+        record: &RunRecord,
         task: Task,
         device: &Device,
-    ) -> Result<(Box<dyn TrainedNetwork>, RunRecord), Error> {
-        let record = self.record()?;
+    ) -> Result<Box<dyn TrainedNetwork>, Error> {
         let weights = Weights {
             files: self,
             sha256: record.weights_sha256.as_deref(),
@@ -186,14 +186,13 @@ impl ModelFiles {
         // A damaged file must not end the program, even if Burn's reader panics.
         let load = config.network.functions.load;
         let loaded = crate::panics::caught(|| load(config, task, &weights, device));
-        let network = loaded.unwrap_or_else(|_| {
+        loaded.unwrap_or_else(|_| {
             let problem = "not a whole model (its structure is broken)";
             Err(Error::file(&self.weights, problem))
-        })?;
-        Ok((network, record))
+        })
     }
 
-    /// Reads the record alone.
+    /// Reads the record.
     ///
     /// # Errors
     ///
@@ -202,9 +201,8 @@ impl ModelFiles {
         let json = files::read(&self.record, MOST_OF_A_RECORD)?;
         let record: RunRecord = serde_json::from_slice(&json)
             .map_err(|e| Error::file(&self.record, format!("not the record of a model ({e})")))?;
-        record
-            .validate()
-            .map_err(|problem| Error::file(&self.record, problem))?;
+        let valid = record.validate();
+        valid.map_err(|problem| Error::file(&self.record, problem))?;
         Ok(record)
     }
 
@@ -254,16 +252,17 @@ mod tests {
 
     #[test]
     fn either_file_or_the_bare_name_stands_for_both() {
-        for name in ["runs/a", "runs/a.bpk", "runs/a.json"] {
+        for (name, weights, record) in [
+            ("runs/a", "runs/a.bpk", "runs/a.json"),
+            ("runs/a.bpk", "runs/a.bpk", "runs/a.json"),
+            ("runs/a.json", "runs/a.bpk", "runs/a.json"),
+            ("eps0.75", "eps0.75.bpk", "eps0.75.json"),
+            ("a.safetensors", "a.safetensors", "a.json"),
+        ] {
             let files = ModelFiles::named(Path::new(name));
-            assert_eq!(files.weights, Path::new("runs/a.bpk"));
-            assert_eq!(files.record, Path::new("runs/a.json"));
+            assert_eq!(files.weights, Path::new(weights));
+            assert_eq!(files.record, Path::new(record));
         }
-        let files = ModelFiles::named(Path::new("eps0.75"));
-        assert_eq!(files.weights, Path::new("eps0.75.bpk"));
-        let files = ModelFiles::named(Path::new("a.safetensors"));
-        assert_eq!(files.weights, Path::new("a.safetensors"));
-        assert_eq!(files.record, Path::new("a.json"));
     }
 
     #[test]
@@ -273,10 +272,8 @@ mod tests {
         std::fs::write(name.with_extension("safetensors"), b"").unwrap();
         let weights = |name: &Path| ModelFiles::existing(name).weights;
         assert_eq!(weights(&name), name.with_extension("safetensors"));
-        assert_eq!(
-            weights(&folder.path().join("b")),
-            folder.path().join("b.bpk")
-        );
+        let absent = folder.path().join("b");
+        assert_eq!(weights(&absent), absent.with_extension("bpk"));
         std::fs::write(name.with_extension("bpk"), b"").unwrap();
         assert_eq!(weights(&name), name.with_extension("bpk"));
         let named = name.with_extension("safetensors");

@@ -53,11 +53,34 @@ pub(super) enum Command {
     /// Train many networks into a store: conditions, luminosities and settings as in the paper.
     Sweep(SweepArguments),
     /// Statistics, figures and one HTML page from a store.
-    Report(ReportArguments),
+    #[command(after_help = "Examples:
+  luminosity report luminosity-sweep
+  luminosity report lite --out lite-report")]
+    Report {
+        /// The folder of the store, or the file of a packed one.
+        store: PathBuf,
+        /// Folder for report.html, the figures and the tables.
+        #[arg(long, default_value = "luminosity-report")]
+        out: PathBuf,
+    },
     /// Make one file of a store, which `report` reads too.
-    Pack(PackArguments),
+    #[command(after_help = "Examples:
+  luminosity pack luminosity-sweep luminosity-sweep.jsonl.gz")]
+    Pack {
+        /// The folder of the store.
+        store: PathBuf,
+        /// The file: gzip of JSON lines, the request first, then a record a line.
+        file: PathBuf,
+    },
     /// Make a store of its packed file again, or add the records to it, so that `sweep` can go on.
-    Unpack(UnpackArguments),
+    #[command(after_help = "Examples:
+  luminosity unpack luminosity-sweep.jsonl.gz luminosity-sweep")]
+    Unpack {
+        /// The file of the packed store, or the folder of another store.
+        file: PathBuf,
+        /// The folder of the store; records that it has already are kept.
+        store: PathBuf,
+    },
     /// Show and verify the data that would be used, or download the full data set.
     Data(DataArguments),
 }
@@ -299,38 +322,6 @@ fn toml_fault(error: &toml::de::Error, text: &str) -> String {
     let line = text.lines().nth(number).unwrap_or_default().trim();
     let line = one_line(&line.chars().take(LONGEST_LINE).collect::<String>());
     format!("{message} (line {}: {line})", number + 1)
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  luminosity report luminosity-sweep
-  luminosity report lite --out lite-report")]
-pub(super) struct ReportArguments {
-    /// The folder of the store, or the file of a packed one.
-    pub store: PathBuf,
-    /// Folder for report.html, the figures and the tables.
-    #[arg(long, default_value = "luminosity-report")]
-    pub out: PathBuf,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  luminosity pack luminosity-sweep luminosity-sweep.jsonl.gz")]
-pub(super) struct PackArguments {
-    /// The folder of the store.
-    pub store: PathBuf,
-    /// The file: gzip of JSON lines, the request first, then a record a line.
-    pub file: PathBuf,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  luminosity unpack luminosity-sweep.jsonl.gz luminosity-sweep")]
-pub(super) struct UnpackArguments {
-    /// The file of the packed store, or the folder of another store.
-    pub file: PathBuf,
-    /// The folder of the store; records that it has already are kept.
-    pub store: PathBuf,
 }
 
 /// The settings of a run, in every command. What is not given has the default of the network.

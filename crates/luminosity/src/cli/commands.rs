@@ -37,7 +37,7 @@ pub(super) fn compare(arguments: &CompareArguments) -> Result<ExitCode, Error> {
     let store = arguments.out.join(format!("runs-{digest}-{}", plan.device));
     let (records, summary) = plan.complete(&store)?;
     if summary.ending != Ending::Complete {
-        say(format_args!("{summary}"));
+        say(&summary);
         if arguments.out.join("comparison.json").exists() {
             let out = arguments.out.display();
             say(format_args!(
@@ -223,17 +223,15 @@ pub(super) fn eval(arguments: &EvalArguments) -> Result<ExitCode, Error> {
     let record = files.record()?;
     let data = load(&arguments.setup.data)?;
     let trained_on_other_data = data.sha256() != record.data_sha256;
-    let loaded = files.load(Task::of(&data), &device);
-    let (network, record) = loaded.map_err(|error| match trained_on_other_data {
-        true => Error::file(
-            &files.weights,
-            format!(
-                "cannot be used with images of {}, {}; it was trained on {} ({error})",
-                data.shape(),
-                data.source(),
-                record.data
-            ),
-        ),
+    let loaded = files.load(&record, Task::of(&data), &device);
+    let network = loaded.map_err(|error| match trained_on_other_data {
+        true => {
+            let (shape, source, own) = (data.shape(), data.source(), &record.data);
+            let problem = format!(
+                "cannot be used with images of {shape}, {source}; it was trained on {own} ({error})"
+            );
+            Error::file(&files.weights, problem)
+        }
         false => error,
     })?;
     if trained_on_other_data {
@@ -261,23 +259,20 @@ pub(super) fn eval(arguments: &EvalArguments) -> Result<ExitCode, Error> {
     let same = !trained_on_other_data
         && config.epsilon == record.config.epsilon
         && record.outcome == Outcome::Completed;
-    match same && found != recorded {
-        false => Ok(ExitCode::SUCCESS),
-        true if record.device != arguments.setup.device.name() => {
-            say(format_args!(
-                "note: the record has the accuracy {recorded}, on {}; backends may round differently",
-                record.device
-            ));
-            Ok(ExitCode::SUCCESS)
-        }
-        true => {
+    if same && found != recorded {
+        if record.device == arguments.setup.device.name() {
             let problem = format!(
                 "test_accuracy is {found}; allowed: {recorded}, that of its record on the same data \
                  (another processor may round differently)"
             );
-            Err(Error::file(&files.weights, problem))
+            return Err(Error::file(&files.weights, problem));
         }
+        say(format_args!(
+            "note: the record has the accuracy {recorded}, on {}; backends may round differently",
+            record.device
+        ));
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 pub(super) fn data(arguments: &DataArguments) -> Result<ExitCode, Error> {
@@ -308,11 +303,8 @@ pub(super) fn data(arguments: &DataArguments) -> Result<ExitCode, Error> {
     }
     if let Some(set) = arguments.data.defined() {
         let data = (set.load)()?;
-        print(format_args!(
-            "{}\n  SHA-256 {}",
-            data.source(),
-            data.sha256()
-        ))?;
+        print(data.source())?;
+        print(format_args!("  SHA-256 {}", data.sha256()))?;
         return Ok(ExitCode::SUCCESS);
     }
     let data = Dataset::read(&arguments.data.selection(), &Environment::of_process())?;

@@ -29,9 +29,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Train(train)) => commands::train(&train),
         Some(Command::Eval(eval)) => commands::eval(&eval),
         Some(Command::Sweep(arguments)) => sweep::sweep(&arguments),
-        Some(Command::Report(arguments)) => sweep::report(&arguments),
-        Some(Command::Pack(arguments)) => sweep::pack(&arguments),
-        Some(Command::Unpack(arguments)) => sweep::unpack(&arguments),
+        Some(Command::Report { store, out }) => sweep::report(&store, &out),
+        Some(Command::Pack { store, file }) => sweep::pack(&store, &file),
+        Some(Command::Unpack { file, store }) => sweep::unpack(&file, &store),
         Some(Command::Data(data)) => commands::data(&data),
     };
     conclude(result)

@@ -7,9 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::args::{
-    PackArguments, ReportArguments, Setup, SweepArguments, UnpackArguments, at_once,
-};
+use super::args::{Setup, SweepArguments, at_once};
 use super::commands::{load, signals};
 use super::progress::{Bar, about};
 use super::{print, say};
@@ -261,10 +259,10 @@ fn row(name: &str, runs: usize) -> String {
     format!("{name:<20}{runs:>5} {noun}")
 }
 
-pub(super) fn report(arguments: &ReportArguments) -> Result<ExitCode, Error> {
-    let mut contents = store::read(&arguments.store)?;
+pub(super) fn report(store: &Path, out: &Path) -> Result<ExitCode, Error> {
+    let mut contents = store::read(store)?;
     let request = contents.manifest.request();
-    let request = request.map_err(|problem| Error::file(&arguments.store, problem))?;
+    let request = request.map_err(|problem| Error::file(store, problem))?;
     tell(&contents.problems);
     // The store of a comparison may hold runs of earlier requests, with other epochs for example.
     let runs = request.runs();
@@ -281,30 +279,37 @@ pub(super) fn report(arguments: &ReportArguments) -> Result<ExitCode, Error> {
     let report = Report::new(&records, &runs)?;
     // Printed first, so that a full disk does not lose the results.
     print(report.summary())?;
-    let written = report.write(&arguments.out)?;
+    let written = report.write(out)?;
     for note in report.notes() {
         say(format_args!("note: {note}"));
     }
     for missing in report.missing() {
         say(format_args!("missing: {missing}"));
     }
-    let folder = arguments.out.display();
-    say(format_args!("Wrote {} files to {folder}", written.len()));
+    say(format_args!(
+        "Wrote {} files to {}",
+        written.len(),
+        out.display()
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn pack(arguments: &PackArguments) -> Result<ExitCode, Error> {
-    let (records, problems) = store::pack(&arguments.store, &arguments.file)?;
+pub(super) fn pack(store: &Path, file: &Path) -> Result<ExitCode, Error> {
+    let (records, problems) = store::pack(store, file)?;
     tell(&problems);
-    let file = arguments.file.display();
-    say(format_args!("Wrote {records} records to {file}"));
+    say(format_args!(
+        "Wrote {records} records to {}",
+        file.display()
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn unpack(arguments: &UnpackArguments) -> Result<ExitCode, Error> {
-    let (records, problems) = store::unpack(&arguments.file, &arguments.store)?;
+pub(super) fn unpack(file: &Path, store: &Path) -> Result<ExitCode, Error> {
+    let (records, problems) = store::unpack(file, store)?;
     tell(&problems);
-    let store = arguments.store.display();
-    say(format_args!("Added {records} records to {store}"));
+    say(format_args!(
+        "Added {records} records to {}",
+        store.display()
+    ));
     Ok(ExitCode::SUCCESS)
 }
