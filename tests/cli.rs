@@ -19,23 +19,6 @@ fn record(output: &Output) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// Checks that there is one line on standard error (besides the line about the data) with all of the words,
-/// and the given exit code.
-fn assert_refused(folder: &Folder, arguments: &str, code: i32, words: &[&str]) {
-    let output = folder.run(arguments);
-    let text = stderr(&output);
-    assert_eq!(output.status.code(), Some(code), "{arguments}: {text}");
-    assert!(output.stdout.is_empty(), "{arguments}");
-    let errors: Vec<_> = text.lines().filter(|l| !l.starts_with("Data: ")).collect();
-    assert_eq!(errors.len(), 1, "{arguments}: {text}");
-    for word in words {
-        assert!(
-            errors[0].contains(word),
-            "{arguments}: no {word:?} in {text}"
-        );
-    }
-}
-
 #[test]
 fn the_same_command_gives_the_same_record() {
     let folder = Folder::new();
@@ -131,7 +114,7 @@ fn the_report_of_a_comparisons_store_is_of_its_last_request() {
     let (text, told) = (stdout(&report), stderr(&report));
     assert!(text.starts_with(second.trim()), "{text}");
     assert!(told.contains("note: 2 other runs of the store"), "{told}");
-    assert_refused(&folder, "report out", 1, &["out/manifest.json", "runs-*"]);
+    folder.refuses("report out", 1, &["out/manifest.json", "runs-*"]);
 }
 
 #[test]
@@ -205,7 +188,7 @@ fn weights_that_are_not_those_of_the_record_are_refused() {
         folder.write("bad.bpk", bytes);
         folder.write("bad.json", &text);
         let words = ["bad.bpk", "SHA-256", digest];
-        assert_refused(&folder, "eval --model bad", 1, &words);
+        folder.refuses("eval --model bad", 1, &words);
     }
 
     // A record of an earlier version has no digest; then its accuracy is compared.
@@ -268,7 +251,7 @@ fn a_model_that_is_damaged_or_of_another_shape_is_refused() {
     ] {
         folder.write("bad.bpk", bytes);
         folder.write("bad.json", &record);
-        assert_refused(&folder, "eval --model bad", 1, &["bad.bpk"]);
+        folder.refuses("eval --model bad", 1, &["bad.bpk"]);
     }
 
     folder.write("other.bpk", &good);
@@ -280,10 +263,10 @@ fn a_model_that_is_damaged_or_of_another_shape_is_refused() {
         ("{}".to_owned(), &["other.json"]),
     ] {
         folder.write("other.json", record);
-        assert_refused(&folder, "eval --model other", 1, words);
+        folder.refuses("eval --model other", 1, words);
     }
     std::fs::remove_file(folder.path("other.json")).unwrap();
-    assert_refused(&folder, "eval --model other", 1, &["other.json"]);
+    folder.refuses("eval --model other", 1, &["other.json"]);
 }
 
 #[test]
@@ -369,12 +352,12 @@ fn images_that_a_network_cannot_take_are_refused_before_anything_is_made() {
     let depth = "depth is 2 with kernel=5, stride=2 and images of 2x2";
     for command in ["sweep --out store", "--out store", "train --condition none"] {
         let command = format!("{command} --network conv --data tiny");
-        assert_refused(&folder, &command, 2, &[depth]);
+        folder.refuses(&command, 2, &[depth]);
         assert!(!folder.path("store").exists(), "{command}");
     }
     stdout(&train(&folder, "none", "--save m"));
     let words = ["m.bpk", "1x2x2", "Fashion-MNIST"];
-    assert_refused(&folder, "eval --model m --data tiny", 1, &words);
+    folder.refuses("eval --model m --data tiny", 1, &words);
 }
 
 #[test]
@@ -447,7 +430,7 @@ fn what_is_not_allowed_is_refused_in_one_line() {
         ("--frobnicate 1", ["--frobnicate", "unexpected"]),
     ] {
         let train = format!("train --condition inorm {more}");
-        assert_refused(&folder, &train, 2, &words);
+        folder.refuses(&train, 2, &words);
     }
     for (command, code, words) in [
         (
@@ -476,7 +459,7 @@ fn what_is_not_allowed_is_refused_in_one_line() {
         ("eval --model absent", 1, &["absent.json"]),
         ("train --condition inorm --data nowhere", 1, &["nowhere"]),
     ] {
-        assert_refused(&folder, command, code, words);
+        folder.refuses(command, code, words);
     }
     assert!(names(&folder.path("")).is_empty());
 }
@@ -491,7 +474,7 @@ fn a_folder_that_cannot_be_written_is_refused_before_training() {
         "train --condition inorm --dump file/below/x",
         "train --condition inorm --losses file/below/x",
     ] {
-        assert_refused(&folder, command, 1, &["file/below"]);
+        folder.refuses(command, 1, &["file/below"]);
     }
 }
 

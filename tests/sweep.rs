@@ -282,14 +282,14 @@ fn a_report_is_made_of_a_store_finished_or_not() {
     let statistics = |of: &str| folder.read(&format!("{of}/statistics.csv"));
     assert_eq!(statistics("packed"), statistics("whole"));
     // A dry run tells what is left of a store, and refuses as the sweep would.
-    let dry = |sweep: &str| folder.run(&format!("{sweep} --out store --dry-run"));
-    let left = stdout(&dry(sweep));
+    let left = folder.stdout(&format!("{sweep} --out store --dry-run"));
     let squeezed = left.split_whitespace().collect::<Vec<_>>().join(" ");
     for rows in ["done 6 runs", "together 0 runs"] {
         assert!(squeezed.contains(rows), "{left}");
     }
     let other = sweep.replace("--settings 2", "--settings 1");
-    assert!(line(&dry(&other)).contains("settings = 2"));
+    let dry = format!("{other} --out store --dry-run");
+    folder.refuses(&dry, 1, &["settings = 2"]);
 
     // Unpacked, it is the same store again; unpacking adds only records that a store lacks.
     let unpack = |arguments: &str| line(&folder.run(&format!("unpack {arguments}")));
@@ -314,13 +314,8 @@ fn a_report_is_made_of_a_store_finished_or_not() {
         (0, "not a packed store"),
     ] {
         folder.write("cut.jsonl.gz", &content[..length]);
-        let output = folder.run("report cut.jsonl.gz --out cut");
-        assert_eq!(output.status.code(), Some(1));
-        let text = line(&output);
-        assert!(
-            text.contains("cut.jsonl.gz") && text.contains(words),
-            "{text}"
-        );
+        let report = "report cut.jsonl.gz --out cut";
+        folder.refuses(report, 1, &["cut.jsonl.gz", words]);
     }
 
     // A damaged record is named, and the other records are used.
@@ -336,12 +331,8 @@ fn a_report_is_made_of_a_store_finished_or_not() {
             "store.jsonl.gz: not a folder",
         ),
         ("unpack /dev/null nothing", "/dev/null: not a folder"),
+        ("report nowhere", "nowhere"),
     ] {
-        let refused = line(&folder.run(command));
-        assert!(refused.contains(words), "{refused}");
+        folder.refuses(command, 1, &[words]);
     }
-
-    let nothing = folder.run("report nowhere");
-    assert_eq!(nothing.status.code(), Some(1));
-    assert!(stderr(&nothing).contains("nowhere"));
 }

@@ -49,6 +49,21 @@ impl Folder {
     pub fn stdout(&self, arguments: &str) -> String {
         stdout(&self.run(arguments))
     }
+
+    /// Checks that a command ends with this code, nothing on standard output, and one line with all of the words on
+    /// standard error, besides the line about the data.
+    #[track_caller]
+    pub fn refuses(&self, arguments: &str, code: i32, words: &[&str]) {
+        let output = self.run(arguments);
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(code), "{arguments}: {text}");
+        assert!(output.stdout.is_empty(), "{arguments}");
+        let errors: Vec<_> = text.lines().filter(|l| !l.starts_with("Data: ")).collect();
+        assert_eq!(errors.len(), 1, "{arguments}: {text}");
+        for word in words {
+            assert!(errors[0].contains(word), "{arguments}: {word:?} in {text}");
+        }
+    }
 }
 
 pub fn stdout(output: &Output) -> String {
