@@ -525,15 +525,13 @@ pub(super) fn at_once(
         true => (1, POPULATION_ON_GPU),
         false => (parallel::cores(), 1),
     };
-    match asked.unwrap_or(threads) {
-        other if asked.is_some() && !(1..=1024).contains(&other) => {
-            Err(Error::usage(name, other, "1 to 1024"))
-        }
-        threads => Ok(AtOnce {
-            threads,
-            population: population.unwrap_or(networks),
-        }),
+    if let Some(other) = asked.filter(|asked| !(1..=1024).contains(asked)) {
+        return Err(Error::usage(name, other, "1 to 1024"));
     }
+    Ok(AtOnce {
+        threads: asked.unwrap_or(threads),
+        population: population.unwrap_or(networks),
+    })
 }
 
 fn networks_help() -> String {

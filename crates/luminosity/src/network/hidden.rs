@@ -7,8 +7,8 @@ use ei_norm::functional::{BackwardRule, Normalization, normalize};
 use ei_norm::layer::{Conv2d, Dense, Geometry, Layer, LayerConfig};
 use ei_norm::metric::{self, Alignment};
 use ei_norm::{
-    EiConv2d, EiInitializer, EiLinear, GradNorm, GradNormMode, INormConv2d, INormLinear,
-    Inhibitory, LearnedLateral, LearnedLateralConfig, circuit, map_grad,
+    EiConv2d, EiLinear, GradNorm, GradNormMode, INormConv2d, INormLinear, Inhibitory,
+    LearnedLateral, LearnedLateralConfig, circuit, map_grad,
 };
 use rand::Rng;
 
@@ -77,21 +77,20 @@ pub type DenseHidden = Hidden<EiLinear, INormLinear>;
 pub type ConvHidden = Hidden<EiConv2d, INormConv2d>;
 
 impl<G: Geometry> Hidden<Layer<circuit::Ei, G>, Layer<circuit::INorm, G>> {
-    /// A layer with new weights from `rng`; `features` is the number of features that are normalized
-    /// together.
+    /// A layer for the condition of a configuration, with new weights from `rng`; `features` is the number of
+    /// features that are normalized together.
     ///
     /// # Errors
     ///
     /// If a size is not allowed (for example one feature).
     fn create(
-        spec: HiddenSpec,
+        config: &RunConfig,
         geometry: G,
         (over, features): (NormalizedOver, usize),
-        initializer: EiInitializer,
         device: &Device,
         rng: &mut impl Rng,
     ) -> Result<Self, ei_norm::Error> {
-        match spec {
+        match config.condition.hidden {
             HiddenSpec::Ei {
                 inhibition,
                 normalization,
@@ -101,11 +100,12 @@ impl<G: Geometry> Hidden<Layer<circuit::Ei, G>, Layer<circuit::INorm, G>> {
                     false => Inhibitory::Count(0),
                 };
                 let circuit = circuit::EiOptions::default();
-                let config = LayerConfig { geometry, circuit }
+                let layer = LayerConfig { geometry, circuit }
                     .with_inhibitory(inhibitory)
-                    .with_initializer(initializer);
+                    .with_initializer(config.init)
+                    .try_init_with(device, rng)?;
                 Ok(Self::Ei(NormalizedEi {
-                    layer: config.try_init_with(device, rng)?,
+                    layer,
                     normalization,
                     over,
                 }))
@@ -117,7 +117,7 @@ impl<G: Geometry> Hidden<Layer<circuit::Ei, G>, Layer<circuit::INorm, G>> {
                 };
                 let circuit = circuit::INormOptions::default();
                 let layer = LayerConfig { geometry, circuit }
-                    .with_initializer(initializer)
+                    .with_initializer(config.init)
                     .with_divisive(divisive)
                     .with_grad_norm(mode)
                     .with_epsilon(EPSILON)
@@ -205,9 +205,8 @@ impl DenseHidden {
         rng: &mut impl Rng,
     ) -> Result<Self, ei_norm::Error> {
         let geometry = Dense { d_input, d_output };
-        let hidden = config.condition.hidden;
         let over = (NormalizedOver::Features, d_output);
-        Self::create(hidden, geometry, over, config.init, device, rng)
+        Self::create(config, geometry, over, device, rng)
     }
 
     /// The pre-activation and, for a layer that learns to normalize, its local loss.
@@ -268,7 +267,7 @@ impl ConvHidden {
         device: &Device,
         rng: &mut impl Rng,
     ) -> Result<Self, ei_norm::Error> {
-        let (hidden, channels) = (config.condition.hidden, geometry.channels[1]);
+        let channels = geometry.channels[1];
         let over = match map {
             Some([rows, columns]) => {
                 let features = channels.saturating_mul(rows.saturating_mul(columns));
@@ -276,7 +275,7 @@ impl ConvHidden {
             }
             None => (NormalizedOver::Features, channels),
         };
-        Self::create(hidden, geometry, over, config.init, device, rng)
+        Self::create(config, geometry, over, device, rng)
     }
 
     /// The pre-activation and, for a layer that learns to normalize, its local loss.

@@ -221,10 +221,11 @@ impl NetworkSpec {
         for (name, value) in given {
             let Some(option) = self.options.iter().find(|option| option.name == name) else {
                 let names: Vec<_> = self.options.iter().map(|option| option.name).collect();
-                let allowed = match names.is_empty() {
-                    true => format!("no option with --network {}", self.name),
-                    false => format!("{} with --network {}", names.join(", "), self.name),
+                let names = match names.is_empty() {
+                    true => "no option".to_owned(),
+                    false => names.join(", "),
                 };
+                let allowed = format!("{names} with --network {}", self.name);
                 return Err(Error::usage("option", name, &allowed));
             };
             let [least, most] = option.range;
