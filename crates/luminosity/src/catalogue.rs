@@ -25,13 +25,13 @@ pub trait Entry: Send + Sync + Sized + 'static {
 /// All entries of a kind: first the built-in entries, then the entries that a program has added.
 #[derive(Debug)]
 pub struct Catalogue<E: 'static> {
-    built_in: &'static [E],
-    added: RwLock<Vec<&'static E>>,
+    built_in: &'static [Named<E>],
+    added: RwLock<Vec<Named<E>>>,
 }
 
 impl<E: Entry> Catalogue<E> {
     /// The catalogue with the built-in entries.
-    pub const fn new(built_in: &'static [E]) -> Self {
+    pub const fn new(built_in: &'static [Named<E>]) -> Self {
         Self {
             built_in,
             added: RwLock::new(Vec::new()),
@@ -65,18 +65,17 @@ impl<E: Entry> Named<E> {
         if Self::all().iter().any(|known| known.name() == name) {
             return Err(Error::usage(E::KIND, name, "a name that is not taken"));
         }
-        let entry: &'static E = Box::leak(Box::new(entry));
+        let entry = Self(Box::leak(Box::new(entry)));
         let added = E::catalogue().added.write();
         added.unwrap_or_else(PoisonError::into_inner).push(entry);
-        Ok(Self(entry))
+        Ok(entry)
     }
 
     /// All entries, in the order of lists and figures.
     pub fn all() -> Vec<Self> {
         let Catalogue { built_in, added } = E::catalogue();
         let added = added.read().unwrap_or_else(PoisonError::into_inner);
-        let all = built_in.iter().chain(added.iter().copied());
-        all.map(Self).collect()
+        [*built_in, added.as_slice()].concat()
     }
 
     /// The position of this entry in [`all`](Self::all).
@@ -162,7 +161,7 @@ impl<'de, E: Entry> Deserialize<'de> for Named<E> {
 mod tests {
     use super::*;
 
-    static COLOURS: Catalogue<Colour> = Catalogue::new(&[Colour("red")]);
+    static COLOURS: Catalogue<Colour> = Catalogue::new(&[Named(&Colour("red"))]);
 
     #[derive(Debug)]
     struct Colour(&'static str);

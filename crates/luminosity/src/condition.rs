@@ -71,16 +71,13 @@ const fn mode(mode: GradNormMode) -> HiddenSpec {
     i_norm(ErrorRule::GradNorm(mode))
 }
 
-/// Defines a constant and a row of the table for each condition.
+/// Defines a constant for each condition, and their list.
 macro_rules! conditions {
     ($($(#[$doc:meta])* $constant:ident: $name:literal, $description:literal, $hidden:expr;)*) => {
-        static BUILT_IN: &[ConditionSpec] = &[
-            $(ConditionSpec { name: $name, description: $description, hidden: $hidden },)*
-        ];
-        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
-        enum Place { $($constant,)* }
-        $($(#[$doc])* pub const $constant: Condition =
-            Named::built_in(&BUILT_IN[Place::$constant as usize]);)*
+        $($(#[$doc])* pub const $constant: Condition = Named::built_in(
+            &ConditionSpec { name: $name, description: $description, hidden: $hidden }
+        );)*
+        static BUILT_IN: &[Condition] = &[$($constant,)*];
     };
 }
 

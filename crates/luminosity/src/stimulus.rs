@@ -31,35 +31,29 @@ pub struct Presentation {
     pub time: Option<f64>,
 }
 
-static BUILT_IN: [StimulusSpec; 3] = [
-    StimulusSpec {
-        name: "luminosity",
-        description: "every image is shifted by U(−ε, ε)",
-        of: |p| (1.0, p.u),
-    },
-    StimulusSpec {
-        name: "contrast",
-        description: "every image is multiplied by 1 + U(−ε, ε)",
-        of: |p| (1.0 + p.u, 0.0),
-    },
-    StimulusSpec {
-        name: "drift",
-        description: "the shift goes from −ε to ε in the course of training; tests see all of U(−ε, ε)",
-        of: |p| {
-            (
-                1.0,
-                p.time.map_or(p.u, |time| p.epsilon * (2.0 * time - 1.0)),
-            )
-        },
-    },
-];
-
 /// The paper's stimulus: x ← clamp(x + u, 0, 1), u ~ U(−ε, ε) for every image.
-pub const LUMINOSITY: Stimulus = Named::built_in(&BUILT_IN[0]);
+pub const LUMINOSITY: Stimulus = Named::built_in(&StimulusSpec {
+    name: "luminosity",
+    description: "every image is shifted by U(−ε, ε)",
+    of: |p| (1.0, p.u),
+});
+
 /// x ← clamp((1 + u) x, 0, 1).
-pub const CONTRAST: Stimulus = Named::built_in(&BUILT_IN[1]);
+pub const CONTRAST: Stimulus = Named::built_in(&StimulusSpec {
+    name: "contrast",
+    description: "every image is multiplied by 1 + U(−ε, ε)",
+    of: |p| (1.0 + p.u, 0.0),
+});
+
 /// Luminosity that drifts from dark to bright during training.
-pub const DRIFT: Stimulus = Named::built_in(&BUILT_IN[2]);
+pub const DRIFT: Stimulus = Named::built_in(&StimulusSpec {
+    name: "drift",
+    description: "the shift goes from −ε to ε in the course of training; tests see all of U(−ε, ε)",
+    of: |p| {
+        let of_time = |time| p.epsilon * (2.0 * time - 1.0);
+        (1.0, p.time.map_or(p.u, of_time))
+    },
+});
 
 impl Default for Stimulus {
     fn default() -> Self {
@@ -75,7 +69,7 @@ impl Entry for StimulusSpec {
     }
 
     fn catalogue() -> &'static Catalogue<Self> {
-        static CATALOGUE: Catalogue<StimulusSpec> = Catalogue::new(&BUILT_IN);
+        static CATALOGUE: Catalogue<StimulusSpec> = Catalogue::new(&[LUMINOSITY, CONTRAST, DRIFT]);
         &CATALOGUE
     }
 }

@@ -245,14 +245,12 @@ const WIDE: Ranges = Ranges {
     width: None,
 };
 
-static BUILT_IN: [NetworkSpec; 3] = [mlp::SPEC, conv::SPEC, rnn::SPEC];
-
 /// The paper's network: dense hidden layers and a readout.
-pub const MLP: Network = Named::built_in(&BUILT_IN[0]);
+pub const MLP: Network = Named::built_in(&mlp::SPEC);
 /// Convolutions and a readout.
-pub const CONV: Network = Named::built_in(&BUILT_IN[1]);
+pub const CONV: Network = Named::built_in(&conv::SPEC);
 /// A recurrent network that reads an image row by row.
-pub const RNN: Network = Named::built_in(&BUILT_IN[2]);
+pub const RNN: Network = Named::built_in(&rnn::SPEC);
 
 impl Default for Network {
     fn default() -> Self {
@@ -268,7 +266,7 @@ impl Entry for NetworkSpec {
     }
 
     fn catalogue() -> &'static Catalogue<Self> {
-        static CATALOGUE: Catalogue<NetworkSpec> = Catalogue::new(&BUILT_IN);
+        static CATALOGUE: Catalogue<NetworkSpec> = Catalogue::new(&[MLP, CONV, RNN]);
         &CATALOGUE
     }
 }
