@@ -35,7 +35,9 @@ pub fn table(samples: &Samples) -> Table {
         ("median", "median (%)", |r| fixed(r.quartiles[1], 2)),
         ("median_low_95", "95 % from", |r| fixed(r.interval[0], 2)),
         ("median_high_95", "to", |r| fixed(r.interval[1], 2)),
-        ("lower_quartile", "quartiles from", |r| fixed(r.quartiles[0], 2)),
+        ("lower_quartile", "quartiles from", |r| {
+            fixed(r.quartiles[0], 2)
+        }),
         ("upper_quartile", "to", |r| fixed(r.quartiles[2], 2)),
         ("mean", "mean (%)", |r| fixed(mean(&r.percents), 2)),
         ("sd", "± sd", |r| fixed(sample_sd(&r.percents), 2)),
