@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::Param;
-use burn::tensor::Tensor;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Gradients, Tensor};
 use ei_norm::circuit::NormalizedOver;
-use ei_norm::dale::Weight;
 use ei_norm::functional::{BackwardRule, Normalization};
 use ei_norm::{
     EiLinear, EiWeights, GradNorm, GradNormConfig, GradNormMode, INormLinear, INormWeights,
     InhibitoryPlasticity,
 };
-use luminosity::network::{CustomINorm, DenseHidden, Hidden, LateralINorm, Mlp, NormalizedEi};
+use luminosity::network::{Hidden, Mlp, NormalizedEi};
 
 use super::cases::Scope;
 use super::format::{Array, CaseError, Spec, Value};
@@ -115,56 +114,36 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// The parameters of a layer, by name, in the layout of the layer.
-pub(super) struct LayerParameters {
-    pub weights: Vec<(&'static str, Tensor<2>)>,
-    pub bias: Option<Tensor<1>>,
-}
-
-impl LayerParameters {
-    fn new(
-        weights: [(&'static str, Option<&Weight<2>>); 5],
-        bias: Option<&Param<Tensor<1>>>,
-    ) -> Self {
-        let weights = weights.into_iter();
-        Self {
-            weights: weights
-                .filter_map(|(name, weight)| weight.map(|weight| (name, weight.val())))
-                .collect(),
-            bias: bias.map(Param::val),
+/// The parameters of a layer by name, in the layout of a case: their values, or the gradients of those that
+/// have one.
+pub(super) fn parameters(
+    layer: &impl Module,
+    grads: Option<&Gradients>,
+) -> BTreeMap<String, Array> {
+    struct Collect<'a>(String, BTreeMap<String, Array>, Option<&'a Gradients>);
+    impl ModuleVisitor for Collect<'_> {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.0 = name.to_owned();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let value = match self.2 {
+                Some(grads) => param.val().grad(grads),
+                None => Some(param.val()),
+            };
+            let value = value.map(|value| match D {
+                2 => value.transpose(),
+                _ => value,
+            });
+            self.1
+                .extend(value.map(|value| (self.0.clone(), Array::of(value))));
         }
     }
-}
-
-pub(super) fn parameters_of_ei(layer: &EiLinear) -> LayerParameters {
-    LayerParameters::new(
-        [
-            ("w_ex", Some(&layer.w_ex)),
-            ("w_ix", layer.w_ix.as_ref()),
-            ("w_ei", layer.w_ei.as_ref()),
-            ("u_ix", None),
-            ("u_ei", None),
-        ],
-        layer.bias.as_deref(),
-    )
-}
-
-pub(super) fn parameters_of_hidden(hidden: &DenseHidden) -> LayerParameters {
-    match hidden {
-        Hidden::Ei(hidden) => parameters_of_ei(&hidden.layer),
-        Hidden::INorm(layer)
-        | Hidden::LateralINorm(LateralINorm { layer, .. })
-        | Hidden::CustomINorm(CustomINorm { layer, .. }) => LayerParameters::new(
-            [
-                ("w_ex", Some(&layer.w_ex)),
-                ("w_ix", Some(&layer.w_ix)),
-                ("w_ei", Some(&layer.w_ei)),
-                ("u_ix", layer.u_ix.as_ref()),
-                ("u_ei", layer.u_ei.as_ref()),
-            ],
-            layer.bias.as_deref(),
-        ),
-    }
+    let mut collect = Collect(String::new(), BTreeMap::new(), grads);
+    layer.visit(&mut collect);
+    let mut found = collect.1;
+    // The normalization of errors, not a weight of the layer.
+    found.remove("lateral_weights");
+    found
 }
 
 pub(super) fn require<'a>(key: &str, value: Option<&'a str>) -> Result<&'a str, CaseError> {

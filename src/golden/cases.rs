@@ -2,9 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use burn::module::Param;
+use burn::module::Module;
 use burn::tensor::{DType, Device, Gradients, Int, Tensor, TensorData};
-use ei_norm::dale::Weight;
 use ei_norm::functional::normalize;
 use ei_norm::grad::normalize_grad;
 use ei_norm::metric::i_norm_alignment;
@@ -12,9 +11,7 @@ use ei_norm::{GradNormMode, INormLinear, INormWeights, InhibitoryPlasticity};
 use luminosity::Learner;
 use luminosity::optimizer::{LearningRates, Optimizer, OptimizerName};
 
-use super::build::{
-    parameters_of_ei, parameters_of_hidden, parse_normalization, parse_rule, require,
-};
+use super::build::{parameters, parse_normalization, parse_rule, require};
 use super::compare::Comparison;
 use super::format::{Array, Case, CaseError, Value};
 
@@ -90,10 +87,8 @@ impl<'a> Scope<'a> {
             .map(|w| self.tensor(w, self.plain));
         let z = self.leaf::<D>("z")?;
         let out = normalize_grad(z.clone(), mode, weights, self.epsilon);
-        let grads = self.backward(out.clone())?;
         let mut compare = Comparison::default();
-        compare.tensor("out", out, self.expected("out")?)?;
-        compare.tensor("grad_z", gradient(&z, &grads)?, self.expected("grad_z")?)?;
+        self.compare_output(&mut compare, (out, None), ("grad_z", &z))?;
         compare.worst()
     }
 
@@ -102,10 +97,8 @@ impl<'a> Scope<'a> {
         let rule = parse_rule(require("backward", self.case.backward.as_deref())?)?;
         let x = self.leaf::<D>("x")?;
         let out = normalize(x.clone(), kind, rule, self.epsilon);
-        let grads = self.backward(out.clone())?;
         let mut compare = Comparison::default();
-        compare.tensor("out", out, self.expected("out")?)?;
-        compare.tensor("grad_x", gradient(&x, &grads)?, self.expected("grad_x")?)?;
+        self.compare_output(&mut compare, (out, None), ("grad_x", &x))?;
         compare.worst()
     }
 
@@ -113,18 +106,9 @@ impl<'a> Scope<'a> {
         let layer = self.build_ei(&|name| self.input(name))?;
         let x = self.leaf::<D>("x")?;
         let out = layer.forward(x.clone());
-        let grads = self.backward(out.clone())?;
         let mut compare = Comparison::default();
-        compare.tensor("out", out, self.expected("out")?)?;
-        compare.tensor("grad_x", gradient(&x, &grads)?, self.expected("grad_x")?)?;
-        for (name, weight) in [
-            ("grad_w_ex", Some(&layer.w_ex)),
-            ("grad_w_ix", layer.w_ix.as_ref()),
-            ("grad_w_ei", layer.w_ei.as_ref()),
-        ] {
-            self.compare_gradient(&mut compare, name, weight, &grads)?;
-        }
-        self.compare_bias_gradient(&mut compare, layer.bias.as_deref(), &grads)?;
+        let grads = self.compare_output(&mut compare, (out, None), ("grad_x", &x))?;
+        self.compare_gradients(&mut compare, &layer, &grads)?;
         compare.worst()
     }
 
@@ -135,29 +119,13 @@ impl<'a> Scope<'a> {
         let x = self.leaf::<D>("x")?;
         let (out, local) = layer.forward_with_local_loss(x.clone());
         let mut compare = Comparison::default();
-        compare.tensor("out", out.clone(), self.expected("out")?)?;
         let expected_loss = self.expected_number("local_loss")?;
-        compare.numbers(
-            "local_loss",
-            &[local.clone().into_scalar()],
-            &[expected_loss],
-        )?;
-
+        let found_loss = local.clone().into_scalar();
+        compare.numbers("local_loss", &[found_loss], &[expected_loss])?;
         // Task and local gradients come from one backward pass of the sum. That no parameter gets both is
         // part of the test.
-        let upstream = self.tensor::<D>(self.require_input("upstream")?, &self.autodiff);
-        let grads = ((out * upstream).sum() + local).backward();
-        compare.tensor("grad_x", gradient(&x, &grads)?, self.expected("grad_x")?)?;
-        for (name, weight) in [
-            ("grad_w_ex", Some(&layer.w_ex)),
-            ("local_grad_w_ix", Some(&layer.w_ix)),
-            ("local_grad_w_ei", Some(&layer.w_ei)),
-            ("local_grad_u_ix", layer.u_ix.as_ref()),
-            ("local_grad_u_ei", layer.u_ei.as_ref()),
-        ] {
-            self.compare_gradient(&mut compare, name, weight, &grads)?;
-        }
-        self.compare_bias_gradient(&mut compare, layer.bias.as_deref(), &grads)?;
+        let grads = self.compare_output(&mut compare, (out, Some(local)), ("grad_x", &x))?;
+        self.compare_gradients(&mut compare, &layer, &grads)?;
         compare.worst()
     }
 
@@ -250,30 +218,14 @@ impl<'a> Scope<'a> {
         let Some(Value::Layers(expected)) = self.case.expected.get("layers") else {
             return Err(CaseError::missing("layers"));
         };
-        let found = network.hidden.iter().map(parameters_of_hidden);
-        let found: Vec<_> = found.chain([parameters_of_ei(&network.readout)]).collect();
-        for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
-            let mut compared = 0;
-            for (name, expected) in expected {
+        let hidden = network.hidden.iter().map(|layer| parameters(layer, None));
+        let found = hidden.chain([parameters(&network.readout, None)]);
+        for (index, (found, expected)) in found.zip(expected).enumerate() {
+            let expected = expected.iter().map(|(name, expected)| {
                 let label = format!("layers.{index}.{name}");
-                if name == "bias" {
-                    let bias = found
-                        .bias
-                        .clone()
-                        .ok_or_else(|| CaseError::missing(&label))?;
-                    compare.tensor(&label, bias, expected)?;
-                } else {
-                    let weight = found.weights.iter().find(|(n, _)| n == name);
-                    let (_, weight) = weight.ok_or_else(|| CaseError::missing(&label))?;
-                    compare.tensor(&label, weight.clone().transpose(), expected)?;
-                }
-                compared += 1;
-            }
-            if compared != found.weights.len() + usize::from(found.bias.is_some()) {
-                return Err(CaseError::Form(format!(
-                    "layer {index} has a parameter that the case has not"
-                )));
-            }
+                (label, name.as_str(), expected)
+            });
+            compare.arrays(&found, expected.collect())?;
         }
         compare.worst()
     }
@@ -293,42 +245,40 @@ impl<'a> Scope<'a> {
         Ok(self.tensor(array, &self.autodiff).require_grad())
     }
 
-    /// The backward pass with the case's upstream error.
-    fn backward<const D: usize>(&self, out: Tensor<D>) -> Result<Gradients, CaseError> {
-        let upstream = self.tensor::<D>(self.require_input("upstream")?, &self.autodiff);
-        Ok((out * upstream).sum().backward())
-    }
-
-    fn compare_gradient(
+    /// Compares the gradients of a layer, `grad_<name>` or `local_grad_<name>`; `grad_x` is that of the input.
+    fn compare_gradients(
         &self,
         compare: &mut Comparison,
-        name: &str,
-        weight: Option<&Weight<2>>,
+        layer: &impl Module,
         grads: &Gradients,
     ) -> Result<(), CaseError> {
-        match (weight, self.case.expected.get(name)) {
-            (None, None) => Ok(()),
-            (Some(weight), Some(Value::Array(expected))) => {
-                compare.tensor(name, gradient(&weight.val(), grads)?.transpose(), expected)
+        let gradients = self.case.expected.iter().filter_map(|(key, value)| {
+            let name = key.strip_prefix("local_").unwrap_or(key);
+            let name = name.strip_prefix("grad_").filter(|name| *name != "x")?;
+            match value {
+                Value::Array(expected) => Some((key.clone(), name, expected)),
+                _ => None,
             }
-            _ => Err(CaseError::missing(name)),
-        }
+        });
+        compare.arrays(&parameters(layer, Some(grads)), gradients.collect())
     }
 
-    fn compare_bias_gradient(
+    /// Compares the output and the gradient of the input, and returns all gradients.
+    fn compare_output<const D: usize>(
         &self,
         compare: &mut Comparison,
-        bias: Option<&Param<Tensor<1>>>,
-        grads: &Gradients,
-    ) -> Result<(), CaseError> {
-        match bias {
-            None => Ok(()),
-            Some(bias) => compare.tensor(
-                "grad_bias",
-                gradient(&bias.val(), grads)?,
-                self.expected("grad_bias")?,
-            ),
-        }
+        (out, local): (Tensor<D>, Option<Tensor<1>>),
+        (name, x): (&str, &Tensor<D>),
+    ) -> Result<Gradients, CaseError> {
+        let upstream = self.tensor::<D>(self.require_input("upstream")?, &self.autodiff);
+        let task = (out.clone() * upstream).sum();
+        let loss = local.into_iter().fold(task, Tensor::add);
+        let grads = loss.backward();
+        compare.tensor("out", out, self.expected("out")?)?;
+        let gradient = x.grad(&grads);
+        let gradient = gradient.ok_or_else(|| CaseError::missing(name))?;
+        compare.tensor(name, gradient, self.expected(name)?)?;
+        Ok(grads)
     }
 
     pub(super) fn input(&self, name: &str) -> Option<&'a Array> {
@@ -355,10 +305,4 @@ impl<'a> Scope<'a> {
             _ => Err(CaseError::missing(name)),
         }
     }
-}
-
-fn gradient<const D: usize>(tensor: &Tensor<D>, grads: &Gradients) -> Result<Tensor<D>, CaseError> {
-    tensor
-        .grad(grads)
-        .ok_or_else(|| CaseError::Form("a gradient is missing".to_owned()))
 }

@@ -1,5 +1,7 @@
 //! The largest relative error over the values of a case.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::Tensor;
 
 use super::format::{Array, CaseError};
@@ -11,22 +13,42 @@ pub(super) struct Comparison {
 }
 
 impl Comparison {
-    /// Compares a tensor: max|a − b| / max|b|, or max|a − b| if b is all zeros.
+    /// Compares a tensor.
     pub(super) fn tensor<const D: usize>(
         &mut self,
         name: &str,
         found: Tensor<D>,
         expected: &Array,
     ) -> Result<(), CaseError> {
-        if found.dims().as_slice() != expected.shape {
+        self.array(name, &Array::of(found), expected)
+    }
+
+    /// Compares arrays: max|a − b| / max|b|, or max|a − b| if b is all zeros.
+    fn array(&mut self, name: &str, found: &Array, expected: &Array) -> Result<(), CaseError> {
+        if found.shape != expected.shape {
             return Err(CaseError::Form(format!(
                 "`{name}` has shape {:?}, expected {:?}",
-                found.dims(),
-                expected.shape
+                found.shape, expected.shape
             )));
         }
-        let found: Vec<f64> = found.into_data().iter::<f64>().collect();
-        self.numbers(name, &found, &expected.data)
+        self.numbers(name, &found.data, &expected.data)
+    }
+
+    /// Compares arrays by name; each expected array has a label for messages. There must be no others.
+    pub(super) fn arrays(
+        &mut self,
+        found: &BTreeMap<String, Array>,
+        expected: Vec<(String, &str, &Array)>,
+    ) -> Result<(), CaseError> {
+        if found.len() > expected.len() {
+            let names: Vec<_> = found.keys().collect();
+            return Err(CaseError::Form(format!("the case lacks one of {names:?}")));
+        }
+        for (label, name, expected) in expected {
+            let found = found.get(name).ok_or_else(|| CaseError::missing(&label))?;
+            self.array(&label, found, expected)?;
+        }
+        Ok(())
     }
 
     /// Compares plain numbers in the same way.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use burn::tensor::Tensor;
 use serde::Deserialize;
 
 /// A tensor of a case, row-major.
@@ -12,6 +13,15 @@ pub struct Array {
     pub shape: Vec<usize>,
     /// The values.
     pub data: Vec<f64>,
+}
+
+impl Array {
+    pub(super) fn of<const D: usize>(tensor: Tensor<D>) -> Self {
+        Self {
+            shape: tensor.dims().to_vec(),
+            data: tensor.into_data().iter().collect(),
+        }
+    }
 }
 
 /// An input or an expected value.
