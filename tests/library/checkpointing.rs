@@ -1,8 +1,8 @@
 //! The layers on a device with gradient checkpointing: the same gradients as without it.
 
-use crate::common::{Setup, assert_close, rng, setups, values};
+use crate::common::parameters::{Pass, assert_same_pass, gradients};
+use crate::common::{Setup, rng, setups};
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::optim::GradientsParams;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use ei_norm::{
@@ -30,27 +30,14 @@ fn model(mode: GradNormMode, device: &Device) -> Model {
     }
 }
 
-/// The gradients of a module, in the order of its parameters; none for a parameter that does not learn.
-struct Collect<'a>(&'a GradientsParams, Vec<Option<Vec<f64>>>);
-
-impl ModuleVisitor for Collect<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let gradient = self.0.get::<D>(param.id);
-        self.1.push(gradient.map(|gradient| values(&gradient)));
-    }
-}
-
-fn gradients(setup: &Setup, model: &Model, device: &Device) -> Vec<Option<Vec<f64>>> {
+fn pass(setup: &Setup, model: &Model, device: &Device) -> Pass {
     let x = setup.positive::<2>(&mut rng(2), [4, 6]).into_data();
     let upstream = setup.random::<2>(&mut rng(3), [4, 3]).into_data();
     let x = Tensor::<2>::from_data(x, device);
     let (z, local) = model.hidden.forward_with_local_loss(x);
     let out = model.readout.forward(relu(model.norm.forward(z.sin())));
     let loss = (out * Tensor::from_data(upstream, device)).sum() + local;
-    let grads = GradientsParams::from_grads(loss.backward(), model);
-    let mut collect = Collect(&grads, Vec::new());
-    model.visit(&mut collect);
-    collect.1
+    gradients(model, &loss.backward())
 }
 
 #[test]
@@ -59,16 +46,12 @@ fn checkpointing_changes_no_gradient() {
         let plain = setup.device.clone().autodiff();
         let device = plain.clone().gradient_checkpointing();
         for mode in GradNormMode::ALL {
-            let expected = gradients(&setup, &model(mode, &plain), &plain);
-            let found = gradients(&setup, &model(mode, &device), &device);
+            let expected = pass(&setup, &model(mode, &plain), &plain);
+            let found = pass(&setup, &model(mode, &device), &device);
             let at = setup.at(mode);
-            for (found, expected) in found.iter().zip(&expected) {
-                assert_eq!(found.is_some(), expected.is_some(), "{at}");
-                if let (Some(found), Some(expected)) = (found, expected) {
-                    assert_close(found, expected, 1e-4, &at);
-                }
-            }
-            assert!(expected.iter().filter(|g| g.is_some()).count() >= 8, "{at}");
+            assert_same_pass(&found, &expected, 1e-4, &at);
+            let learning = expected.iter().filter(|(_, grad)| grad.is_some());
+            assert!(learning.count() >= 8, "{at}");
         }
     }
 }

@@ -25,6 +25,7 @@ use ei_norm::{
 };
 
 use crate::common::{panic_of, rng, setups};
+use crate::refused::refusal;
 
 #[test]
 fn tensors_that_would_broadcast_are_refused_with_both_shapes() {
@@ -244,12 +245,7 @@ fn frozen_weights_stay_frozen() {
 }
 
 fn refused<O: Options, G: Geometry>(circuit: O, geometry: G) {
-    let config = LayerConfig { geometry, circuit };
-    let error = config
-        .try_init_with(&Device::flex(), &mut rng(1))
-        .unwrap_err();
-    let message = error.to_string();
-    assert!(matches!(error, Error::Config { .. }), "{message}");
+    let message = refusal(LayerConfig { geometry, circuit });
     assert!(message.contains("4294967295"), "{message}");
 }
 

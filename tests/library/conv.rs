@@ -3,25 +3,25 @@
 //! batches, and errors.
 
 use crate::common::circuits::{
-    Pass, Row, Scalars, Tried, assert_same_pass, assert_teaches_nothing, dot_rows, gradients,
+    Output, Tried, assert_empty, assert_same_as_scalars, pass, pass_in_scalars,
 };
 use crate::common::convolution::{Case, case, cases};
-use crate::common::recurrent::{LAMBDA, derivatives};
-use crate::common::training::parameters;
+use crate::common::parameters::{Pass, assert_same_pass, parameters};
 use crate::common::{
     ChaCha8Rng, Setup, assert_close, assert_same, assert_tensor_close, leaf, panic_of, rng, setups,
     values,
 };
+use crate::properties::for_every_circuit;
 use burn::module::{Module, Param};
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::Conv2dConfig;
 use burn::tensor::{Device, Tensor, TensorData};
-use ei_norm::circuit::{Circuit, ColumnEi, Ei, INorm, Shunting};
+use ei_norm::circuit::{ColumnEi, Shunting};
 use ei_norm::layer::{Conv2d, Dense, Layer};
 use ei_norm::{
     ColumnEiConv2dConfig, ColumnEiLinearConfig, EiConv2d, EiConv2dConfig, EiInitializer,
-    EiLinearConfig, EiWeights, Error, INormConv2d, INormConv2dConfig, INormWeights, Inhibitory,
-    ShuntingConv2d, ShuntingConv2dConfig, ShuntingLinearConfig, ShuntingWeights, dale, functional,
+    EiLinearConfig, EiWeights, Error, INormConv2dConfig, Inhibitory, ShuntingConv2d,
+    ShuntingConv2dConfig, ShuntingLinearConfig, dale,
 };
 
 type Conv<C> = Layer<C, Conv2d>;
@@ -34,23 +34,6 @@ fn sizes(case: &Case) -> [usize; 2] {
 fn one<C: Tried>(setup: &Setup, rng: &mut ChaCha8Rng, case: &Case) -> Conv<C> {
     let circuit = C::one(setup, rng, sizes(case));
     Layer::new(circuit, case.geometry.clone()).unwrap()
-}
-
-/// Runs a test for every circuit.
-macro_rules! for_every_circuit {
-    ($($name:ident;)*) => {
-        $(
-            #[test]
-            fn $name() {
-                for setup in setups() {
-                    every::$name::<Ei>(&setup);
-                    every::$name::<INorm>(&setup);
-                    every::$name::<Shunting>(&setup);
-                    every::$name::<ColumnEi>(&setup);
-                }
-            }
-        )*
-    };
 }
 
 for_every_circuit! {
@@ -94,23 +77,14 @@ impl Images {
 
 /// The output with one row for each position, the local loss, and the gradients of x and of all parameters.
 fn of_layer<C: Tried>(layer: &Conv<C>, case: &Case, images: &Images) -> Pass {
-    let x = leaf(&images.x);
-    let (out, local) = C::convolve(layer, x.clone());
-    let dtype = images.x.dtype();
-    assert_eq!((out.dims(), out.dtype()), (case.output(), dtype));
-    let mut pass: Pass = vec![
-        ("out".into(), Some(case.to_rows(&values(&out)))),
-        ("local".into(), local.as_ref().map(values)),
-    ];
-    let mut loss = (out * images.upstream.clone()).sum();
-    if let Some(local) = local {
-        assert_eq!((local.dims(), local.dtype()), ([1], dtype));
-        loss = loss + local * LAMBDA;
-    }
-    let grads = loss.backward();
-    pass.push(("x".into(), x.grad(&grads).map(|g| values(&g))));
-    pass.extend(gradients(layer, &grads));
-    pass
+    let mut found = pass(
+        layer,
+        leaf(&images.x),
+        |_| images.upstream.clone(),
+        |x| C::convolve(layer, x),
+    );
+    found[0].1 = found[0].1.take().map(|out| case.to_rows(&out));
+    found
 }
 
 /// The same for the circuit on reference patches.
@@ -118,61 +92,12 @@ fn of_patches<C: Tried>(
     circuit: &C,
     case: &Case,
     images: &Images,
-    forward: impl FnOnce(Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>),
+    forward: impl FnOnce(Tensor<2>) -> Output<2>,
 ) -> Pass {
     let [patches, upstream] = images.rows(case);
-    let patches = leaf(&patches);
-    let (out, local) = forward(patches.clone());
-    let mut pass: Pass = vec![
-        ("out".into(), Some(values(&out))),
-        ("local".into(), local.as_ref().map(values)),
-    ];
-    let mut loss = (out * upstream).sum();
-    if let Some(local) = local {
-        loss = loss + local * LAMBDA;
-    }
-    let grads = loss.backward();
-    let to_x = patches.grad(&grads).map(|g| case.fold(&values(&g)));
-    pass.push(("x".into(), to_x));
-    pass.extend(gradients(circuit, &grads));
-    pass
-}
-
-/// The same in scalar arithmetic.
-fn of_scalars<C: Tried>(layer: &Conv<C>, case: &Case, images: &Images) -> Pass {
-    let is_local = C::NAME == INorm::NAME;
-    let (mut names, mut all) = (vec!["x".to_owned()], vec![values(&images.x)]);
-    for (name, values) in parameters(&layer.circuit) {
-        names.push(name);
-        all.push(values);
-    }
-    let names = &names[..];
-    let run = |all: &[Vec<f64>], constants: Option<&[Row]>| -> Vec<Row> {
-        let scalars = Scalars { names, all };
-        let patches = case.unfold(scalars.get("x").unwrap());
-        let patches = patches.chunks_exact(case.features()).enumerate();
-        let row = |(index, v): (usize, &[f64])| {
-            scalars.row(v.to_vec(), constants.map(|rows| &rows[index]))
-        };
-        patches.map(row).collect()
-    };
-    let known = run(&all, None);
-    let out = |rows: &[Row]| rows.iter().map(|row| row.z.clone()).collect::<Vec<_>>();
-    let local = |all: &[Vec<f64>]| {
-        let scalars = Scalars { names, all };
-        is_local.then(|| scalars.local_loss(&known))
-    };
-    let upstream = case.to_rows(&values(&images.upstream));
-    let gradients = derivatives(&all, |all| {
-        let rows = run(all, is_local.then_some(&known[..]));
-        dot_rows(&out(&rows), &upstream) + LAMBDA * local(all).unwrap_or(0.0)
-    });
-    let mut pass: Pass = vec![
-        ("out".into(), Some(out(&known).concat())),
-        ("local".into(), local(&all).map(|local| vec![local])),
-    ];
-    pass.extend(names.iter().cloned().zip(gradients.into_iter().map(Some)));
-    pass
+    let mut found = pass(circuit, leaf(&patches), |_| upstream, forward);
+    found[2].1 = found[2].1.take().map(|errors| case.fold(&errors));
+    found
 }
 
 mod every {
@@ -209,18 +134,13 @@ mod every {
             for trial in all.filter(|trial| trial.in_scalars) {
                 let images = Images::random::<C>(setup, rng, &case);
                 let layer: Conv<C> = Layer::new(trial.circuit, case.geometry.clone()).unwrap();
-                let mut found = of_layer(&layer, &case, &images);
-                let mut expected = of_scalars(&layer, &case, &images);
+                let found = of_layer(&layer, &case, &images);
+                let upstream = case.to_rows(&values(&images.upstream));
+                let patches = |x: &[f64]| case.unfold(x);
+                let expected =
+                    pass_in_scalars(&layer.circuit, &values(&images.x), &upstream, patches);
                 let at = setup.at((trial.name, &case));
-                let tolerance = C::ROUNDING * setup.tolerance;
-                let out = |pass: &Pass| pass[..1].to_vec();
-                assert_same_pass(&out(&found), &out(&expected), tolerance, &at);
-                // Parameters that do not learn have derivatives too, but no gradient.
-                let mut has_gradient = found.iter().map(|(_, grad)| grad.is_some());
-                expected.retain(|_| has_gradient.next().unwrap());
-                found.retain(|(_, grad)| grad.is_some());
-                // Finite differences round more than f64.
-                assert_same_pass(&found, &expected, tolerance.max(1e-8), &at);
+                assert_same_as_scalars(found, expected, C::ROUNDING * setup.tolerance, &at);
             }
         }
     }
@@ -275,26 +195,16 @@ mod every {
             let rng = &mut rng(5);
             for trial in C::all(setup, rng, sizes(&case)) {
                 let layer: Conv<C> = Layer::new(trial.circuit, case.geometry.clone()).unwrap();
+                let layer = layer.with_input_check("empty");
                 case.batch = 0;
                 let at = setup.at((trial.name, &case));
                 let x = leaf(&setup.tensor(vec![], case.input()));
-                let (out, local) = C::convolve(&layer, x.clone());
-                let expected = (case.output(), setup.dtype);
-                assert_eq!((out.dims(), out.dtype()), expected, "{at}");
-                assert_eq!(layer.forward(x.clone()).dims(), case.output(), "{at}");
-                if let Some(local) = &local {
-                    assert_eq!((values(local), local.dtype()), (vec![0.0], setup.dtype));
-                }
-                let loss = local.into_iter().fold(out.sum(), |sum, local| sum + local);
-                let grads = loss.backward();
-                assert_eq!(x.grad(&grads).unwrap().dims(), case.input(), "{at}");
-                assert_teaches_nothing(&layer, &grads, &at);
+                let shape = case.output();
+                assert_eq!(layer.forward(x.clone()).dims(), shape, "{at}");
+                let plain = layer.valid().forward(x.clone().inner());
+                assert_eq!(plain.dims(), shape, "{at}");
+                assert_empty(&layer, &x, C::convolve(&layer, x.clone()), shape, &at);
             }
-        }
-        let none = setup.tensor::<2>(vec![], [0, 3]);
-        for divisive in [false, true] {
-            let loss = functional::inhibitory_loss(none.clone(), divisive);
-            assert_eq!((values(&loss), loss.dtype()), (vec![0.0], setup.dtype));
         }
     }
 
@@ -532,89 +442,4 @@ fn an_i_norm_convolution_starts_out_as_layer_norm_over_channels() {
         let expected = deviation / (variance + 1e-5).sqrt();
         assert_tensor_close(&layer.forward(x), &expected, 1e-3, "layer norm");
     }
-}
-
-#[test]
-fn what_does_not_fit_is_refused() {
-    let device = Device::flex();
-    let name = |error: Error| match error {
-        Error::Config { name, .. } => name,
-        other => panic!("{other}"),
-    };
-    macro_rules! sizes {
-        ($($config:ident)*) => {
-            $(
-                let of = |channels, kernel| $config::new(channels, kernel);
-                let config = of([2, 4], [3, 3]);
-                for (config, expected) in [
-                    (of([0, 4], [3, 3]), "channels"),
-                    (of([2, 0], [3, 3]), "channels"),
-                    (of([2, 4], [3, 0]), "kernel_size"),
-                    (config.clone().with_stride([1, 0]), "stride"),
-                    (config.with_dilation([0, 1]), "dilation"),
-                ] {
-                    assert_eq!(name(config.try_init(&device).unwrap_err()), expected);
-                }
-            )*
-        };
-    }
-    sizes!(EiConv2dConfig INormConv2dConfig ShuntingConv2dConfig ColumnEiConv2dConfig);
-    macro_rules! options {
-        ($($config:ident)*) => {
-            $(
-                let config = || $config::new([2, 4], [3, 3]);
-                for (config, expected) in [
-                    (config().with_inhibitory(Inhibitory::Count(0)), "inhibitory"),
-                    (
-                        config().with_inhibitory(Inhibitory::Fraction(1.5)),
-                        "the fraction of inhibitory units",
-                    ),
-                    (config().with_epsilon(-1.0), "epsilon"),
-                    (config().with_epsilon(f64::NAN), "epsilon"),
-                ] {
-                    assert_eq!(name(config.try_init(&device).unwrap_err()), expected);
-                }
-            )*
-        };
-    }
-    options!(INormConv2dConfig ShuntingConv2dConfig);
-
-    let ones = |shape: [usize; 2]| Tensor::<2>::ones(shape, &device);
-    let vector = |size: usize| Tensor::<1>::ones([size], &device);
-    let geometry = || Conv2d::new([2, 4], [3, 3]);
-    let parameter = |error: Error| match error {
-        Error::Shape { parameter, .. } => parameter,
-        other => panic!("{other}"),
-    };
-    let weights = EiWeights {
-        w_ex: ones([18, 4]),
-        inhibition: Some((ones([12, 1]), ones([1, 4]))),
-        bias: None,
-    };
-    let error = EiConv2d::from_weights(weights, geometry()).unwrap_err();
-    assert_eq!(parameter(error), "w_ix");
-    let weights = INormWeights {
-        divisive: Some((ones([9, 3]), ones([3, 4]))),
-        ..INormWeights::subtractive(ones([18, 4]), ones([18, 1]), ones([1, 4]), None)
-    };
-    let error = INormConv2d::from_weights(weights, geometry()).unwrap_err();
-    assert_eq!(parameter(error), "u_ix");
-    let refused = |change: fn(&mut ShuntingWeights)| {
-        let mut weights = ShuntingWeights {
-            w_ex: ones([18, 4]),
-            w_ix: ones([18, 2]),
-            w_ei: ones([2, 4]),
-            alpha: vector(2),
-            gain: vector(4),
-            bias: None,
-            epsilon: 1e-8,
-        };
-        change(&mut weights);
-        parameter(ShuntingConv2d::from_weights(weights, geometry()).unwrap_err())
-    };
-    assert_eq!(refused(|w| w.w_ix = w.w_ix.clone().transpose()), "w_ix");
-    assert_eq!(refused(|w| w.w_ei = w.w_ei.clone().transpose()), "w_ei");
-    assert_eq!(refused(|w| w.alpha = w.gain.clone()), "alpha");
-    assert_eq!(refused(|w| w.gain = w.alpha.clone()), "gain");
-    assert_eq!(refused(|w| w.bias = Some(w.alpha.clone())), "bias");
 }

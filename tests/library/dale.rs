@@ -1,44 +1,34 @@
 //! Dale's law: the parameters that `project` changes and those that it does not change.
 
+use crate::common::circuits::{Divisive, ei, i_norm};
+use crate::common::parameters::Affine;
 use crate::common::{Setup, assert_same, rng, setups, values};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 use ei_norm::dale::{self, Plasticity, Sign, Weight};
-use ei_norm::{EiLinear, EiWeights, GradNorm, INormLinear, INormWeights};
+use ei_norm::{EiLinear, GradNormMode, INormLinear, InhibitoryPlasticity};
 
 /// A layer whose weights have both signs.
 fn signed(setup: &Setup, seed: u64) -> EiLinear {
-    let rng = &mut rng(seed);
-    EiLinear::from_weights(EiWeights {
-        w_ex: setup.random(rng, [4, 3]).autodiff(),
-        inhibition: Some((
-            setup.random(rng, [4, 2]).autodiff(),
-            setup.random(rng, [2, 3]).autodiff(),
-        )),
-        bias: Some(setup.random(rng, [3]).autodiff()),
-    })
-    .unwrap()
+    let weights = ei(setup, &mut rng(seed), [4, 2, 3]);
+    EiLinear::from_weights(weights)
+        .unwrap()
+        .map(&mut Affine::shift(-0.5))
 }
 
 fn signed_i_norm(setup: &Setup, seed: u64) -> INormLinear {
-    let rng = &mut rng(seed);
-    let weights = INormWeights {
-        w_ex: setup.random(rng, [4, 3]).autodiff(),
-        w_ix: setup.random(rng, [4, 2]).autodiff(),
-        w_ei: setup.random(rng, [2, 3]).autodiff(),
-        divisive: Some((
-            setup.random(rng, [4, 5]).autodiff(),
-            setup.random(rng, [5, 3]).autodiff(),
-        )),
-        bias: Some(setup.random(rng, [3]).autodiff()),
-        grad_norm: crate::common::no_norm(),
-        plasticity: crate::common::PLASTICITY,
-        epsilon: 1e-5,
-        over: Default::default(),
-    };
-    let lateral = setup.random(rng, [3]).autodiff();
-    let grad_norm = GradNorm::with_lateral_weights(lateral);
-    crate::common::i_norm(weights, grad_norm, None, 1e-5).unwrap()
+    let (of_paper, mode) = (InhibitoryPlasticity::of_paper(true), GradNormMode::Lateral);
+    let weights = i_norm(
+        setup,
+        &mut rng(seed),
+        [4, 3],
+        Divisive::Mixed,
+        of_paper,
+        mode,
+    );
+    INormLinear::from_weights(weights)
+        .unwrap()
+        .map(&mut Affine::shift(-0.5))
 }
 
 /// Checks that negative values became zero and other values did not change.
@@ -75,25 +65,24 @@ fn assert_untouched_state<const D: usize>(
     before: &Param<Tensor<D>>,
     name: &str,
 ) {
-    assert_eq!(after.id, before.id, "{name}");
-    assert_eq!(after.base().dtype(), before.base().dtype(), "{name}");
-    assert_eq!(
-        after.base().is_autodiff(),
-        before.base().is_autodiff(),
-        "{name}"
-    );
-    assert_eq!(after.is_require_grad(), before.is_require_grad(), "{name}");
+    let state = |param: &Param<Tensor<D>>| {
+        let base = param.base();
+        (
+            param.id,
+            base.dtype(),
+            base.is_autodiff(),
+            param.is_require_grad(),
+        )
+    };
+    assert_eq!(state(after), state(before), "{name}");
 }
 
 #[track_caller]
 fn assert_projected_layer(after: &EiLinear, before: &EiLinear) {
     assert_projected(&after.w_ex, &before.w_ex, "w_ex");
     for (after, before) in [(&after.w_ix, &before.w_ix), (&after.w_ei, &before.w_ei)] {
-        assert_projected(
-            after.as_ref().unwrap(),
-            before.as_ref().unwrap(),
-            "inhibition",
-        );
+        let (after, before) = (after.as_ref().unwrap(), before.as_ref().unwrap());
+        assert_projected(after, before, "inhibition");
     }
     let (after, before) = (after.bias.as_ref().unwrap(), before.bias.as_ref().unwrap());
     assert_untouched(after, before, "bias");
@@ -117,11 +106,8 @@ fn negative_values_become_zero_and_free_parameters_stay() {
         let u = |layer: &INormLinear| (layer.u_ix.clone().unwrap(), layer.u_ei.clone().unwrap());
         assert_untouched(&u(&after).0, &u(&before).0, "u_ix");
         assert_projected(&u(&after).1, &u(&before).1, "u_ei");
-        assert_untouched(
-            after.bias.as_ref().unwrap(),
-            before.bias.as_ref().unwrap(),
-            "bias",
-        );
+        let bias = |layer: &INormLinear| layer.bias.clone().unwrap();
+        assert_untouched(&bias(&after), &bias(&before), "bias");
         let lateral = |layer: &INormLinear| layer.grad_norm.lateral_weights.clone().unwrap();
         assert_projected(&lateral(&after), &lateral(&before), "lateral");
         dale::check(&after).unwrap();
@@ -254,16 +240,10 @@ fn a_namesake_is_left_alone() {
         let pairs = [(&after.first, &before.first), (&after.last, &before.last)];
         for (after, before) in pairs {
             assert_untouched(&after.w_ex, &before.w_ex, "w_ex");
-            assert_untouched(
-                after.w_ix.as_ref().unwrap(),
-                before.w_ix.as_ref().unwrap(),
-                "w_ix",
-            );
-            assert_untouched(
-                after.w_ei.as_ref().unwrap(),
-                before.w_ei.as_ref().unwrap(),
-                "w_ei",
-            );
+            for (after, before) in [(&after.w_ix, &before.w_ix), (&after.w_ei, &before.w_ei)] {
+                let (after, before) = (after.as_ref().unwrap(), before.as_ref().unwrap());
+                assert_untouched(after, before, "inhibition");
+            }
         }
         let alone = dale::project(before.first.clone());
         assert_untouched(&alone.w_ex, &before.first.w_ex, "alone");

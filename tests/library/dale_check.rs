@@ -1,22 +1,14 @@
 //! Dale's law: the reports of `check`.
 
+use crate::common::circuits::ei;
 use crate::common::{Setup, rng, setups};
 use burn::tensor::Device;
 use ei_norm::dale::{self, Plasticity, Sign, Weight};
-use ei_norm::{EiLinear, EiWeights, Error, INormLinearConfig};
+use ei_norm::{EiLinear, Error, INormLinearConfig};
 
 /// A layer with positive weights.
 fn layer(setup: &Setup, seed: u64) -> EiLinear {
-    let rng = &mut rng(seed);
-    EiLinear::from_weights(EiWeights {
-        w_ex: setup.positive(rng, [4, 3]).autodiff(),
-        inhibition: Some((
-            setup.positive(rng, [4, 2]).autodiff(),
-            setup.positive(rng, [2, 3]).autodiff(),
-        )),
-        bias: Some(setup.tensor(vec![-1.0; 3], [3]).autodiff()),
-    })
-    .unwrap()
+    EiLinear::from_weights(ei(setup, &mut rng(seed), [4, 2, 3])).unwrap()
 }
 
 #[test]

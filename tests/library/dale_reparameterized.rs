@@ -1,61 +1,23 @@
 //! Dale's law and reparameterized weights, whose form keeps the sign.
 
-use crate::common::{assert_close, assert_same, rng, setups, values};
-use burn::module::{Module, Param, Reparameterization, Reparameterizer};
-use burn::optim::{GradientsParams, SgdConfig};
+use crate::common::circuits::ei;
+use crate::common::parameters::Affine;
+use crate::common::reparameterization::{Attach, Softplus};
+use crate::common::{assert_close, assert_same, assert_tensor_close, rng, setups, values};
+use burn::module::{Lora, Module};
+use burn::optim::{AdamConfig, GradientsParams, SgdConfig};
 use burn::tensor::{Tensor, activation::softplus};
 use ei_norm::dale::{self, Plasticity, Sign, Weight};
-use ei_norm::{EiLinear, EiWeights};
-
-/// W = softplus(base + shift), which is positive for any base.
-#[derive(Module, Debug)]
-struct Softplus {
-    shift: Param<Tensor<1>>,
-}
-
-impl Reparameterization for Softplus {
-    const NAME: &'static str = "softplus";
-
-    fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
-        softplus(base + self.shift.val().reshape([1; D]), 1.0)
-    }
-}
-
-/// Attaches [`Softplus`] to the parameter with this path.
-struct Attach(&'static str);
-
-impl Reparameterizer for Attach {
-    type Reparam = Softplus;
-
-    fn reparameterize<const D: usize>(
-        &mut self,
-        path: &str,
-        param: Param<Tensor<D>>,
-    ) -> (Param<Tensor<D>>, Option<Softplus>) {
-        if path != self.0 {
-            return (param, None);
-        }
-        let base = param.base();
-        let shift = Tensor::<1>::full([1], -0.25, (&base.device(), base.dtype()));
-        let shift = Param::from_tensor(shift);
-        (param, Some(Softplus { shift }))
-    }
-}
+use ei_norm::optim::Projected;
+use ei_norm::{EiLinear, EiLinearConfig, Inhibitory};
 
 #[test]
 fn a_reparameterized_weight_is_left_alone() {
     for setup in setups() {
         let source = &mut rng(9);
-        let weights = EiWeights {
-            w_ex: setup.random(source, [6, 4]).autodiff(),
-            inhibition: Some((
-                setup.random(source, [6, 2]).autodiff(),
-                setup.positive(source, [2, 4]).autodiff(),
-            )),
-            bias: None,
-        };
-        let layer = EiLinear::from_weights(weights).unwrap();
-        let before = layer.apply_reparameterization(Attach("w_ex"));
+        let layer = EiLinear::from_weights(ei(&setup, source, [6, 2, 4])).unwrap();
+        let layer = layer.map(&mut Affine::shift(-0.5));
+        let before = layer.apply_reparameterization(Attach("w_ex", -0.25));
         let base = before.w_ex.base();
         let shift = |layer: &EiLinear| {
             let softplus = layer.w_ex.reparameterization::<Softplus>();
@@ -71,13 +33,8 @@ fn a_reparameterized_weight_is_left_alone() {
         assert_same(&shift(&layer), &shift(&before), &setup.at("shift"));
         assert_eq!(layer.w_ex.id, before.w_ex.id);
         let effective = softplus(base.clone().inner() - 0.25, 1.0);
-        let found = values(&layer.w_ex.val());
-        assert_close(
-            &found,
-            &values(&effective),
-            setup.tolerance,
-            &setup.at("value"),
-        );
+        let at = setup.at("value");
+        assert_tensor_close(&layer.w_ex.val().inner(), &effective, setup.tolerance, &at);
 
         // The layer computes with the effective weight; the base learns.
         let x = setup.positive(&mut rng(10), [2, 6]);
@@ -101,7 +58,7 @@ fn a_fixed_weight_can_be_reparameterized() {
             Sign::NonNegative,
             Plasticity::Fixed,
         );
-        let weight = weight.apply_reparameterization(Attach(""));
+        let weight = weight.apply_reparameterization(Attach("", -0.25));
         let expected = values(&softplus(base.clone() - 0.25, 1.0));
         let events: [fn(Weight<1>) -> Weight<1>; 4] = [
             |weight| weight,
@@ -130,7 +87,7 @@ fn a_change_of_plasticity_keeps_the_reparameterization() {
             Sign::NonNegative,
             Plasticity::Plastic,
         );
-        let mut weight = weight.apply_reparameterization(Attach(""));
+        let mut weight = weight.apply_reparameterization(Attach("", -0.25));
         let expected = values(&softplus(base - 0.25, 1.0));
         for plasticity in [Plasticity::Plastic, Plasticity::Fixed, Plasticity::Plastic] {
             weight = weight.with_plasticity(plasticity);
@@ -144,10 +101,6 @@ fn a_change_of_plasticity_keeps_the_reparameterization() {
 /// Adapts a layer to targets that only negative weights could reach.
 #[test]
 fn adapters_make_no_weight_in_use_negative() {
-    use burn::module::Lora;
-    use burn::optim::AdamConfig;
-    use ei_norm::optim::Projected;
-    use ei_norm::{EiLinearConfig, Inhibitory};
     let setup = &setups()[0];
     let device = setup.device.clone().autodiff();
     let config = EiLinearConfig::new(8, 4).with_inhibitory(Inhibitory::Count(1));

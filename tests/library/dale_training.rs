@@ -1,73 +1,35 @@
 //! Dale's law in training: a projected parameter continues to learn, with its optimizer state.
 
+use crate::common::circuits::ei;
+use crate::common::parameters::assert_unchanged;
+use crate::common::training::{Way, keeps_dales_law};
 use crate::common::{Setup, assert_close, rng, setups, uniform, values};
 use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::optim::{AdamConfig, GradientsParams, SgdConfig};
 use burn::tensor::Tensor;
 use ei_norm::dale::{self, Plasticity, Sign, Weight};
-use ei_norm::{EiLinear, EiWeights, INormLinearConfig, Inhibitory};
+use ei_norm::{EiLinear, EiLinearConfig, INormLinearConfig, Inhibitory};
 
-fn layer(setup: &Setup, d_input: usize, d_output: usize) -> EiLinear {
-    let rng = &mut rng(1);
-    EiLinear::from_weights(EiWeights {
-        w_ex: setup.positive(rng, [d_input, d_output]).autodiff(),
-        inhibition: Some((
-            setup.positive(rng, [d_input, 2]).autodiff(),
-            setup.positive(rng, [2, d_output]).autodiff(),
-        )),
-        bias: Some(setup.random(rng, [d_output]).autodiff()),
-    })
-    .unwrap()
-}
-
-/// Trains a layer on one batch, with a projection after every step. Returns the losses.
-fn train(
-    setup: &Setup,
-    mut layer: EiLinear,
-    mut optimizer: ModuleOptimizer,
-    rate: f64,
-) -> Vec<f64> {
-    let rng = &mut rng(2);
-    let x = setup.positive(rng, [8, 6]).autodiff();
-    let target = setup.random(rng, [8, 4]).autodiff();
-    let ids = [
-        layer.w_ex.id,
-        layer.w_ix.as_ref().unwrap().id,
-        layer.w_ei.as_ref().unwrap().id,
-    ];
-    let mut losses = Vec::new();
-    let mut clamped = false;
-    for _ in 0..60 {
-        let loss = (layer.forward(x.clone()) - target.clone()).square().mean();
-        losses.push(values(&loss)[0]);
-        let grads = GradientsParams::from_grads(loss.backward(), &layer);
-        assert!(
-            ids.iter().all(|id| grads.get::<2>(*id).is_some()),
-            "{}",
-            setup.at("learns")
-        );
-        layer = optimizer.step(rate, layer, grads);
-        clamped |= values(&layer.w_ex.val()).iter().any(|w| *w < 0.0);
-        layer = dale::project(layer);
-        dale::check(&layer).unwrap();
-        assert_eq!(ids[0], layer.w_ex.id);
-    }
-    assert!(clamped, "{}: nothing was ever projected", setup.name);
-    losses
+fn layer(setup: &Setup) -> EiLinear {
+    EiLinear::from_weights(ei(setup, &mut rng(1), [6, 2, 4])).unwrap()
 }
 
 #[test]
 fn the_loss_falls_under_sgd_and_adam() {
     for setup in setups() {
-        for (name, optimizer, rate) in [
-            ("sgd", SgdConfig::new().init(), 0.2),
-            ("adam", AdamConfig::new().init(), 0.05),
-        ] {
-            let losses = train(&setup, layer(&setup, 6, 4), optimizer, rate);
+        let rng = &mut rng(2);
+        let x = setup.positive(rng, [8, 6]).autodiff();
+        let target = setup.random(rng, [8, 4]).autodiff();
+        for (way, rate) in [(Way::ProjectedSgd, 0.2), (Way::Projection, 0.05)] {
+            let error = |layer: &EiLinear| layer.forward(x.clone()) - target.clone();
+            let loss = |layer: &EiLinear| error(layer).square().mean();
+            let (before, at) = (layer(&setup), setup.at(way));
+            let (after, losses) = keeps_dales_law(before.clone(), way, rate, loss, &at);
             let [first, middle, last] = [0, 20, 59].map(|i| losses[i]);
-            let at = setup.at((name, first, middle, last));
-            assert!(middle < 0.7 * first, "{at}");
-            assert!(last < middle, "{at}");
+            assert!(middle < 0.7 * first, "{at}: {losses:?}");
+            assert!(last < middle, "{at}: {losses:?}");
+            assert_unchanged(&before, &after, &[], &at);
+            assert_eq!(after.w_ex.id, before.w_ex.id, "{at}");
         }
     }
 }
@@ -112,12 +74,11 @@ fn the_state_of_adam_survives_projection() {
 #[test]
 fn a_projected_layer_trains_after_validation() {
     for setup in setups() {
-        let before = layer(&setup, 6, 4);
+        let before = layer(&setup);
         let layer = dale::project(dale::project(before.clone()).valid()).train();
         let x = setup.positive(&mut rng(4), [2, 6]);
-        let grads = (layer.forward(x) * setup.random(&mut rng(5), [2, 4]))
-            .sum()
-            .backward();
+        let upstream = setup.random(&mut rng(5), [2, 4]);
+        let grads = (layer.forward(x) * upstream).sum().backward();
         let grads = GradientsParams::from_grads(grads, &layer);
         assert_eq!(grads.len(), 4, "{}", setup.name);
         let stepped = SgdConfig::new().init().step(0.1, layer, grads);
@@ -142,9 +103,8 @@ fn an_i_norm_layer_keeps_the_law_in_training() {
             let grads = GradientsParams::from_grads(loss.backward(), &layer);
             layer = dale::project(optimizer.step(0.5, layer, grads));
             dale::check(&layer).unwrap();
-            free |= values(&layer.u_ix.as_ref().unwrap().val())
-                .iter()
-                .any(|u| *u < 0.0);
+            let u_ix = values(&layer.u_ix.as_ref().unwrap().val());
+            free |= u_ix.iter().any(|u| *u < 0.0);
         }
         assert!(free, "U_ix is free of sign");
     }
@@ -154,12 +114,11 @@ fn an_i_norm_layer_keeps_the_law_in_training() {
 fn gradient_checkpointing_survives_projection() {
     for setup in setups() {
         let device = setup.device.clone().autodiff().gradient_checkpointing();
-        let config = ei_norm::EiLinearConfig::new(6, 4);
-        let layer = config.try_init_with(&device, &mut rng(7)).unwrap();
+        let config = EiLinearConfig::new(6, 4);
+        let mut layer = config.try_init_with(&device, &mut rng(7)).unwrap();
         let strategy = layer.w_ex.val().gradient_checkpointing_strategy();
         assert_eq!(strategy, device.gradient_checkpointing_strategy());
         let negative = layer.w_ex.val().inner() - 0.3;
-        let mut layer = layer;
         let value = Tensor::from_data(negative.into_data(), &device);
         layer.w_ex.set(value).unwrap();
         let layer = dale::project(layer);

@@ -1,10 +1,10 @@
-//! The initial state of `INormLinear`, which is a LayerNorm, and errors of its configuration.
+//! The initial state of `INormLinear`, which is a LayerNorm, and its configuration.
 
-use crate::common::{Setup, assert_close, assert_tensor_close, panic_of, rng, setups, values};
+use crate::common::{Setup, assert_close, assert_same, assert_tensor_close, rng, setups, values};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use ei_norm::functional::{BackwardRule, Normalization, normalize};
-use ei_norm::{Error, GradNorm, GradNormMode, INormLinearConfig, INormWeights, Inhibitory};
+use ei_norm::{GradNorm, GradNormMode, INormLinear, INormLinearConfig, INormWeights, Inhibitory};
 
 const EPSILON: f64 = 0.03;
 
@@ -39,9 +39,12 @@ fn balanced_weights_start_out_as_layer_norm() {
             assert_close(&values(&u_ei), &share, setup.tolerance, "u_ei");
             let drive = setup.positive(&mut rng(1), [8, d_input]);
             let expected = layer_norm(drive.clone().matmul(weights.w_ex.clone().inner()), EPSILON);
-            let grad_norm = GradNorm::identity(d_output);
-            let layer = crate::common::i_norm(weights, grad_norm, None, EPSILON).unwrap();
-            let found = layer.forward(drive).inner();
+            let layer = INormLinear::from_weights(INormWeights {
+                grad_norm: GradNorm::identity(d_output),
+                epsilon: EPSILON,
+                ..weights
+            });
+            let found = layer.unwrap().forward(drive).inner();
             // If the variance is near ε, rounding has a larger effect.
             assert_tensor_close(&found, &expected, 50.0 * setup.tolerance, &setup.at(sizes));
         }
@@ -110,122 +113,5 @@ fn the_error_norm_uses_the_epsilon_of_the_layer() {
     let z = setup.random(&mut rng(8), [2, 3]);
     let delta = setup.random(&mut rng(9), [2, 3]);
     let expected = GradNormMode::Scale.apply(z.clone(), delta.clone(), None, 0.5);
-    crate::common::assert_same(&layer.grad_norm.apply(z, delta), &expected, "scale");
-}
-
-fn refused(config: INormLinearConfig) -> (&'static str, String) {
-    let error = config
-        .try_init_with(&Device::flex(), &mut rng(1))
-        .unwrap_err();
-    match &error {
-        Error::Config { name, .. } => (*name, error.to_string()),
-        _ => panic!("{error}"),
-    }
-}
-
-#[test]
-fn bad_configurations_are_errors() {
-    assert_eq!(refused(INormLinearConfig::new(0, 4)).0, "d_input");
-    assert_eq!(refused(INormLinearConfig::new(4, 0)).0, "d_output");
-    assert_eq!(refused(INormLinearConfig::new(4, 1)).0, "d_output");
-    for none in [Inhibitory::Count(0), Inhibitory::Fraction(0.0)] {
-        let (name, message) = refused(INormLinearConfig::new(4, 4).with_inhibitory(none));
-        assert_eq!(name, "inhibitory");
-        assert!(message.contains("at least 1 inhibitory unit"), "{message}");
-    }
-    for fraction in [-0.1, 1.5, f64::NAN] {
-        let inhibitory = Inhibitory::Fraction(fraction);
-        let (_, message) = refused(INormLinearConfig::new(4, 4).with_inhibitory(inhibitory));
-        assert!(message.contains("0 to 1"), "{message}");
-    }
-    for epsilon in [-1.0, f64::NAN, f64::INFINITY] {
-        assert_eq!(
-            refused(INormLinearConfig::new(4, 4).with_epsilon(epsilon)).0,
-            "epsilon"
-        );
-    }
-    let message = panic_of(|| drop(INormLinearConfig::new(0, 4).init(&Device::flex())));
-    assert_eq!(message, "d_input is 0; allowed: at least 1");
-}
-
-#[test]
-fn weights_of_other_shapes_are_errors() {
-    let setup = &setups()[0];
-    let matrix = |shape: [usize; 2]| setup.positive(&mut rng(2), shape);
-    let fitting = || INormWeights {
-        w_ex: matrix([4, 3]),
-        w_ix: matrix([4, 2]),
-        w_ei: matrix([2, 3]),
-        divisive: Some((matrix([4, 5]), matrix([5, 3]))),
-        bias: Some(setup.random(&mut rng(3), [3])),
-        grad_norm: crate::common::no_norm(),
-        plasticity: crate::common::PLASTICITY,
-        epsilon: 1e-5,
-        over: Default::default(),
-    };
-    let build = |weights, features| {
-        crate::common::i_norm(weights, GradNorm::identity(features), None, EPSILON)
-    };
-    assert!(build(fitting(), 3).is_ok());
-    let refused = |weights, features| match build(weights, features).unwrap_err() {
-        Error::Shape {
-            parameter,
-            found,
-            expected,
-        } => (parameter, found, expected),
-        error => panic!("{error}"),
-    };
-    let weights = INormWeights {
-        w_ix: matrix([3, 2]),
-        ..fitting()
-    };
-    assert_eq!(refused(weights, 3), ("w_ix", vec![3, 2], vec![4, 2]));
-    let weights = INormWeights {
-        w_ei: matrix([2, 4]),
-        ..fitting()
-    };
-    assert_eq!(refused(weights, 3), ("w_ei", vec![2, 4], vec![2, 3]));
-    let divisive = Some((matrix([3, 5]), matrix([5, 3])));
-    let weights = INormWeights {
-        divisive,
-        ..fitting()
-    };
-    assert_eq!(refused(weights, 3), ("u_ix", vec![3, 5], vec![4, 5]));
-    let divisive = Some((matrix([4, 5]), matrix([4, 3])));
-    let weights = INormWeights {
-        divisive,
-        ..fitting()
-    };
-    assert_eq!(refused(weights, 3), ("u_ei", vec![4, 3], vec![5, 3]));
-    let bias = Some(setup.random(&mut rng(3), [4]));
-    let weights = INormWeights { bias, ..fitting() };
-    assert_eq!(refused(weights, 3), ("bias", vec![4], vec![3]));
-    assert_eq!(refused(fitting(), 4), ("grad_norm", vec![4], vec![3]));
-    let grad_norm = GradNorm::identity(3);
-    let error = crate::common::i_norm(fitting(), grad_norm, None, -1.0).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            Error::Config {
-                name: "epsilon",
-                ..
-            }
-        ),
-        "{error}"
-    );
-}
-
-#[test]
-fn input_of_another_size_panics() {
-    let setup = &setups()[0];
-    let config = INormLinearConfig::new(4, 3);
-    let layer = config.try_init_with(&setup.device, &mut rng(1)).unwrap();
-    for size in [3, 5] {
-        let x = || setup.random(&mut rng(2), [2, size]);
-        let expected = format!("`x` has shape [2, {size}], expected [2, 4]");
-        let forward = panic_of(|| drop(layer.forward(x())));
-        assert!(forward.contains(&expected), "{forward}");
-        let local = panic_of(|| drop(layer.forward_with_local_loss(x())));
-        assert!(local.contains(&expected), "{local}");
-    }
+    assert_same(&layer.grad_norm.apply(z, delta), &expected, "scale");
 }

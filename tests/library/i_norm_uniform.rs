@@ -1,32 +1,23 @@
 //! With equal divisive weights `INormLinear` computes one q for each example; after a change to unequal
 //! weights, the result follows the new weights.
 
-use crate::common::{ChaCha8Rng, Setup, assert_tensor_close, rng, setups, values};
+use crate::common::circuits::{Divisive, EPSILON, i_norm};
+use crate::common::parameters::Affine;
+use crate::common::{Setup, assert_tensor_close, rng, setups, values};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
-use ei_norm::{GradNorm, INormLinear, INormWeights};
-
-const EPSILON: f64 = 0.03;
+use ei_norm::{GradNormMode, INormLinear, INormWeights, InhibitoryPlasticity};
 
 /// A layer with a fixed U_ei of 0.4 everywhere; `seed` determines the other weights.
 fn uniform_layer(setup: &Setup, seed: u64) -> INormLinear {
+    let (of_paper, mode) = (InhibitoryPlasticity::of_paper(true), GradNormMode::Identity);
     let rng = &mut rng(seed);
-    let matrix = |rng: &mut ChaCha8Rng, shape| setup.positive(rng, shape).autodiff();
-    let weights = INormWeights {
-        w_ex: matrix(rng, [6, 5]),
-        w_ix: matrix(rng, [6, 2]),
-        w_ei: matrix(rng, [2, 5]),
-        divisive: Some((
-            matrix(rng, [6, 3]),
-            setup.tensor(vec![0.4; 15], [3, 5]).autodiff(),
-        )),
+    let weights = i_norm(setup, rng, [6, 5], Divisive::Uniform, of_paper, mode);
+    INormLinear::from_weights(INormWeights {
         bias: None,
-        grad_norm: crate::common::no_norm(),
-        plasticity: crate::common::PLASTICITY,
-        epsilon: 1e-5,
-        over: Default::default(),
-    };
-    crate::common::i_norm(weights, GradNorm::identity(5), None, EPSILON).unwrap()
+        ..weights
+    })
+    .unwrap()
 }
 
 /// The output from the equations and the current values of the layer.
@@ -89,20 +80,6 @@ impl ModuleMapper for Replace {
     }
 }
 
-/// Multiplies every parameter, in place if the backend can.
-struct Multiply(f64);
-
-impl ModuleMapper for Multiply {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        param.map(|tensor| {
-            let learns = tensor.is_require_grad();
-            (tensor.inner() * self.0)
-                .autodiff()
-                .set_require_grad(learns)
-        })
-    }
-}
-
 #[test]
 fn equal_weights_give_one_q_an_example() {
     for setup in setups() {
@@ -122,7 +99,7 @@ fn mapped_values_are_seen() {
         assert_current(&setup, &mixed, None, "mixed");
         let again = replace(mixed.clone(), |_| 0.7);
         assert_current(&setup, &again, Some(0.7), "uniform again");
-        let last = replace(fresh.clone(), |i| if i == 14 { 0.8 } else { 0.4 });
+        let last = replace(fresh.clone(), |i| if i == 9 { 0.8 } else { 0.4 });
         assert_current(&setup, &last, None, "the last differs");
         // Clones share the cached knowledge of uniformity; no clone may see the value of another.
         assert_current(&setup, &fresh, Some(0.4), "fresh");
@@ -138,7 +115,8 @@ fn values_scaled_in_place_are_seen() {
         assert_current(&setup, &layer, Some(0.4), "fresh");
         let mut expected = 0.4;
         for factor in [2.0, 0.5, 3.0] {
-            layer = layer.map(&mut Multiply(factor));
+            // In place, if the backend can.
+            layer = layer.map(&mut Affine::scale(factor));
             expected *= factor;
             assert_current(&setup, &layer, Some(expected), "scaled");
         }
@@ -174,7 +152,7 @@ fn values_that_are_set_are_seen() {
     for setup in setups() {
         let mut layer = uniform_layer(&setup, 1);
         assert_current(&setup, &layer, Some(0.4), "fresh");
-        let mixed = setup.positive(&mut rng(3), [3, 5]).autodiff();
+        let mixed = setup.positive(&mut rng(3), [2, 5]).autodiff();
         layer.u_ei.as_mut().unwrap().set(mixed).unwrap();
         assert_current(&setup, &layer, None, "set");
     }

@@ -1,10 +1,10 @@
-//! Initial weights: distributions, balance of inhibition, seeds, sizes, errors.
+//! Initial weights: distributions, balance of inhibition, seeds, sizes.
 
-use crate::common::{assert_close, rng, setups, values};
+use crate::common::{assert_close, rng, row_means, setups, values};
 use burn::tensor::{Device, Tensor};
 use ei_norm::{
-    EiInitializer, EiLinear, EiLinearConfig, Error, INormLinearConfig, Inhibitory,
-    ShuntingRnnConfig,
+    ColumnEiLinearConfig, EiInitializer, EiLinear, EiLinearConfig, INormLinearConfig, Inhibitory,
+    ShuntingLinearConfig, ShuntingRnnConfig,
 };
 
 fn layer(sizes: [usize; 2], n_i: usize, initializer: EiInitializer, seed: u64) -> EiLinear {
@@ -144,10 +144,7 @@ fn one_iclr_unit_takes_the_mean_excitatory_weights() {
     for d_output in [1, 5] {
         let layer = layer([6, d_output], 1, EiInitializer::Iclr, 6);
         let [w_ex, w_ix, w_ei, _] = parameters(&layer);
-        let means: Vec<f64> = w_ex
-            .chunks(d_output)
-            .map(|row| row.iter().sum::<f64>() / d_output as f64)
-            .collect();
+        let means = row_means(&w_ex, d_output);
         assert_close(&w_ix, &means, 1e-6, "w_ix");
         assert_eq!(w_ei, vec![1.0; d_output]);
     }
@@ -162,8 +159,7 @@ fn one_shunting_unit_takes_the_mean_of_the_connections_that_exist() {
         let w_ex = values(&rnn.w_ex.val());
         let zeros = w_ex.iter().filter(|w| **w == 0.0).count();
         assert_eq!(zeros, if autapses { 0 } else { 5 });
-        let means = w_ex.chunks(5).map(|row| row.iter().sum::<f64>() / 5.0);
-        let means: Vec<f64> = means.collect();
+        let means = row_means(&w_ex, 5);
         assert_close(&values(&rnn.w_ix.val()), &means, 1e-6, "w_ix");
     }
 }
@@ -233,35 +229,6 @@ fn a_fraction_of_the_outputs_is_rounded_down_but_at_least_1() {
 }
 
 #[test]
-fn bad_sizes_are_errors() {
-    let refused = |config: EiLinearConfig| {
-        let refusal = config
-            .try_init_with(&Device::flex(), &mut rng(1))
-            .unwrap_err();
-        match &refusal {
-            Error::Config { name, .. } => (*name, refusal.to_string()),
-            _ => panic!("{refusal}"),
-        }
-    };
-    assert_eq!(refused(EiLinearConfig::new(0, 4)).0, "d_input");
-    assert_eq!(refused(EiLinearConfig::new(4, 0)).0, "d_output");
-    for fraction in [-0.1, 1.5, f64::NAN] {
-        let config = EiLinearConfig::new(4, 4).with_inhibitory(Inhibitory::Fraction(fraction));
-        let (_, message) = refused(config);
-        assert!(message.contains(&fraction.to_string()), "{message}");
-        assert!(message.contains("0 to 1"), "{message}");
-    }
-    for initializer in [EiInitializer::Lognormal, EiInitializer::Exponential] {
-        let config = EiLinearConfig::new(4, 1).with_initializer(initializer);
-        let (name, message) = refused(config);
-        assert_eq!(name, "d_output");
-        assert!(message.contains("at least 2"), "{message}");
-    }
-    let iclr = EiLinearConfig::new(4, 1).with_initializer(EiInitializer::Iclr);
-    assert!(iclr.try_init_with(&Device::flex(), &mut rng(1)).is_ok());
-}
-
-#[test]
 fn an_i_norm_layer_draws_like_an_ei_layer() {
     let ei = EiLinearConfig::new(6, 20);
     let ei = ei.try_init_with(&Device::flex(), &mut rng(1)).unwrap();
@@ -271,5 +238,79 @@ fn an_i_norm_layer_draws_like_an_ei_layer() {
         let found: [Tensor<2>; 3] = [layer.w_ex.val(), layer.w_ix.val(), layer.w_ei.val()];
         assert_eq!(found.map(|w| values(&w))[..], parameters(&ei)[..3]);
         assert_eq!(values(&layer.bias.as_ref().unwrap().val()), [0.0; 20]);
+    }
+}
+
+/// Fails unless the first two moments are those of an exponential distribution with this mean.
+#[track_caller]
+fn assert_exponential(values: &[f64], scale: f64) {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    assert!((mean / scale - 1.0).abs() < 0.03, "{mean} {scale}");
+    let second = values.iter().map(|v| v * v).sum::<f64>() / count / (2.0 * scale * scale);
+    assert!((second - 1.0).abs() < 0.06, "{second}");
+}
+
+#[test]
+fn shunting_weights_are_those_of_the_paper() {
+    let device = Device::flex();
+    let tau = std::f64::consts::TAU;
+    let (d, n_e) = (400, 300);
+    for first_layer in [false, true] {
+        let scale = match first_layer {
+            true => (0.5 / d as f64).sqrt(),
+            false => (tau / (d as f64 * (tau - 1.0))).sqrt(),
+        };
+        let config = ShuntingLinearConfig::new(d, n_e).with_first_layer(first_layer);
+        let layer = config.try_init_with(&device, &mut rng(1)).unwrap();
+        assert_exponential(&values(&layer.w_ex.val()), scale);
+        assert_exponential(&values(&layer.w_ix.val()), scale);
+        let w_ei = values(&layer.w_ei.val());
+        assert!(w_ei.iter().all(|w| (w - 1.0 / 30.0).abs() < 1e-8));
+        let alpha = ((tau - 1.0) / d as f64).sqrt().ln();
+        assert_close(&values(&layer.alpha.val()), &[alpha; 30], 1e-6, "alpha");
+        assert_eq!(values(&layer.gain.val()), [1.0; 300]);
+        assert_eq!(values(&layer.bias.as_ref().unwrap().val()), [0.0; 300]);
+
+        // With one unit: the mean weights and 1.
+        let one = config.clone().with_inhibitory(Inhibitory::Count(1));
+        let layer = one.try_init_with(&device, &mut rng(1)).unwrap();
+        let means = row_means(&values(&layer.w_ex.val()), n_e);
+        assert_close(&values(&layer.w_ix.val()), &means, 1e-6, "mean row");
+        assert!(values(&layer.w_ei.val()).iter().all(|w| *w == 1.0));
+
+        // iid: both from Exp(sqrt(s/n_i)).
+        let iid = config.with_iid_inhibition(true);
+        let layer = iid.try_init_with(&device, &mut rng(1)).unwrap();
+        let scale = (scale / 30.0).sqrt();
+        assert_exponential(&values(&layer.w_ix.val()), scale);
+        assert_exponential(&values(&layer.w_ei.val()), scale);
+    }
+}
+
+#[test]
+fn column_weights_balance_in_the_mean() {
+    let device = Device::flex();
+    let tau = std::f64::consts::TAU;
+    for (n, ratio, n_i) in [(300, 9.0, 30), (301, 9.0, 31), (200, 4.0, 40), (2, 9.0, 1)] {
+        let config = ColumnEiLinearConfig::new(n, 400).with_ratio(ratio);
+        let layer = config.try_init_with(&device, &mut rng(1)).unwrap();
+        assert_eq!(layer.inhibitory_inputs(), n_i, "{n} {ratio}");
+        let n_e = n - n_i;
+        let signs = values(&layer.signs.val());
+        assert!(signs[..n_e].iter().all(|s| *s == 1.0) && signs[n_e..].iter().all(|s| *s == -1.0));
+        let x = setups()[0].positive(&mut rng(2), [3, n]);
+        let inhibition = values(&layer.currents(x).subtractive);
+        assert!(inhibition.iter().all(|s| *s >= 0.0));
+        if n == 2 {
+            continue; // too few to see a distribution
+        }
+        let (e, i) = (n_e as f64, n_i as f64);
+        let scale_e = ((tau - 1.0) / tau * (e + e * e / i)).powf(-0.5);
+        let w = values(&layer.w_ex.val());
+        let (of_e, of_i) = w.split_at(n_e * 400);
+        for (part, scale) in [(of_e, scale_e), (of_i, e / i * scale_e)] {
+            assert_exponential(part, scale);
+        }
     }
 }

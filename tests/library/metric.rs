@@ -1,6 +1,7 @@
 //! Moments, cosine and alignment against their definitions; gradients from autodiff.
 
-use crate::common::{ChaCha8Rng, Setup, assert_close, leaf, rng, setups, values};
+use crate::common::circuits::{Divisive, EPSILON, ei, i_norm};
+use crate::common::{ChaCha8Rng, NORMALIZATIONS, Setup, assert_close, leaf, rng, setups, values};
 use burn::module::Module;
 use burn::tensor::activation::relu;
 use burn::tensor::{Gradients, Tensor};
@@ -8,10 +9,9 @@ use ei_norm::functional::{BackwardRule, Normalization, normalize};
 use ei_norm::grad::normalize_grad;
 use ei_norm::metric::{self, Alignment, cosine, ei_alignment, i_norm_alignment, moments};
 use ei_norm::{
-    EiLinear, EiWeights, GradNorm, GradNormConfig, GradNormMode, INormLinear, INormWeights,
+    EiLinear, EiWeights, GradNormConfig, GradNormMode, INormLinear, INormWeights,
+    InhibitoryPlasticity,
 };
-
-const EPSILON: f64 = 0.02;
 
 #[test]
 fn moments_of_a_known_batch() {
@@ -91,27 +91,8 @@ fn found(alignment: Alignment) -> [f64; 2] {
 }
 
 fn ei_layer(setup: &Setup, rng: &mut ChaCha8Rng) -> EiLinear {
-    EiLinear::from_weights(EiWeights {
-        w_ex: setup.positive(rng, [6, 5]).autodiff(),
-        inhibition: Some((
-            setup.positive(rng, [6, 2]).autodiff(),
-            setup.positive(rng, [2, 5]).autodiff(),
-        )),
-        bias: Some(setup.random(rng, [5]).autodiff()),
-    })
-    .unwrap()
+    EiLinear::from_weights(ei(setup, rng, [6, 2, 5])).unwrap()
 }
-
-const NORMALIZATIONS: [Normalization; 3] = [
-    Normalization::Layer,
-    Normalization::Mean,
-    Normalization::Divisive,
-];
-const RULES: [BackwardRule; 3] = [
-    BackwardRule::Exact,
-    BackwardRule::Detached,
-    BackwardRule::StraightThrough,
-];
 
 #[test]
 fn the_alignment_of_an_ei_layer_is_its_definition() {
@@ -119,9 +100,7 @@ fn the_alignment_of_an_ei_layer_is_its_definition() {
         let mut rng = rng(1);
         let layer = ei_layer(&setup, &mut rng);
         let x = setup.positive(&mut rng, [7, 6]);
-        let kinds = NORMALIZATIONS.iter();
-        let pairs = kinds.flat_map(|kind| RULES.map(|rule| Some((*kind, rule))));
-        for normalization in pairs.chain([None]) {
+        for normalization in NORMALIZATIONS.map(Some).into_iter().chain([None]) {
             let z = || match normalization {
                 Some((kind, rule)) => normalize(layer.forward(x.clone()), kind, rule, EPSILON),
                 None => layer.forward(x.clone()),
@@ -141,33 +120,10 @@ fn i_norm_layer(
     setup: &Setup,
     rng: &mut ChaCha8Rng,
     mode: GradNormMode,
-    divisive: bool,
+    divisive: Divisive,
 ) -> INormLinear {
-    let weights = INormWeights {
-        w_ex: setup.positive(rng, [6, 5]).autodiff(),
-        w_ix: setup.positive(rng, [6, 2]).autodiff(),
-        w_ei: setup.positive(rng, [2, 5]).autodiff(),
-        divisive: divisive.then(|| {
-            let u_ix = setup.random(rng, [6, 4]).autodiff();
-            (u_ix, setup.positive(rng, [4, 5]).autodiff())
-        }),
-        bias: Some(setup.random(rng, [5]).autodiff()),
-        grad_norm: crate::common::no_norm(),
-        plasticity: crate::common::PLASTICITY,
-        epsilon: 1e-5,
-        over: Default::default(),
-    };
-    let grad_norm = match mode {
-        GradNormMode::Lateral => {
-            let u = setup.positive(rng, [5]);
-            GradNorm::with_lateral_weights((u.clone() / u.sum()).autodiff())
-        }
-        _ => GradNormConfig::new(5)
-            .with_mode(mode)
-            .with_epsilon(EPSILON)
-            .init(&setup.device),
-    };
-    crate::common::i_norm(weights, grad_norm, None, EPSILON).unwrap()
+    let plasticity = InhibitoryPlasticity::of_paper(divisive != Divisive::None);
+    INormLinear::from_weights(i_norm(setup, rng, [6, 5], divisive, plasticity, mode)).unwrap()
 }
 
 #[test]
@@ -175,7 +131,7 @@ fn the_alignment_of_an_i_norm_layer_is_its_definition() {
     for setup in setups() {
         for (mode, divisive) in GradNormMode::ALL
             .into_iter()
-            .flat_map(|mode| [(mode, true), (mode, false)])
+            .flat_map(|mode| [(mode, Divisive::Mixed), (mode, Divisive::None)])
         {
             let mut rng = rng(2);
             let layer = i_norm_layer(&setup, &mut rng, mode, divisive);
@@ -230,8 +186,11 @@ fn a_balanced_layer_with_full_error_normalization_aligns_to_1() {
         let x = setup.positive(&mut rng, [7, 6]);
         for (mode, aligned) in [(GradNormMode::Full, true), (GradNormMode::Identity, false)] {
             let config = GradNormConfig::new(5).with_mode(mode).with_epsilon(1e-7);
-            let grad_norm = config.init(&setup.device);
-            let layer = crate::common::i_norm(weights.clone(), grad_norm, None, 1e-7);
+            let layer = INormLinear::from_weights(INormWeights {
+                grad_norm: config.init(&setup.device),
+                epsilon: 1e-7,
+                ..weights.clone()
+            });
             let alignment = i_norm_alignment(&layer.unwrap(), x.clone());
             let at = setup.at(mode);
             assert_close(&[alignment.output], &[1.0], 1e-4, &at);
@@ -244,7 +203,7 @@ fn a_balanced_layer_with_full_error_normalization_aligns_to_1() {
 fn measuring_leaves_the_graph_alone() {
     let setup = &setups()[0];
     let mut rng = rng(5);
-    let layer = i_norm_layer(setup, &mut rng, GradNormMode::Full, true);
+    let layer = i_norm_layer(setup, &mut rng, GradNormMode::Full, Divisive::Mixed);
     let x = leaf(&setup.positive(&mut rng, [7, 6]));
     let loss = layer.forward(x.clone()).sin().sum();
     let _ = i_norm_alignment(&layer, x.clone());

@@ -1,17 +1,22 @@
 //! The layers as modules in a user's model: records, files, display, parameters, threads, configurations.
 
-use crate::common::{assert_same, leaf, rng, setups, values};
+use crate::common::parameters::paths;
+use crate::common::{Cast, assert_same, leaf, rng, setups, values};
 use burn::config::Config;
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::Module;
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::activation::relu;
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{Device, Tensor};
+use ei_norm::circuit::Ei;
 use ei_norm::dale::{Plasticity, Sign, Weight};
 use ei_norm::functional::{BackwardRule, Normalization};
+use ei_norm::layer::Padded;
 use ei_norm::metric::{Alignment, Moments};
 use ei_norm::{
-    Currents, EiInitializer, EiLinear, EiLinearConfig, EiWeights, Error, GradNorm, GradNormConfig,
-    GradNormMode, INormLinear, INormLinearConfig, INormWeights, Inhibitory, InhibitoryPlasticity,
+    ColumnEiRnn, Currents, EiInitializer, EiLinear, EiLinearConfig, EiRnn, EiRnnConfig, EiWeights,
+    Error, GradNorm, GradNormConfig, GradNormMode, INormLinear, INormLinearConfig, INormRnn,
+    INormRnnConfig, INormWeights, Inhibitory, InhibitoryPlasticity, NonNegativeActivation,
+    RnnState, ShuntingRnn,
 };
 
 #[derive(Module, Debug)]
@@ -68,33 +73,25 @@ fn assert_same_model(found: &Model, expected: &Model) {
 }
 
 #[test]
-fn a_record_restores_a_model_to_the_bit() {
-    for setup in setups() {
-        let device = setup.device.autodiff();
-        let source = Model::new(4, &device, 1);
-        let target = Model::new(4, &device, 2);
-        assert_ne!(values(&pass(&target, 4)[0]), values(&pass(&source, 4)[0]));
-        let loaded = target.clone().load_record(source.clone().into_record());
-        assert_same_model(&loaded, &source);
-        let bytes = source.clone().into_record().into_bytes().unwrap();
-        let record = ModuleRecord::from_bytes(bytes).unwrap();
-        assert_same_model(&target.load_record(record), &source);
-    }
-}
-
-#[test]
-fn a_file_restores_a_model_to_the_bit() {
+fn a_record_and_a_file_restore_a_model_to_the_bit() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("model.bpk");
     for setup in setups() {
         let device = setup.device.autodiff();
         let source = Model::new(4, &device, 1);
+        let target = || Model::new(4, &device, 2);
+        assert_ne!(values(&pass(&target(), 4)[0]), values(&pass(&source, 4)[0]));
         source.clone().save_file(&file).unwrap();
-        let loaded = Model::new(4, &device, 2).try_load_file(&file).unwrap();
-        assert_same_model(&loaded, &source);
-        // Loaded into a model for inference, then converted back for training.
-        let loaded = Model::new(4, &device, 3).valid().load_file(&file);
-        assert_same_model(&loaded.train(), &source);
+        let bytes = source.clone().into_record().into_bytes().unwrap();
+        for loaded in [
+            target().load_record(source.clone().into_record()),
+            target().load_record(ModuleRecord::from_bytes(bytes).unwrap()),
+            target().try_load_file(&file).unwrap(),
+            // Loaded into a model for inference, then converted back for training.
+            target().valid().load_file(&file).train(),
+        ] {
+            assert_same_model(&loaded, &source);
+        }
     }
 }
 
@@ -155,31 +152,9 @@ fn a_record_crosses_backends() {
     }
 }
 
-#[derive(Default)]
-struct Paths {
-    path: Vec<String>,
-    found: Vec<String>,
-}
-
-impl ModuleVisitor for Paths {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, _param: &Param<Tensor<D>>) {
-        self.found.push(self.path.join("."));
-    }
-}
-
 #[test]
 fn parameters_have_their_own_names() {
     let model = Model::new(4, &Device::flex(), 1);
-    let mut paths = Paths::default();
-    model.visit(&mut paths);
     let expected = [
         "hidden.0.w_ex",
         "hidden.0.w_ix",
@@ -198,7 +173,7 @@ fn parameters_have_their_own_names() {
         "readout.w_ei",
         "readout.bias",
     ];
-    assert_eq!(paths.found, expected);
+    assert_eq!(paths(&model), expected);
     assert_eq!(model.clone().into_record().len(), expected.len());
     let first = 24 + 4 + 6 + 24 + 36 + 6 + 6;
     let second = 30 + 6 + 5 + 5;
@@ -214,13 +189,7 @@ fn a_module_can_change_its_dtype() {
             .try_init_with(&device, &mut rng(1))
             .unwrap();
         let record = layer.clone().into_record();
-        struct Cast(DType);
-        impl burn::module::ModuleMapper for Cast {
-            fn map_float<const D: usize>(&mut self, p: Param<Tensor<D>>) -> Param<Tensor<D>> {
-                p.map(|tensor| tensor.cast(self.0))
-            }
-        }
-        let cast = layer.map(&mut Cast(setup.dtype));
+        let cast = layer.train().map(&mut Cast(setup.dtype)).valid();
         let x = setup.positive(&mut rng(2), [2, 4]);
         assert_eq!(cast.forward(x).dtype(), setup.dtype);
         let loaded = cast.load_record(record.cast_to_module_dtype());
@@ -229,91 +198,105 @@ fn a_module_can_change_its_dtype() {
 }
 
 #[test]
-fn display_shows_the_sizes() {
+fn display_shows_sizes_and_options() {
     let device = Device::flex();
     let ei = EiLinearConfig::new(17, 29).with_inhibitory(Inhibitory::Count(3));
-    let shown = ei.with_bias(false).init(&device).to_string();
-    for part in [
-        "EiLinear",
-        "d_input: 17",
-        "d_output: 29",
-        "inhibitory: 3",
-        "bias: false",
-        "params: 631",
-    ] {
-        assert!(shown.contains(part), "{shown}");
-    }
     let i_norm = INormLinearConfig::new(17, 29).with_inhibitory(Inhibitory::Count(3));
     let i_norm = i_norm.with_grad_norm(GradNormMode::Center);
-    let shown = i_norm.init(&device).to_string();
-    for part in [
-        "INormLinear",
-        "d_input: 17",
-        "d_output: 29",
-        "subtractive: 3",
-        "divisive: 29",
-        "center",
-        "bias: true",
+    let norm = GradNormConfig::new(13).with_epsilon(0.5);
+    let ei_rnn = EiRnnConfig::new(7, 20)
+        .with_activation(NonNegativeActivation::Sigmoid)
+        .with_batch_first(false);
+    let i_norm_rnn = INormRnnConfig::new(7, 20).with_grad_norm(GradNormMode::Center);
+    for (shown, parts) in [
+        (
+            ei.with_bias(false).init(&device).to_string(),
+            "EiLinear; d_input: 17; d_output: 29; inhibitory: 3; bias: false; params: 631",
+        ),
+        (
+            i_norm.init(&device).to_string(),
+            "INormLinear; d_input: 17; d_output: 29; subtractive: 3; divisive: 29; center; bias: true",
+        ),
+        (
+            norm.init(&device).to_string(),
+            "GradNorm; features: 13; full; epsilon: 0.5",
+        ),
+        (
+            Model::new(4, &device, 1).to_string(),
+            "INormLinear; GradNorm; EiLinear",
+        ),
+        (
+            ei_rnn.init(&device).to_string(),
+            "EiRnn; d_input: 7; d_hidden: 20; inhibitory: 4; sigmoid; bias: true; batch_first: false; \
+             masked: w_ix",
+        ),
+        (
+            i_norm_rnn.with_bias(false).init(&device).to_string(),
+            "INormRnn; d_input: 7; d_hidden: 20; subtractive: 2; divisive: 20; center; relu; \
+             bias: false; batch_first: true",
+        ),
     ] {
-        assert!(shown.contains(part), "{shown}");
-    }
-    let shown = GradNormConfig::new(13)
-        .with_epsilon(0.5)
-        .init(&device)
-        .to_string();
-    for part in ["GradNorm", "features: 13", "full", "epsilon: 0.5"] {
-        assert!(shown.contains(part), "{shown}");
-    }
-    let shown = Model::new(4, &device, 1).to_string();
-    for part in ["INormLinear", "GradNorm", "EiLinear"] {
-        assert!(shown.contains(part), "{shown}");
+        for part in parts.split("; ") {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
     }
 }
 
 #[test]
 fn configurations_go_through_json() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("config.json");
-    fn round_trip<C: Config>(config: &C, file: &std::path::Path) -> (String, String) {
-        config.save(file).unwrap();
-        let loaded = C::load(file).unwrap();
-        (format!("{loaded:?}"), format!("{config:?}"))
+    fn round_trip<C: Config>(config: C) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.json");
+        config.save(&file).unwrap();
+        let loaded = format!("{:?}", C::load(&file).unwrap());
+        assert_eq!(loaded, format!("{config:?}"));
+        loaded
     }
+    let of_paper = Some(InhibitoryPlasticity::of_paper(true));
     let ei = EiLinearConfig::new(17, 29)
         .with_inhibitory(Inhibitory::Count(3))
         .with_bias(false)
         .with_initializer(EiInitializer::Iclr);
-    let (loaded, saved) = round_trip(&ei, &file);
-    assert_eq!(loaded, saved);
-    assert!(
-        loaded.contains("Count(3)") && loaded.contains("Iclr"),
-        "{loaded}"
-    );
     let i_norm = INormLinearConfig::new(17, 29)
         .with_inhibitory(Inhibitory::Fraction(0.3))
         .with_divisive(false)
         .with_grad_norm(GradNormMode::Decorrelate)
-        .with_plasticity(Some(InhibitoryPlasticity::of_paper(true)))
+        .with_plasticity(of_paper)
         .with_epsilon(1e-7);
-    let (loaded, saved) = round_trip(&i_norm, &file);
-    assert_eq!(loaded, saved);
-    let parts = [
-        "Fraction(0.3)",
-        "Decorrelate",
-        "1e-7",
-        "u_ix: true",
-        "divisive: false",
-    ];
-    assert!(parts.iter().all(|part| loaded.contains(part)), "{loaded}");
     let norm = GradNormConfig::new(13)
         .with_mode(GradNormMode::Lateral)
         .with_epsilon(0.125);
-    let (loaded, saved) = round_trip(&norm, &file);
-    assert_eq!(loaded, saved);
-    assert!(
-        loaded.contains("Lateral") && loaded.contains("0.125"),
-        "{loaded}"
-    );
+    let ei_rnn = EiRnnConfig::new(17, 29)
+        .with_inhibitory(Inhibitory::Count(3))
+        .with_initializer(EiInitializer::Exponential)
+        .with_activation(NonNegativeActivation::RectifiedTanh)
+        .with_autapses(false)
+        .with_batch_first(false);
+    let i_norm_rnn = INormRnnConfig::new(17, 29)
+        .with_divisive(false)
+        .with_plasticity(of_paper)
+        .with_autapses(false)
+        .with_epsilon(1e-7);
+    for (shown, parts) in [
+        (round_trip(ei), "Count(3); Iclr"),
+        (
+            round_trip(i_norm),
+            "Fraction(0.3); Decorrelate; 1e-7; u_ix: true; divisive: false",
+        ),
+        (round_trip(norm), "Lateral; 0.125"),
+        (
+            round_trip(ei_rnn),
+            "Count(3); Exponential; RectifiedTanh; autapses: false",
+        ),
+        (
+            round_trip(i_norm_rnn),
+            "divisive: false; u_ix: true; 1e-7; autapses: false",
+        ),
+    ] {
+        for part in parts.split("; ") {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+    }
 }
 
 #[test]
@@ -340,4 +323,13 @@ fn everything_public_is_send_and_sync() {
     check::<Moments>();
     check::<Alignment>();
     check::<Error>();
+    check::<EiRnn>();
+    check::<EiRnnConfig>();
+    check::<INormRnn>();
+    check::<INormRnnConfig>();
+    check::<ShuntingRnn>();
+    check::<ColumnEiRnn>();
+    check::<RnnState>();
+    check::<Padded<'static, Ei>>();
+    check::<NonNegativeActivation>();
 }

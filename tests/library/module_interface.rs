@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use burn::module::{
-    Lora, Module, ModuleDisplay, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId, Quantizer,
+    Lora, Module, ModuleDisplay, ModuleMapper, Param, ParamGroup, ParamId, Quantizer,
 };
 use burn::nn::Linear;
 use burn::optim::{GradientsParams, SgdConfig};
@@ -17,7 +17,7 @@ use ei_norm::prelude::*;
 use ei_norm::{LearnedLateral, LearnedLateralConfig};
 use rand_chacha::ChaCha8Rng;
 
-use crate::common::{Cast, rng, uniform};
+use crate::common::{Cast, parameters, rng, uniform};
 
 fn device() -> Device {
     Device::flex().autodiff()
@@ -67,29 +67,9 @@ fn weighed<const D: usize>(z: Tensor<D>) -> Tensor<1> {
 
 /// The values of every parameter, and its identity.
 fn parameters<M: Module>(module: &M) -> BTreeMap<String, (ParamId, Vec<f64>)> {
-    #[derive(Default)]
-    struct Collect {
-        path: Vec<String>,
-        found: BTreeMap<String, (ParamId, Vec<f64>)>,
-    }
-    impl ModuleVisitor for Collect {
-        fn enter_module(&mut self, name: &str, _container_type: &str) {
-            self.path.push(name.to_owned());
-        }
-
-        fn exit_module(&mut self, _name: &str, _container_type: &str) {
-            self.path.pop();
-        }
-
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let values = param.base().inner().into_data();
-            let values = values.iter::<f64>().collect();
-            self.found.insert(self.path.join("."), (param.id, values));
-        }
-    }
-    let mut collect = Collect::default();
-    module.visit(&mut collect);
-    collect.found
+    let all = parameters::all(module, None).into_iter();
+    all.map(|found| (found.path, (found.id, found.base)))
+        .collect()
 }
 
 /// The result of a training step.

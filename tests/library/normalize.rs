@@ -1,7 +1,8 @@
 //! The fixed normalizations and the losses against scalar references and finite differences.
 
 use crate::common::{
-    Setup, assert_close, assert_tensor_close, leaf, panic_of, rng, setups, uniform, values,
+    NORMALIZATIONS, Setup, assert_close, assert_same, assert_tensor_close, leaf, panic_of, rng,
+    setups, uniform, values,
 };
 use burn::tensor::{Int, Tensor};
 use ei_norm::functional::{
@@ -10,17 +11,6 @@ use ei_norm::functional::{
 };
 
 const EPSILON: f64 = 0.02;
-const KINDS: [Normalization; 3] = [
-    Normalization::Layer,
-    Normalization::Mean,
-    Normalization::Divisive,
-];
-const RULES: [BackwardRule; 3] = [
-    BackwardRule::Exact,
-    BackwardRule::Detached,
-    BackwardRule::StraightThrough,
-];
-
 fn mean(row: &[f64]) -> f64 {
     row.iter().sum::<f64>() / row.len() as f64
 }
@@ -72,10 +62,7 @@ fn error_row(kind: Normalization, rule: BackwardRule, row: &[f64], delta: &[f64]
 fn matches_the_reference<const D: usize>(setup: &Setup, shape: [usize; D]) {
     let features = shape[D - 1];
     let mut rng = rng(features as u64);
-    for (kind, rule) in KINDS
-        .iter()
-        .flat_map(|kind| RULES.map(|rule| (*kind, rule)))
-    {
+    for (kind, rule) in NORMALIZATIONS {
         let at = setup.at((kind, rule, shape));
         let x = leaf(&setup.random(&mut rng, shape));
         let upstream = setup.random(&mut rng, shape);
@@ -117,10 +104,7 @@ fn every_kind_and_rule_matches_the_reference() {
 #[test]
 fn a_single_feature_is_finite() {
     for setup in setups() {
-        for (kind, rule) in KINDS
-            .iter()
-            .flat_map(|kind| RULES.map(|rule| (*kind, rule)))
-        {
+        for (kind, rule) in NORMALIZATIONS {
             let x = leaf(&setup.random(&mut rng(1), [4, 1]));
             let out = normalize(x.clone(), kind, rule, 1e-5);
             let expected: Vec<f64> = match kind {
@@ -162,10 +146,10 @@ fn a_large_offset_costs_little_precision() {
 fn straight_through_has_the_value_of_the_exact_one() {
     for setup in setups() {
         let x = setup.random(&mut rng(3), [3, 5]);
-        for kind in KINDS {
+        for (kind, _) in NORMALIZATIONS {
             let exact = normalize(x.clone(), kind, BackwardRule::Exact, EPSILON);
             let through = normalize(x.clone(), kind, BackwardRule::StraightThrough, EPSILON);
-            crate::common::assert_same(&through, &exact, &setup.at(kind));
+            assert_same(&through, &exact, &setup.at(kind));
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Gradient descent with projection against Burn's gradient descent followed by the projection.
 
-use crate::common::{Setup, assert_same, rng, setups};
-use burn::module::{Module, ModuleVisitor, Param};
+use crate::common::parameters::bits;
+use crate::common::{Setup, assert_same, rng, setups, values};
+use burn::module::{Module, Param};
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use ei_norm::dale::{self, Plasticity, Sign, Weight};
 use ei_norm::optim::ProjectedSgd;
 
@@ -42,19 +43,6 @@ impl Parts {
     }
 }
 
-/// The values of all parameters.
-fn parameters(module: &impl Module) -> Vec<TensorData> {
-    struct Collect(Vec<TensorData>);
-    impl ModuleVisitor for Collect {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.push(param.val().to_data());
-        }
-    }
-    let mut collect = Collect(Vec::new());
-    module.visit(&mut collect);
-    collect.0
-}
-
 #[test]
 fn several_steps_are_those_of_burns_sgd_and_a_projection_to_the_bit() {
     for setup in setups() {
@@ -65,24 +53,15 @@ fn several_steps_are_those_of_burns_sgd_and_a_projection_to_the_bit() {
             let x = setup.random(&mut rng(10 + step), [3, 7]);
             found = found.step(&mut projected, 0.01, &x);
             expected = dale::project(expected.step(&mut plain, 0.01, &x));
-            assert_eq!(
-                parameters(&found),
-                parameters(&expected),
-                "{}",
-                setup.at(step)
-            );
-            let positive = crate::common::values(&found.positive.val());
+            assert_eq!(bits(&found), bits(&expected), "{}", setup.at(step));
+            let positive = values(&found.positive.val());
             zeros += positive.iter().filter(|w| **w == 0.0).count();
-            assert!(
-                crate::common::values(&found.free.val())
-                    .iter()
-                    .any(|w| *w < 0.0)
-            );
+            assert!(values(&found.free.val()).iter().any(|w| *w < 0.0));
         }
         assert!(
             zeros > 0,
-            "{}: the projection had nothing to do",
-            setup.at("zeros")
+            "{}",
+            setup.at("the projection had nothing to do")
         );
         assert!(dale::check(&found).is_ok());
     }
@@ -96,18 +75,10 @@ fn a_tensor_that_somebody_holds_is_not_changed() {
         let before = (held.to_data(), held_free.to_data());
         let x = setup.random(&mut rng(2), [3, 7]);
         let after = parts.step(&mut ProjectedSgd.init(), 0.01, &x);
-        assert_eq!(
-            (held.to_data(), held_free.to_data()),
-            before,
-            "{}",
-            setup.at("held")
-        );
-        assert_ne!(
-            after.positive.val().to_data(),
-            before.0,
-            "{}",
-            setup.at("stepped")
-        );
+        let now = (held.to_data(), held_free.to_data());
+        assert_eq!(now, before, "{}", setup.at("held"));
+        let stepped = after.positive.val().to_data();
+        assert_ne!(stepped, before.0, "{}", setup.at("stepped"));
     }
 }
 
@@ -131,7 +102,7 @@ fn nan_is_not_hidden() {
         let parts = Parts::new(&setup);
         let x = setup.tensor(vec![f64::NAN; 21], [3, 7]);
         let after = parts.step(&mut ProjectedSgd.init(), 0.01, &x);
-        let values = crate::common::values(&after.positive.val());
+        let values = values(&after.positive.val());
         assert!(values.iter().all(|w| w.is_nan()), "{}", setup.at("nan"));
     }
 }

@@ -1,5 +1,6 @@
 //! Records of optimizers are loaded only with the right model.
 
+use crate::common::circuits::ei;
 use crate::common::{Setup, assert_same, rng, setups};
 use burn::module::{Module, Param};
 use burn::optim::momentum::MomentumConfig;
@@ -9,7 +10,7 @@ use ei_norm::dale::{self, NonNegative};
 use ei_norm::optim::{
     CheckedRecord, CorrectedSgdConfig, ExponentiatedAdamConfig, ExponentiatedSgdConfig,
 };
-use ei_norm::{EiLinear, EiLinearConfig, EiWeights};
+use ei_norm::{EiLinear, EiLinearConfig};
 
 #[derive(Module, Debug)]
 struct Model {
@@ -18,15 +19,7 @@ struct Model {
 }
 
 fn model(setup: &Setup, seed: u64) -> Model {
-    let source = &mut rng(seed);
-    let weights = EiWeights {
-        w_ex: setup.positive(source, [6, 4]).autodiff(),
-        inhibition: Some((
-            setup.positive(source, [6, 2]).autodiff(),
-            setup.positive(source, [2, 4]).autodiff(),
-        )),
-        bias: Some(setup.random(source, [4]).autodiff()),
-    };
+    let weights = ei(setup, &mut rng(seed), [6, 2, 4]);
     Model {
         first: EiLinear::from_weights(weights).unwrap(),
         scale: None,

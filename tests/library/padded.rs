@@ -1,7 +1,8 @@
 //! Padded sequences: states, gradients and local loss are the same as for the sequences run one by one,
 //! whatever the padding.
 
-use crate::common::circuits::{Divisive, EVERYTHING, Pass, Tried, assert_same_pass, i_norm};
+use crate::common::circuits::{Divisive, EVERYTHING, Tried, i_norm};
+use crate::common::parameters::{Pass, assert_same_pass};
 use crate::common::recurrent::{Batch, batch, pass};
 use crate::common::{Setup, panic_of, rng, setups};
 use burn::tensor::Tensor;

@@ -1,11 +1,14 @@
 //! A population of circuits of mixed sizes computes and learns like its circuits alone.
 
 use crate::common::circuits::EVERYTHING;
-use crate::common::{ChaCha8Rng, Setup, assert_close, assert_same, leaf, rng, setups, values};
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use crate::common::{
+    ChaCha8Rng, NORMALIZATIONS, Setup, assert_close, assert_same, leaf, parameters, rng, setups,
+    values,
+};
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Gradients, Tensor};
 use ei_norm::circuit::{Circuit, ColumnEi, Ei, INorm, LearnsLocally, Population, Shunting};
-use ei_norm::functional::{BackwardRule, Normalization, normalize};
+use ei_norm::functional::normalize;
 use ei_norm::layer::{Dense, Layer};
 use ei_norm::{
     ColumnEiWeights, EiWeights, GradNorm, GradNormConfig, GradNormMode, INormWeights,
@@ -46,18 +49,10 @@ fn tolerance(setup: &Setup) -> f64 {
 
 /// The gradients of all parameters of this rank, in the order of the fields, with their shapes.
 fn gradients(module: &impl Module, grads: &Gradients, rank: usize) -> Vec<Gradient> {
-    struct Collect<'a>(Vec<Gradient>, &'a Gradients, usize);
-    impl ModuleVisitor for Collect<'_> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if D == self.2 {
-                let grad = param.val().grad(self.1).map(|grad| values(&grad));
-                self.0.push((param.dims().to_vec(), grad));
-            }
-        }
-    }
-    let mut collect = Collect(Vec::new(), grads, rank);
-    module.visit(&mut collect);
-    collect.0
+    let all = parameters::all(module, Some(grads)).into_iter();
+    all.filter(|found| found.shape.len() == rank)
+        .map(|found| (found.shape, found.gradient))
+        .collect()
 }
 
 type Gradient = (Vec<usize>, Option<Vec<f64>>);
@@ -335,49 +330,38 @@ fn what_is_put_out_is_normalized_network_by_network() {
         });
         let z = Tensor::stack::<3>(wide.collect(), 0);
         let upstream = setup.random(rng, z.dims());
-        for kind in [
-            Normalization::Layer,
-            Normalization::Mean,
-            Normalization::Divisive,
-        ] {
-            for rule in [
-                BackwardRule::Exact,
-                BackwardRule::Detached,
-                BackwardRule::StraightThrough,
-            ] {
-                let leaf_z = leaf(&z);
-                let found = population.normalize(leaf_z.clone(), kind, rule, 1e-5);
-                let grads = (found.clone() * upstream.clone().autodiff())
+        for (kind, rule) in NORMALIZATIONS {
+            let leaf_z = leaf(&z);
+            let found = population.normalize(leaf_z.clone(), kind, rule, 1e-5);
+            let grads = (found.clone() * upstream.clone().autodiff())
+                .sum()
+                .backward();
+            let error = leaf_z.grad(&grads).unwrap();
+            for (network, own) in own.iter().enumerate() {
+                let at = setup.at(format!("{kind:?}, {rule:?}, network {network}"));
+                let [_, width] = own.dims();
+                let of = |all: &Tensor<3>| all.clone().narrow(0, network, 1).squeeze_dim::<2>(0);
+                let own_upstream = of(&upstream).narrow(1, 0, width);
+                let own_z = leaf(own);
+                let expected = normalize(own_z.clone(), kind, rule, 1e-5);
+                let grads = (expected.clone() * own_upstream.autodiff())
                     .sum()
                     .backward();
-                let error = leaf_z.grad(&grads).unwrap();
-                for (network, own) in own.iter().enumerate() {
-                    let at = setup.at(format!("{kind:?}, {rule:?}, network {network}"));
-                    let [_, width] = own.dims();
-                    let of =
-                        |all: &Tensor<3>| all.clone().narrow(0, network, 1).squeeze_dim::<2>(0);
-                    let own_upstream = of(&upstream).narrow(1, 0, width);
-                    let own_z = leaf(own);
-                    let expected = normalize(own_z.clone(), kind, rule, 1e-5);
-                    let grads = (expected.clone() * own_upstream.autodiff())
-                        .sum()
-                        .backward();
-                    let own_error = own_z.grad(&grads).unwrap();
-                    for (all, own) in [
-                        (&found.clone().inner(), &expected.inner()),
-                        (&error, &own_error),
-                    ] {
-                        let (all, own_shape) = (of(all), own.dims());
-                        let tolerance = tolerance(&setup);
-                        assert_corner(
-                            &values(&all),
-                            &all.dims(),
-                            &values(own),
-                            &own_shape,
-                            tolerance,
-                            &at,
-                        );
-                    }
+                let own_error = own_z.grad(&grads).unwrap();
+                for (all, own) in [
+                    (&found.clone().inner(), &expected.inner()),
+                    (&error, &own_error),
+                ] {
+                    let (all, own_shape) = (of(all), own.dims());
+                    let tolerance = tolerance(&setup);
+                    assert_corner(
+                        &values(&all),
+                        &all.dims(),
+                        &values(own),
+                        &own_shape,
+                        tolerance,
+                        &at,
+                    );
                 }
             }
         }

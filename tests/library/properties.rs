@@ -1,5 +1,5 @@
-//! Code shared by the property tests: a runner, and the table of circuits with their equations in plain
-//! tensor operations, for any shapes, masks and learning parameters.
+//! Code shared by the tests of every circuit: a runner of properties, and the table of circuits with their
+//! equations in plain tensor operations, for any shapes, masks and learning parameters.
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::nn::PaddingConfig2d;
@@ -12,9 +12,10 @@ use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use rand::RngExt;
 
-use crate::common::circuits::{Pass, Tried, gradients};
+use crate::common::circuits::{self, Output, Tried};
 use crate::common::convolution::{Case, case};
-use crate::common::{ChaCha8Rng, Setup, leaf, rng, values};
+use crate::common::parameters::Pass;
+use crate::common::{ChaCha8Rng, Setup, leaf, rng};
 
 /// Runs a property on `cases` random cases, always the same ones. `PROPTEST_CASES`, 256 by default, scales
 /// the number, and `PROPTEST_RNG_SEED` changes the cases.
@@ -36,8 +37,23 @@ pub fn holds<S: Strategy>(cases: u32, strategy: S, property: impl Fn(S::Value)) 
     outcome.unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// Makes a test of each property on this number of cases of a strategy, for every circuit in every dtype.
+/// Makes a test of each function of the module `every`, for every circuit in every dtype; of each property
+/// on this number of cases of a strategy.
 macro_rules! for_every_circuit {
+    ($($name:ident;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                use ei_norm::circuit::{ColumnEi, Ei, INorm, Shunting};
+                for setup in &$crate::common::setups() {
+                    every::$name::<Ei>(setup);
+                    every::$name::<INorm>(setup);
+                    every::$name::<Shunting>(setup);
+                    every::$name::<ColumnEi>(setup);
+                }
+            }
+        )*
+    };
     ($($name:ident: $cases:expr, $strategy:expr;)*) => {
         $(
             #[test]
@@ -57,9 +73,6 @@ macro_rules! for_every_circuit {
 }
 pub(crate) use for_every_circuit;
 
-/// The result of a layer: its output, and the local loss if there is one.
-pub type Output<const D: usize> = (Tensor<D>, Option<Tensor<1>>);
-
 /// A circuit of the table: random instances, their matrices, and their equations.
 pub trait Tabled: Tried {
     /// A random variant with these sizes.
@@ -70,11 +83,6 @@ pub trait Tabled: Tried {
     }
 
     fn all_matrices(&mut self) -> Vec<&mut Weight<2>>;
-
-    /// A dense layer, with the local loss if there is one.
-    fn apply<const D: usize>(layer: &Layer<Self, Dense>, x: Tensor<D>) -> Output<D> {
-        (layer.forward(x), None)
-    }
 
     /// z of each row, and the local loss if there is one.
     fn equations(&self, x: Tensor<2>) -> Output<2>;
@@ -108,11 +116,6 @@ impl Tabled for INorm {
         let divisive = self.u_ix.iter_mut().chain(&mut self.u_ei);
         let others = [&mut self.w_ex, &mut self.w_ix, &mut self.w_ei];
         divisive.chain(others).collect()
-    }
-
-    fn apply<const D: usize>(layer: &Layer<Self, Dense>, x: Tensor<D>) -> Output<D> {
-        let (z, local) = layer.forward_with_local_loss(x);
-        (z, Some(local))
     }
 
     fn equations(&self, x: Tensor<2>) -> Output<2> {
@@ -262,20 +265,8 @@ pub fn pass<const D: usize>(
         true => leaf(x),
         false => x.clone().autodiff(),
     };
-    let (out, local) = forward(x.clone());
-    let upstream = setup.random(&mut rng(5), out.dims());
-    // A learning value, in case no parameter learns.
-    let anchor = leaf(&setup.tensor(vec![0.0], [1]));
-    let loss = (out.clone() * upstream).sum() + anchor;
-    let loss = local.iter().fold(loss, |sum, l| sum + l.clone() * 0.7);
-    let grads = loss.backward();
-    let mut pass: Pass = vec![
-        ("out".into(), Some(values(&out))),
-        ("local".into(), local.as_ref().map(values)),
-        ("x".into(), x.grad(&grads).map(|grad| values(&grad))),
-    ];
-    pass.extend(gradients(module, &grads));
-    pass
+    let upstream = |shape| setup.random(&mut rng(5), shape);
+    circuits::pass(module, x, upstream, forward)
 }
 
 /// Fails unless two computations have the same values up to rounding, relative to the largest value of a

@@ -1,6 +1,6 @@
 //! Dale's law and masks hold under every operation on a layer, and records preserve every bit.
 
-use crate::common::training::parameters;
+use crate::common::parameters::{bits, parameters};
 use crate::common::{ChaCha8Rng, Setup, leaf, rng, values};
 use crate::properties::{Tabled, any_circuit, dense, for_every_circuit, masked};
 use burn::grad_clipping::GradientClippingConfig;
@@ -65,13 +65,6 @@ fn other<C: Tabled>(circuit: &C, rng: &mut ChaCha8Rng) -> C {
 fn loaded<M: Module>(module: &M, other: M) -> M {
     let bytes = module.clone().into_record().into_bytes().unwrap();
     other.load_record(ModuleRecord::from_bytes(bytes).unwrap())
-}
-
-/// The bits of all parameters by path; without a connection, the bits of 0.
-fn bits(module: &impl Module) -> Vec<(String, Vec<u64>)> {
-    let all = parameters(module).into_iter();
-    all.map(|(name, values)| (name, values.into_iter().map(f64::to_bits).collect()))
-        .collect()
 }
 
 mod every {

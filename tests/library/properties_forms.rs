@@ -1,10 +1,11 @@
 //! Random layers are equal to their equations in plain autodiff, and equivalent forms compute the same
 //! values, local losses and gradients, for any shapes, masks and learning parameters.
 
+use crate::common::circuits::{Output, Tried};
 use crate::common::{Setup, rng, setups};
 use crate::properties::{
-    Output, Tabled, any_circuit, any_convolution, assert_equal, dense, for_every_circuit, holds,
-    patches, run, sequences,
+    Tabled, any_circuit, any_convolution, assert_equal, dense, for_every_circuit, holds, patches,
+    run, sequences,
 };
 use burn::tensor::Tensor;
 use ei_norm::NonNegativeActivation::{Sigmoid, Softplus};

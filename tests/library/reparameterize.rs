@@ -1,5 +1,6 @@
 //! Reparameterized weights, which are always non-negative.
 
+use crate::common::circuits::ei;
 use crate::common::{
     Setup, assert_close, assert_same, assert_tensor_close, rng, setups, uniform, values,
 };
@@ -9,7 +10,7 @@ use burn::store::ModuleRecord;
 use burn::tensor::{DType, Tensor};
 use ei_norm::dale::{self, NonNegative, Plasticity, Role, Sign, Weight, reparameterization};
 use ei_norm::optim::ProjectedSgd;
-use ei_norm::{EiLinear, EiWeights, INormLinear, INormLinearConfig};
+use ei_norm::{EiLinear, INormLinear, INormLinearConfig};
 
 const FORMS: [NonNegative; 3] = [NonNegative::Softplus, NonNegative::Square, NonNegative::Abs];
 
@@ -19,16 +20,7 @@ fn weight(setup: &Setup, values: &[f64]) -> Weight<1> {
 }
 
 fn layer(setup: &Setup, seed: u64) -> EiLinear {
-    let source = &mut rng(seed);
-    let weights = EiWeights {
-        w_ex: setup.positive(source, [6, 4]).autodiff(),
-        inhibition: Some((
-            setup.positive(source, [6, 2]).autodiff(),
-            setup.positive(source, [2, 4]).autodiff(),
-        )),
-        bias: Some(setup.random(source, [4]).autodiff()),
-    };
-    EiLinear::from_weights(weights).unwrap()
+    EiLinear::from_weights(ei(setup, &mut rng(seed), [6, 2, 4])).unwrap()
 }
 
 /// dw/db, from the weight for softplus and from formulas for the others.

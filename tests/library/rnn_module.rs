@@ -1,19 +1,16 @@
-//! The recurrent layers as modules: initial weights, autapses, training under Dale's law, records,
-//! display and configurations.
+//! The recurrent layers as modules: initial weights, autapses, training under Dale's law, and records.
 
-use crate::common::training::parameters;
-use crate::common::{assert_close, assert_same, rng, setups, values};
-use burn::config::Config;
+use crate::common::parameters::{parameters, paths as names};
+use crate::common::{assert_close, assert_same, rng, row_means, setups, values};
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, SgdConfig};
 use burn::store::ModuleRecord;
 use burn::tensor::{Device, Tensor};
-use ei_norm::circuit::{ColumnEiOptions, EiOptions, INormOptions, Options, ShuntingOptions};
-use ei_norm::layer::{LayerConfig, Padded, Recurrent};
+use ei_norm::layer::Recurrent;
 use ei_norm::{
-    ColumnEiRnn, ColumnEiRnnConfig, EiInitializer, EiRnn, EiRnnConfig, Error, GradNormMode,
-    INormRnn, INormRnnConfig, Inhibitory, InhibitoryPlasticity, NonNegativeActivation, RnnState,
-    ShuntingLinearConfig, ShuntingRnn, ShuntingRnnConfig, dale,
+    ColumnEiRnn, ColumnEiRnnConfig, EiInitializer, EiRnn, EiRnnConfig, GradNormMode, INormRnn,
+    INormRnnConfig, NonNegativeActivation, RnnState, ShuntingLinearConfig, ShuntingRnn,
+    ShuntingRnnConfig, dale,
 };
 
 /// Mean and variance.
@@ -22,13 +19,6 @@ fn moments(values: &[f64]) -> [f64; 2] {
     let mean = values.iter().sum::<f64>() / n;
     let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
     [mean, variance]
-}
-
-/// The mean of each row of `columns` values.
-fn row_means(values: &[f64], columns: usize) -> Vec<f64> {
-    let rows = values.chunks_exact(columns);
-    rows.map(|row| row.iter().sum::<f64>() / columns as f64)
-        .collect()
 }
 
 /// Checks the initial balance of a path: inhibition subtracts the mean excitatory current.
@@ -347,8 +337,6 @@ fn training_keeps_dales_law_and_the_missing_connections() {
 
 #[test]
 fn parameters_have_their_own_names() {
-    let found = parameters(&Model::new(&Device::flex(), 1));
-    let found: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
     let expected = [
         "ei.w_ex",
         "ei.w_ix",
@@ -362,7 +350,7 @@ fn parameters_have_their_own_names() {
         "i_norm.bias",
         "i_norm.grad_norm.lateral_weights",
     ];
-    assert_eq!(found, expected);
+    assert_eq!(names(&Model::new(&Device::flex(), 1)), expected);
 }
 
 #[test]
@@ -387,144 +375,4 @@ fn a_record_restores_a_model_to_the_bit() {
         let loaded = other.load_record(source.clone().into_record());
         assert_eq!(parameters(&source), parameters(&loaded));
     }
-}
-
-#[test]
-fn display_shows_sizes_and_options() {
-    let device = Device::flex();
-    let config = EiRnnConfig::new(7, 20).with_activation(NonNegativeActivation::Sigmoid);
-    let rnn = config.with_batch_first(false).init(&device);
-    let shown = rnn.to_string();
-    for part in [
-        "EiRnn",
-        "d_input: 7",
-        "d_hidden: 20",
-        "inhibitory: 4",
-        "sigmoid",
-        "bias: true",
-        "batch_first: false",
-        "masked: w_ix",
-    ] {
-        assert!(shown.contains(part), "{part}: {shown}");
-    }
-    let config = INormRnnConfig::new(7, 20).with_grad_norm(GradNormMode::Center);
-    let rnn = config.with_bias(false).init(&device);
-    let shown = rnn.to_string();
-    for part in [
-        "INormRnn",
-        "d_input: 7",
-        "d_hidden: 20",
-        "subtractive: 2",
-        "divisive: 20",
-        "center",
-        "relu",
-        "bias: false",
-        "batch_first: true",
-    ] {
-        assert!(shown.contains(part), "{part}: {shown}");
-    }
-}
-
-#[test]
-fn configurations_go_through_json() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("config.json");
-    fn round_trip<C: Config>(config: &C, file: &std::path::Path) -> String {
-        config.save(file).unwrap();
-        let loaded = format!("{:?}", C::load(file).unwrap());
-        assert_eq!(loaded, format!("{config:?}"));
-        loaded
-    }
-    let ei = EiRnnConfig::new(17, 29)
-        .with_inhibitory(Inhibitory::Count(3))
-        .with_initializer(EiInitializer::Exponential)
-        .with_activation(NonNegativeActivation::RectifiedTanh)
-        .with_autapses(false)
-        .with_batch_first(false);
-    let shown = round_trip(&ei, &file);
-    for part in [
-        "Count(3)",
-        "Exponential",
-        "RectifiedTanh",
-        "autapses: false",
-    ] {
-        assert!(shown.contains(part), "{shown}");
-    }
-    let i_norm = INormRnnConfig::new(17, 29)
-        .with_divisive(false)
-        .with_plasticity(Some(InhibitoryPlasticity::of_paper(true)))
-        .with_autapses(false)
-        .with_epsilon(1e-7);
-    let shown = round_trip(&i_norm, &file);
-    for part in ["divisive: false", "u_ix: true", "1e-7", "autapses: false"] {
-        assert!(shown.contains(part), "{shown}");
-    }
-}
-
-#[test]
-fn wrong_configurations_name_the_value_and_what_is_allowed() {
-    let device = Device::flex();
-    fn refused<O: Options>(config: LayerConfig<O, Recurrent>) -> String {
-        let error = config
-            .try_init_with(&Device::flex(), &mut rng(1))
-            .unwrap_err();
-        assert!(matches!(error, Error::Config { .. }));
-        error.to_string()
-    }
-    let (ei, i_norm) = (refused::<EiOptions>, refused::<INormOptions>);
-    for (d_input, d_hidden, expected) in [
-        (0, 4, "d_input is 0; allowed: at least 1"),
-        (3, 0, "d_hidden is 0; allowed: at least 1"),
-    ] {
-        let shunting = ShuntingRnnConfig::new(d_input, d_hidden);
-        assert_eq!(refused::<ShuntingOptions>(shunting), expected);
-        let column = ColumnEiRnnConfig::new(d_input, d_hidden);
-        assert_eq!(refused::<ColumnEiOptions>(column), expected);
-    }
-    let message = refused(ColumnEiRnnConfig::new(3, 1));
-    let allowed = "at least 2, one that excites and one that inhibits; more for a ratio below 1";
-    assert_eq!(message, format!("d_hidden is 1; allowed: {allowed}"));
-    let (new_ei, new_i_norm) = (EiRnnConfig::new, INormRnnConfig::new);
-    for (d_input, d_hidden, expected) in [
-        (0, 4, "d_input is 0; allowed: at least 1"),
-        (3, 0, "d_hidden is 0; allowed: at least 1"),
-        (3, 1, "d_hidden is 1; allowed: at least 2"),
-    ] {
-        assert_eq!(ei(new_ei(d_input, d_hidden)), expected);
-        assert_eq!(i_norm(new_i_norm(d_input, d_hidden)), expected);
-    }
-    let expected = "initializer is Iclr; allowed: Lognormal or Exponential in a recurrent layer";
-    let iclr = EiInitializer::Iclr;
-    assert_eq!(ei(new_ei(3, 4).with_initializer(iclr)), expected);
-    assert_eq!(i_norm(new_i_norm(3, 4).with_initializer(iclr)), expected);
-    let expected = "the fraction of inhibitory units is 1.5; allowed: 0 to 1";
-    let inhibitory = Inhibitory::Fraction(1.5);
-    assert_eq!(ei(new_ei(3, 4).with_inhibitory(inhibitory)), expected);
-    assert_eq!(
-        i_norm(new_i_norm(3, 4).with_inhibitory(inhibitory)),
-        expected
-    );
-    let none = new_i_norm(3, 4).with_inhibitory(Inhibitory::Count(0));
-    let expected = "inhibitory is 0; allowed: at least 1 inhibitory unit";
-    assert_eq!(i_norm(none), expected);
-    let message = i_norm(new_i_norm(3, 4).with_epsilon(-1.0));
-    assert!(message.starts_with("epsilon is -1; allowed:"), "{message}");
-
-    let excitatory = new_ei(3, 4).with_inhibitory(Inhibitory::Count(0));
-    let rnn = excitatory.init(&device);
-    assert!(rnn.w_ix.is_none() && rnn.w_ei.is_none());
-}
-
-#[test]
-fn everything_public_is_send_and_sync() {
-    fn check<T: Send + Sync + 'static>() {}
-    check::<EiRnn>();
-    check::<EiRnnConfig>();
-    check::<INormRnn>();
-    check::<INormRnnConfig>();
-    check::<ShuntingRnn>();
-    check::<ColumnEiRnn>();
-    check::<RnnState>();
-    check::<Padded<'static, ei_norm::circuit::Ei>>();
-    check::<NonNegativeActivation>();
 }

@@ -1,13 +1,15 @@
 //! Roles of parameters, and the tools built on them: groups, learning rates, corrected gradient descent.
 
-use crate::common::{Setup, assert_close, rng, setups, values};
-use burn::module::{Module, Param, ParamGroup};
+use crate::common::circuits::ei;
+use crate::common::parameters::parameters;
+use crate::common::{ChaCha8Rng, Setup, assert_close, rng, setups, values};
+use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::lr_scheduler::linear::LinearLrSchedulerConfig;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::Tensor;
 use ei_norm::dale::{self, NonNegative, Plasticity, Role, Roles, Sign, Weight};
 use ei_norm::optim::{CorrectedSgdConfig, RoleLrSchedulerConfig};
-use ei_norm::{EiLinear, EiLinearConfig, EiWeights, Error, INormLinear, INormLinearConfig};
+use ei_norm::{EiLinear, EiLinearConfig, Error, INormLinear, INormLinearConfig};
 
 /// All its names could match a pattern for a parameter of this library.
 #[derive(Module, Debug)]
@@ -212,57 +214,29 @@ struct Convolution {
 impl Circuit {
     fn new(setup: &Setup) -> Self {
         let source = &mut rng(4);
-        let weights = EiWeights {
-            w_ex: setup.positive(source, [6, 9]).autodiff(),
-            inhibition: Some((
-                setup.positive(source, [6, 2]).autodiff(),
-                setup.positive(source, [2, 9]).autodiff(),
-            )),
-            bias: Some(setup.random(source, [9]).autodiff()),
-        };
-        let positive = |value| Weight::new(value, Sign::NonNegative, Plasticity::Plastic);
-        let positive_1 = |value| Weight::new(value, Sign::NonNegative, Plasticity::Plastic);
-        let kernel = setup.positive(source, [5, 2, 3, 3]).autodiff();
+        let weights = ei(setup, source, [6, 2, 9]);
+        fn weight<const D: usize>(value: Tensor<D>, sign: Sign, role: Role) -> Weight<D> {
+            Weight::new(value.autodiff(), sign, Plasticity::Plastic).with_role(role)
+        }
+        let positive = Sign::NonNegative;
+        let kernel = setup.positive(source, [5, 2, 3, 3]);
         Self {
             layer: EiLinear::from_weights(weights).unwrap(),
             shunting: Shunting {
-                w: positive(setup.positive(source, [6, 4]).autodiff()).with_role(Role::Excitatory),
-                alpha: Weight::new(
-                    setup.random(source, [2]).autodiff(),
-                    Sign::Free,
-                    Plasticity::Plastic,
-                )
-                .with_role(Role::Shunting),
-                gain: positive_1(setup.positive(source, [4]).autodiff()).with_role(Role::Gain),
+                w: weight(setup.positive(source, [6, 4]), positive, Role::Excitatory),
+                alpha: weight(setup.random(source, [2]), Sign::Free, Role::Shunting),
+                gain: weight(setup.positive(source, [4]), positive, Role::Gain),
             },
             convolution: Convolution {
-                kernel: Weight::new(kernel, Sign::NonNegative, Plasticity::Plastic)
-                    .with_role(Role::Excitatory),
-                mixing: positive(setup.positive(source, [1, 5]).autodiff())
-                    .with_role(Role::InhibitoryOut),
+                kernel: weight(kernel, positive, Role::Excitatory),
+                mixing: weight(
+                    setup.positive(source, [1, 5]),
+                    positive,
+                    Role::InhibitoryOut,
+                ),
             },
         }
     }
-}
-
-/// The parameters of a module by path, in f64.
-fn parameters(module: &impl Module) -> Vec<(String, Vec<f64>)> {
-    #[derive(Default)]
-    struct Collect(Vec<String>, Vec<(String, Vec<f64>)>);
-    impl burn::module::ModuleVisitor for Collect {
-        fn enter_module(&mut self, name: &str, _: &str) {
-            self.0.push(name.to_owned());
-        }
-        fn exit_module(&mut self, _: &str, _: &str) {
-            self.0.pop();
-        }
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.1.push((self.0.join("."), values(&param.val())));
-        }
-    }
-    let mut collect = Collect::default();
-    module.visit(&mut collect);
-    collect.1
 }
 
 /// Random gradients for every parameter, and their values in f64.
@@ -271,13 +245,8 @@ fn random_gradients(
     module: &impl Module,
     seed: u64,
 ) -> (GradientsParams, Vec<Vec<f64>>) {
-    struct Draw<'a>(
-        &'a Setup,
-        crate::common::ChaCha8Rng,
-        GradientsParams,
-        Vec<Vec<f64>>,
-    );
-    impl burn::module::ModuleVisitor for Draw<'_> {
+    struct Draw<'a>(&'a Setup, ChaCha8Rng, GradientsParams, Vec<Vec<f64>>);
+    impl ModuleVisitor for Draw<'_> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             let grad = self.0.random(&mut self.1, param.dims());
             self.3.push(values(&grad));

@@ -1,18 +1,19 @@
 //! Every circuit with random weights, its output in plain autodiff, and its equations in plain f64
 //! arithmetic.
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Gradients, Tensor};
+use burn::module::Module;
+use burn::tensor::Tensor;
 use ei_norm::circuit::{Circuit, ColumnEi, Ei, INorm, LearnsLocally, Shunting};
 use ei_norm::dale::mask;
-use ei_norm::layer::{Conv2d, Layer, Recurrent};
+use ei_norm::layer::{Conv2d, Dense, Layer, Recurrent};
 use ei_norm::{
     ColumnEiWeights, EiWeights, GradNormConfig, GradNormMode, INormWeights, InhibitoryPlasticity,
     RnnState, ShuntingWeights,
 };
 
-use super::recurrent::{dot, times};
-use super::{ChaCha8Rng, Setup, assert_close, uniform, values};
+use super::parameters::{Pass, assert_same_pass, assert_teaches_nothing, gradients, parameters};
+use super::recurrent::{LAMBDA, derivatives, dot, times};
+use super::{ChaCha8Rng, Setup, leaf, uniform, values};
 
 /// ε of the I-Norm circuits; it is large so that its effect is visible.
 pub const EPSILON: f64 = 0.03;
@@ -25,51 +26,59 @@ pub const EVERYTHING: InhibitoryPlasticity = InhibitoryPlasticity {
     u_ei: true,
 };
 
-/// Values and gradients by name; no gradient if a parameter gets none.
-pub type Pass = Vec<(String, Option<Vec<f64>>)>;
+/// The result of a layer: its output, and the local loss if there is one.
+pub type Output<const D: usize> = (Tensor<D>, Option<Tensor<1>>);
 
-/// Fails unless both have the same names and, up to rounding, the same values.
-#[track_caller]
-pub fn assert_same_pass(found: &Pass, expected: &Pass, tolerance: f64, at: &str) {
-    let names =
-        |pass: &Pass| -> Vec<String> { pass.iter().map(|(name, _)| name.clone()).collect() };
-    assert_eq!(names(found), names(expected), "{at}");
-    for ((name, found), (_, expected)) in found.iter().zip(expected) {
-        let at = format!("{at} {name}");
-        match (found, expected) {
-            (Some(found), Some(expected)) => assert_close(found, expected, tolerance, &at),
-            _ => assert_eq!(found.is_some(), expected.is_some(), "{at}: a gradient?"),
-        }
-    }
+/// The output, the local loss, and the gradients of x, if it learns, and of all parameters, for an error at
+/// the output of this shape.
+pub fn pass<const I: usize, const D: usize>(
+    module: &impl Module,
+    x: Tensor<I>,
+    upstream: impl FnOnce([usize; D]) -> Tensor<D>,
+    forward: impl FnOnce(Tensor<I>) -> Output<D>,
+) -> Pass {
+    let (out, local) = forward(x.clone());
+    let upstream = upstream(out.dims());
+    let dtype = upstream.dtype();
+    assert_eq!((out.dims(), out.dtype()), (upstream.dims(), dtype));
+    // A learning value, in case no parameter learns.
+    let anchor = leaf(&Tensor::zeros([1], (&upstream.device(), dtype)));
+    let loss = (out.clone() * upstream).sum() + anchor;
+    let loss = local.iter().fold(loss, |sum, local| {
+        assert_eq!((local.dims(), local.dtype()), ([1], dtype));
+        sum + local.clone() * LAMBDA
+    });
+    let grads = loss.backward();
+    let mut pass: Pass = vec![
+        ("out".into(), Some(values(&out))),
+        ("local".into(), local.as_ref().map(values)),
+        ("x".into(), x.grad(&grads).map(|grad| values(&grad))),
+    ];
+    pass.extend(gradients(module, &grads));
+    pass
 }
 
-/// The gradients of all parameters of a module, by path.
-pub fn gradients(module: &impl Module, grads: &Gradients) -> Pass {
-    struct Collect<'a>(Vec<String>, Pass, &'a Gradients);
-    impl ModuleVisitor for Collect<'_> {
-        fn enter_module(&mut self, name: &str, _: &str) {
-            self.0.push(name.to_owned());
-        }
-        fn exit_module(&mut self, _: &str, _: &str) {
-            self.0.pop();
-        }
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let grad = param.val().grad(self.2).map(|grad| values(&grad));
-            self.1.push((self.0.join("."), grad));
-        }
-    }
-    let mut collect = Collect(Vec::new(), Vec::new(), grads);
-    module.visit(&mut collect);
-    collect.1
-}
-
-/// Fails unless every parameter has a gradient of zeros, or none.
+/// Fails unless the output for an empty x has this shape, the losses are 0, and their errors teach nothing.
 #[track_caller]
-pub fn assert_teaches_nothing(module: &impl Module, grads: &Gradients, at: &str) {
-    for (name, grad) in gradients(module, grads) {
-        let is_zero = grad.is_none_or(|grad| grad.iter().all(|g| *g == 0.0));
-        assert!(is_zero, "{at} {name}");
+pub fn assert_empty<const I: usize, const D: usize>(
+    module: &impl Module,
+    x: &Tensor<I>,
+    (out, local): Output<D>,
+    shape: [usize; D],
+    at: &str,
+) {
+    let dtype = x.dtype();
+    assert_eq!((out.dims(), out.dtype()), (shape, dtype), "{at}");
+    if let Some(local) = &local {
+        let found = (values(local), local.dtype());
+        assert_eq!(found, (vec![0.0], dtype), "{at}: local loss");
     }
+    // The local loss can be part of the loss of a training loop.
+    let loss = local.into_iter().fold(out.sum(), |sum, local| sum + local);
+    assert_eq!(values(&loss), [0.0], "{at}");
+    let grads = loss.backward();
+    assert_eq!(x.grad(&grads).unwrap().dims(), x.dims(), "{at}");
+    assert_teaches_nothing(module, &grads, at);
 }
 
 /// A circuit with random weights.
@@ -100,13 +109,18 @@ pub trait Tried: Circuit {
         setup.random(rng, shape)
     }
 
-    /// The output of rows and the local loss, if there is one, in plain autodiff.
-    fn plain(&self, rows: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
+    /// The output of rows in plain autodiff.
+    fn plain(&self, rows: Tensor<2>) -> Output<2> {
         (self.output(&self.currents(rows)), None)
     }
 
-    /// A convolution, with the local loss if there is one.
-    fn convolve(layer: &Layer<Self, Conv2d>, x: Tensor<4>) -> (Tensor<4>, Option<Tensor<1>>) {
+    /// A dense layer.
+    fn apply<const D: usize>(layer: &Layer<Self, Dense>, x: Tensor<D>) -> Output<D> {
+        (layer.forward(x), None)
+    }
+
+    /// A convolution.
+    fn convolve(layer: &Layer<Self, Conv2d>, x: Tensor<4>) -> Output<4> {
         (layer.forward(x), None)
     }
 
@@ -153,6 +167,16 @@ impl Draw<'_> {
 
     fn mask(&mut self, shape: [usize; 2]) -> Tensor<2, burn::tensor::Bool> {
         mask::random(shape, 0.6, &self.0.device, self.1).unwrap()
+    }
+}
+
+/// Random weights of an EI layer with `[d_input, n_i, d_output]` units.
+pub fn ei(setup: &Setup, rng: &mut ChaCha8Rng, [d, n_i, n]: [usize; 3]) -> EiWeights {
+    let draw = &mut Draw(setup, rng);
+    EiWeights {
+        w_ex: draw.positive([d, n]),
+        inhibition: Some((draw.positive([d, n_i]), draw.positive([n_i, n]))),
+        bias: Some(draw.free([n])),
     }
 }
 
@@ -274,13 +298,18 @@ impl Tried for INorm {
         all
     }
 
-    fn plain(&self, rows: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
+    fn plain(&self, rows: Tensor<2>) -> Output<2> {
         let currents = self.currents(rows);
         let z = self.grad_norm.forward(self.output(&currents));
         (z, Some(self.local_loss(&currents)))
     }
 
-    fn convolve(layer: &Layer<Self, Conv2d>, x: Tensor<4>) -> (Tensor<4>, Option<Tensor<1>>) {
+    fn apply<const D: usize>(layer: &Layer<Self, Dense>, x: Tensor<D>) -> Output<D> {
+        let (z, local) = layer.forward_with_local_loss(x);
+        (z, Some(local))
+    }
+
+    fn convolve(layer: &Layer<Self, Conv2d>, x: Tensor<4>) -> Output<4> {
         let (z, local) = layer.forward_with_local_loss(x);
         (z, Some(local))
     }
@@ -449,6 +478,58 @@ impl<'a> Scalars<'a> {
         };
         rows.iter().map(of_row).sum::<f64>() / rows.len() as f64
     }
+}
+
+/// The same as [`pass`] in scalar arithmetic; `rows_of` makes the rows of the circuit from x.
+pub fn pass_in_scalars<C: Tried>(
+    circuit: &C,
+    x: &[f64],
+    upstream: &[f64],
+    rows_of: impl Fn(&[f64]) -> Vec<f64>,
+) -> Pass {
+    let is_local = C::NAME == INorm::NAME;
+    let [d_input, _] = circuit.sizes();
+    let of_circuit = parameters(circuit).into_iter();
+    let named = [("x".to_owned(), x.to_vec())].into_iter().chain(of_circuit);
+    let (names, all): (Vec<_>, Vec<_>) = named.unzip();
+    let names = &names[..];
+    let run = |all: &[Vec<f64>], constants: Option<&[Row]>| -> Vec<Row> {
+        let (scalars, rows) = (Scalars { names, all }, rows_of(&all[0]));
+        let rows = rows.chunks_exact(d_input).enumerate();
+        let row = |(index, v): (usize, &[f64])| {
+            scalars.row(v.to_vec(), constants.map(|rows| &rows[index]))
+        };
+        rows.map(row).collect()
+    };
+    let known = run(&all, None);
+    let out = |rows: &[Row]| rows.iter().map(|row| row.z.clone()).collect::<Vec<_>>();
+    let local = |all: &[Vec<f64>]| {
+        let scalars = Scalars { names, all };
+        is_local.then(|| scalars.local_loss(&known))
+    };
+    let gradients = derivatives(&all, |all| {
+        let rows = run(all, is_local.then_some(&known[..]));
+        dot_rows(&out(&rows), upstream) + LAMBDA * local(all).unwrap_or(0.0)
+    });
+    let mut pass: Pass = vec![
+        ("out".into(), Some(out(&known).concat())),
+        ("local".into(), local(&all).map(|local| vec![local])),
+    ];
+    pass.extend(names.iter().cloned().zip(gradients.into_iter().map(Some)));
+    pass
+}
+
+/// Fails unless a pass has the values of a pass in scalar arithmetic, its output up to `tolerance`.
+#[track_caller]
+pub fn assert_same_as_scalars(mut found: Pass, mut expected: Pass, tolerance: f64, at: &str) {
+    let output = |pass: &Pass| pass[..1].to_vec();
+    assert_same_pass(&output(&found), &output(&expected), tolerance, at);
+    // Parameters that do not learn have derivatives too, but no gradient.
+    let mut has_gradient = found.iter().map(|(_, grad)| grad.is_some());
+    expected.retain(|_| has_gradient.next().unwrap());
+    found.retain(|(_, grad)| grad.is_some());
+    // Finite differences round more than f64.
+    assert_same_pass(&found, &expected, tolerance.max(1e-8), at);
 }
 
 /// Σ a b over the elements of rows.

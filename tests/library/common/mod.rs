@@ -3,15 +3,16 @@
 pub mod circuits;
 pub mod convolution;
 pub mod formulas;
+pub mod parameters;
 pub mod published;
 pub mod recurrent;
-pub mod shunting;
+pub mod reparameterization;
 pub mod table;
 pub mod training;
 
 use burn::module::{ModuleMapper, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use ei_norm::{Error, GradNorm, INormLinear, INormWeights, InhibitoryPlasticity};
+use ei_norm::functional::{BackwardRule, Normalization};
 use rand::{RngExt, SeedableRng};
 
 /// The generator of the tests.
@@ -74,34 +75,21 @@ impl Setup {
     }
 }
 
-/// An I-Norm layer with these weights and this normalization of errors; unless given otherwise, the
-/// plasticity is as in the paper.
-pub fn i_norm(
-    weights: INormWeights,
-    grad_norm: GradNorm,
-    plasticity: Option<InhibitoryPlasticity>,
-    epsilon: f64,
-) -> Result<INormLinear, Error> {
-    let of_paper = InhibitoryPlasticity::of_paper(weights.divisive.is_some());
-    INormLinear::from_weights(INormWeights {
-        grad_norm,
-        plasticity: plasticity.unwrap_or(of_paper),
-        epsilon,
-        ..weights
-    })
-}
-
-/// A placeholder; [`i_norm`] replaces it.
-pub fn no_norm() -> GradNorm {
-    GradNorm::identity(1)
-}
-
-/// A placeholder; [`i_norm`] replaces it.
-pub const PLASTICITY: InhibitoryPlasticity = InhibitoryPlasticity {
-    w_ix: true,
-    w_ei: false,
-    u_ix: true,
-    u_ei: false,
+/// Every fixed normalization with every backward rule.
+pub const NORMALIZATIONS: [(Normalization, BackwardRule); 9] = {
+    use BackwardRule::{Detached, Exact, StraightThrough};
+    use Normalization::{Divisive, Layer, Mean};
+    [
+        (Layer, Exact),
+        (Layer, Detached),
+        (Layer, StraightThrough),
+        (Mean, Exact),
+        (Mean, Detached),
+        (Mean, StraightThrough),
+        (Divisive, Exact),
+        (Divisive, Detached),
+        (Divisive, StraightThrough),
+    ]
 };
 
 /// A generator with this seed.
@@ -139,6 +127,13 @@ pub fn gradient<const D: usize>(
 /// The values, in f64.
 pub fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f64> {
     tensor.to_data().iter::<f64>().collect()
+}
+
+/// The mean of each row of `columns` values.
+pub fn row_means(values: &[f64], columns: usize) -> Vec<f64> {
+    let rows = values.chunks_exact(columns);
+    rows.map(|row| row.iter().sum::<f64>() / columns as f64)
+        .collect()
 }
 
 /// Fails unless max|found − expected| ≤ tolerance · max|expected| (· 1 if all of these are zero). NaN fails.

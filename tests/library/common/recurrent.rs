@@ -5,7 +5,8 @@ use burn::tensor::Tensor;
 use ei_norm::layer::{Layer, Recurrent};
 use ei_norm::{NonNegativeActivation, RnnState};
 
-use super::circuits::{Pass, Tried, gradients};
+use super::circuits::Tried;
+use super::parameters::{Pass, gradients};
 use super::{ChaCha8Rng, Setup, leaf, values};
 
 /// φ(x).

@@ -1,6 +1,6 @@
 //! A training step of every layer, as a table with one row for each layer.
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, Param};
 use burn::nn::Relu;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -9,6 +9,7 @@ use ei_norm::layer::{Geometry, LayerConfig};
 use ei_norm::optim::ProjectedSgd;
 use ei_norm::*;
 
+use super::parameters::{self, gradients};
 use super::{ChaCha8Rng, Setup, leaf, rng, uniform, values};
 
 /// A step of one layer.
@@ -129,15 +130,14 @@ fn some<const D: usize>((z, local): (Tensor<D>, Tensor<1>)) -> (Tensor<D>, Optio
 }
 
 /// A row of the table: the shape of the input, the layer, and its output with its local loss.
-fn layer<M: Module, const D: usize, const O: usize>(
+pub fn layer<M: Module, const D: usize, const O: usize>(
     name: &str,
     shape: [usize; D],
     create: impl Fn(&Device, &mut ChaCha8Rng) -> Result<M, Error> + Send + 'static,
     forward: impl Fn(&M, Tensor<D>) -> (Tensor<O>, Option<Tensor<1>>) + Send + 'static,
 ) -> Layer {
     let step = move |setup: &Setup| {
-        let module = create(&setup.device, &mut rng(1)).expect("a valid configuration");
-        let module = module.map(&mut Scatter(setup, rng(5))).train();
+        let module = scattered(setup, &create);
         let x = leaf(&exact(setup, &mut rng(2), shape, 0.0, 1.0));
         let before = device_reads();
         let (out, local) = forward(&module, x.clone());
@@ -149,39 +149,40 @@ fn layer<M: Module, const D: usize, const O: usize>(
         };
         let mut grads = loss.backward();
         let of_x = x.grad_remove(&mut grads).expect("a gradient of the input");
-        let grads = GradientsParams::from_grads(grads, &module);
-        let mut collect = Collect {
-            kind: "gradient",
-            grads: Some(&grads),
-            path: Vec::new(),
-            found: vec![
-                ("output".to_owned(), values(&out)),
-                (OF_INPUT.to_owned(), values(&of_x)),
-            ],
-        };
-        module.visit(&mut collect);
-        let mut found = collect.found;
         let in_passes = device_reads() - before;
+        let mut found = vec![
+            ("output".to_owned(), values(&out)),
+            (OF_INPUT.to_owned(), values(&of_x)),
+        ];
+        let of_weights = gradients(&module, &grads).into_iter();
+        found.extend(of_weights.map(|(path, grad)| {
+            let name = format!("gradient {path}");
+            (name, grad.unwrap_or_default())
+        }));
+        let grads = GradientsParams::from_grads(grads, &module);
         let module = ProjectedSgd.init().step(0.02, module, grads);
         let in_step = device_reads() - before - in_passes;
         let module = dale::project(module);
         let in_projection = device_reads() - before - in_passes - in_step;
         let reads = [in_passes, in_step, in_projection].map(|count| count as f64);
         found.push((READS.to_owned(), reads.to_vec()));
-        let mut collect = Collect {
-            kind: "updated",
-            grads: None,
-            path: Vec::new(),
-            found: Vec::new(),
-        };
-        module.visit(&mut collect);
-        found.extend(collect.found);
+        let updated = parameters::all(&module, None).into_iter();
+        found.extend(updated.map(|weight| (format!("updated {}", weight.path), weight.values)));
         found
     };
     Layer {
         name: name.to_owned(),
         step: Box::new(step),
     }
+}
+
+/// A module with scattered weights; the weights are the same on every backend.
+pub fn scattered<M: Module>(
+    setup: &Setup,
+    create: impl Fn(&Device, &mut ChaCha8Rng) -> Result<M, Error>,
+) -> M {
+    let module = create(&setup.device, &mut rng(1)).expect("a valid configuration");
+    module.map(&mut Scatter(setup, rng(5))).train()
 }
 
 /// Random values that bf16, f16 and all wider types represent exactly, so that only the arithmetic differs.
@@ -214,35 +215,6 @@ impl ModuleMapper for Scatter<'_> {
             let data = TensorData::new(scattered.collect(), tensor.dims());
             Tensor::from_data(data, (&setup.device, setup.dtype))
         })
-    }
-}
-
-/// The values of parameters, or of their gradients, in f64.
-struct Collect<'a> {
-    kind: &'static str,
-    grads: Option<&'a GradientsParams>,
-    path: Vec<String>,
-    found: Vec<Found>,
-}
-
-impl ModuleVisitor for Collect<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let values = match self.grads {
-            None => values(&param.val()),
-            Some(grads) => grads
-                .get::<D>(param.id)
-                .map_or_else(Vec::new, |gradient| values(&gradient)),
-        };
-        let name = format!("{} {}", self.kind, self.path.join("."));
-        self.found.push((name, values));
     }
 }
 

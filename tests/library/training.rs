@@ -1,17 +1,19 @@
-//! Training of convolutions: Dale's law with every method, parameters that must not learn, corrected gradient
+//! Training of convolutions and dense layers: Dale's law with every method, parameters that must not learn, corrected gradient
 //! descent, and records.
 
-use crate::common::circuits::{Divisive, Tried, gradients, i_norm};
+use crate::common::circuits::{Divisive, Output, Tried, i_norm};
 use crate::common::convolution::{Case, case, cases};
-use crate::common::training::{Way, assert_unchanged, keeps_dales_law, parameters};
+use crate::common::parameters::{assert_unchanged, gradients, parameters};
+use crate::common::training::{Way, keeps_dales_law};
 use crate::common::{ChaCha8Rng, Setup, assert_close, assert_same, rng, setups};
+use crate::properties::{Tabled, dense};
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use ei_norm::circuit::{ColumnEi, Ei, INorm, Shunting};
 use ei_norm::dale::{self, NonNegative, Role, Roles};
-use ei_norm::layer::{Conv2d, Layer};
+use ei_norm::layer::{Conv2d, Dense, Layer};
 use ei_norm::optim::CorrectedSgdConfig;
 use ei_norm::{GradNormConfig, GradNormMode, INormConv2d, InhibitoryPlasticity};
 
@@ -48,34 +50,53 @@ fn i_norm_layer(
     INormConv2d::from_weights(weights, case.geometry.clone()).unwrap()
 }
 
-/// Trains a layer with every method. `fixed` must not change; if `falls` is given, at most this fraction of
-/// the loss may remain.
-fn trains<C: Tried>(
-    setup: &Setup,
-    before: &Conv<C>,
-    rate_of_descent: f64,
-    fixed: &[&str],
+/// A layer in training: what its training asserts.
+struct Course<'a> {
+    /// The rate of projected descent.
+    rate: f64,
+    /// The parameters that do not change.
+    fixed: &'a [&'a str],
+    /// The fraction of the loss that may remain, if the loss falls.
     falls: Option<f64>,
-    at: &str,
-) {
-    let (case, rng) = (training_case(), &mut rng(2));
-    let x = setup.positive(rng, case.input()).autodiff();
-    let target = setup.random(rng, case.output()).autodiff();
-    for way in Way::ALL {
-        let at = setup.at((way, at));
-        let loss = |layer: &Conv<C>| {
-            let (z, local) = C::convolve(layer, x.clone());
-            let task = (z - target.clone()).square().mean();
-            local.into_iter().fold(task, |sum, local| sum + local)
-        };
-        let rate = match way {
-            Way::ProjectedSgd => rate_of_descent,
-            _ => 0.03,
-        };
-        let (after, left) = keeps_dales_law(before.clone(), way, rate, loss, &at);
-        assert!(falls.is_none_or(|most| left < most), "{at}: {left}");
-        assert_unchanged(before, &after, fixed, &at);
+}
+
+impl Course<'_> {
+    /// Trains a module with every method.
+    fn run<M: Module>(&self, before: &M, loss: impl Fn(&M) -> Tensor<1>, at: &str) {
+        for way in Way::ALL {
+            let at = format!("{at} {way:?}");
+            let rate = match way {
+                Way::ProjectedSgd => self.rate,
+                _ => 0.03,
+            };
+            let (after, losses) = keeps_dales_law(before.clone(), way, rate, &loss, &at);
+            let left = losses[losses.len() - 1] / losses[0];
+            assert!(self.falls.is_none_or(|most| left < most), "{at}: {left}");
+            assert_unchanged(before, &after, self.fixed, &at);
+        }
     }
+
+    fn of_conv<C: Tried>(&self, setup: &Setup, before: &Conv<C>, at: &str) {
+        let (case, rng) = (training_case(), &mut rng(2));
+        let x = setup.positive(rng, case.input()).autodiff();
+        let target = setup.random(rng, case.output()).autodiff();
+        let loss = |layer: &Conv<C>| loss_of(C::convolve(layer, x.clone()), &target);
+        self.run(before, loss, &setup.at(at));
+    }
+
+    fn of_dense<C: Tabled>(&self, setup: &Setup, circuit: C, batch: usize) {
+        let ([d, n], rng) = (circuit.sizes(), &mut rng(2));
+        let x = setup.positive(rng, [batch, d]).autodiff();
+        let target = setup.random(rng, [batch, n]).autodiff();
+        let loss = |layer: &Layer<C, Dense>| loss_of(C::apply(layer, x.clone()), &target);
+        self.run(&dense(&circuit), loss, &setup.at(("dense", C::NAME)));
+    }
+}
+
+/// The squared distance from the target, and the local loss if there is one.
+fn loss_of<const D: usize>((z, local): Output<D>, target: &Tensor<D>) -> Tensor<1> {
+    let task = (z - target.clone()).square().mean();
+    local.into_iter().fold(task, |sum, local| sum + local)
 }
 
 #[test]
@@ -83,22 +104,20 @@ fn dales_law_holds_and_only_what_learns_changes() {
     let case = training_case();
     for setup in setups() {
         let rng = &mut rng(1);
-        trains::<Ei>(
-            &setup,
-            &layer(&setup, rng, &case),
-            0.3,
-            &[],
-            Some(0.5),
-            "Ei",
-        );
+        let course = |rate, falls, fixed| Course {
+            rate,
+            falls: Some(falls),
+            fixed,
+        };
+        course(0.3, 0.5, &[]).of_conv::<Ei>(&setup, &layer(&setup, rng, &case), "Ei");
         let shunting = layer::<Shunting>(&setup, rng, &case);
-        trains(&setup, &shunting, 1.0, &[], Some(0.8), "Shunting");
+        course(1.0, 0.8, &[]).of_conv(&setup, &shunting, "Shunting");
         let column = layer::<ColumnEi>(&setup, rng, &case);
-        trains(&setup, &column, 0.3, &["signs"], Some(0.8), "ColumnEi");
-        for (divisive, mode, rate) in [
-            (Divisive::Mixed, GradNormMode::Full, 0.3),
-            (Divisive::Mixed, GradNormMode::Identity, 0.3),
-            (Divisive::None, GradNormMode::Identity, 0.3),
+        course(0.3, 0.8, &["signs"]).of_conv(&setup, &column, "ColumnEi");
+        for (divisive, mode) in [
+            (Divisive::Mixed, GradNormMode::Full),
+            (Divisive::Mixed, GradNormMode::Identity),
+            (Divisive::None, GradNormMode::Identity),
         ] {
             let before = i_norm_layer(&setup, rng, &case, divisive, mode);
             // As in the paper, W_ei learns too if inhibition only subtracts.
@@ -108,9 +127,25 @@ fn dales_law_holds_and_only_what_learns_changes() {
             };
             // A normalized error is not a gradient, so its loss need not fall.
             let falls = (mode != GradNormMode::Full).then_some(0.9);
-            let at = format!("{divisive:?} {mode:?}");
-            trains(&setup, &before, rate, fixed, falls, &at);
+            let rate = 0.3;
+            let course = Course { rate, fixed, falls };
+            course.of_conv(&setup, &before, &format!("{divisive:?} {mode:?}"));
         }
+    }
+}
+
+#[test]
+fn dales_law_holds_in_dense_layers() {
+    for setup in setups() {
+        let rng = &mut rng(5);
+        let course = |rate, falls, fixed| Course {
+            rate,
+            falls: Some(falls),
+            fixed,
+        };
+        course(0.2, 0.7, &[]).of_dense(&setup, Ei::one(&setup, rng, [6, 4]), 8);
+        course(1.0, 0.7, &[]).of_dense(&setup, Shunting::one(&setup, rng, [6, 5]), 16);
+        course(0.3, 0.9, &["signs"]).of_dense(&setup, ColumnEi::one(&setup, rng, [4, 3]), 8);
     }
 }
 

@@ -1,0 +1,403 @@
+//! Configurations and weights that make no layer: the error names the value and what is allowed, or the
+//! parameter and both shapes.
+
+use crate::common::circuits::{self, Divisive, EVERYTHING, Tried};
+use crate::common::{panic_of, rng, setups};
+use burn::tensor::{Device, Tensor};
+use ei_norm::circuit::{
+    Circuit, ColumnEi, ColumnEiOptions, Ei, EiOptions, INorm, INormOptions, Options, Shunting,
+    ShuntingOptions,
+};
+use ei_norm::layer::{Conv2d, Dense, Geometry, LayerConfig, Recurrent};
+use ei_norm::{
+    ColumnEiLinearConfig, ColumnEiRnnConfig, ColumnEiWeights, EiConv2d, EiInitializer,
+    EiLinearConfig, EiRnn, EiRnnConfig, EiWeights, Error, GradNorm, GradNormMode, INormConv2d,
+    INormLinearConfig, INormRnn, INormRnnConfig, INormWeights, Inhibitory, ShuntingWeights,
+};
+
+/// The message with which a configuration is refused.
+pub fn refusal<O: Options, G: Geometry>(config: LayerConfig<O, G>) -> String {
+    let made = config.try_init_with(&Device::flex(), &mut rng(1));
+    let error = made.unwrap_err();
+    assert!(matches!(error, Error::Config { .. }), "{error}");
+    error.to_string()
+}
+
+/// Fails unless the message begins like this.
+#[track_caller]
+fn assert_begins(message: &str, expected: &str) {
+    assert!(message.starts_with(expected), "{message}, not {expected}");
+}
+
+/// The messages for one circuit in every geometry.
+fn of_sizes<O: Options>() {
+    fn assert<O: Options, G: Geometry>(geometry: G, expected: &str) {
+        let circuit = O::default();
+        assert_begins(&refusal(LayerConfig { circuit, geometry }), expected);
+    }
+    for (d_input, d_output, expected) in [(0, 4, "d_input is 0"), (4, 0, "d_output is 0")] {
+        assert::<O, _>(Dense { d_input, d_output }, expected);
+    }
+    for (d_input, d_hidden, expected) in [
+        (0, 4, "d_input is 0; allowed: at least 1"),
+        (3, 0, "d_hidden is 0; allowed: at least 1"),
+    ] {
+        assert::<O, _>(Recurrent::new(d_input, d_hidden), expected);
+    }
+    let conv = |channels, kernel_size| Conv2d::new(channels, kernel_size);
+    let usual = || conv([2, 4], [3, 3]);
+    for (geometry, expected) in [
+        (conv([0, 4], [3, 3]), "channels is"),
+        (conv([2, 0], [3, 3]), "channels is"),
+        (conv([2, 4], [3, 0]), "kernel_size is"),
+        (
+            Conv2d {
+                stride: [1, 0],
+                ..usual()
+            },
+            "stride is",
+        ),
+        (
+            Conv2d {
+                dilation: [0, 1],
+                ..usual()
+            },
+            "dilation is",
+        ),
+    ] {
+        assert::<O, _>(geometry, expected);
+    }
+}
+
+#[test]
+fn sizes_of_zero() {
+    of_sizes::<EiOptions>();
+    of_sizes::<INormOptions>();
+    of_sizes::<ShuntingOptions>();
+    of_sizes::<ColumnEiOptions>();
+    let message = panic_of(|| drop(EiLinearConfig::new(0, 4).init(&Device::flex())));
+    assert_eq!(message, "d_input is 0; allowed: at least 1");
+    let message = panic_of(|| drop(INormLinearConfig::new(0, 4).init(&Device::flex())));
+    assert_eq!(message, "d_input is 0; allowed: at least 1");
+}
+
+/// The options of a circuit with these inhibitory units, and with this ε if it has one.
+fn options_of_inhibition<O: Options>(
+    inhibitory: impl Fn(Inhibitory) -> O,
+    epsilon: Option<&dyn Fn(f64) -> O>,
+) {
+    let assert = |circuit: O, expected: &str| {
+        let (d_input, d_output) = (4, 4);
+        let dense = Dense { d_input, d_output };
+        let conv = Conv2d::new([2, 4], [3, 3]);
+        let messages = [
+            refusal(LayerConfig {
+                circuit: circuit.clone(),
+                geometry: dense,
+            }),
+            refusal(LayerConfig {
+                circuit: circuit.clone(),
+                geometry: conv,
+            }),
+            refusal(LayerConfig {
+                circuit,
+                geometry: Recurrent::new(3, 4),
+            }),
+        ];
+        for message in messages {
+            assert_begins(&message, expected);
+        }
+    };
+    for fraction in [-0.1, 1.5, f64::NAN] {
+        let expected = format!("the fraction of inhibitory units is {fraction}; allowed: 0 to 1");
+        assert(inhibitory(Inhibitory::Fraction(fraction)), &expected);
+    }
+    let Some(with_epsilon) = epsilon else {
+        return;
+    };
+    for none in [Inhibitory::Count(0), Inhibitory::Fraction(0.0)] {
+        let expected = "inhibitory is 0; allowed: at least 1 inhibitory unit";
+        assert(inhibitory(none), expected);
+    }
+    for value in [-1.0, f64::NAN, f64::INFINITY] {
+        assert(
+            with_epsilon(value),
+            &format!("epsilon is {value}; allowed:"),
+        );
+    }
+}
+
+#[test]
+fn options_outside_of_their_range() {
+    let ei = |inhibitory| EiOptions {
+        inhibitory,
+        ..EiOptions::default()
+    };
+    options_of_inhibition(ei, None);
+    let i_norm = |inhibitory| INormOptions {
+        inhibitory,
+        ..INormOptions::default()
+    };
+    let epsilon = |epsilon| INormOptions {
+        epsilon,
+        ..INormOptions::default()
+    };
+    options_of_inhibition(i_norm, Some(&epsilon));
+    let shunting = |inhibitory| ShuntingOptions {
+        inhibitory,
+        ..ShuntingOptions::default()
+    };
+    let epsilon = |epsilon| ShuntingOptions {
+        epsilon,
+        ..ShuntingOptions::default()
+    };
+    options_of_inhibition(shunting, Some(&epsilon));
+
+    let iclr = EiInitializer::Iclr;
+    let of_ratio = |ratio| refusal(ColumnEiLinearConfig::new(10, 3).with_ratio(ratio));
+    for (message, expected) in [
+        (
+            refusal(EiRnnConfig::new(3, 4).with_initializer(iclr)),
+            "initializer is Iclr; allowed: Lognormal or Exponential in a recurrent layer",
+        ),
+        (
+            refusal(INormRnnConfig::new(3, 4).with_initializer(iclr)),
+            "initializer is Iclr; allowed: Lognormal or Exponential in a recurrent layer",
+        ),
+        (of_ratio(0.0), "ratio is 0"),
+        (of_ratio(f64::NAN), "ratio is NaN"),
+    ] {
+        assert_begins(&message, expected);
+    }
+}
+
+#[test]
+fn sizes_of_one_of_which_nothing_can_be_drawn() {
+    let of_ei = |initializer| refusal(EiLinearConfig::new(4, 1).with_initializer(initializer));
+    for (message, expected) in [
+        (
+            of_ei(EiInitializer::Lognormal),
+            "d_output is 1; allowed: at least 2",
+        ),
+        (
+            of_ei(EiInitializer::Exponential),
+            "d_output is 1; allowed: at least 2",
+        ),
+        (refusal(INormLinearConfig::new(4, 1)), "d_output is 1"),
+        (
+            refusal(EiRnnConfig::new(3, 1)),
+            "d_hidden is 1; allowed: at least 2",
+        ),
+        (
+            refusal(INormRnnConfig::new(3, 1)),
+            "d_hidden is 1; allowed: at least 2",
+        ),
+        (refusal(ColumnEiLinearConfig::new(1, 3)), "d_input is 1"),
+        (
+            refusal(ColumnEiRnnConfig::new(3, 1)),
+            "d_hidden is 1; allowed: at least 2, one that excites and one that inhibits; more for a \
+             ratio below 1",
+        ),
+    ] {
+        assert_begins(&message, expected);
+    }
+    let iclr = EiLinearConfig::new(4, 1).with_initializer(EiInitializer::Iclr);
+    assert!(iclr.try_init_with(&Device::flex(), &mut rng(1)).is_ok());
+}
+
+/// The parameter of an [`Error::Shape`], the found shape and the expected shape.
+type Misfit = (&'static str, Vec<usize>, Vec<usize>);
+
+fn misfit<T: std::fmt::Debug>(made: Result<T, Error>) -> Misfit {
+    match made.unwrap_err() {
+        Error::Shape {
+            parameter,
+            found,
+            expected,
+        } => (parameter, found, expected),
+        other => panic!("{other}"),
+    }
+}
+
+/// The misfit of `fitting` after a change.
+fn after<C: Circuit>(fitting: C::Weights, change: impl FnOnce(&mut C::Weights)) -> Misfit {
+    let mut weights = fitting;
+    change(&mut weights);
+    misfit(C::from_weights(weights))
+}
+
+#[test]
+fn weights_of_other_shapes() {
+    let setup = &setups()[0];
+    let m = |shape: [usize; 2]| setup.positive(&mut rng(2), shape).autodiff();
+    let v = |size: usize| Some(setup.positive(&mut rng(3), [size]).autodiff());
+    let fitting = || circuits::ei(setup, &mut rng(1), [4, 2, 3]);
+    let ei = |change: &dyn Fn(&mut EiWeights)| after::<Ei>(fitting(), change);
+    let i_norm = |change: &dyn Fn(&mut INormWeights)| {
+        let (rng, mode) = (&mut rng(1), GradNormMode::Full);
+        let weights = circuits::i_norm(setup, rng, [4, 3], Divisive::Mixed, EVERYTHING, mode);
+        after::<INorm>(weights, change)
+    };
+    let shunting = |change: &dyn Fn(&mut ShuntingWeights)| {
+        let fitting = ShuntingWeights {
+            w_ex: m([18, 4]),
+            w_ix: m([18, 2]),
+            w_ei: m([2, 4]),
+            alpha: v(2).unwrap(),
+            gain: v(4).unwrap(),
+            bias: None,
+            epsilon: 1e-8,
+        };
+        after::<Shunting>(fitting, change)
+    };
+    let of_rows = |w_ex, w_ix| EiWeights {
+        w_ex: m(w_ex),
+        inhibition: Some((m(w_ix), m([2, 4]))),
+        bias: None,
+    };
+    let conv = || Conv2d::new([2, 4], [3, 3]);
+    let rnn = Recurrent::new(3, 4);
+    let subtractive = |rows| INormWeights::subtractive(m([rows, 4]), m([rows, 1]), m([1, 4]), None);
+    let divided = INormWeights {
+        divisive: Some((m([9, 3]), m([3, 4]))),
+        ..subtractive(18)
+    };
+    let of_signs = ColumnEiWeights {
+        w_ex: m([3, 2]),
+        signs: setup.tensor(vec![1.0, -1.0], [2]),
+        bias: None,
+    };
+    let expected: [(Misfit, &str, &[usize], &[usize]); 22] = [
+        (
+            ei(&|w| w.inhibition = Some((m([5, 2]), m([2, 3])))),
+            "w_ix",
+            &[5, 2],
+            &[4, 2],
+        ),
+        (
+            ei(&|w| w.inhibition = Some((m([4, 2]), m([1, 3])))),
+            "w_ei",
+            &[1, 3],
+            &[2, 3],
+        ),
+        (
+            ei(&|w| w.inhibition = Some((m([4, 2]), m([2, 4])))),
+            "w_ei",
+            &[2, 4],
+            &[2, 3],
+        ),
+        (ei(&|w| w.bias = v(4)), "bias", &[4], &[3]),
+        (i_norm(&|w| w.w_ix = m([3, 1])), "w_ix", &[3, 1], &[4, 1]),
+        (i_norm(&|w| w.w_ei = m([1, 4])), "w_ei", &[1, 4], &[1, 3]),
+        (
+            i_norm(&|w| w.divisive = Some((m([3, 5]), m([5, 3])))),
+            "u_ix",
+            &[3, 5],
+            &[4, 5],
+        ),
+        (
+            i_norm(&|w| w.divisive = Some((m([4, 5]), m([4, 3])))),
+            "u_ei",
+            &[4, 3],
+            &[5, 3],
+        ),
+        (i_norm(&|w| w.bias = v(4)), "bias", &[4], &[3]),
+        (
+            i_norm(&|w| w.grad_norm = GradNorm::identity(4)),
+            "grad_norm",
+            &[4],
+            &[3],
+        ),
+        (
+            shunting(&|w| w.w_ix = m([2, 18])),
+            "w_ix",
+            &[2, 18],
+            &[18, 18],
+        ),
+        (shunting(&|w| w.w_ei = m([4, 2])), "w_ei", &[4, 2], &[2, 4]),
+        (shunting(&|w| w.alpha = v(4).unwrap()), "alpha", &[4], &[2]),
+        (shunting(&|w| w.gain = v(2).unwrap()), "gain", &[2], &[4]),
+        (shunting(&|w| w.bias = v(2)), "bias", &[2], &[4]),
+        (
+            misfit(ColumnEi::from_weights(of_signs)),
+            "signs",
+            &[2],
+            &[3],
+        ),
+        // In a geometry.
+        (
+            misfit(EiConv2d::from_weights(of_rows([18, 4], [12, 2]), conv())),
+            "w_ix",
+            &[12, 2],
+            &[18, 2],
+        ),
+        (
+            misfit(INormConv2d::from_weights(divided, conv())),
+            "u_ix",
+            &[9, 3],
+            &[18, 3],
+        ),
+        (
+            misfit(EiRnn::from_weights(of_rows([4, 4], [4, 2]), rnn)),
+            "w_ex",
+            &[4, 4],
+            &[7, 4],
+        ),
+        (
+            misfit(EiRnn::from_weights(of_rows([7, 4], [3, 2]), rnn)),
+            "w_ix",
+            &[3, 2],
+            &[7, 2],
+        ),
+        (
+            misfit(INormRnn::from_weights(subtractive(3), rnn)),
+            "w_ex",
+            &[3, 4],
+            &[7, 4],
+        ),
+        (
+            misfit(INormRnn::from_weights(subtractive(4), rnn)),
+            "w_ex",
+            &[4, 4],
+            &[7, 4],
+        ),
+    ];
+    for (index, (misfit, name, found, expected)) in expected.into_iter().enumerate() {
+        let wanted = (name, found.to_vec(), expected.to_vec());
+        assert_eq!(misfit, wanted, "row {index}");
+    }
+    assert!(Ei::from_weights(fitting()).is_ok());
+    assert!(EiRnn::from_weights(of_rows([7, 4], [7, 2]), rnn).is_ok());
+    let weights = EiWeights {
+        bias: v(4),
+        ..fitting()
+    };
+    let error = Ei::from_weights(weights).unwrap_err().to_string();
+    assert_eq!(error, "`bias` has shape [4], expected [3]");
+}
+
+#[test]
+fn numbers_beside_weights_that_fit() {
+    let setup = &setups()[0];
+    let name = |error: Error| match error {
+        Error::Config { name, .. } => name,
+        other => panic!("{other}"),
+    };
+    let (rng, mode) = (&mut rng(1), GradNormMode::Full);
+    let weights = circuits::i_norm(setup, rng, [7, 4], Divisive::Mixed, EVERYTHING, mode);
+    let error = INorm::from_weights(INormWeights {
+        epsilon: -1.0,
+        ..weights
+    });
+    assert_eq!(name(error.unwrap_err()), "epsilon");
+    let circuit = INorm::one(setup, rng, [7, 4]);
+    let error = INormRnn::new(circuit, Recurrent::new(0, 4)).unwrap_err();
+    assert_eq!(error.to_string(), "d_input is 0; allowed: at least 1");
+    let signs = ColumnEiWeights {
+        w_ex: Tensor::ones([3, 2], &setup.device),
+        signs: setup.tensor(vec![1.0, 0.5, -1.0], [3]),
+        bias: None,
+    };
+    let error = ColumnEi::from_weights(signs).unwrap_err().to_string();
+    assert!(error.contains("0.5"), "{error}");
+}
