@@ -1,7 +1,10 @@
 //! Import and export of weights: PyTorch's outputs from PyTorch's weights, files in both directions, and
 //! files that are refused without changing the model.
 
-use crate::common::published::{Net, expected, fixture, published, torch_file};
+use crate::common::published::{
+    Net, Raw, expected, file_of, fixture, published, published_tensors, published_weights,
+    torch_file,
+};
 use crate::common::{Setup, assert_close, setups, values};
 use burn::module::Module;
 use burn::tensor::{DType, Device};
@@ -27,38 +30,18 @@ fn refused<M: Module>(import: &Import, weights: &Weights, model: &mut M, message
 }
 
 /// The fixture with the tensor of one key replaced or removed.
-fn altered(key: &str, change: Option<(SafeTensor, &str)>) -> Weights {
-    let weights = Weights::from_pytorch(torch_file(DType::F32), None).unwrap();
-    let bytes = weights.to_safetensors().unwrap();
-    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-    let mut tensors: Vec<(String, SafeTensor)> = file
-        .iter()
-        .filter(|(name, _)| *name != key)
-        .map(|(name, view)| {
-            let tensor = (view.dtype(), view.shape().to_vec(), view.data().to_vec());
-            (name.to_owned(), tensor)
-        })
-        .collect();
+fn altered(key: &str, change: Option<(Raw, &str)>) -> Weights {
+    let mut tensors = published_tensors(DType::F32);
+    tensors.retain(|(name, _)| name != key);
     tensors.extend(change.map(|(tensor, key)| (key.to_owned(), tensor)));
-    file_of(tensors)
+    file_of(&tensors)
 }
 
-fn file_of<K: AsRef<str>>(tensors: impl IntoIterator<Item = (K, SafeTensor)>) -> Weights {
-    let tensors: Vec<_> = tensors.into_iter().collect();
-    let views = tensors.iter().map(|(key, (dtype, shape, data))| {
-        let view = safetensors::tensor::TensorView::new(*dtype, shape.clone(), data);
-        (key.as_ref(), view.unwrap())
-    });
-    Weights::from_safetensors(&safetensors::serialize(views, None).unwrap()).unwrap()
-}
-
-type SafeTensor = (safetensors::Dtype, Vec<usize>, Vec<u8>);
-
-fn f32s(shape: &[usize], value: f32) -> SafeTensor {
+fn f32s(shape: &[usize], value: f32) -> Raw {
     row_by_row(shape, &vec![value; shape.iter().product()])
 }
 
-fn row_by_row(shape: &[usize], values: &[f32]) -> SafeTensor {
+fn row_by_row(shape: &[usize], values: &[f32]) -> Raw {
     let data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
     (safetensors::Dtype::F32, shape.to_vec(), data)
 }
@@ -76,21 +59,16 @@ fn plain(setup: &Setup) -> EiLinear {
 #[test]
 fn pytorch_weights_give_the_outputs_of_pytorch() {
     for setup in setups() {
-        let weights = Weights::from_pytorch(torch_file(setup.dtype), None).unwrap();
+        let weights = published_weights(setup.dtype);
         let mut net = Net::new(&setup);
         Import::new(published()).apply(&weights, &mut net).unwrap();
         let x = setup.tensor(expected("x", setup.dtype), [4, 7]);
-        let tolerance = if setup.dtype == DType::F64 {
-            1e-12
-        } else {
-            1e-6
+        let tolerance = match setup.dtype {
+            DType::F64 => 1e-12,
+            _ => 1e-6,
         };
-        assert_close(
-            &values(&net.forward(x)),
-            &expected("y", setup.dtype),
-            tolerance,
-            &setup.at("outputs"),
-        );
+        let (found, expected) = (values(&net.forward(x)), expected("y", setup.dtype));
+        assert_close(&found, &expected, tolerance, &setup.at("outputs"));
         // Written under the published names, the values are exactly the same.
         assert_eq!(Weights::of(&net, &published()).unwrap(), weights);
     }
@@ -100,7 +78,7 @@ fn pytorch_weights_give_the_outputs_of_pytorch() {
 fn a_checkpoint_holds_the_same_under_a_key() {
     let file = fixture("checkpoint.pt");
     let inner = Weights::from_pytorch(&file, Some("state_dict")).unwrap();
-    let plain = Weights::from_pytorch(torch_file(DType::F32), None).unwrap();
+    let plain = published_weights(DType::F32);
     assert_eq!(inner, plain);
     let error = Weights::from_pytorch(&file, Some("model")).unwrap_err();
     assert!(error.to_string().contains("model"), "{error}");
@@ -209,7 +187,7 @@ fn what_does_not_fit_is_named_and_changes_nothing() {
     let ignoring = Import::new(published().ignoring("fc9.Wex"));
     ignoring.apply(&extra, &mut net).unwrap();
 
-    let double = Weights::from_pytorch(torch_file(DType::F64), None).unwrap();
+    let double = published_weights(DType::F64);
     refused(
         &import,
         &double,
@@ -235,19 +213,14 @@ fn negative_weights_can_be_projected_or_allowed() {
 
 #[test]
 fn what_wrappers_put_before_keys_is_named_and_dropped() {
-    let plain = Weights::from_pytorch(torch_file(DType::F32), None).unwrap();
-    let bytes = plain.to_safetensors().unwrap();
-    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let plain = published_weights(DType::F32);
     let import = Import::new(published());
     for prefix in ["module.", "_orig_mod.", "model.", "module._orig_mod."] {
-        let mut tensors: Vec<_> = file
-            .iter()
-            .map(|(key, view)| {
-                let tensor = (view.dtype(), view.shape().to_vec(), view.data().to_vec());
-                (format!("{prefix}{key}"), tensor)
-            })
-            .collect();
-        let wrapped = file_of(tensors.clone());
+        let mut tensors = published_tensors(DType::F32);
+        for (key, _) in &mut tensors {
+            key.insert_str(0, prefix);
+        }
+        let wrapped = file_of(&tensors);
         let mut net = Net::new(&flex());
         let message = format!(
             "`fc0.Wex`: found no such key, but {prefix}fc0.Wex; expected F32 [6, 7] (or \
@@ -257,10 +230,10 @@ fn what_wrappers_put_before_keys_is_named_and_dropped() {
         assert_eq!(wrapped.clone().without_prefix(prefix).unwrap(), plain);
         // Also if the file has additional keys, or lacks a key.
         tensors.push(("loss.weight".to_owned(), f32s(&[2], 1.0)));
-        refused(&import, &file_of(tensors.clone()), &mut net, &message);
+        refused(&import, &file_of(&tensors), &mut net, &message);
         tensors.retain(|(key, _)| !key.ends_with("fc1.bias"));
-        refused(&import, &file_of(tensors.clone()), &mut net, &message);
-        let unwrapped = file_of(tensors).without_prefix(prefix).unwrap();
+        refused(&import, &file_of(&tensors), &mut net, &message);
+        let unwrapped = file_of(&tensors).without_prefix(prefix).unwrap();
         assert!(unwrapped.keys().any(|key| key == "loss.weight"));
         refused(
             &import,
@@ -275,7 +248,7 @@ fn what_wrappers_put_before_keys_is_named_and_dropped() {
         "`module.`: found a prefix of no key; expected a beginning of fc0.Bei, fc0.Bix, fc0.Wei, \
          fc0.Wex, fc0.Wix, fc0.bias, fc1.Bei, fc1.Bix, fc1.Wei, fc1.Wex, fc1.Wix, fc1.bias and 4 more"
     );
-    let both = file_of([("a", f32s(&[1], 1.0)), ("m.a", f32s(&[1], 2.0))]);
+    let both = file_of(&[("a", f32s(&[1], 1.0)), ("m.a", f32s(&[1], 2.0))]);
     let error = both.without_prefix("m.").unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -287,7 +260,7 @@ fn what_wrappers_put_before_keys_is_named_and_dropped() {
 #[test]
 fn one_key_that_ends_alike_is_no_prefix() {
     let map = KeyMap::of(&plain(&flex()));
-    let weights = file_of([("w_ex", f32s(&[2, 3], 1.0)), ("old.bias", f32s(&[3], 1.0))]);
+    let weights = file_of(&[("w_ex", f32s(&[2, 3], 1.0)), ("old.bias", f32s(&[3], 1.0))]);
     refused(
         &Import::new(map),
         &weights,
@@ -318,7 +291,7 @@ fn vectors_lie_as_rows_or_as_columns() {
             .with("gain", "gain", Axes::Column)
     };
     let (row, same) = (map(Axes::Row), map(Axes::Same));
-    let weights = file_of([
+    let weights = file_of(&[
         ("w_ex", f32s(&[2, 3], 2.0)),
         ("w_ix", f32s(&[2, 2], 2.0)),
         ("w_ei", f32s(&[2, 3], 2.0)),
@@ -345,8 +318,8 @@ fn a_parameter_that_is_the_difference_of_two_keys() {
     let map =
         KeyMap::published([("fc", "")]).with_difference("fc.pos", "fc.neg", "bias", Axes::Column);
     let import = Import::new(map.clone());
-    let file = |pos: SafeTensor, neg: SafeTensor| {
-        file_of([
+    let file = |pos: Raw, neg: Raw| {
+        file_of(&[
             ("fc.Wex", f32s(&[3, 2], 0.5)),
             ("fc.pos", pos),
             ("fc.neg", neg),
@@ -385,7 +358,7 @@ fn a_parameter_that_is_the_difference_of_two_keys() {
         f32s(&[3, 1], f32::MIN),
         "`fc.pos - fc.neg`: found inf at 0; expected finite values of F32",
     );
-    let lacking = file_of([("fc.Wex", f32s(&[3, 2], 0.5)), ("fc.pos", pos)]);
+    let lacking = file_of(&[("fc.Wex", f32s(&[3, 2], 0.5)), ("fc.pos", pos)]);
     let error = import.apply(&lacking, &mut layer).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -395,7 +368,7 @@ fn a_parameter_that_is_the_difference_of_two_keys() {
     let map = KeyMap::new()
         .with_difference("p", "n", "w_ex", Axes::Same)
         .keeping("bias");
-    let weights = file_of([("p", f32s(&[2, 3], 1.0)), ("n", f32s(&[2, 3], 1.5))]);
+    let weights = file_of(&[("p", f32s(&[2, 3], 1.0)), ("n", f32s(&[2, 3], 1.5))]);
     let error = Import::new(map).apply(&weights, &mut layer).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -414,7 +387,7 @@ fn one_key_for_tied_parameters_where_the_table_says_so() {
         "1.w_ex",
         Axes::Same,
     ));
-    let weights = file_of([("w", row_by_row(&[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]))]);
+    let weights = file_of(&[("w", row_by_row(&[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]))]);
     let mut layers = pair();
     Import::new(tied.clone())
         .apply(&weights, &mut layers)

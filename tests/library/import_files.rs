@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::common::published::{Net, fixture, published, torch_file};
-use crate::common::{setups, values};
+use crate::common::published::{
+    Net, bytes_of, file_of, fixture, published, published_tensors, published_weights, torch_file,
+};
+use crate::common::{Setup, setups, values};
 use burn::tensor::DType;
-use ei_norm::Error;
 use ei_norm::import::{Axes, Import, KeyMap, Weights};
+use ei_norm::{EiLinear, EiWeights, Error};
 use safetensors::Dtype;
-use safetensors::tensor::TensorView;
 
 /// Fails unless reading gives an [`Error::File`] that names the file and contains `part`.
 #[track_caller]
@@ -40,8 +41,7 @@ fn with_header(header: &str, length: Option<u64>, data: &[u8]) -> Vec<u8> {
 }
 
 fn bytes_of_fixture() -> Vec<u8> {
-    let weights = Weights::from_pytorch(torch_file(DType::F32), None).unwrap();
-    weights.to_safetensors().unwrap()
+    published_weights(DType::F32).to_safetensors().unwrap()
 }
 
 #[test]
@@ -67,16 +67,9 @@ fn a_fifo_and_a_device_are_refused_and_not_waited_for() {
         let made = std::process::Command::new("mkfifo").arg(&fifo).status();
         assert!(made.unwrap().success());
         for path in [&fifo, Path::new("/dev/zero")] {
-            fails(
-                Weights::from_pytorch(path, None),
-                path,
-                "a FIFO or a device",
-            );
-            fails(
-                Weights::from_safetensors_file(path),
-                path,
-                "a FIFO or a device",
-            );
+            let part = "a FIFO or a device";
+            fails(Weights::from_pytorch(path, None), path, part);
+            fails(Weights::from_safetensors_file(path), path, part);
         }
     }
 }
@@ -93,10 +86,7 @@ fn the_other_format_is_recognized() {
     );
     // The extension is wrong, but the file is valid.
     let weights = Weights::from_safetensors_file(&path).unwrap();
-    assert_eq!(
-        weights,
-        Weights::from_pytorch(torch_file(DType::F32), None).unwrap()
-    );
+    assert_eq!(weights, published_weights(DType::F32));
     let path = torch_file(DType::F32);
     fails(
         Weights::from_safetensors_file(&path),
@@ -110,6 +100,7 @@ fn headers_of_safetensors_that_lie() {
     let tensor = |dtype: &str, shape: &str, end: usize| {
         format!(r#"{{"w":{{"dtype":"{dtype}","shape":{shape},"data_offsets":[0,{end}]}}}}"#)
     };
+    let of = |dtype, shape, end| with_header(&tensor(dtype, shape, end), None, &[0; 8]);
     let good = tensor("F32", "[2]", 8);
     assert!(Weights::from_safetensors(&with_header(&good, None, &[0; 8])).is_ok());
     let cases = [
@@ -122,27 +113,14 @@ fn headers_of_safetensors_that_lie() {
         ("no JSON", with_header("{\"w\":", None, &[])),
         ("short", with_header(&good, None, &[0; 7])),
         ("long", with_header(&good, None, &[0; 9])),
-        (
-            "shape",
-            with_header(&tensor("F32", "[3]", 8), None, &[0; 8]),
-        ),
+        ("shape", of("F32", "[3]", 8)),
         (
             "overflow",
-            with_header(
-                &tensor("F32", "[4294967296,4294967296,4294967296]", 8),
-                None,
-                &[0; 8],
-            ),
+            of("F32", "[4294967296,4294967296,4294967296]", 8),
         ),
-        (
-            "negative",
-            with_header(&tensor("F32", "[-2]", 8), None, &[0; 8]),
-        ),
-        (
-            "far",
-            with_header(&tensor("F32", "[2]", usize::MAX), None, &[0; 8]),
-        ),
-        ("type", with_header(&tensor("Q7", "[2]", 8), None, &[0; 8])),
+        ("negative", of("F32", "[-2]", 8)),
+        ("far", of("F32", "[2]", usize::MAX)),
+        ("type", of("Q7", "[2]", 8)),
     ];
     for (what, bytes) in cases {
         let error = Weights::from_safetensors(&bytes).expect_err(what);
@@ -212,19 +190,15 @@ fn keys_with_line_breaks_leave_an_error_on_one_line() {
 /// A folder with the fixture in two files, and an index of them with this change.
 fn sharded(change: impl Fn(&mut BTreeMap<String, String>)) -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
-    let bytes = bytes_of_fixture();
-    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let mut weight_map = BTreeMap::new();
     for (first, name) in [
         (true, "model-1.safetensors"),
         (false, "model-2.safetensors"),
     ] {
-        let mine = |key: &str| key.starts_with("fc0") == first;
-        let views = file.iter().filter(|(key, _)| mine(key));
-        let bytes = safetensors::serialize(views, None).unwrap();
-        std::fs::write(directory.path().join(name), bytes).unwrap();
-        let keys = file.names().into_iter().filter(|key| mine(key));
-        weight_map.extend(keys.map(|key| (key.to_owned(), name.to_owned())));
+        let mut mine = published_tensors(DType::F32);
+        mine.retain(|(key, _)| key.starts_with("fc0") == first);
+        std::fs::write(directory.path().join(name), bytes_of(&mine)).unwrap();
+        weight_map.extend(mine.into_iter().map(|(key, _)| (key, name.to_owned())));
     }
     change(&mut weight_map);
     let path = directory.path().join("model.safetensors.index.json");
@@ -235,7 +209,7 @@ fn sharded(change: impl Fn(&mut BTreeMap<String, String>)) -> (tempfile::TempDir
 
 #[test]
 fn an_index_of_several_files() {
-    let whole = Weights::from_pytorch(torch_file(DType::F32), None).unwrap();
+    let whole = published_weights(DType::F32);
     let (_directory, path) = sharded(|_| {});
     assert_eq!(Weights::from_safetensors_file(&path).unwrap(), whole);
     // Only the keys of the index.
@@ -396,7 +370,7 @@ fn pickles_that_are_no_state_dict() {
 #[test]
 fn the_layout_of_a_tensor_in_the_file_does_not_matter() {
     let views = Weights::from_pytorch(fixture("views.pt"), None).unwrap();
-    let plain = Weights::from_pytorch(torch_file(DType::F32), None).unwrap();
+    let plain = published_weights(DType::F32);
     assert_eq!(views, plain);
 }
 
@@ -424,17 +398,16 @@ fn half_precision_is_converted_when_asked_and_integers_never() {
         (Dtype::BOOL, vec![1, 0], "BOOL; expected F32"),
     ];
     for (dtype, data, part) in cases {
-        let view = TensorView::new(dtype, vec![2], &data).unwrap();
         let ones = [1.0_f32; 2].map(f32::to_le_bytes).concat();
-        let w_ex = TensorView::new(Dtype::F32, vec![1, 2], &ones).unwrap();
-        let bytes = safetensors::serialize([("bias", view), ("w_ex", w_ex)], None).unwrap();
+        let w_ex = (Dtype::F32, vec![1, 2], ones);
+        let bytes = bytes_of(&[("bias", (dtype, vec![2], data)), ("w_ex", w_ex)]);
         let weights = Weights::from_safetensors(&bytes).unwrap();
         let mut model = bias_only(setup, [7.0, 8.0]);
         let error = Import::new(map.clone())
             .apply(&weights, &mut model)
             .unwrap_err();
         assert_eq!(error.to_string(), format!("`bias`: found {part}"));
-        let bias = |model: &ei_norm::EiLinear| values(&model.bias.as_ref().unwrap().val());
+        let bias = |model: &EiLinear| values(&model.bias.as_ref().unwrap().val());
         assert_eq!(bias(&model), [7.0, 8.0]);
 
         let import = Import::new(map.clone()).with_conversion(true);
@@ -450,8 +423,8 @@ fn half_precision_is_converted_when_asked_and_integers_never() {
     }
 }
 
-fn bias_only(setup: &crate::common::Setup, bias: [f64; 2]) -> ei_norm::EiLinear {
-    ei_norm::EiLinear::from_weights(ei_norm::EiWeights {
+fn bias_only(setup: &Setup, bias: [f64; 2]) -> EiLinear {
+    EiLinear::from_weights(EiWeights {
         w_ex: setup.tensor(vec![1.0; 2], [1, 2]),
         inhibition: None,
         bias: Some(setup.tensor(bias.to_vec(), [2])),
@@ -470,21 +443,13 @@ fn what_becomes_infinite_is_an_error() {
     ] {
         let mut net = Net::new(setup);
         let before = net.bits();
-        let double = Weights::from_pytorch(torch_file(DType::F64), None).unwrap();
-        let bytes = double.to_safetensors().unwrap();
-        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-        let mut data: Vec<(String, Vec<usize>, Vec<u8>)> = file
-            .iter()
-            .map(|(key, view)| (key.into(), view.shape().to_vec(), view.data().to_vec()))
-            .collect();
-        let (.., wei) = data.iter_mut().find(|(key, ..)| key == "fc0.Wei").unwrap();
-        wei[5 * 8..6 * 8].copy_from_slice(&value.to_le_bytes());
-        let views = data.iter().map(|(key, shape, data)| {
-            let view = TensorView::new(Dtype::F64, shape.clone(), data).unwrap();
-            (key.as_str(), view)
-        });
-        let bytes = safetensors::serialize(views, None).unwrap();
-        let weights = Weights::from_safetensors(&bytes).unwrap();
+        let mut tensors = published_tensors(DType::F64);
+        let (_, (.., w_ei)) = tensors
+            .iter_mut()
+            .find(|(key, _)| key == "fc0.Wei")
+            .unwrap();
+        w_ei[5 * 8..6 * 8].copy_from_slice(&value.to_le_bytes());
+        let weights = file_of(&tensors);
         let import = Import::new(published()).with_conversion(true);
         let error = import.apply(&weights, &mut net).unwrap_err();
         assert_eq!(

@@ -1,9 +1,11 @@
 //! Imported weights in models that learn: gradients of PyTorch, reparameterized and masked weights, and
 //! values of every precision.
 
-use crate::common::published::{Net, expected, published, torch_file};
-use crate::common::{assert_close, assert_same, rng, setups, values};
-use burn::module::{Module, Param, Reparameterization, Reparameterizer};
+use crate::common::circuits::ei;
+use crate::common::published::{Net, expected, published, published_weights};
+use crate::common::reparameterization::Attach;
+use crate::common::{Setup, assert_close, assert_same, rng, setups, values};
+use burn::module::Module;
 use burn::tensor::{DType, Int, Tensor, TensorData, activation::relu};
 use ei_norm::dale::{self, NonNegative, Weight};
 use ei_norm::functional::smoothed_cross_entropy;
@@ -12,17 +14,8 @@ use ei_norm::{EiLinear, EiWeights, GradNormMode};
 
 const FORMS: [NonNegative; 3] = [NonNegative::Softplus, NonNegative::Square, NonNegative::Abs];
 
-fn layer(setup: &crate::common::Setup, seed: u64) -> EiLinear {
-    let source = &mut rng(seed);
-    let weights = EiWeights {
-        w_ex: setup.positive(source, [4, 3]).autodiff(),
-        inhibition: Some((
-            setup.positive(source, [4, 2]).autodiff(),
-            setup.positive(source, [2, 3]).autodiff(),
-        )),
-        bias: Some(setup.random(source, [3]).autodiff()),
-    };
-    EiLinear::from_weights(weights).unwrap()
+fn layer(setup: &Setup, seed: u64) -> EiLinear {
+    EiLinear::from_weights(ei(setup, &mut rng(seed), [4, 2, 3])).unwrap()
 }
 
 fn map() -> KeyMap {
@@ -34,7 +27,7 @@ fn pytorch_weights_give_the_gradients_of_pytorch() {
     for setup in setups() {
         for mode in [GradNormMode::Identity, GradNormMode::Full] {
             let mut net = Net::learning(&setup, mode);
-            let weights = Weights::from_pytorch(torch_file(setup.dtype), None).unwrap();
+            let weights = published_weights(setup.dtype);
             Import::new(published()).apply(&weights, &mut net).unwrap();
 
             let mut x = setup.tensor(expected("x", setup.dtype), [4, 7]).autodiff();
@@ -195,40 +188,10 @@ fn zeros_and_negative_values_for_a_reparameterized_weight() {
     }
 }
 
-/// W = base + shift.
-#[derive(Module, Debug)]
-struct Shifted {
-    shift: Param<Tensor<1>>,
-}
-
-impl Reparameterization for Shifted {
-    const NAME: &'static str = "shifted";
-
-    fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
-        base + self.shift.val().reshape([1; D])
-    }
-}
-
-struct Shift(Tensor<1>);
-
-impl Reparameterizer for Shift {
-    type Reparam = Shifted;
-
-    fn reparameterize<const D: usize>(
-        &mut self,
-        path: &str,
-        param: Param<Tensor<D>>,
-    ) -> (Param<Tensor<D>>, Option<Shifted>) {
-        let shift = Param::from_tensor(self.0.clone());
-        (param, (path == "w_ex").then_some(Shifted { shift }))
-    }
-}
-
 #[test]
 fn a_reparameterization_from_elsewhere_is_written_and_not_set() {
     for setup in setups() {
-        let shift = Shift(setup.tensor(vec![0.5], [1]).autodiff());
-        let mut model = layer(&setup, 1).apply_reparameterization(shift);
+        let mut model = layer(&setup, 1).apply_reparameterization(Attach("w_ex", 0.5));
         let weights = Weights::of(&model, &map()).unwrap();
         let mut plain = layer(&setup, 2);
         Import::new(map()).apply(&weights, &mut plain).unwrap();
@@ -294,17 +257,8 @@ fn a_mask_is_kept_and_values_outside_of_it_are_named() {
                 4.0 * setup.tolerance,
                 &at,
             );
-            assert_eq!(
-                again
-                    .w_ex
-                    .mask()
-                    .unwrap()
-                    .into_data()
-                    .iter::<bool>()
-                    .filter(|e| !e)
-                    .count(),
-                2
-            );
+            let exists = again.w_ex.mask().unwrap().into_data();
+            assert_eq!(exists.iter::<bool>().filter(|exists| !exists).count(), 2);
         }
     }
 }

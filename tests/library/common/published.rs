@@ -10,7 +10,10 @@ use ei_norm::{
     InhibitoryPlasticity,
 };
 
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
 use super::Setup;
+use super::circuits::EVERYTHING;
 
 /// A network with layers of sizes 7-6-5-3.
 #[derive(Module, Debug)]
@@ -28,13 +31,7 @@ impl Net {
 
     /// A network in which every parameter learns.
     pub fn learning(setup: &Setup, mode: GradNormMode) -> Self {
-        let all = InhibitoryPlasticity {
-            w_ix: true,
-            w_ei: true,
-            u_ix: true,
-            u_ei: true,
-        };
-        Self::with(setup, mode, all, Tensor::autodiff)
+        Self::with(setup, mode, EVERYTHING, Tensor::autodiff)
     }
 
     fn with(
@@ -119,4 +116,38 @@ pub fn expected(what: &str, dtype: DType) -> Vec<f64> {
     let line = text.lines().find_map(|line| line.strip_prefix(&name));
     let numbers = line.unwrap().split(' ');
     numbers.map(|number| number.parse().unwrap()).collect()
+}
+
+/// A tensor of a file: its type, its shape and its bytes.
+pub type Raw = (Dtype, Vec<usize>, Vec<u8>);
+
+/// The weights of [`torch_file`].
+pub fn published_weights(dtype: DType) -> Weights {
+    Weights::from_pytorch(torch_file(dtype), None).unwrap()
+}
+
+/// The tensors of the published weights by key.
+pub fn published_tensors(dtype: DType) -> Vec<(String, Raw)> {
+    let bytes = published_weights(dtype).to_safetensors().unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    file.iter()
+        .map(|(key, view)| {
+            let tensor = (view.dtype(), view.shape().to_vec(), view.data().to_vec());
+            (key.to_owned(), tensor)
+        })
+        .collect()
+}
+
+/// The bytes of a safetensors file with these tensors.
+pub fn bytes_of<K: AsRef<str>>(tensors: &[(K, Raw)]) -> Vec<u8> {
+    let views = tensors.iter().map(|(key, (dtype, shape, data))| {
+        let view = TensorView::new(*dtype, shape.clone(), data);
+        (key.as_ref(), view.unwrap())
+    });
+    safetensors::serialize(views, None).unwrap()
+}
+
+/// The weights of a file with these tensors.
+pub fn file_of<K: AsRef<str>>(tensors: &[(K, Raw)]) -> Weights {
+    Weights::from_safetensors(&bytes_of(tensors)).unwrap()
 }
