@@ -3,6 +3,7 @@
 
 use crate::common::circuits::{self, Divisive, EVERYTHING, Tried};
 use crate::common::{panic_of, rng, setups};
+use burn::nn::PaddingConfig2d;
 use burn::tensor::{Device, Tensor};
 use ei_norm::circuit::{
     Circuit, ColumnEi, ColumnEiOptions, Ei, EiOptions, INorm, INormOptions, Options, Shunting,
@@ -10,9 +11,10 @@ use ei_norm::circuit::{
 };
 use ei_norm::layer::{Conv2d, Dense, Geometry, LayerConfig, Recurrent};
 use ei_norm::{
-    ColumnEiLinearConfig, ColumnEiRnnConfig, ColumnEiWeights, EiConv2d, EiInitializer,
-    EiLinearConfig, EiRnn, EiRnnConfig, EiWeights, Error, GradNorm, GradNormMode, INormConv2d,
-    INormLinearConfig, INormRnn, INormRnnConfig, INormWeights, Inhibitory, ShuntingWeights,
+    ColumnEiLinearConfig, ColumnEiRnnConfig, ColumnEiWeights, EiConv2d, EiConv2dConfig,
+    EiInitializer, EiLinearConfig, EiRnn, EiRnnConfig, EiWeights, Error, GradNorm, GradNormMode,
+    INormConv2d, INormLinearConfig, INormRnn, INormRnnConfig, INormWeights, Inhibitory,
+    ShuntingWeights,
 };
 
 /// The message with which a configuration is refused.
@@ -44,26 +46,17 @@ fn of_sizes<O: Options>() {
     ] {
         assert::<O, _>(Recurrent::new(d_input, d_hidden), expected);
     }
-    let conv = |channels, kernel_size| Conv2d::new(channels, kernel_size);
-    let usual = || conv([2, 4], [3, 3]);
+    let conv = |channels, kernel_size, stride, dilation| Conv2d {
+        stride,
+        dilation,
+        ..Conv2d::new(channels, kernel_size)
+    };
     for (geometry, expected) in [
-        (conv([0, 4], [3, 3]), "channels is"),
-        (conv([2, 0], [3, 3]), "channels is"),
-        (conv([2, 4], [3, 0]), "kernel_size is"),
-        (
-            Conv2d {
-                stride: [1, 0],
-                ..usual()
-            },
-            "stride is",
-        ),
-        (
-            Conv2d {
-                dilation: [0, 1],
-                ..usual()
-            },
-            "dilation is",
-        ),
+        (conv([0, 4], [3, 3], [1, 1], [1, 1]), "channels is"),
+        (conv([2, 0], [3, 3], [1, 1], [1, 1]), "channels is"),
+        (conv([2, 4], [3, 0], [1, 1], [1, 1]), "kernel_size is"),
+        (conv([2, 4], [3, 3], [1, 0], [1, 1]), "stride is"),
+        (conv([2, 4], [3, 3], [1, 1], [0, 1]), "dilation is"),
     ] {
         assert::<O, _>(geometry, expected);
     }
@@ -87,24 +80,16 @@ fn options_of_inhibition<O: Options>(
     epsilon: Option<&dyn Fn(f64) -> O>,
 ) {
     let assert = |circuit: O, expected: &str| {
+        fn message<O: Options, G: Geometry>(circuit: &O, geometry: G) -> String {
+            let circuit = circuit.clone();
+            refusal(LayerConfig { circuit, geometry })
+        }
         let (d_input, d_output) = (4, 4);
-        let dense = Dense { d_input, d_output };
-        let conv = Conv2d::new([2, 4], [3, 3]);
-        let messages = [
-            refusal(LayerConfig {
-                circuit: circuit.clone(),
-                geometry: dense,
-            }),
-            refusal(LayerConfig {
-                circuit: circuit.clone(),
-                geometry: conv,
-            }),
-            refusal(LayerConfig {
-                circuit,
-                geometry: Recurrent::new(3, 4),
-            }),
-        ];
-        for message in messages {
+        for message in [
+            message(&circuit, Dense { d_input, d_output }),
+            message(&circuit, Conv2d::new([2, 4], [3, 3])),
+            message(&circuit, Recurrent::new(3, 4)),
+        ] {
             assert_begins(&message, expected);
         }
     };
@@ -153,51 +138,44 @@ fn options_outside_of_their_range() {
     };
     options_of_inhibition(shunting, Some(&epsilon));
 
-    let iclr = EiInitializer::Iclr;
     let of_ratio = |ratio| refusal(ColumnEiLinearConfig::new(10, 3).with_ratio(ratio));
-    for (message, expected) in [
-        (
-            refusal(EiRnnConfig::new(3, 4).with_initializer(iclr)),
-            "initializer is Iclr; allowed: Lognormal or Exponential in a recurrent layer",
-        ),
-        (
-            refusal(INormRnnConfig::new(3, 4).with_initializer(iclr)),
-            "initializer is Iclr; allowed: Lognormal or Exponential in a recurrent layer",
-        ),
-        (of_ratio(0.0), "ratio is 0"),
-        (of_ratio(f64::NAN), "ratio is NaN"),
-    ] {
-        assert_begins(&message, expected);
-    }
+    assert_begins(&of_ratio(0.0), "ratio is 0");
+    assert_begins(&of_ratio(f64::NAN), "ratio is NaN");
+    let padding = PaddingConfig2d::Explicit(usize::MAX, 1, 1, 1);
+    let padded = refusal(EiConv2dConfig::new([3, 4], [2, 2]).with_padding(padding));
+    assert_begins(&padded, "padding is 18446744073709551615");
+    let expected = "initializer is Iclr; allowed: Lognormal or Exponential in a recurrent layer";
+    let iclr = EiInitializer::Iclr;
+    let ei = refusal(EiRnnConfig::new(3, 4).with_initializer(iclr));
+    let i_norm = refusal(INormRnnConfig::new(3, 4).with_initializer(iclr));
+    assert_eq!([ei, i_norm], [expected; 2]);
 }
 
 #[test]
 fn sizes_of_one_of_which_nothing_can_be_drawn() {
     let of_ei = |initializer| refusal(EiLinearConfig::new(4, 1).with_initializer(initializer));
+    let columns = "d_hidden is 1; allowed: at least 2, one that excites and one that inhibits; more \
+                   for a ratio below 1";
+    let two_outputs = "d_output is 1; allowed: at least 2";
+    let iclr = INormLinearConfig::new(3, 1).with_initializer(EiInitializer::Iclr);
+    let iclr = refusal(iclr);
+    let two_neurons = "d_hidden is 1; allowed: at least 2";
     for (message, expected) in [
-        (
-            of_ei(EiInitializer::Lognormal),
-            "d_output is 1; allowed: at least 2",
-        ),
-        (
-            of_ei(EiInitializer::Exponential),
-            "d_output is 1; allowed: at least 2",
-        ),
+        (of_ei(EiInitializer::Lognormal), two_outputs),
+        (of_ei(EiInitializer::Exponential), two_outputs),
         (refusal(INormLinearConfig::new(4, 1)), "d_output is 1"),
+        (refusal(EiRnnConfig::new(3, 1)), two_neurons),
+        (refusal(INormRnnConfig::new(3, 1)), two_neurons),
+        (iclr, two_outputs),
         (
-            refusal(EiRnnConfig::new(3, 1)),
-            "d_hidden is 1; allowed: at least 2",
+            refusal(EiConv2dConfig::new([3, 1], [2, 2])),
+            "channels is 1; allowed: at least 2",
         ),
         (
-            refusal(INormRnnConfig::new(3, 1)),
-            "d_hidden is 1; allowed: at least 2",
+            refusal(ColumnEiLinearConfig::new(1, 3)),
+            "d_input is 1; allowed: at least 2",
         ),
-        (refusal(ColumnEiLinearConfig::new(1, 3)), "d_input is 1"),
-        (
-            refusal(ColumnEiRnnConfig::new(3, 1)),
-            "d_hidden is 1; allowed: at least 2, one that excites and one that inhibits; more for a \
-             ratio below 1",
-        ),
+        (refusal(ColumnEiRnnConfig::new(3, 1)), columns),
     ] {
         assert_begins(&message, expected);
     }
@@ -205,23 +183,15 @@ fn sizes_of_one_of_which_nothing_can_be_drawn() {
     assert!(iclr.try_init_with(&Device::flex(), &mut rng(1)).is_ok());
 }
 
-/// The parameter of an [`Error::Shape`], the found shape and the expected shape.
-type Misfit = (&'static str, Vec<usize>, Vec<usize>);
-
-fn misfit<T: std::fmt::Debug>(made: Result<T, Error>) -> Misfit {
-    match made.unwrap_err() {
-        Error::Shape {
-            parameter,
-            found,
-            expected,
-        } => (parameter, found, expected),
-        other => panic!("{other}"),
-    }
+/// The message of the refusal of weights.
+fn misfit<T: std::fmt::Debug>(made: Result<T, Error>) -> String {
+    let error = made.unwrap_err();
+    assert!(matches!(error, Error::Shape { .. }), "{error}");
+    error.to_string()
 }
 
-/// The misfit of `fitting` after a change.
-fn after<C: Circuit>(fitting: C::Weights, change: impl FnOnce(&mut C::Weights)) -> Misfit {
-    let mut weights = fitting;
+/// The message of the refusal of `weights` after a change.
+fn after<C: Circuit>(mut weights: C::Weights, change: impl FnOnce(&mut C::Weights)) -> String {
     change(&mut weights);
     misfit(C::from_weights(weights))
 }
@@ -230,9 +200,10 @@ fn after<C: Circuit>(fitting: C::Weights, change: impl FnOnce(&mut C::Weights)) 
 fn weights_of_other_shapes() {
     let setup = &setups()[0];
     let m = |shape: [usize; 2]| setup.positive(&mut rng(2), shape).autodiff();
-    let v = |size: usize| Some(setup.positive(&mut rng(3), [size]).autodiff());
+    let v = |size: usize| setup.positive(&mut rng(3), [size]).autodiff();
     let fitting = || circuits::ei(setup, &mut rng(1), [4, 2, 3]);
     let ei = |change: &dyn Fn(&mut EiWeights)| after::<Ei>(fitting(), change);
+    let inhibition = |w_ix, w_ei| ei(&|w| w.inhibition = Some((m(w_ix), m(w_ei))));
     let i_norm = |change: &dyn Fn(&mut INormWeights)| {
         let (rng, mode) = (&mut rng(1), GradNormMode::Full);
         let weights = circuits::i_norm(setup, rng, [4, 3], Divisive::Mixed, EVERYTHING, mode);
@@ -243,8 +214,8 @@ fn weights_of_other_shapes() {
             w_ex: m([18, 4]),
             w_ix: m([18, 2]),
             w_ei: m([2, 4]),
-            alpha: v(2).unwrap(),
-            gain: v(4).unwrap(),
+            alpha: v(2),
+            gain: v(4),
             bias: None,
             epsilon: 1e-8,
         };
@@ -255,8 +226,7 @@ fn weights_of_other_shapes() {
         inhibition: Some((m(w_ix), m([2, 4]))),
         bias: None,
     };
-    let conv = || Conv2d::new([2, 4], [3, 3]);
-    let rnn = Recurrent::new(3, 4);
+    let (conv, rnn) = (|| Conv2d::new([2, 4], [3, 3]), Recurrent::new(3, 4));
     let subtractive = |rows| INormWeights::subtractive(m([rows, 4]), m([rows, 1]), m([1, 4]), None);
     let divided = INormWeights {
         divisive: Some((m([9, 3]), m([3, 4]))),
@@ -267,113 +237,65 @@ fn weights_of_other_shapes() {
         signs: setup.tensor(vec![1.0, -1.0], [2]),
         bias: None,
     };
-    let expected: [(Misfit, &str, &[usize], &[usize]); 22] = [
-        (
-            ei(&|w| w.inhibition = Some((m([5, 2]), m([2, 3])))),
-            "w_ix",
-            &[5, 2],
-            &[4, 2],
-        ),
-        (
-            ei(&|w| w.inhibition = Some((m([4, 2]), m([1, 3])))),
-            "w_ei",
-            &[1, 3],
-            &[2, 3],
-        ),
-        (
-            ei(&|w| w.inhibition = Some((m([4, 2]), m([2, 4])))),
-            "w_ei",
-            &[2, 4],
-            &[2, 3],
-        ),
-        (ei(&|w| w.bias = v(4)), "bias", &[4], &[3]),
-        (i_norm(&|w| w.w_ix = m([3, 1])), "w_ix", &[3, 1], &[4, 1]),
-        (i_norm(&|w| w.w_ei = m([1, 4])), "w_ei", &[1, 4], &[1, 3]),
-        (
-            i_norm(&|w| w.divisive = Some((m([3, 5]), m([5, 3])))),
-            "u_ix",
-            &[3, 5],
-            &[4, 5],
-        ),
-        (
-            i_norm(&|w| w.divisive = Some((m([4, 5]), m([4, 3])))),
-            "u_ei",
-            &[4, 3],
-            &[5, 3],
-        ),
-        (i_norm(&|w| w.bias = v(4)), "bias", &[4], &[3]),
+    let divisive = |u_ix, u_ei| i_norm(&|w| w.divisive = Some((m(u_ix), m(u_ei))));
+    let ei_conv = EiConv2d::from_weights(of_rows([18, 4], [12, 2]), conv());
+    let ei_rnn = |w_ex, w_ix| EiRnn::from_weights(of_rows(w_ex, w_ix), rnn);
+    let i_norm_rnn = |rows| INormRnn::from_weights(subtractive(rows), rnn);
+    for (message, parameter, found, expected) in [
+        (inhibition([5, 2], [2, 3]), "w_ix", "[5, 2]", "[4, 2]"),
+        (inhibition([4, 2], [1, 3]), "w_ei", "[1, 3]", "[2, 3]"),
+        (inhibition([4, 2], [2, 4]), "w_ei", "[2, 4]", "[2, 3]"),
+        (ei(&|w| w.bias = Some(v(4))), "bias", "[4]", "[3]"),
+        (i_norm(&|w| w.w_ix = m([3, 1])), "w_ix", "[3, 1]", "[4, 1]"),
+        (i_norm(&|w| w.w_ei = m([1, 4])), "w_ei", "[1, 4]", "[1, 3]"),
+        (divisive([3, 5], [5, 3]), "u_ix", "[3, 5]", "[4, 5]"),
+        (divisive([4, 5], [4, 3]), "u_ei", "[4, 3]", "[5, 3]"),
+        (i_norm(&|w| w.bias = Some(v(4))), "bias", "[4]", "[3]"),
         (
             i_norm(&|w| w.grad_norm = GradNorm::identity(4)),
             "grad_norm",
-            &[4],
-            &[3],
+            "[4]",
+            "[3]",
         ),
         (
             shunting(&|w| w.w_ix = m([2, 18])),
             "w_ix",
-            &[2, 18],
-            &[18, 18],
+            "[2, 18]",
+            "[18, 18]",
         ),
-        (shunting(&|w| w.w_ei = m([4, 2])), "w_ei", &[4, 2], &[2, 4]),
-        (shunting(&|w| w.alpha = v(4).unwrap()), "alpha", &[4], &[2]),
-        (shunting(&|w| w.gain = v(2).unwrap()), "gain", &[2], &[4]),
-        (shunting(&|w| w.bias = v(2)), "bias", &[2], &[4]),
+        (
+            shunting(&|w| w.w_ei = m([4, 2])),
+            "w_ei",
+            "[4, 2]",
+            "[2, 4]",
+        ),
+        (shunting(&|w| w.alpha = v(4)), "alpha", "[4]", "[2]"),
+        (shunting(&|w| w.gain = v(2)), "gain", "[2]", "[4]"),
+        (shunting(&|w| w.bias = Some(v(2))), "bias", "[2]", "[4]"),
         (
             misfit(ColumnEi::from_weights(of_signs)),
             "signs",
-            &[2],
-            &[3],
+            "[2]",
+            "[3]",
         ),
         // In a geometry.
-        (
-            misfit(EiConv2d::from_weights(of_rows([18, 4], [12, 2]), conv())),
-            "w_ix",
-            &[12, 2],
-            &[18, 2],
-        ),
+        (misfit(ei_conv), "w_ix", "[12, 2]", "[18, 2]"),
         (
             misfit(INormConv2d::from_weights(divided, conv())),
             "u_ix",
-            &[9, 3],
-            &[18, 3],
+            "[9, 3]",
+            "[18, 3]",
         ),
-        (
-            misfit(EiRnn::from_weights(of_rows([4, 4], [4, 2]), rnn)),
-            "w_ex",
-            &[4, 4],
-            &[7, 4],
-        ),
-        (
-            misfit(EiRnn::from_weights(of_rows([7, 4], [3, 2]), rnn)),
-            "w_ix",
-            &[3, 2],
-            &[7, 2],
-        ),
-        (
-            misfit(INormRnn::from_weights(subtractive(3), rnn)),
-            "w_ex",
-            &[3, 4],
-            &[7, 4],
-        ),
-        (
-            misfit(INormRnn::from_weights(subtractive(4), rnn)),
-            "w_ex",
-            &[4, 4],
-            &[7, 4],
-        ),
-    ];
-    for (index, (misfit, name, found, expected)) in expected.into_iter().enumerate() {
-        let wanted = (name, found.to_vec(), expected.to_vec());
-        assert_eq!(misfit, wanted, "row {index}");
+        (misfit(ei_rnn([4, 4], [4, 2])), "w_ex", "[4, 4]", "[7, 4]"),
+        (misfit(ei_rnn([7, 4], [3, 2])), "w_ix", "[3, 2]", "[7, 2]"),
+        (misfit(i_norm_rnn(3)), "w_ex", "[3, 4]", "[7, 4]"),
+        (misfit(i_norm_rnn(4)), "w_ex", "[4, 4]", "[7, 4]"),
+    ] {
+        let wanted = format!("`{parameter}` has shape {found}, expected {expected}");
+        assert_eq!(message, wanted);
     }
     assert!(Ei::from_weights(fitting()).is_ok());
-    assert!(EiRnn::from_weights(of_rows([7, 4], [7, 2]), rnn).is_ok());
-    let weights = EiWeights {
-        bias: v(4),
-        ..fitting()
-    };
-    let error = Ei::from_weights(weights).unwrap_err().to_string();
-    assert_eq!(error, "`bias` has shape [4], expected [3]");
+    assert!(ei_rnn([7, 4], [7, 2]).is_ok());
 }
 
 #[test]
