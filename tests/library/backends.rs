@@ -2,7 +2,7 @@
 //! f64, from the same weights and inputs.
 
 use crate::common::parameters::parameters;
-use crate::common::table::{Layer, layer, layers, scattered};
+use crate::common::table::{Layer, layer, layers, rnn, scattered};
 use crate::common::{ChaCha8Rng, Setup, assert_close, leaf, rng, setups, values};
 use burn::module::Module;
 use burn::nn::Relu;
@@ -63,24 +63,12 @@ fn same_everywhere(what: &str, of: impl Fn(&Setup) -> Vec<Vec<f64>>) {
 
 #[test]
 fn every_layer() {
-    let ei = EiRnnConfig::new(3, 6).with_autapses(false);
-    let i_norm = INormRnnConfig::new(3, 6);
     let more = [
-        layer(
+        rnn(
             "EiRnn without autapses",
-            [4, 5, 3],
-            move |device, rng| ei.try_init_with(device, rng),
-            |layer: &EiRnn, x| (layer.forward(x, None).0, None),
+            EiRnnConfig::new(3, 6).with_autapses(false),
         ),
-        layer(
-            "INormRnn with a rectifier",
-            [4, 5, 3],
-            move |device, rng| i_norm.try_init_with(device, rng),
-            |layer: &INormRnn, x| {
-                let (states, _, local) = layer.forward_with_local_loss(x, None);
-                (states, Some(local))
-            },
-        ),
+        rnn("INormRnn with a rectifier", INormRnnConfig::new(3, 6)),
     ];
     layers().into_iter().chain(more).for_each(step_is_same);
 }

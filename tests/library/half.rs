@@ -2,7 +2,7 @@
 //! and errors that all three types represent exactly.
 
 use crate::common::table::{largest_error, layers};
-use crate::common::{Cast, Setup, rng, values};
+use crate::common::{Cast, Setup, assert_close, rng, values};
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use ei_norm::INormLinearConfig;
@@ -69,13 +69,8 @@ fn networks_of_different_widths_in_one_population() {
         };
         let (half, single) = (run(dtype), run(DType::F32));
         for (half, single) in half.iter().zip(&single) {
-            let largest = single.iter().fold(0.0, |most: f64, v| most.max(v.abs()));
-            for (h, s) in half.iter().zip(single) {
-                assert!(
-                    (h - s).abs() <= 32.0 * largest * f64::powi(2.0, -unit),
-                    "{dtype:?}: {h}, {s}"
-                );
-            }
+            let tolerance = 32.0 * f64::powi(2.0, -unit);
+            assert_close(half, single, tolerance, &format!("{dtype:?}"));
         }
     }
 }

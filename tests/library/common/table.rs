@@ -5,10 +5,11 @@ use burn::nn::Relu;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use ei_norm::circuit::Options;
-use ei_norm::layer::{Geometry, LayerConfig};
+use ei_norm::layer::{Conv2d, Dense, Geometry, LayerConfig, Recurrent};
 use ei_norm::optim::ProjectedSgd;
 use ei_norm::*;
 
+use super::circuits::{Output, Tried};
 use super::parameters::{self, gradients};
 use super::{ChaCha8Rng, Setup, leaf, rng, uniform, values};
 
@@ -46,95 +47,101 @@ impl Layer {
 
 /// Every layer, and `map_grad`.
 pub fn layers() -> Vec<Layer> {
-    let ei = EiLinearConfig::new(9, 6).with_inhibitory(Inhibitory::Count(2));
-    let shunting = ShuntingLinearConfig::new(9, 6).with_inhibitory(Inhibitory::Count(2));
-    let column = ColumnEiLinearConfig::new(9, 6);
     let [channels, kernel, stride] = [[2, 5], [3, 2], [2, 1]];
-    let ei_conv = EiConv2dConfig::new(channels, kernel).with_stride(stride);
-    let column_conv = ColumnEiConv2dConfig::new(channels, kernel).with_stride(stride);
-    let shunting_conv = ShuntingConv2dConfig::new(channels, kernel).with_stride(stride);
     // A continuous slope: near 0, rounding decides whether a rectifier passes an error.
     let smooth = NonNegativeActivation::Softplus;
-    let ei_rnn = EiRnnConfig::new(3, 6).with_activation(smooth);
-    let shunting_rnn = ShuntingRnnConfig::new(3, 6).with_activation(smooth);
-    let column_rnn = ColumnEiRnnConfig::new(3, 6).with_activation(smooth);
-    let (dense, image, sequence) = ([5, 9], [3, 2, 7, 6], [4, 5, 3]);
+    let two = Inhibitory::Count(2);
+    let map = |_: &Relu, x: Tensor<2>| (map_grad(x, |e| e.square()), None);
     let mut layers = vec![
-        layer(
-            "map_grad",
-            dense,
-            |_, _| Ok(Relu::new()),
-            |_, x| (map_grad(x, |e| e.square()), None),
+        layer("map_grad", ROWS, |_, _| Ok(Relu::new()), map),
+        dense("EiLinear", EiLinearConfig::new(9, 6).with_inhibitory(two)),
+        dense(
+            "ShuntingLinear",
+            ShuntingLinearConfig::new(9, 6).with_inhibitory(two),
         ),
-        of("EiLinear", dense, ei, |l, x| (l.forward(x), None)),
-        of("ShuntingLinear", dense, shunting, |l, x| {
-            (l.forward(x), None)
-        }),
-        of("ColumnEiLinear", dense, column, |l, x| (l.forward(x), None)),
-        of("EiConv2d", image, ei_conv, |l, x| (l.forward(x), None)),
-        of("ShuntingConv2d", image, shunting_conv, |l, x| {
-            (l.forward(x), None)
-        }),
-        of("ColumnEiConv2d", image, column_conv, |l, x| {
-            (l.forward(x), None)
-        }),
-        of("EiRnn", sequence, ei_rnn, |l, x| {
-            (l.forward(x, None).0, None)
-        }),
-        of("ShuntingRnn", sequence, shunting_rnn, |l, x| {
-            (l.forward(x, None).0, None)
-        }),
-        of("ColumnEiRnn", sequence, column_rnn, |l, x| {
-            (l.forward(x, None).0, None)
-        }),
+        dense("ColumnEiLinear", ColumnEiLinearConfig::new(9, 6)),
+        conv(
+            "EiConv2d",
+            EiConv2dConfig::new(channels, kernel).with_stride(stride),
+        ),
+        conv(
+            "ShuntingConv2d",
+            ShuntingConv2dConfig::new(channels, kernel).with_stride(stride),
+        ),
+        conv(
+            "ColumnEiConv2d",
+            ColumnEiConv2dConfig::new(channels, kernel).with_stride(stride),
+        ),
+        rnn("EiRnn", EiRnnConfig::new(3, 6).with_activation(smooth)),
+        rnn(
+            "ShuntingRnn",
+            ShuntingRnnConfig::new(3, 6).with_activation(smooth),
+        ),
+        rnn(
+            "ColumnEiRnn",
+            ColumnEiRnnConfig::new(3, 6).with_activation(smooth),
+        ),
     ];
-    layers.extend(GradNormMode::ALL.map(|mode| {
-        let i_norm = INormLinearConfig::new(9, 6).with_grad_norm(mode);
-        of(&format!("INormLinear {mode}"), dense, i_norm, |l, x| {
-            some(l.forward_with_local_loss(x))
-        })
-    }));
     for mode in GradNormMode::ALL {
-        let conv = INormConv2dConfig::new(channels, kernel)
-            .with_stride(stride)
-            .with_grad_norm(mode);
-        layers.push(of(&format!("INormConv2d {mode}"), image, conv, |l, x| {
-            some(l.forward_with_local_loss(x))
-        }));
-        let rnn = INormRnnConfig::new(3, 6)
-            .with_activation(smooth)
-            .with_grad_norm(mode);
-        layers.push(of(&format!("INormRnn {mode}"), sequence, rnn, |l, x| {
-            let (states, _, local) = l.forward_with_local_loss(x, None);
-            (states, Some(local))
-        }));
+        let of_rows = INormLinearConfig::new(9, 6);
+        let of_images = INormConv2dConfig::new(channels, kernel).with_stride(stride);
+        let of_sequences = INormRnnConfig::new(3, 6).with_activation(smooth);
+        layers.extend([
+            dense(&format!("INormLinear {mode}"), of_rows.with_grad_norm(mode)),
+            conv(
+                &format!("INormConv2d {mode}"),
+                of_images.with_grad_norm(mode),
+            ),
+            rnn(
+                &format!("INormRnn {mode}"),
+                of_sequences.with_grad_norm(mode),
+            ),
+        ]);
     }
     layers
 }
 
+/// The inputs of dense layers, of convolutions and of recurrent layers.
+const ROWS: [usize; 2] = [5, 9];
+const IMAGES: [usize; 4] = [3, 2, 7, 6];
+const SEQUENCES: [usize; 3] = [4, 5, 3];
+
+fn dense<O: Options<Circuit: Tried> + 'static>(name: &str, config: LayerConfig<O, Dense>) -> Layer {
+    of(name, ROWS, config, O::Circuit::apply)
+}
+
+fn conv<O: Options<Circuit: Tried> + 'static>(name: &str, config: LayerConfig<O, Conv2d>) -> Layer {
+    of(name, IMAGES, config, O::Circuit::convolve)
+}
+
+/// A row of the table for a recurrent layer.
+pub fn rnn<O: Options<Circuit: Tried> + 'static>(
+    name: &str,
+    config: LayerConfig<O, Recurrent>,
+) -> Layer {
+    of(name, SEQUENCES, config, |layer, x| {
+        let (states, _, local) = O::Circuit::run(layer, x, None, None);
+        (states, local)
+    })
+}
+
 /// A row of the table: a layer of this crate with this configuration.
-fn of<O: Options + 'static, G: Geometry + 'static, const D: usize, const N: usize>(
+fn of<O: Options + 'static, G: Geometry + 'static, const D: usize>(
     name: &str,
     shape: [usize; D],
     config: LayerConfig<O, G>,
-    forward: impl Fn(&layer::Layer<O::Circuit, G>, Tensor<D>) -> (Tensor<N>, Option<Tensor<1>>)
-    + Send
-    + 'static,
+    forward: impl Fn(&layer::Layer<O::Circuit, G>, Tensor<D>) -> Output<D> + Send + 'static,
 ) -> Layer {
     let create = move |device: &Device, rng: &mut ChaCha8Rng| config.try_init_with(device, rng);
     layer(name, shape, create, forward)
 }
 
-fn some<const D: usize>((z, local): (Tensor<D>, Tensor<1>)) -> (Tensor<D>, Option<Tensor<1>>) {
-    (z, Some(local))
-}
-
 /// A row of the table: the shape of the input, the layer, and its output with its local loss.
-pub fn layer<M: Module, const D: usize, const O: usize>(
+pub fn layer<M: Module, const D: usize>(
     name: &str,
     shape: [usize; D],
     create: impl Fn(&Device, &mut ChaCha8Rng) -> Result<M, Error> + Send + 'static,
-    forward: impl Fn(&M, Tensor<D>) -> (Tensor<O>, Option<Tensor<1>>) + Send + 'static,
+    forward: impl Fn(&M, Tensor<D>) -> Output<D> + Send + 'static,
 ) -> Layer {
     let step = move |setup: &Setup| {
         let module = scattered(setup, &create);
