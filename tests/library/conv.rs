@@ -3,7 +3,8 @@
 //! batches, and errors.
 
 use crate::common::circuits::{
-    Output, Tried, assert_empty, assert_same_as_scalars, pass, pass_in_scalars,
+    Output, Tried, assert_empty, assert_same_as_scalars, assert_same_currents, pass,
+    pass_in_scalars,
 };
 use crate::common::convolution::{Case, case, cases};
 use crate::common::parameters::{Pass, assert_same_pass, parameters};
@@ -175,16 +176,8 @@ mod every {
             let images = Images::random::<C>(setup, rng, &case);
             let found = layer.currents(images.x.clone());
             let expected = layer.circuit.currents(images.rows(&case)[0].clone());
-            let mut pairs = vec![
-                (&found.excitatory, &expected.excitatory),
-                (&found.subtractive, &expected.subtractive),
-            ];
-            assert_eq!(found.divisive.is_some(), expected.divisive.is_some());
-            pairs.extend(found.divisive.as_ref().zip(expected.divisive.as_ref()));
-            for (found, expected) in pairs {
-                let (found, at) = (case.to_rows(&values(found)), setup.at((C::NAME, &case)));
-                assert_close(&found, &values(expected), 10.0 * setup.tolerance, &at);
-            }
+            let (arrange, at) = (|t: &_| case.to_rows(&values(t)), setup.at((C::NAME, &case)));
+            assert_same_currents(&found, &expected, arrange, 10.0 * setup.tolerance, &at);
         }
     }
 

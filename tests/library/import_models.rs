@@ -4,7 +4,7 @@
 use crate::common::circuits::ei;
 use crate::common::published::{Net, expected, published, published_weights};
 use crate::common::reparameterization::Attach;
-use crate::common::{Setup, assert_close, assert_same, rng, setups, values};
+use crate::common::{Setup, assert_close, assert_same, assert_tensor_close, rng, setups, values};
 use burn::module::Module;
 use burn::tensor::{DType, Int, Tensor, TensorData, activation::relu};
 use ei_norm::dale::{self, NonNegative, Weight};
@@ -118,9 +118,9 @@ fn a_reparameterized_weight_is_written_and_set_as_what_it_makes() {
                 let mut target = dale::reparameterize(layer(&setup, 3), other);
                 let id = target.w_ex.id;
                 Import::new(map()).apply(&weights, &mut target).unwrap();
-                assert_close(
-                    &values(&target.w_ex.val()),
-                    &values(&plain.w_ex.val()),
+                assert_tensor_close(
+                    &target.w_ex.val(),
+                    &plain.w_ex.val(),
                     2.0 * setup.tolerance,
                     &at,
                 );

@@ -1,8 +1,9 @@
 //! The fused kernels of the error normalizations on the CPU.
 
 use crate::common::formulas::{self, EPSILON, apply, formula, pair, weights};
-use crate::common::{assert_close, assert_same, leaf, rng, setups, values};
-use burn::backend::{BackendTensor, DispatchTensorKind};
+use crate::common::{
+    address, assert_close, assert_same, assert_tensor_close, leaf, rng, setups, values,
+};
 use burn::tensor::{DType, Tensor};
 use ei_norm::GradNormMode;
 use ei_norm::grad::normalize_grad;
@@ -53,14 +54,6 @@ fn rounds_no_more_than_the_formulas() {
     }
 }
 
-/// The address of the values of a tensor on Flex.
-fn address<const D: usize>(tensor: &Tensor<D>) -> *const u8 {
-    match tensor.clone().into_dispatch().kind {
-        DispatchTensorKind::Flex(BackendTensor::Float(tensor)) => tensor.bytes().as_ptr(),
-        _ => panic!("not a float tensor of Flex"),
-    }
-}
-
 #[test]
 fn an_error_that_nobody_else_holds_is_changed_in_place() {
     let setup = &setups()[0];
@@ -71,12 +64,7 @@ fn an_error_that_nobody_else_holds_is_changed_in_place() {
         let before = address(&delta);
         let found = apply(mode, z, delta, weights);
         assert_eq!(address(&found), before, "{mode}");
-        assert_close(
-            &values(&found),
-            &values(&expected),
-            setup.tolerance,
-            mode.name(),
-        );
+        assert_tensor_close(&found, &expected, setup.tolerance, mode.name());
     }
 }
 
@@ -161,12 +149,7 @@ fn operands_of_other_dtypes_are_cast() {
             weights.clone(),
         );
         assert_eq!(found.dtype(), DType::F32);
-        assert_close(
-            &values(&found),
-            &values(&expected),
-            single.tolerance,
-            mode.name(),
-        );
+        assert_tensor_close(&found, &expected, single.tolerance, mode.name());
     }
 }
 

@@ -87,16 +87,12 @@ impl<M: Module + ModuleDisplay> Subject<M> {
         let loss = (self.loss)(&module, DType::F32);
         let value = loss.clone().into_scalar::<f64>();
         let before = parameters(&module);
-        let (with_gradient, after) = match loss.is_tracked() {
-            true => {
-                let grads = GradientsParams::from_grads(loss.backward(), &module);
-                (
-                    grads.len(),
-                    SgdConfig::new().init().step(0.01, module, grads),
-                )
-            }
-            false => (0, module),
+        let grads = match loss.is_tracked() {
+            true => GradientsParams::from_grads(loss.backward(), &module),
+            false => GradientsParams::new(),
         };
+        let with_gradient = grads.len();
+        let after = SgdConfig::new().init().step(0.01, module, grads);
         let now = parameters(&after);
         let changed = before.iter().filter(|(path, (_, v))| now[*path].1 != *v);
         let changed = changed.map(|(path, _)| path.clone()).collect();
@@ -115,11 +111,7 @@ impl<M: Module + ModuleDisplay> Subject<M> {
     #[track_caller]
     fn assert_as_fresh(&self, what: &str, changed: impl FnOnce(M) -> M) {
         let (expected, _) = self.step((self.make)(1));
-        assert!(
-            !expected.changed.is_empty(),
-            "{}: nothing learns",
-            self.name
-        );
+        assert!(!expected.changed.is_empty(), "{} learns not", self.name);
         let (found, _) = self.step(changed((self.make)(1)));
         assert_eq!(found, expected, "{}, {what}", self.name);
     }
@@ -169,11 +161,8 @@ impl<M: Module + ModuleDisplay> Subject<M> {
             ("no_grad", (self.make)(1).no_grad()),
         ] {
             let (step, _) = self.step(frozen);
-            assert_eq!(
-                (step.with_gradient, step.changed),
-                (0, vec![]),
-                "{name}, {what}"
-            );
+            let found = (step.with_gradient, step.changed);
+            assert_eq!(found, (0, vec![]), "{name}, {what}");
         }
         let fresh = (self.make)(1);
         let (expected, _) = self.step(fresh.clone());
@@ -181,11 +170,8 @@ impl<M: Module + ModuleDisplay> Subject<M> {
         let (id, _) = parameters(&fresh)[frozen];
         let (step, _) = self.step(fresh.clone().freeze_group(ParamGroup::from_ids(vec![id])));
         assert_eq!(step.loss, expected.loss, "{name}, a part is frozen");
-        assert_eq!(
-            step.changed,
-            expected.changed[1..],
-            "{name}, a part is frozen"
-        );
+        let others = &expected.changed[1..];
+        assert_eq!(step.changed, others, "{name}, a part is frozen");
 
         // Without autodiff.
         let valid = (self.loss)(&fresh.valid(), DType::F32);
@@ -198,48 +184,33 @@ impl<M: Module + ModuleDisplay> Subject<M> {
         assert_eq!(fresh.devices(), [device()], "{name}");
 
         // Another dtype.
+        let near = |found: f64, expected: f64, tolerance: f64, what: &str| {
+            let is_near = (found - expected).abs() < tolerance * expected.abs().max(1.0);
+            assert!(is_near, "{name}, {what}: {found} for {expected}");
+        };
         let wide = fresh.clone().map(&mut Cast(DType::F64));
         let loss: f64 = (self.loss)(&wide, DType::F64).into_scalar();
-        assert!(
-            (loss - expected.loss).abs() < 1e-4 * expected.loss.abs().max(1.0),
-            "{name}: {loss}"
-        );
+        near(loss, expected.loss, 1e-4, "cast");
         let other = (self.make)(2).map(&mut Cast(DType::F64));
         let loaded = other.load_record(fresh.clone().into_record().cast_to_module_dtype());
         let again: f64 = (self.loss)(&loaded, DType::F64).into_scalar();
-        assert!(
-            (again - loss).abs() < 1e-6 * loss.abs().max(1.0),
-            "{name}: {again} {loss}"
-        );
+        near(again, loss, 1e-6, "cast in a record");
 
         // Quantized weights are for inference, not for training.
-        let scheme = device()
-            .settings()
-            .quantization
-            .scheme
-            .with_value(QuantValue::Q8S);
-        let quantized = fresh
-            .valid()
-            .quantize_weights(&mut Quantizer::new(Calibration::MinMax, scheme));
+        let scheme = device().settings().quantization.scheme;
+        let scheme = scheme.with_value(QuantValue::Q8S);
+        let mut quantizer = Quantizer::new(Calibration::MinMax, scheme);
+        let quantized = fresh.valid().quantize_weights(&mut quantizer);
         let loss: f64 = (self.loss)(&quantized, DType::F32).into_scalar();
-        assert!(
-            (loss - expected.loss).abs() < 0.1 * expected.loss.abs().max(1.0),
-            "{name}, quantized: {loss} for {}",
-            expected.loss
-        );
+        near(loss, expected.loss, 0.1, "quantized");
 
         // Adapters: the output does not change at first, and only they learn.
         let adapted = fresh.clone().apply_lora(Lora::new(2, 4.0));
         let (step, after) = self.step(adapted);
-        assert!(
-            (step.loss - expected.loss).abs() < 1e-5 * expected.loss.abs().max(1.0),
-            "{name}"
-        );
+        near(step.loss, expected.loss, 1e-5, "adapters");
         assert!(!step.changed.is_empty(), "{name}, adapters");
-        assert!(
-            step.changed.iter().all(|path| path.contains("lora")),
-            "{name}: {step:?}"
-        );
+        let of_adapters = step.changed.iter().all(|path| path.contains("lora"));
+        assert!(of_adapters, "{name}: {step:?}");
         dale::check(&after).unwrap();
     }
 }

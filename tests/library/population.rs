@@ -57,34 +57,47 @@ fn gradients(module: &impl Module, grads: &Gradients, rank: usize) -> Vec<Gradie
 
 type Gradient = (Vec<usize>, Option<Vec<f64>>);
 
+/// Values with their shape.
+type Shaped = (Vec<usize>, Vec<f64>);
+
+fn shaped<const D: usize>(tensor: &Tensor<D>) -> Shaped {
+    (tensor.dims().to_vec(), values(tensor))
+}
+
+/// The part of one network, where the first axis counts networks.
+fn part((shape, values): &Shaped, network: usize) -> Shaped {
+    let size = values.len() / shape[0];
+    (
+        shape[1..].to_vec(),
+        values[network * size..][..size].to_vec(),
+    )
+}
+
 /// Fails unless a network's part of `all` is `own`, and the values around it are exactly 0.
 #[track_caller]
-fn assert_corner(
-    all: &[f64],
-    shape: &[usize],
-    own: &[f64],
-    own_shape: &[usize],
-    tolerance: f64,
-    at: &str,
-) {
+fn assert_corner((shape, all): &Shaped, (own_shape, own): &Shaped, tolerance: f64, at: &str) {
     let mut inside = Vec::new();
     for (index, value) in all.iter().enumerate() {
-        let mut rest = index;
-        let is_inside = shape
-            .iter()
-            .zip(own_shape)
-            .rev()
-            .fold(true, |inside, (all, own)| {
-                let place = rest % all;
-                rest /= all;
-                inside && place < *own
-            });
+        let (mut rest, mut is_inside) = (index, true);
+        for (all, own) in shape.iter().zip(own_shape).rev() {
+            is_inside &= rest % all < *own;
+            rest /= all;
+        }
         match is_inside {
             true => inside.push(*value),
             false => assert_eq!(*value, 0.0, "{at}: element {index} does not exist"),
         }
     }
     assert_close(&inside, own, tolerance, at);
+}
+
+/// One tensor for all networks, with zeros where a network has no features.
+fn widened(setup: &Setup, all: &[Tensor<2>], width: usize) -> Tensor<3> {
+    let wide = all.iter().map(|own| {
+        let zeros = setup.tensor(vec![0.0; ROWS * width], [ROWS, width]);
+        zeros.slice_assign([0..ROWS, 0..own.dims()[1]], own.clone())
+    });
+    Tensor::stack(wide.collect(), 0)
 }
 
 /// Compares outputs, local losses, and all gradients.
@@ -106,15 +119,7 @@ fn check<C: Circuit>(
         .iter()
         .map(|circuit| setup.positive(&mut rng, [ROWS, circuit.sizes()[0]]))
         .collect();
-    let wide = inputs.iter().map(|x| {
-        let [_, width] = x.dims();
-        let zeros = setup.tensor(vec![0.0; ROWS * (d_input - width)], [ROWS, d_input - width]);
-        match width == d_input {
-            true => x.clone(),
-            false => Tensor::cat(vec![x.clone(), zeros], 1),
-        }
-    });
-    let x = leaf(&Tensor::stack::<3>(wide.collect(), 0));
+    let x = leaf(&widened(setup, &inputs, d_input));
     let (z, losses) = local(&population, x.clone());
     let total = (z.clone() * upstream.clone()).sum();
     let total = match &losses {
@@ -137,16 +142,8 @@ fn check<C: Circuit>(
         let (own_z, own_loss) = local_alone(&layer, own_x.clone());
         let of = |all: &Tensor<3>| all.clone().narrow(0, network, 1);
         let corner = |all: &Tensor<3>, own: &Tensor<2>, what: &str| {
-            let shape = &all.dims()[1..];
-            let (found, own_shape) = (values(&of(all)), own.dims());
-            assert_corner(
-                &found,
-                shape,
-                &values(own),
-                &own_shape,
-                tolerance(setup),
-                &format!("{at}: {what}"),
-            );
+            let (part, at) = (part(&shaped(all), network), format!("{at}: {what}"));
+            assert_corner(&part, &shaped(own), tolerance(setup), &at);
         };
         corner(&z, &own_z, "output");
         let own_upstream = of(&upstream).narrow(2, 0, d_output).squeeze_dim::<2>(0);
@@ -163,13 +160,12 @@ fn check<C: Circuit>(
         corner(&dx, &own_x.grad(&grads).unwrap(), "error at the input");
         let alone = [gradients(&layer, &grads, 2), gradients(&layer, &grads, 1)].concat();
         assert_eq!(alone.len(), all.len(), "{at}");
-        for (index, ((shape, found), (own_shape, own))) in all.iter().zip(&alone).enumerate() {
+        for (index, ((shape, found), (own_shape, own))) in all.iter().zip(alone).enumerate() {
             let at = format!("{at}: parameter {index}");
             assert_eq!(found.is_some(), own.is_some(), "{at}: a gradient?");
             if let (Some(found), Some(own)) = (found, own) {
-                let size = found.len() / shape[0];
-                let part = &found[network * size..][..size];
-                assert_corner(part, &shape[1..], own, own_shape, tolerance(setup), &at);
+                let part = part(&(shape.clone(), found.clone()), network);
+                assert_corner(&part, &(own_shape, own), tolerance(setup), &at);
             }
         }
     }
@@ -324,11 +320,7 @@ fn what_is_put_out_is_normalized_network_by_network() {
             .map(|circuit| setup.random(rng, [ROWS, circuit.sizes()[1]]))
             .collect();
         let [_, widest] = population.sizes();
-        let wide = own.iter().map(|z| {
-            let zeros = setup.tensor(vec![0.0; ROWS * widest], [ROWS, widest]);
-            zeros.slice_assign([0..ROWS, 0..z.dims()[1]], z.clone())
-        });
-        let z = Tensor::stack::<3>(wide.collect(), 0);
+        let z = widened(&setup, &own, widest);
         let upstream = setup.random(rng, z.dims());
         for (kind, rule) in NORMALIZATIONS {
             let leaf_z = leaf(&z);
@@ -339,29 +331,17 @@ fn what_is_put_out_is_normalized_network_by_network() {
             let error = leaf_z.grad(&grads).unwrap();
             for (network, own) in own.iter().enumerate() {
                 let at = setup.at(format!("{kind:?}, {rule:?}, network {network}"));
-                let [_, width] = own.dims();
-                let of = |all: &Tensor<3>| all.clone().narrow(0, network, 1).squeeze_dim::<2>(0);
-                let own_upstream = of(&upstream).narrow(1, 0, width);
+                let own_upstream = upstream.clone().narrow(0, network, 1);
+                let own_upstream = own_upstream.narrow(2, 0, own.dims()[1]).squeeze_dim::<2>(0);
                 let own_z = leaf(own);
                 let expected = normalize(own_z.clone(), kind, rule, 1e-5);
                 let grads = (expected.clone() * own_upstream.autodiff())
                     .sum()
                     .backward();
                 let own_error = own_z.grad(&grads).unwrap();
-                for (all, own) in [
-                    (&found.clone().inner(), &expected.inner()),
-                    (&error, &own_error),
-                ] {
-                    let (all, own_shape) = (of(all), own.dims());
-                    let tolerance = tolerance(&setup);
-                    assert_corner(
-                        &values(&all),
-                        &all.dims(),
-                        &values(own),
-                        &own_shape,
-                        tolerance,
-                        &at,
-                    );
+                for (all, own) in [(&found, &expected), (&error, &own_error)] {
+                    let part = part(&shaped(all), network);
+                    assert_corner(&part, &shaped(own), tolerance(&setup), &at);
                 }
             }
         }

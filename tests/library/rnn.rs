@@ -3,8 +3,8 @@
 //! and empty sequences.
 
 use crate::common::circuits::{
-    Divisive, EVERYTHING, Row, Scalars, Tried, assert_empty, assert_same_as_scalars, dot_rows,
-    i_norm,
+    Divisive, EVERYTHING, Row, Scalars, Tried, assert_empty, assert_same_as_scalars,
+    assert_same_currents, dot_rows, i_norm,
 };
 use crate::common::parameters::{Pass, assert_same_pass, gradients, parameters};
 use crate::common::recurrent::{
@@ -216,16 +216,8 @@ mod every {
             };
             let found = rnn.currents(exchanged(batch.x.clone()), start());
             let at = setup.at((C::NAME, rnn.geometry().batch_first));
-            let mut pairs = vec![
-                (&found.excitatory, &expected.excitatory),
-                (&found.subtractive, &expected.subtractive),
-            ];
-            assert_eq!(found.divisive.is_some(), expected.divisive.is_some());
-            pairs.extend(found.divisive.as_ref().zip(expected.divisive.as_ref()));
-            for (found, expected) in pairs {
-                let found = exchanged(found.clone());
-                assert_tensor_close(&found, expected, 10.0 * setup.tolerance, &at);
-            }
+            let arrange = |t: &Tensor<3>| values(&exchanged(t.clone()));
+            assert_same_currents(&found, &expected, arrange, 10.0 * setup.tolerance, &at);
             let z = exchanged(rnn.circuit.output(&found));
             let h = NonNegativeActivation::Softplus.forward(z.clone());
             assert_tensor_close(&h, &states, 10.0 * setup.tolerance, &at);

@@ -7,8 +7,8 @@ use ei_norm::circuit::{Circuit, ColumnEi, Ei, INorm, LearnsLocally, Shunting};
 use ei_norm::dale::mask;
 use ei_norm::layer::{Conv2d, Dense, Layer, Recurrent};
 use ei_norm::{
-    ColumnEiWeights, EiWeights, GradNormConfig, GradNormMode, INormWeights, InhibitoryPlasticity,
-    RnnState, ShuntingWeights,
+    ColumnEiWeights, Currents, EiWeights, GradNormConfig, GradNormMode, INormWeights,
+    InhibitoryPlasticity, RnnState, ShuntingWeights,
 };
 
 use super::parameters::{Pass, assert_same_pass, assert_teaches_nothing, gradients, parameters};
@@ -56,6 +56,27 @@ pub fn pass<const I: usize, const D: usize>(
     ];
     pass.extend(gradients(module, &grads));
     pass
+}
+
+/// Fails unless the currents are the same up to rounding and a change `arrange` of the layout of those that were
+/// found.
+#[track_caller]
+pub fn assert_same_currents<const I: usize, const D: usize>(
+    found: &Currents<I>,
+    expected: &Currents<D>,
+    arrange: impl Fn(&Tensor<I>) -> Vec<f64>,
+    tolerance: f64,
+    at: &str,
+) {
+    fn pass<const D: usize>(of: &Currents<D>, values: impl Fn(&Tensor<D>) -> Vec<f64>) -> Pass {
+        vec![
+            ("excitatory".into(), Some(values(&of.excitatory))),
+            ("subtractive".into(), Some(values(&of.subtractive))),
+            ("divisive".into(), of.divisive.as_ref().map(values)),
+        ]
+    }
+    let (found, expected) = (pass(found, arrange), pass(expected, values));
+    assert_same_pass(&found, &expected, tolerance, at);
 }
 
 /// Fails unless the output for an empty x has this shape, the losses are 0, and their errors teach nothing.

@@ -10,6 +10,7 @@ pub mod reparameterization;
 pub mod table;
 pub mod training;
 
+use burn::backend::{BackendTensor, DispatchTensorKind};
 use burn::module::{ModuleMapper, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use ei_norm::functional::{BackwardRule, Normalization};
@@ -134,6 +135,14 @@ pub fn row_means(values: &[f64], columns: usize) -> Vec<f64> {
     let rows = values.chunks_exact(columns);
     rows.map(|row| row.iter().sum::<f64>() / columns as f64)
         .collect()
+}
+
+/// The address of the values of a tensor on Flex.
+pub fn address<const D: usize>(tensor: &Tensor<D>) -> *const u8 {
+    match tensor.clone().inner().into_dispatch().kind {
+        DispatchTensorKind::Flex(BackendTensor::Float(tensor)) => tensor.bytes().as_ptr(),
+        _ => panic!("not a float tensor of Flex"),
+    }
 }
 
 /// Fails unless max|found − expected| ≤ tolerance · max|expected| (· 1 if all of these are zero). NaN fails.
