@@ -18,22 +18,12 @@ fn moments_of_a_known_batch() {
     for setup in setups() {
         let z: Tensor<2> = setup.tensor(vec![1.0, 2.0, 3.0, 4.0, 6.0, 8.0], [2, 3]);
         for z in [z.clone(), leaf(&z)] {
-            let found = moments(z.clone());
-            let found = [found.mean, found.variance];
-            assert_close(
-                &found,
-                &[4.0, 5.0 / 3.0],
-                setup.tolerance,
-                &setup.at("rank 2"),
-            );
-            let found = moments(z.reshape([2, 1, 3]));
-            let found = [found.mean, found.variance];
-            assert_close(
-                &found,
-                &[4.0, 5.0 / 3.0],
-                setup.tolerance,
-                &setup.at("rank 3"),
-            );
+            let cube: Tensor<3> = z.clone().reshape([2, 1, 3]);
+            for found in [moments(z), moments(cube)] {
+                let found = [found.mean, found.variance];
+                let expected = [4.0, 5.0 / 3.0];
+                assert_close(&found, &expected, setup.tolerance, &setup.at("moments"));
+            }
         }
     }
 }
@@ -165,12 +155,8 @@ fn layer_norm_behind_a_layer_aligns_to_1() {
         assert_close(&found(alignment), &[1.0, 1.0], 1e-5, &setup.at("exact"));
         let through = Some((Normalization::Layer, BackwardRule::StraightThrough));
         let alignment = ei_alignment(&layer, through, 1e-7, x);
-        assert_close(
-            &[alignment.output],
-            &[1.0],
-            1e-5,
-            &setup.at("straight through"),
-        );
+        let at = setup.at("straight through");
+        assert_close(&[alignment.output], &[1.0], 1e-5, &at);
         assert!(alignment.gradient < 0.99, "{}", setup.at(alignment));
     }
 }
@@ -231,11 +217,7 @@ fn orthogonal_columns(setup: &Setup, batch: usize, sizes: &[f64]) -> Tensor<2> {
 
 #[test]
 fn lambda_max_of_known_covariances() {
-    let low_rank = |rank: usize| {
-        (0..31)
-            .map(move |k| if k < rank { 1.0 } else { 0.0 })
-            .collect()
-    };
+    let low_rank = |rank: usize| (0..31).map(|k| f64::from(k < rank)).collect();
     let near = vec![1.0, 1.0 - 1e-6, 1.0 - 1e-9, 0.999, 0.5, 0.5];
     let wide: Vec<f64> = (0..31).map(|k| f64::powi(0.5, k)).collect();
     let spectra: [Vec<f64>; 6] = [
@@ -276,12 +258,8 @@ fn lambda_max_of_a_few_or_equal_or_infinite_errors() {
         assert!(of(vec![1.0, 2.0], [1, 2]).is_nan());
         assert!(of(vec![1.0, f64::NAN, 3.0, 4.0], [2, 2]).is_nan());
         assert!(of(vec![1.0, f64::INFINITY, 3.0, 4.0], [2, 2]).is_nan());
-        assert_close(
-            &[of(vec![1.0, 4.0, 7.0], [3, 1])],
-            &[9.0],
-            setup.tolerance,
-            "one feature",
-        );
+        let found = of(vec![1.0, 4.0, 7.0], [3, 1]);
+        assert_close(&[found], &[9.0], setup.tolerance, "one feature");
     }
 }
 
@@ -305,12 +283,8 @@ fn the_cosine_of_a_step_and_its_projection() {
         assert_close(&[found], &[1.0], setup.tolerance, &at("kept"));
         // Steps (-2, 1, 0, -1), of which (-1, 1, 0, 0) remain: cosine 3/sqrt(6 · 2).
         let found = cosine(vec![-1.0, 3.0, 0.5, -1.0]);
-        assert_close(
-            &[found],
-            &[3.0 / 12_f64.sqrt()],
-            setup.tolerance,
-            &at("cut"),
-        );
+        let expected = 3.0 / 12_f64.sqrt();
+        assert_close(&[found], &[expected], setup.tolerance, &at("cut"));
         assert!(cosine(vec![1.0, 2.0, 0.5, 0.0]).is_nan(), "no step");
         assert!(cosine(vec![f64::NAN, 2.0, 0.5, 0.0]).is_nan(), "diverged");
     }
