@@ -51,11 +51,13 @@ pub fn lines(samples: &Samples) -> Vec<String> {
     let names: Vec<&str> = samples.conditions.iter().map(|c| c.name()).collect();
     let widest = names.iter().map(|name| name.chars().count()).max();
     let width = widest.unwrap_or(0).max("mean ± sd (%)".len());
+    let single = samples.epsilons.len() == 1;
+    // A range is wider than a mean; four means beside the longest name fit into 80 columns.
+    let wide = if single { 16 } else { 14 };
     let line = |name: &str, cells: Vec<String>| {
-        let cells = cells.iter().map(|cell| format!("{cell:>16}"));
+        let cells = cells.iter().map(|cell| format!("{cell:>wide$}"));
         format!("{name:<width$}{}", cells.collect::<String>())
     };
-    let single = samples.epsilons.len() == 1;
     let mut heads: Vec<String> = samples.epsilons.iter().map(|e| text::epsilon(*e)).collect();
     if single {
         heads.extend(["range".to_owned(), format!("{}s", samples.unit)]);

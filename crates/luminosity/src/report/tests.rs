@@ -105,6 +105,21 @@ fn effects_are_those_computed_by_hand() {
 }
 
 #[test]
+fn accuracies_beside_the_longest_name_fit_80_columns() {
+    let conditions = vec![condition::INORM, condition::INORM_LEARNED_LATERAL];
+    let runs = Request {
+        conditions,
+        ..Request::default()
+    }
+    .runs();
+    let results = report(runs.iter().map(diverged), &runs).results();
+    let table: Vec<&str> = results.lines().take(3).collect();
+    assert!(table[2].starts_with("inorm+learned-lateral "), "{results}");
+    let is_wide = |line: &&str| line.chars().count() > 80;
+    assert!(!table.iter().any(is_wide), "{results}");
+}
+
+#[test]
 fn every_record_is_a_row_with_all_its_fields() {
     let runs = expected();
     let report = report(
