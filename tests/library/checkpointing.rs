@@ -77,3 +77,11 @@ fn every_parameter_carries_the_strategy_of_its_device() {
         }
     }
 }
+
+#[test]
+#[should_panic(expected = "must share a strategy")]
+fn tensors_of_two_strategies_are_refused_with_the_reason() {
+    let device = setups()[0].device.clone().autodiff();
+    let layer = EiLinearConfig::new(3, 2).init(&device.clone().gradient_checkpointing());
+    let _ = layer.forward(Tensor::<2>::ones([1, 3], &device).require_grad());
+}

@@ -11,7 +11,7 @@ use ei_norm::circuit::{
 };
 use ei_norm::dale::{Role, mask};
 use ei_norm::functional::{
-    BackwardRule, Normalization, lateral_update, normalize, normalize_backward,
+    BackwardRule, Normalization, excite, lateral_update, normalize, normalize_backward,
     smoothed_cross_entropies, smoothed_cross_entropy,
 };
 use ei_norm::grad::normalize_grad;
@@ -262,4 +262,12 @@ fn sizes_that_no_machine_holds_are_errors() {
         let is_named = found.starts_with(name) && found.contains("4294967295");
         assert!(is_named, "{found}");
     }
+}
+
+#[test]
+fn a_current_of_no_outputs_has_no_elements() {
+    let device = Device::flex();
+    let (x, w_ex) = (Tensor::ones([2, 3], &device), Tensor::ones([3, 0], &device));
+    let current: Tensor<2> = excite(x, w_ex, Some(Tensor::ones([0], &device)));
+    assert_eq!(current.dims(), [2, 0]);
 }

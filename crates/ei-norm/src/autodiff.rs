@@ -82,10 +82,12 @@ pub(crate) fn attach<const D: usize>(
         errors
     }));
     // With autodiff if a parent has it; else the node of an ordinary backend keeps nothing.
-    let strategy = parents.iter().find_map(|parent| match parent.autodiff {
+    let contexts = parents.iter().map(|parent| parent.autodiff);
+    let strategy = match contexts.fold(DispatchAutodiffContext::Disabled, |all, own| all.merge(own))
+    {
         DispatchAutodiffContext::Enabled(strategy) => Some(strategy),
         DispatchAutodiffContext::Disabled => None,
-    });
+    };
     let value = with_strategy(value, strategy).into_dispatch();
     assert_listed(&value.kind);
     Tensor::from_dispatch(Dispatch::grad_hook(value, parents, hook))

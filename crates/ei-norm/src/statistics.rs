@@ -1,4 +1,4 @@
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Device, Tensor};
 
 /// Mean over the last axis.
 ///
@@ -85,17 +85,23 @@ impl<const D: usize> Features<D> {
         }
     }
 
-    /// The same features on the device and in the dtype of `x`, outside of any graph. They are counted anew,
-    /// because half precision cannot represent every number.
-    pub fn like(&self, x: &Tensor<D>) -> Self {
-        let Self::First(first) = self else {
-            return Self::All;
-        };
-        let (device, dtype) = (x.device().inner(), x.dtype());
-        if (first.exists.device(), first.exists.dtype()) == (device.clone(), dtype) {
-            return self.clone();
+    /// The same features in another floating-point type. They are counted anew, because half precision cannot
+    /// represent every number.
+    pub fn cast(&self, dtype: DType) -> Self {
+        match self {
+            Self::First(first) if first.exists.dtype() != dtype => {
+                Self::where_one(first.exists.clone().cast(dtype))
+            }
+            _ => self.clone(),
         }
-        Self::where_one(first.exists.clone().to_device(&device).cast(dtype))
+    }
+
+    /// Whether a tensor on this device and of this type can be computed with.
+    pub fn are_on(&self, device: &Device, dtype: DType) -> bool {
+        match self {
+            Self::All => true,
+            Self::First(first) => first.exists.dtype() == dtype && first.exists.device() == *device,
+        }
     }
 
     /// Whether features are missing in some networks.

@@ -119,3 +119,16 @@ impl std::str::FromStr for DeviceName {
         found.map(|(device, _)| device).ok_or_else(refuse)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_backend_is_found_by_its_name() {
+        for (device, name) in DeviceName::ALL {
+            assert_eq!(device.name(), name);
+            assert_eq!(name.parse::<DeviceName>().unwrap(), device);
+        }
+    }
+}

@@ -52,19 +52,23 @@ impl<R: Read> Read for Inflated<R> {
 
 #[cfg(test)]
 mod tests {
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
     use super::*;
     use crate::data::testing::gzip;
 
     #[test]
     fn much_from_little_is_refused_and_the_rest_is_unpacked() {
-        let unpack = |length: u64, byte: fn(u64) -> u8| {
-            let packed = gzip(&(0..length).map(byte).collect::<Vec<_>>());
-            gunzip(&packed[..]).read_to_end(&mut Vec::new())
-        };
-        assert_eq!(unpack(FREE, |_| 0).unwrap() as u64, FREE);
-        let noise = |i: u64| (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 60) as u8;
-        assert_eq!(unpack(FREE + 9, noise).unwrap() as u64, FREE + 9);
-        let message = unpack(2 * FREE, |_| 0).unwrap_err().to_string();
+        let unpack = |bytes: &[u8]| gunzip(&gzip(bytes)[..]).read_to_end(&mut Vec::new());
+        let mut bytes = vec![0; 2 * FREE as usize];
+        let message = unpack(&bytes).unwrap_err().to_string();
         assert!(message.contains("more than 100 times"), "{message}");
+        bytes.truncate(FREE as usize);
+        assert_eq!(unpack(&bytes).unwrap(), bytes.len());
+        bytes.extend([0; 9]);
+        // Bytes without a pattern.
+        ChaCha8Rng::seed_from_u64(0).fill_bytes(&mut bytes);
+        assert_eq!(unpack(&bytes).unwrap(), bytes.len());
     }
 }

@@ -10,7 +10,7 @@ use crate::dale::Weight;
 #[cfg(doc)]
 use crate::functional;
 use crate::functional::{BackwardRule, Normalization, normalize_features};
-use crate::row_function::{self, Pass};
+use crate::row_function::{self, Pass, reshaped};
 use crate::statistics::Features;
 use crate::{Error, context};
 
@@ -68,9 +68,8 @@ impl<C: Circuit> Population<C> {
         }
         let (matrices, vectors): (Vec<_>, Vec<_>) = circuits.iter().map(C::weights).unzip();
         let (matrices, vectors) = (all_stacked(&matrices)?, all_stacked(&vectors)?);
-        let widths: Vec<usize> = circuits.iter().map(|circuit| circuit.sizes()[1]).collect();
         Ok(Self {
-            features: features(&widths, &matrices[0]),
+            features: features(&circuits, &matrices[0].val().inner()),
             matrices,
             vectors,
             circuits,
@@ -159,12 +158,20 @@ impl<C: Circuit> Population<C> {
             (weight.val(), weight.uniform_values(shapes))
         });
         let vectors = self.vectors.iter();
-        let vectors = vectors.map(|weight| weight.val().unsqueeze_dim(1));
+        let vectors = vectors.map(|weight| {
+            let [networks, features] = weight.dims();
+            reshaped(weight.val(), [networks, 1, features])
+        });
         Values::new(matrices.collect(), vectors.collect(), self.features())
     }
 
     fn features(&self) -> Features<3> {
-        self.features.like(&self.matrices[0].val())
+        let like = self.matrices[0].val().inner();
+        match self.features.are_on(&like.device(), like.dtype()) {
+            true => self.features.clone(),
+            // The weights have moved or have another type since they were stacked.
+            false => features(&self.circuits, &like),
+        }
     }
 }
 
@@ -187,8 +194,9 @@ impl<C: LearnsLocally> Population<C> {
     }
 }
 
-/// The outputs that exist for networks of these widths, on the device of a weight, outside of any graph.
-fn features<const D: usize>(widths: &[usize], like: &Weight<D>) -> Features<3> {
+/// The outputs that exist in these networks, on the device and in the type of `like`, outside of any graph.
+fn features<C: Circuit>(circuits: &[C], like: &Tensor<3>) -> Features<3> {
+    let widths: Vec<usize> = circuits.iter().map(|circuit| circuit.sizes()[1]).collect();
     let widest = widths.iter().copied().max().unwrap_or(0);
     if widths.iter().all(|width| *width == widest) {
         return Features::All;
@@ -197,7 +205,6 @@ fn features<const D: usize>(widths: &[usize], like: &Weight<D>) -> Features<3> {
         .iter()
         .flat_map(|width| (0..widest).map(move |k| f64::from(k < *width)));
     let data = TensorData::new(exists.collect::<Vec<f64>>(), [widths.len(), 1, widest]);
-    let like = like.val().inner();
     Features::where_one(Tensor::from_data(data, (&like.device(), like.dtype())))
 }
 
@@ -237,7 +244,10 @@ fn stacked<const D: usize, const E: usize>(weights: &[&Weight<D>]) -> Result<Wei
     let value = context::associate(all(&|weight| weight.val().inner()), &first.base());
     let is_frozen = weights.iter().all(|weight| weight.is_frozen());
     let weight = Weight::new(value, first.sign(), first.plasticity()).frozen_if(is_frozen);
-    let weight = first.role().into_iter().fold(weight, Weight::with_role);
+    let weight = match first.role() {
+        Some(role) => weight.with_role(role),
+        None => weight,
+    };
     if weights.iter().all(|weight| weight.mask().is_none()) {
         return Ok(weight);
     }

@@ -14,7 +14,7 @@ use crate::dale::{Role, Weight};
 use crate::functional::excite;
 use crate::init::{Iclr, Inhibitory};
 use crate::matmul::{add_product, product};
-use crate::row_function::{RowFunction, add_bias, exactly};
+use crate::row_function::{RowFunction, add_bias, as_row, exactly};
 use crate::statistics::Features;
 
 /// A circuit of excitatory neurons whose inhibition subtracts and divides (the DANN layer with shunting
@@ -155,7 +155,7 @@ impl Circuit for Shunting {
 
     fn currents<const D: usize>(&self, x: Tensor<D>) -> Currents<D> {
         let h = excite(x.clone(), self.w_ix.val(), None);
-        let dividing = h.clone() * self.alpha.val().exp().unsqueeze();
+        let dividing = h.clone() * as_row(self.alpha.val().exp());
         Currents {
             excitatory: excite(x, self.w_ex.val(), None),
             subtractive: excite(h, self.w_ei.val(), None),
@@ -166,10 +166,12 @@ impl Circuit for Shunting {
     /// z = g ⊙ (excitatory − subtractive)/divisive + b.
     fn output<const D: usize>(&self, currents: &Currents<D>) -> Tensor<D> {
         let balance = currents.excitatory.clone() - currents.subtractive.clone();
-        let divided = |balance, by: &Tensor<D>| balance / by.clone();
-        let ratio = currents.divisive.iter().fold(balance, divided);
-        let bias = val(&self.bias).map(Tensor::unsqueeze);
-        add_bias(ratio * self.gain.val().unsqueeze(), &bias)
+        let ratio = match &currents.divisive {
+            Some(divisive) => balance / divisive.clone(),
+            None => balance,
+        };
+        let bias = val(&self.bias).map(as_row);
+        add_bias(ratio * as_row(self.gain.val()), &bias)
     }
 
     fn describe(&self, content: Content) -> Content {

@@ -5,6 +5,7 @@ use std::vec;
 use burn::tensor::Tensor;
 
 use super::sealed::Computes;
+use crate::row_function::as_row;
 use crate::statistics::Features;
 
 /// The values of the weights, to be taken in the order of a circuit's fields.
@@ -53,7 +54,7 @@ impl Values<2> {
             let uniform = weight.uniform_value().map(|value| vec![value]);
             (weight.val(), uniform)
         });
-        let vectors = vectors.into_iter().map(|weight| weight.val().unsqueeze());
+        let vectors = vectors.into_iter().map(|weight| as_row(weight.val()));
         Self::new(matrices.collect(), vectors.collect(), Features::All)
     }
 }

@@ -23,7 +23,6 @@ use burn::tensor::{DType, Tensor};
 
 use crate::autodiff::{from_backend, to_backend};
 use crate::context::with_strategy;
-use crate::row_function::reshaped;
 use crate::statistics::Features;
 
 pub use mode::{GradNormMode, Offset};
@@ -33,13 +32,6 @@ pub use mode::{GradNormMode, Offset};
 pub struct ErrorNorm {
     pub mode: GradNormMode,
     pub epsilon: f64,
-}
-
-/// The weights of a single network as a row, `[..., 1, features]`.
-pub(crate) fn as_row<const D: usize>(weights: Tensor<1>) -> Tensor<D> {
-    let mut shape = [1; D];
-    shape[D - 1] = weights.dims()[0];
-    reshaped(weights, shape)
 }
 
 /// The inputs of a kernel besides the error:
@@ -98,7 +90,7 @@ fn by_operations<const D: usize>(
     };
     let widened = |tensor: &Tensor<D>| tensor.clone().cast(wide);
     let (z, weights, delta) = (z.map(widened), weights.map(widened), delta.cast(wide));
-    let features = features.like(&delta);
+    let features = features.cast(wide);
     let offset = match (mode.offset(), weights) {
         (Offset::Mean, _) => Some(features.mean(delta.clone())),
         (Offset::Weighted, Some(weights)) => Some((delta.clone() * weights).sum_dim(D - 1)),

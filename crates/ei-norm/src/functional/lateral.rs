@@ -3,7 +3,8 @@
 use burn::tensor::Tensor;
 
 use crate::check::{check_last, check_not_negative, or_panic};
-use crate::error_norm::{self, GradNormMode};
+use crate::error_norm::GradNormMode;
+use crate::row_function::as_row;
 use crate::statistics::{Features, mean};
 
 /// δ − Σ_j w_j δ_j: every neuron is inhibited by the same weighted sum of errors.
@@ -20,12 +21,7 @@ use crate::statistics::{Features, mean};
 pub fn lateral<const D: usize>(delta: Tensor<D>, weights: Tensor<1>) -> Tensor<D> {
     or_panic(check_last("delta", delta.dims(), weights.dims()[0]));
     let norm = GradNormMode::Lateral.with(0.0);
-    norm.apply(
-        &Features::All,
-        None,
-        Some(&error_norm::as_row(weights)),
-        delta,
-    )
+    norm.apply(&Features::All, None, Some(&as_row(weights)), delta)
 }
 
 /// One step of a local rule by which the weights w of [`lateral`](super::lateral) learn to center errors: a

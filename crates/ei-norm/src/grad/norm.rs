@@ -6,8 +6,9 @@ use rand_distr::{Distribution, OpenClosed01};
 
 use crate::check::{check_last, check_not_negative, check_shape, check_size, or_panic};
 use crate::dale::{Plasticity, Sign, Weight};
-use crate::error_norm::{self, ErrorNorm, GradNormMode};
+use crate::error_norm::{ErrorNorm, GradNormMode};
 use crate::init;
+use crate::row_function::as_row;
 use crate::statistics::Features;
 use crate::{Error, map_grad};
 
@@ -34,7 +35,7 @@ impl GradNormMode {
     ) -> Tensor<D> {
         or_panic(check_shape("delta", delta.dims(), z.dims()));
         self.check_weights(z.dims(), lateral_weights.as_ref());
-        let (norm, weights) = (self.with(epsilon), lateral_weights.map(error_norm::as_row));
+        let (norm, weights) = (self.with(epsilon), lateral_weights.map(as_row));
         norm.apply(&Features::All, Some(&z), weights.as_ref(), delta)
     }
 
@@ -76,7 +77,7 @@ pub fn normalize_grad<const D: usize>(
         return z;
     }
     // The kept tensors hold no graph.
-    let weights = lateral_weights.map(|weights| error_norm::as_row(weights.inner()));
+    let weights = lateral_weights.map(|weights| as_row(weights.inner()));
     let activity = mode.looks_at_activity().then(|| z.clone().inner());
     let norm = mode.with(epsilon);
     map_grad(z, move |delta: Tensor<D>| {

@@ -172,6 +172,7 @@ impl KeyMap {
         self.ignored.push(key.into());
         self
     }
+
     /// Pairs every parameter that is not kept with its entry.
     ///
     /// # Errors

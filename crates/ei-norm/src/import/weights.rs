@@ -58,11 +58,14 @@ impl Weights {
             let (file, dtype) = float.unwrap_or((FileType::F32, DType::F32));
             let values = entry.axes.reorder(&parameter.values, &parameter.shape);
             let above = |v: f64| if v < 0.0 { 0.0 } else { v };
-            for (key, sign) in entry.keys.iter().zip([1.0, -1.0]) {
-                let values = match entry.keys.len() {
-                    1 => values.clone(),
-                    _ => values.iter().map(|v| above(sign * v)).collect(),
-                };
+            let parts = match &entry.keys[..] {
+                [key] => vec![(key, values)],
+                keys => {
+                    let part = |sign| values.iter().map(|v| above(sign * v)).collect();
+                    keys.iter().zip([part(1.0), part(-1.0)]).collect()
+                }
+            };
+            for (key, values) in parts {
                 let data = TensorData::new(values, shape.clone()).convert_dtype(dtype);
                 let stored = Stored {
                     shape: shape.clone(),

@@ -37,7 +37,7 @@ pub trait RowFunction<const D: usize = 2>: Clone + Send + Sync + 'static {
     /// The same function outside of any graph.
     fn inner(self) -> Self;
 
-    /// The same function, prepared for so many rows (of each network) of so many examples.
+    /// The same function, prepared for `rows` rows in all (of each network), which belong to `examples` examples.
     fn for_rows(self, rows: usize, examples: usize) -> Self {
         let _ = (rows, examples);
         self
@@ -84,7 +84,7 @@ pub trait RowFunction<const D: usize = 2>: Clone + Send + Sync + 'static {
 pub struct Pass<const D: usize = 2> {
     /// The rows that the readers saw.
     pub inputs: Tensor<D>,
-    /// The values that the function kept; none if there are no rows.
+    /// The values that the function kept; empty for an empty sequence.
     pub kept: Vec<Tensor<D>>,
     /// 1 for the rows that count and 0 for the others, `[..., rows, 1]`; none if all count.
     pub counts: Option<Tensor<D>>,
@@ -213,6 +213,13 @@ pub(crate) fn reshaped<const D: usize, const E: usize>(
         0 => Tensor::zeros(shape, (&x.device(), x.dtype())),
         _ => x.reshape(shape),
     }
+}
+
+/// A vector as a row, `[..., 1, features]`.
+pub(crate) fn as_row<const D: usize>(vector: Tensor<1>) -> Tensor<D> {
+    let mut shape = [1; D];
+    shape[D - 1] = vector.dims()[0];
+    reshaped(vector, shape)
 }
 
 pub(crate) fn add_bias<const D: usize>(z: Tensor<D>, bias: &Option<Tensor<D>>) -> Tensor<D> {

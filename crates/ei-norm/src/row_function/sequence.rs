@@ -167,8 +167,7 @@ impl<F: RowFunction> Way<F> {
         let (mut deltas, mut at_drives) = (Vec::new(), Vec::new());
         let mut from_next: Option<Tensor<2>> = None;
         for (step, kept) in self.kept.iter().enumerate().rev() {
-            let error = from_next.take().into_iter();
-            let error = error.fold(at(&upstream, step), Tensor::add);
+            let error = sum(at(&upstream, step), from_next.take());
             // Beyond the end of an example the error is passed to the previous step unchanged.
             let (error, passed_on) = match self.sequence.absent_at(step) {
                 Some(absent) => {
@@ -182,7 +181,7 @@ impl<F: RowFunction> Way<F> {
             let errors = self.constant.to_drives(kept, &delta, &every);
             if step > 0 || of_initial {
                 let back = to_input(&errors, &self.of_h);
-                from_next = Some(passed_on.into_iter().fold(back, Tensor::add));
+                from_next = Some(sum(back, passed_on));
             }
             deltas.push(delta);
             at_drives.push(errors.into_iter().flatten().collect());
@@ -294,6 +293,14 @@ fn over_steps(steps: &[Vec<Tensor<2>>]) -> Vec<Tensor<2>> {
     let of_all = |k: usize| steps.iter().map(|values| values[k].clone()).collect();
     let count = steps.first().map_or(0, Vec::len);
     (0..count).map(|k| Tensor::cat(of_all(k), 0)).collect()
+}
+
+/// `x`, plus `other` if there is one.
+fn sum(x: Tensor<2>, other: Option<Tensor<2>>) -> Tensor<2> {
+    match other {
+        Some(other) => x + other,
+        None => x,
+    }
 }
 
 /// The batch at one step.

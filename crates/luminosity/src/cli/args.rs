@@ -501,7 +501,8 @@ impl DataSelection {
     }
 }
 
-/// The number of runs that are trained as one population; none: the number that suits the device.
+/// The number of runs that are trained as one population; none: the number that suits the device. The alias hides
+/// the `Option` from clap, for which it would mean an option that may be missing.
 pub(super) type PopulationSize = Option<usize>;
 
 fn population_size(text: &str) -> Result<PopulationSize, Error> {

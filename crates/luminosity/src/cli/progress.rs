@@ -45,7 +45,7 @@ impl Bar {
         let began = self.began;
         self.show(share, || {
             let left = began.elapsed().as_secs_f64() * (1.0 - share) / share;
-            let left = words(Duration::try_from_secs_f64(left).ok());
+            let left = time_left(Duration::try_from_secs_f64(left).ok());
             let (step, steps) = (progress.step, progress.steps);
             format!("{}: step {step} of {steps}{left}", config.condition)
         });
@@ -57,7 +57,7 @@ impl Bar {
             self.latest = latest.to_string();
         }
         self.show(progress.share, || {
-            let left = words(progress.left);
+            let left = time_left(progress.left);
             format!("{} of {} runs{left}", progress.done, progress.total)
         });
     }
@@ -93,7 +93,7 @@ impl Bar {
 }
 
 /// The estimated remaining time in words, if there is one.
-fn words(left: Option<Duration>) -> String {
+fn time_left(left: Option<Duration>) -> String {
     left.map_or_else(String::new, |left| format!(", {} left", about(left)))
 }
 

@@ -53,7 +53,7 @@ pub(super) fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Error> {
     Ok(conclude(&summary))
 }
 
-/// The runs of a request, and with what and how many at once they are made.
+/// The runs of a request with their data and device, and the number of runs at once.
 pub(super) struct Plan {
     pub request: Request,
     pub jobs: Vec<SweepRun>,

@@ -33,7 +33,6 @@ pub(crate) fn read(folder: &Path) -> Result<Dataset, Error> {
 
 fn examples(folder: &Path, names: &[&str]) -> Result<Examples, Error> {
     let (mut images, mut labels, mut files) = (Vec::new(), Vec::new(), Vec::new());
-    let mut latest = String::new();
     for name in names {
         let plain = folder.join(name);
         let zipped = folder.join(format!("{name}.gz"));
@@ -41,9 +40,8 @@ fn examples(folder: &Path, names: &[&str]) -> Result<Examples, Error> {
         let path = there.next().ok_or_else(|| missing(folder, name))?;
         let most = MAX_BYTES - images.len();
         let batch = parse_file(&path, |input| batch(input, most))?;
-        latest = shown(&path);
         let (count, sha256) = (batch.len() / RECORD, sha256([&batch[..]]));
-        files.push(FileReport::of_examples(latest.clone(), count, sha256));
+        files.push(FileReport::of_examples(shown(&path), count, sha256));
         for record in batch.chunks_exact(RECORD) {
             if let [label, image @ ..] = record {
                 labels.push(*label);
@@ -51,7 +49,8 @@ fn examples(folder: &Path, names: &[&str]) -> Result<Examples, Error> {
             }
         }
     }
-    Examples::new(SHAPE, (latest.clone(), images), (latest, labels), files)
+    let name = shown(folder);
+    Examples::new(SHAPE, (name.clone(), images), (name, labels), files)
 }
 
 fn batch(input: &mut dyn Read, most: usize) -> Result<Vec<u8>, Fault> {

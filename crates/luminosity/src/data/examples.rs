@@ -43,8 +43,8 @@ impl Examples {
 /// The splits for training and testing. The labels of training determine the number of classes.
 pub(crate) fn splits(train: Examples, test: Examples) -> Result<[Split; 2], Error> {
     if train.shape != test.shape {
-        let text = |of: &Examples| format!("{} images in {}", of.shape, of.names[0]);
-        return Err(mismatch(&text(&train), &text(&test)));
+        let text = |of: &Examples| format!("{} images in {}", of.shape.short(), of.names[0]);
+        return Err(mismatch(&text(&train), &text(&test), "shape"));
     }
     let range = |of: &Examples| {
         let (least, most) = (of.labels.iter().min(), of.labels.iter().max());

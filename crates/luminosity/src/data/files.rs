@@ -1,4 +1,4 @@
-//! The four IDX files of a data set, and their possible names.
+//! A data set of four IDX files, and the possible names of the files.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -39,7 +39,6 @@ use examples::Examples;
 use crate::Error;
 use crate::catalogue::{Catalogue, Entry, Named};
 use crate::error::one_line;
-use source::grouped;
 
 /// A data set of a program, by its name on the command line.
 pub type DataSet = Named<DataSetSpec>;
@@ -89,7 +88,8 @@ impl Dataset {
         if (train.shape(), train.classes()) != (test.shape(), test.classes()) {
             let text =
                 |split: &Split| format!("{} images of {} classes", split.shape(), split.classes());
-            return Err(mismatch(&text(&train), &text(&test)));
+            let same = "shape and number of classes";
+            return Err(mismatch(&text(&train), &text(&test), same));
         }
         Ok(Self::of(name, [train, test], Vec::new(), None))
     }
@@ -210,9 +210,7 @@ impl Dataset {
         let counts = format!("{train} training and {test} test images");
         match self.identity() {
             Identity::Other => {
-                let shape = self.shape().to_string();
-                let shape = shape.strip_prefix("1x").unwrap_or(&shape);
-                let (name, classes) = (&self.name, self.classes());
+                let (name, shape, classes) = (&self.name, self.shape().short(), self.classes());
                 format!("{name} ({counts}, {shape}, {classes} classes)")
             }
             known => format!("{known} ({counts})"),
@@ -250,10 +248,23 @@ fn digest(train: &Split, test: &Split) -> String {
     ])
 }
 
-/// The error for training and test images that differ.
-fn mismatch(train: &str, test: &str) -> Error {
+/// The number with a comma after each three digits.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The error for training and test images that differ in what must be the `same`.
+fn mismatch(train: &str, test: &str, same: &str) -> Error {
     Error::Data(format!(
-        "{train} to train on but {test} to test with; must have the same shape and number of classes"
+        "{train} to train on but {test} to test with; must have the same {same}"
     ))
 }
 

@@ -64,6 +64,16 @@ impl fmt::Display for Shape {
     }
 }
 
+impl Shape {
+    /// Height and width, after the number of channels if there are several.
+    pub(super) fn short(self) -> String {
+        match self.channels {
+            1 => format!("{}x{}", self.height, self.width),
+            _ => self.to_string(),
+        }
+    }
+}
+
 /// Images, each with the label of its class.
 ///
 /// The pixels are stored as bytes, which need a quarter of the memory of `f32`; they are converted when a

@@ -31,9 +31,9 @@ fn rows(input: &mut dyn Read) -> Result<(Shape, Vec<u8>, Vec<u8>), Fault> {
     let mut table = csv::Reader::from_reader(input.take(CHARACTERS * MAX_BYTES as u64));
     let wrong = |error: csv::Error| Fault::content(error.to_string());
     let header = table.byte_headers().map_err(wrong)?;
-    let first = start_of(header.get(0).unwrap_or_default());
-    let first = first.trim_start_matches('\u{feff}');
-    if first != "label" {
+    let first = header.get(0).unwrap_or_default();
+    if first.strip_prefix("\u{feff}".as_bytes()).unwrap_or(first) != b"label" {
+        let first = start_of(first);
         return Err(Fault::content(format!(
             "first column {first:?}, must be \"label\", before those of the pixels"
         )));

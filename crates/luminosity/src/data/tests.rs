@@ -249,3 +249,12 @@ fn the_subset_is_the_first_of_each_class_of_the_published_data() {
         assert_eq!(next, cut.len());
     }
 }
+
+#[test]
+fn digits_are_grouped_by_three() {
+    let cases = [(0, "0"), (999, "999"), (1_000, "1,000"), (60_000, "60,000")];
+    for (number, text) in cases {
+        assert_eq!(grouped(number), text);
+    }
+    assert_eq!(grouped(1_234_567), "1,234,567");
+}

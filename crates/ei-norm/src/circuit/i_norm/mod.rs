@@ -122,8 +122,10 @@ impl Circuit for INorm {
     /// current.
     fn output<const D: usize>(&self, currents: &Currents<D>) -> Tensor<D> {
         let z = currents.excitatory.clone() - currents.subtractive.clone().detach();
-        let divided = |z, q: &Tensor<D>| z / q.clone().detach();
-        currents.divisive.iter().fold(z, divided)
+        match &currents.divisive {
+            Some(q) => z / q.clone().detach(),
+            None => z,
+        }
     }
 
     fn describe(&self, content: Content) -> Content {
@@ -140,8 +142,10 @@ impl LearnsLocally for INorm {
     /// The loss of ẑ = (sg(a) − s)/q: it reaches only the inhibitory weights.
     fn local_loss<const D: usize>(&self, currents: &Currents<D>) -> Tensor<1> {
         let z_hat = currents.excitatory.clone().detach() - currents.subtractive.clone();
-        let divided = |z_hat, q: &Tensor<D>| z_hat / q.clone();
-        let z_hat = currents.divisive.iter().fold(z_hat, divided);
+        let z_hat = match &currents.divisive {
+            Some(q) => z_hat / q.clone(),
+            None => z_hat,
+        };
         let divisive = currents.divisive.is_some();
         let examples = if D == 1 { 1 } else { z_hat.dims()[0] };
         match self.over {

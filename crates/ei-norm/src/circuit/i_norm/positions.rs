@@ -5,11 +5,11 @@ use burn::tensor::Tensor;
 /// Joins the rows of each example: `[..., examples, rows of an example · features]`.
 pub(super) fn joined<const D: usize>(rows: Tensor<D>, examples: usize) -> Tensor<D> {
     let (count, features) = (rows.dims()[D - 2], rows.dims()[D - 1]);
-    let shape = with_last(&rows, [examples, count / examples * features]);
-    match count == examples {
-        true => rows,
-        false => rows.reshape(shape),
+    if count == examples {
+        return rows;
     }
+    let shape = with_last(&rows, [examples, count / examples * features]);
+    rows.reshape(shape)
 }
 
 /// The mean over the positions of each example, `[..., examples, features]`.

@@ -28,6 +28,7 @@ fn run(base_url: &str, folder: &Path, progress: &mut Observer<'_>) -> Result<Vec
 }
 
 fn names_in(folder: &Path) -> Vec<String> {
+    assert!(folder.is_dir(), "{folder:?}");
     list(folder).into_keys().collect()
 }
 
@@ -142,7 +143,7 @@ fn a_failure_is_reported_and_leaves_nothing() {
     };
     // The system accepts connections, but nothing answers.
     let (_silent, of_silent) = listener();
-    let (_, of_closed) = listener();
+    let of_closed = || listener().1;
     let expected = format!("must be {}", digest(IdxFile::TrainImages));
     let page = |_| response(b"<html>Please log in</html>", 26);
     let long = |_| response(&vec![0; 2 << 20], 2 << 20);
@@ -153,9 +154,10 @@ fn a_failure_is_reported_and_leaves_nothing() {
         (serve(without_length), "damaged gzip"),
         (serve(long), "larger"),
         (serve(|_| not_found()), "404"),
-        (of_closed, "refused"),
         (of_silent, "timeout"),
         ("not an address/".to_owned(), "uri"),
+        // Closed last, so that no server above gets its port.
+        (of_closed(), "refused"),
     ] {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("ei-norm").join("data");
