@@ -24,7 +24,7 @@ use ei_norm::{
     LearnedLateralConfig, RnnState, metric,
 };
 
-use crate::common::{panic_of, rng, setups};
+use crate::common::{assert_same, panic_of, rng, setups};
 use crate::refused::refusal;
 
 #[test]
@@ -270,4 +270,54 @@ fn a_current_of_no_outputs_has_no_elements() {
     let (x, w_ex) = (Tensor::ones([2, 3], &device), Tensor::ones([3, 0], &device));
     let current: Tensor<2> = excite(x, w_ex, Some(Tensor::ones([0], &device)));
     assert_eq!(current.dims(), [2, 0]);
+}
+
+/// A parameter is itself a parent of every node that uses it, without a node between, so that its errors are summed in
+/// the order of the uses.
+#[test]
+fn the_errors_of_repeated_uses_are_summed_from_the_last_to_the_first() {
+    const USES: usize = 9;
+    for setup in setups() {
+        let rng = &mut rng(1);
+        let (w_ex, bias) = (setup.positive(rng, [12, 12]), setup.random(rng, [12]));
+        let layer = || {
+            let (w_ex, bias) = (w_ex.clone().autodiff(), bias.clone().autodiff());
+            let weights = EiWeights {
+                w_ex,
+                inhibition: None,
+                bias: Some(bias),
+            };
+            EiLinear::from_weights(weights).unwrap()
+        };
+        let x = setup.random::<2>(rng, [4, 12]).autodiff();
+        let upstream = setup.random::<2>(rng, [4, 12]).autodiff();
+        // Two layers of a recurrent network; the first one is looked at.
+        let second = layer();
+        let gradients = |layers: &[EiLinear; USES]| {
+            let (_, out) = layers
+                .iter()
+                .fold((x.clone(), x.clone()), |(h, out), layer| {
+                    let h = layer.forward(h).sin();
+                    (h.clone(), second.forward(h + out).sin())
+                });
+            let grads = (out * upstream.clone()).sum().backward();
+            let of = |layer: &EiLinear| {
+                let bias = layer.circuit.bias.as_ref().unwrap();
+                (
+                    layer.circuit.w_ex.grad(&grads).unwrap(),
+                    bias.grad(&grads).unwrap(),
+                )
+            };
+            layers.each_ref().map(of)
+        };
+        let mut each = gradients(&std::array::from_fn(|_| layer()))
+            .into_iter()
+            .rev();
+        let last = each.next().unwrap();
+        let (w_ex, bias) = each.fold(last, |sum, own| (sum.0 + own.0, sum.1 + own.1));
+        let one = layer();
+        let [found, ..] = gradients(&std::array::from_fn(|_| one.clone()));
+        assert_same(&found.0, &w_ex, &setup.at("w_ex"));
+        assert_same(&found.1, &bias, &setup.at("bias"));
+    }
 }

@@ -160,7 +160,7 @@ impl sealed::Computes for ColumnEi {
 
     fn function_of<const D: usize>(&self, mut values: Values<D>) -> EiFunction<D> {
         EiFunction {
-            w_ex: values.matrix() * values.vector().transpose(),
+            w_ex: values.matrix() * values.vector().row().transpose(),
             inhibition: None,
             bias: self.bias.is_some().then(|| values.vector()),
             features: values.features,

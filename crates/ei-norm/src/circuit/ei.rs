@@ -1,3 +1,4 @@
+use burn::backend::DispatchTensor;
 use burn::module::{Content, Module};
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
@@ -14,7 +15,7 @@ use crate::dale::{Role, Weight, mask};
 use crate::functional::{excite, inhibit};
 use crate::init::{EiInitializer, Inhibitory};
 use crate::matmul::{add_product, product};
-use crate::row_function::{RowFunction, add_bias, exactly};
+use crate::row_function::{RowFunction, Vector, add_bias, exactly};
 use crate::statistics::Features;
 
 /// A circuit of excitatory neurons with feed-forward inhibition (a DANN layer, Cornford et al. 2021):
@@ -178,7 +179,7 @@ pub struct EiFunction<const D: usize = 2> {
     pub(crate) w_ex: Tensor<D>,
     /// W_ix and W_ei.
     pub(crate) inhibition: Option<(Tensor<D>, Tensor<D>)>,
-    pub(crate) bias: Option<Tensor<D>>,
+    pub(crate) bias: Option<Vector<D>>,
     /// The outputs that exist.
     pub(crate) features: Features<D>,
 }
@@ -214,9 +215,13 @@ impl<const D: usize> RowFunction<D> for EiFunction<D> {
         std::iter::once(&self.w_ex).chain(w_ix).cloned().collect()
     }
 
-    fn others(&self) -> Vec<Tensor<D>> {
-        let w_ei = self.inhibition.iter().map(|(_, w_ei)| w_ei);
-        w_ei.chain(&self.bias).cloned().collect()
+    fn others(&self) -> Vec<DispatchTensor> {
+        let w_ei = self
+            .inhibition
+            .clone()
+            .map(|(_, w_ei)| w_ei.into_dispatch());
+        let bias = self.bias.clone().map(Vector::into_dispatch);
+        w_ei.into_iter().chain(bias).collect()
     }
 
     fn inner(self) -> Self {
@@ -224,7 +229,7 @@ impl<const D: usize> RowFunction<D> for EiFunction<D> {
         Self {
             w_ex: self.w_ex.inner(),
             inhibition: inhibition.map(|(w_ix, w_ei)| (w_ix.inner(), w_ei.inner())),
-            bias: self.bias.map(Tensor::inner),
+            bias: self.bias.map(Vector::inner),
             ..self
         }
     }

@@ -10,7 +10,7 @@ use crate::dale::Weight;
 #[cfg(doc)]
 use crate::functional;
 use crate::functional::{BackwardRule, Normalization, normalize_features};
-use crate::row_function::{self, Pass, reshaped};
+use crate::row_function::{self, Pass, Vector};
 use crate::statistics::Features;
 use crate::{Error, context};
 
@@ -158,10 +158,7 @@ impl<C: Circuit> Population<C> {
             (weight.val(), weight.uniform_values(shapes))
         });
         let vectors = self.vectors.iter();
-        let vectors = vectors.map(|weight| {
-            let [networks, features] = weight.dims();
-            reshaped(weight.val(), [networks, 1, features])
-        });
+        let vectors = vectors.map(|weight| Vector::new(weight.val()));
         Values::new(matrices.collect(), vectors.collect(), self.features())
     }
 

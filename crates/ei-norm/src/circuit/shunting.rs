@@ -1,3 +1,4 @@
+use burn::backend::DispatchTensor;
 use burn::module::{Content, Module};
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
@@ -14,7 +15,7 @@ use crate::dale::{Role, Weight};
 use crate::functional::excite;
 use crate::init::{Iclr, Inhibitory};
 use crate::matmul::{add_product, product};
-use crate::row_function::{RowFunction, add_bias, as_row, exactly};
+use crate::row_function::{RowFunction, Vector, add_bias, as_row, exactly};
 use crate::statistics::Features;
 
 /// A circuit of excitatory neurons whose inhibition subtracts and divides (the DANN layer with shunting
@@ -170,8 +171,11 @@ impl Circuit for Shunting {
             Some(divisive) => balance / divisive.clone(),
             None => balance,
         };
-        let bias = val(&self.bias).map(as_row);
-        add_bias(ratio * as_row(self.gain.val()), &bias)
+        let z = ratio * as_row(self.gain.val());
+        match val(&self.bias) {
+            Some(bias) => z + as_row(bias),
+            None => z,
+        }
     }
 
     fn describe(&self, content: Content) -> Content {
@@ -226,11 +230,9 @@ pub struct ShuntingFunction<const D: usize = 2> {
     w_ex: Tensor<D>,
     w_ix: Tensor<D>,
     w_ei: Tensor<D>,
-    /// `[..., 1, n_i]`.
-    alpha: Tensor<D>,
-    /// `[..., 1, d_output]`, as b.
-    gain: Tensor<D>,
-    bias: Option<Tensor<D>>,
+    alpha: Vector<D>,
+    gain: Vector<D>,
+    bias: Option<Vector<D>>,
     /// The outputs that exist.
     features: Features<D>,
     epsilon: f64,
@@ -239,7 +241,7 @@ pub struct ShuntingFunction<const D: usize = 2> {
 impl<const D: usize> ShuntingFunction<D> {
     /// e^α, `[..., 1, n_i]`.
     fn strength(&self) -> Tensor<D> {
-        self.alpha.clone().exp()
+        self.alpha.row().exp()
     }
 
     /// c, from d and r.
@@ -254,9 +256,12 @@ impl<const D: usize> RowFunction<D> for ShuntingFunction<D> {
         vec![self.w_ex.clone(), self.w_ix.clone()]
     }
 
-    fn others(&self) -> Vec<Tensor<D>> {
-        let others = [&self.w_ei, &self.alpha, &self.gain].into_iter();
-        others.chain(&self.bias).cloned().collect()
+    fn others(&self) -> Vec<DispatchTensor> {
+        let vectors = [&self.alpha, &self.gain].into_iter().chain(&self.bias);
+        let vectors = vectors.cloned().map(Vector::into_dispatch);
+        std::iter::once(self.w_ei.clone().into_dispatch())
+            .chain(vectors)
+            .collect()
     }
 
     fn inner(self) -> Self {
@@ -266,7 +271,7 @@ impl<const D: usize> RowFunction<D> for ShuntingFunction<D> {
             w_ei: self.w_ei.inner(),
             alpha: self.alpha.inner(),
             gain: self.gain.inner(),
-            bias: self.bias.map(Tensor::inner),
+            bias: self.bias.map(Vector::inner),
             ..self
         }
     }
@@ -278,7 +283,7 @@ impl<const D: usize> RowFunction<D> for ShuntingFunction<D> {
         let gamma = product(h.clone() * self.strength(), self.w_ei.clone()) + self.epsilon;
         let gamma = self.features.divisor(gamma);
         let ratio = balance / gamma.clone();
-        let z = ratio.clone() * self.gain.clone();
+        let z = ratio.clone() * self.gain.row();
         (add_bias(z, &self.bias), vec![h, ratio, gamma])
     }
 
@@ -293,7 +298,7 @@ impl<const D: usize> RowFunction<D> for ShuntingFunction<D> {
         wanted: &[bool],
     ) -> Vec<Option<Tensor<D>>> {
         let (ratio, gamma) = (&kept[1], &kept[2]);
-        let d = delta.clone() * self.gain.clone() / gamma.clone();
+        let d = delta.clone() * self.gain.row() / gamma.clone();
         let at_h = wanted[1].then(|| {
             let dividing = self.at_dividing(&d, ratio) * self.strength();
             add_product(dividing, -1.0, d.clone(), self.w_ei.clone().transpose())

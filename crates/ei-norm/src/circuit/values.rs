@@ -5,13 +5,13 @@ use std::vec;
 use burn::tensor::Tensor;
 
 use super::sealed::Computes;
-use crate::row_function::as_row;
+use crate::row_function::Vector;
 use crate::statistics::Features;
 
 /// The values of the weights, to be taken in the order of a circuit's fields.
 pub struct Values<const D: usize> {
     matrices: vec::IntoIter<Matrix<D>>,
-    vectors: vec::IntoIter<Tensor<D>>,
+    vectors: vec::IntoIter<Vector<D>>,
     /// The outputs that exist.
     pub(super) features: Features<D>,
 }
@@ -22,7 +22,7 @@ pub(super) type Matrix<const D: usize> = (Tensor<D>, Option<Vec<f64>>);
 impl<const D: usize> Values<D> {
     pub(super) fn new(
         matrices: Vec<Matrix<D>>,
-        vectors: Vec<Tensor<D>>,
+        vectors: Vec<Vector<D>>,
         features: Features<D>,
     ) -> Self {
         Self {
@@ -40,8 +40,7 @@ impl<const D: usize> Values<D> {
         (self.matrices.next()).expect("a circuit has as many matrices as it lists")
     }
 
-    /// The vector of each network as a row, `[..., 1, features]`.
-    pub(super) fn vector(&mut self) -> Tensor<D> {
+    pub(super) fn vector(&mut self) -> Vector<D> {
         (self.vectors.next()).expect("a circuit has as many vectors as it lists")
     }
 }
@@ -54,7 +53,7 @@ impl Values<2> {
             let uniform = weight.uniform_value().map(|value| vec![value]);
             (weight.val(), uniform)
         });
-        let vectors = vectors.into_iter().map(|weight| as_row(weight.val()));
+        let vectors = vectors.into_iter().map(|weight| Vector::new(weight.val()));
         Self::new(matrices.collect(), vectors.collect(), Features::All)
     }
 }

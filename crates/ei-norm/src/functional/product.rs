@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use crate::check::{check_last, or_panic};
 use crate::circuit::{EiFunction, check_bias, check_inhibition};
-use crate::row_function::{self, as_row};
+use crate::row_function::{self, Vector};
 use crate::statistics::Features;
 
 /// The excitatory current: x W_ex + b.
@@ -79,7 +79,7 @@ fn applied<const D: usize>(
     let function = EiFunction {
         w_ex,
         inhibition,
-        bias: bias.map(as_row),
+        bias: bias.map(Vector::new),
         features: Features::All,
     };
     row_function::apply(function, x).0

@@ -10,14 +10,18 @@
 //! no such axis; the code is the same in every rank `D`.
 
 pub(crate) mod sequence;
+mod vector;
 
-use burn::backend::DispatchTensor;
-use burn::tensor::Tensor;
+use burn::backend::{DispatchTensor, TensorMetadata};
+use burn::tensor::{Shape, Tensor};
 
 use crate::autodiff::{Errors, attach, is_listed};
 use crate::map_grad::map_grad;
 use crate::matmul::{add_product, product};
 use crate::statistics::Features;
+
+pub(crate) use vector::Vector;
+use vector::of_vectors;
 
 /// The computation of a circuit for each row. All tensors have a row for each row of the input, and a matrix
 /// for each network; vectors, such as a bias, are matrices of one row.
@@ -32,7 +36,7 @@ pub trait RowFunction<const D: usize = 2>: Clone + Send + Sync + 'static {
     }
 
     /// The other weights that the task's error reaches.
-    fn others(&self) -> Vec<Tensor<D>>;
+    fn others(&self) -> Vec<DispatchTensor>;
 
     /// The same function outside of any graph.
     fn inner(self) -> Self;
@@ -69,8 +73,8 @@ pub trait RowFunction<const D: usize = 2>: Clone + Send + Sync + 'static {
         wanted: &[bool],
     ) -> Vec<Option<Tensor<D>>>;
 
-    /// The errors at the other weights, where `wanted`, from the errors at z and at the drives. If none is
-    /// wanted, `kept` may be empty.
+    /// The errors at the other weights, at a vector as a row, where `wanted`, from the errors at z and at the
+    /// drives. If none is wanted, `kept` may be empty.
     fn to_others(
         &self,
         kept: &[Tensor<D>],
@@ -118,6 +122,7 @@ pub(crate) fn apply<F: RowFunction<R>, const R: usize, const D: usize>(
     }
     let mut parents = vec![x.into_dispatch()];
     parents.extend(weights(&function));
+    let others = shapes(&parents[1 + readers.len()..]);
     let value = unrows(z, shape);
     let output = attach(value, parents, move |delta: Tensor<D>, wanted| {
         let (of_x, of_weights) = (wanted[0], &wanted[1..]);
@@ -132,15 +137,20 @@ pub(crate) fn apply<F: RowFunction<R>, const R: usize, const D: usize>(
         };
         let at_readers = of_readers.iter().enumerate().map(at_reader);
         let at_others = constant.to_others(&kept, &delta, &at_drives, of_others);
-        [dispatched([dx]), dispatched(at_readers.chain(at_others))].concat()
+        let at_others = of_vectors(at_others, &others);
+        [dispatched([dx]), dispatched(at_readers), at_others].concat()
     });
     (output, pass)
 }
 
 /// The weights of a function, in the order of the flags of its backward pass.
 fn weights<const D: usize>(function: &impl RowFunction<D>) -> impl Iterator<Item = DispatchTensor> {
-    let (readers, others) = (function.readers(), function.others());
-    readers.into_iter().chain(others).map(Tensor::into_dispatch)
+    let readers = function.readers().into_iter();
+    readers.map(Tensor::into_dispatch).chain(function.others())
+}
+
+fn shapes(tensors: &[DispatchTensor]) -> Vec<Shape> {
+    tensors.iter().map(TensorMetadata::shape).collect()
 }
 
 /// Errors at the parents of a node.
@@ -222,9 +232,9 @@ pub(crate) fn as_row<const D: usize>(vector: Tensor<1>) -> Tensor<D> {
     reshaped(vector, shape)
 }
 
-pub(crate) fn add_bias<const D: usize>(z: Tensor<D>, bias: &Option<Tensor<D>>) -> Tensor<D> {
+pub(crate) fn add_bias<const D: usize>(z: Tensor<D>, bias: &Option<Vector<D>>) -> Tensor<D> {
     match bias {
-        Some(bias) => z + bias.clone(),
+        Some(bias) => z + bias.row(),
         None => z,
     }
 }

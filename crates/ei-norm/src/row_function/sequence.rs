@@ -7,10 +7,13 @@
 //!
 //! Sequences are `[steps, batch, features]`.
 
-use burn::backend::{DispatchTensor, TensorMetadata};
+use burn::backend::DispatchTensor;
 use burn::tensor::{Bool, Shape, Tensor};
 
-use super::{Pass, RowFunction, dispatched, in_operations, rows, to_input, unrows, weights};
+use super::{
+    Pass, RowFunction, dispatched, in_operations, of_vectors, rows, shapes, to_input, unrows,
+    weights,
+};
 use crate::activation::NonNegativeActivation;
 use crate::autodiff::{attach, is_listed};
 use crate::context;
@@ -131,6 +134,7 @@ impl<F: RowFunction> Way<F> {
         let (way, shape) = (self, sequence.x.dims());
         let has_initial = sequence.initial.is_some();
         let parents = parents(function, sequence);
+        let others = shapes(&parents[1 + usize::from(has_initial) + way.of_x.len()..]);
         attach(way.states.clone(), parents, move |upstream, wanted| {
             let (of_x, of_weights) = (wanted[0], &wanted[1 + usize::from(has_initial)..]);
             let of_initial = has_initial && wanted[1];
@@ -150,8 +154,9 @@ impl<F: RowFunction> Way<F> {
             };
             let at_others = (way.constant).to_others(&kept, &delta, &at_drives, of_others);
             let at_initial = has_initial.then_some(at_initial).into_iter();
-            let at_weights = at_initial.chain(at_readers).chain(at_others);
-            [dispatched([dx]), dispatched(at_weights)].concat()
+            let at_others = of_vectors(at_others, &others);
+            let at_matrices = at_initial.chain(at_readers);
+            [dispatched([dx]), dispatched(at_matrices), at_others].concat()
         })
     }
 
@@ -246,9 +251,10 @@ fn nothing<F: RowFunction>(function: F, sequence: Sequence) -> (Tensor<3>, Pass)
         return (context::associate(states, x), pass);
     }
     let parents = parents(&function, sequence);
-    let shapes: Vec<_> = parents.iter().map(TensorMetadata::shape).collect();
+    let shapes = shapes(&parents);
     let states = attach(states, parents, move |_: Tensor<3>, wanted| {
         let zeros = |shape: &Shape| match shape.num_dims() {
+            1 => Tensor::<1>::zeros(shape.clone(), (&device, dtype)).into_dispatch(),
             2 => Tensor::<2>::zeros(shape.clone(), (&device, dtype)).into_dispatch(),
             _ => Tensor::<3>::zeros(shape.clone(), (&device, dtype)).into_dispatch(),
         };

@@ -1,5 +1,6 @@
 //! The function of an I-Norm circuit, with the backward pass of the task's error.
 
+use burn::backend::DispatchTensor;
 use burn::tensor::{Tensor, TensorData};
 
 use super::positions::{joined, pooled, spread};
@@ -7,7 +8,7 @@ use super::{INorm, NormalizedOver};
 use crate::circuit::values::Values;
 use crate::error_norm::{ErrorNorm, GradNormMode};
 use crate::matmul::{add_product, product};
-use crate::row_function::{RowFunction, add_bias, exactly};
+use crate::row_function::{RowFunction, Vector, add_bias, exactly};
 use crate::statistics::{Features, mean_square};
 
 /// z = (a − s)/q, with s and q as constants: the error δ at z becomes δ/q at a, and reaches x, W_ex and b
@@ -18,7 +19,7 @@ pub struct INormFunction<const D: usize = 2> {
     pub(super) w_ix: Tensor<D>,
     pub(super) w_ei: Tensor<D>,
     pub(super) divisive: Option<Divisive<D>>,
-    pub(super) bias: Option<Tensor<D>>,
+    pub(super) bias: Option<Vector<D>>,
     pub(super) errors: ErrorNorm,
     /// The lateral weights of each network, `[..., 1, d_output]`, if the errors are normalized by them.
     pub(super) lateral: Option<Tensor<D>>,
@@ -81,7 +82,8 @@ impl<const D: usize> INormFunction<D> {
             }),
             bias: form.bias.is_some().then(|| values.vector()),
             errors: form.grad_norm.norm,
-            lateral: (form.grad_norm.lateral_weights.as_ref()).map(|_| values.vector().inner()),
+            lateral: (form.grad_norm.lateral_weights.as_ref())
+                .map(|_| values.vector().inner().row()),
             features: values.features,
             epsilon: form.epsilon,
             over: form.over,
@@ -118,8 +120,9 @@ impl<const D: usize> RowFunction<D> for INormFunction<D> {
         1
     }
 
-    fn others(&self) -> Vec<Tensor<D>> {
-        self.bias.iter().cloned().collect()
+    fn others(&self) -> Vec<DispatchTensor> {
+        let bias = self.bias.clone().map(Vector::into_dispatch);
+        bias.into_iter().collect()
     }
 
     fn inner(self) -> Self {
@@ -132,7 +135,7 @@ impl<const D: usize> RowFunction<D> for INormFunction<D> {
                 u_ei: divisive.u_ei.inner(),
                 ..divisive
             }),
-            bias: self.bias.map(Tensor::inner),
+            bias: self.bias.map(Vector::inner),
             ..self
         }
     }
