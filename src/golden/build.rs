@@ -13,6 +13,7 @@ use ei_norm::{
 use luminosity::network::{Hidden, Mlp, NormalizedEi};
 
 use super::cases::Scope;
+use super::compare::Found;
 use super::format::{Array, CaseError, Spec, Value};
 
 type Parameters<'a> = &'a dyn Fn(&str) -> Option<&'a Array>;
@@ -114,33 +115,37 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// The parameters of a layer by name, in the layout of a case: their values, or the gradients of those that
-/// have one.
-pub(super) fn parameters(
-    layer: &impl Module,
-    grads: Option<&Gradients>,
-) -> BTreeMap<String, Array> {
-    struct Collect<'a>(String, BTreeMap<String, Array>, Option<&'a Gradients>);
+/// The parameters of a layer by name, in the layout of a case: their values, or their gradients; none for a
+/// parameter without a gradient.
+pub(super) fn parameters(layer: &impl Module, grads: Option<&Gradients>) -> Found {
+    struct Collect<'a> {
+        name: String,
+        found: Found,
+        grads: Option<&'a Gradients>,
+    }
     impl ModuleVisitor for Collect<'_> {
         fn enter_module(&mut self, name: &str, _: &str) {
-            self.0 = name.to_owned();
+            self.name = name.to_owned();
         }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let value = match self.2 {
+            let value = match self.grads {
                 Some(grads) => param.val().grad(grads),
                 None => Some(param.val()),
             };
-            let value = value.map(|value| match D {
-                2 => value.transpose(),
-                _ => value,
+            let array = value.map(|value| match D {
+                2 => Array::of(value.transpose()),
+                _ => Array::of(value),
             });
-            self.1
-                .extend(value.map(|value| (self.0.clone(), Array::of(value))));
+            self.found.insert(self.name.clone(), array);
         }
     }
-    let mut collect = Collect(String::new(), BTreeMap::new(), grads);
+    let mut collect = Collect {
+        name: String::new(),
+        found: Found::new(),
+        grads,
+    };
     layer.visit(&mut collect);
-    let mut found = collect.1;
+    let mut found = collect.found;
     // The normalization of errors, not a weight of the layer.
     found.remove("lateral_weights");
     found

@@ -221,11 +221,12 @@ impl<'a> Scope<'a> {
         let hidden = network.hidden.iter().map(|layer| parameters(layer, None));
         let found = hidden.chain([parameters(&network.readout, None)]);
         for (index, (found, expected)) in found.zip(expected).enumerate() {
+            let layer = format!("layers.{index}");
             let expected = expected.iter().map(|(name, expected)| {
-                let label = format!("layers.{index}.{name}");
+                let label = format!("{layer}.{name}");
                 (label, name.as_str(), expected)
             });
-            compare.arrays(&found, expected.collect())?;
+            compare.arrays(&layer, found, expected)?;
         }
         compare.worst()
     }
@@ -260,7 +261,8 @@ impl<'a> Scope<'a> {
                 _ => None,
             }
         });
-        compare.arrays(&parameters(layer, Some(grads)), gradients.collect())
+        let found = parameters(layer, Some(grads));
+        compare.arrays("the gradients", found, gradients)
     }
 
     /// Compares the output and the gradient of the input, and returns all gradients.

@@ -6,6 +6,9 @@ use burn::tensor::Tensor;
 
 use super::format::{Array, CaseError};
 
+/// Arrays by the name of a parameter; none if the library gives none.
+pub(super) type Found = BTreeMap<String, Option<Array>>;
+
 /// Collects relative errors and keeps the largest.
 #[derive(Debug, Default)]
 pub(super) struct Comparison {
@@ -34,21 +37,25 @@ impl Comparison {
         self.numbers(name, &found.data, &expected.data)
     }
 
-    /// Compares arrays by name; each expected array has a label for messages. There must be no others.
-    pub(super) fn arrays(
+    /// Compares the arrays of all parameters of a layer. An expected array comes with a label for messages and
+    /// the name of its parameter.
+    pub(super) fn arrays<'a>(
         &mut self,
-        found: &BTreeMap<String, Array>,
-        expected: Vec<(String, &str, &Array)>,
+        layer: &str,
+        mut found: Found,
+        expected: impl IntoIterator<Item = (String, &'a str, &'a Array)>,
     ) -> Result<(), CaseError> {
-        if found.len() > expected.len() {
-            let names: Vec<_> = found.keys().collect();
-            return Err(CaseError::Form(format!("the case lacks one of {names:?}")));
-        }
         for (label, name, expected) in expected {
-            let found = found.get(name).ok_or_else(|| CaseError::missing(&label))?;
-            self.array(&label, found, expected)?;
+            let lacks = || CaseError::Form(format!("the library gives no `{label}`"));
+            let found = found.remove(name).flatten().ok_or_else(lacks)?;
+            self.array(&label, &found, expected)?;
         }
-        Ok(())
+        match found.keys().next() {
+            Some(name) => Err(CaseError::Form(format!(
+                "the case lacks `{name}` of {layer}"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// Compares plain numbers in the same way.
@@ -108,5 +115,26 @@ mod tests {
         assert_eq!(error(&[0.5], &[0.0]), 0.5);
         assert!(error(&[f64::NAN, 1.0], &[1.0, 1.0]).is_nan());
         assert!(Comparison::default().worst().is_err());
+    }
+
+    #[test]
+    fn every_parameter_is_compared_once() {
+        let one = || Array {
+            shape: vec![1],
+            data: vec![1.0],
+        };
+        let found = || {
+            let of = |name: &str, array| (name.to_owned(), array);
+            Found::from([of("w", Some(one())), of("bias", None)])
+        };
+        let message = |names: &[&str]| {
+            let one = one();
+            let expected = names.iter().map(|name| (format!("of {name}"), *name, &one));
+            let compared = Comparison::default().arrays("layer 3", found(), expected);
+            compared.unwrap_err().to_string()
+        };
+        assert_eq!(message(&["w"]), "the case lacks `bias` of layer 3");
+        assert_eq!(message(&["w", "w"]), "the library gives no `of w`");
+        assert_eq!(message(&["bias"]), "the library gives no `of bias`");
     }
 }
