@@ -1,5 +1,5 @@
-//! Configurations and weights that make no layer: the error names the value and what is allowed, or the
-//! parameter and both shapes.
+//! Configurations and weights that make no layer. The messages are checked: a message names the value and what
+//! is allowed, or the parameter and both shapes.
 
 use crate::common::circuits::{self, Divisive, EVERYTHING, Tried};
 use crate::common::{panic_of, rng, setups};
@@ -31,20 +31,20 @@ fn assert_begins(message: &str, expected: &str) {
     assert!(message.starts_with(expected), "{message}, not {expected}");
 }
 
-/// The messages for one circuit in every geometry.
+/// Checks the messages for sizes of 0, in every geometry of a circuit.
 fn of_sizes<O: Options>() {
-    fn assert<O: Options, G: Geometry>(geometry: G, expected: &str) {
+    fn assert_refused<O: Options, G: Geometry>(geometry: G, expected: &str) {
         let circuit = O::default();
         assert_begins(&refusal(LayerConfig { circuit, geometry }), expected);
     }
     for (d_input, d_output, expected) in [(0, 4, "d_input is 0"), (4, 0, "d_output is 0")] {
-        assert::<O, _>(Dense { d_input, d_output }, expected);
+        assert_refused::<O, _>(Dense { d_input, d_output }, expected);
     }
     for (d_input, d_hidden, expected) in [
         (0, 4, "d_input is 0; allowed: at least 1"),
         (3, 0, "d_hidden is 0; allowed: at least 1"),
     ] {
-        assert::<O, _>(Recurrent::new(d_input, d_hidden), expected);
+        assert_refused::<O, _>(Recurrent::new(d_input, d_hidden), expected);
     }
     let conv = |channels, kernel_size, stride, dilation| Conv2d {
         stride,
@@ -58,7 +58,7 @@ fn of_sizes<O: Options>() {
         (conv([2, 4], [3, 3], [1, 0], [1, 1]), "stride is"),
         (conv([2, 4], [3, 3], [1, 1], [0, 1]), "dilation is"),
     ] {
-        assert::<O, _>(geometry, expected);
+        assert_refused::<O, _>(geometry, expected);
     }
 }
 
@@ -74,12 +74,13 @@ fn sizes_of_zero() {
     assert_eq!(message, "d_input is 0; allowed: at least 1");
 }
 
-/// The options of a circuit with these inhibitory units, and with this ε if it has one.
+/// Checks the messages for options of a circuit with impossible inhibitory units and, if it has an ε, with an
+/// impossible ε.
 fn options_of_inhibition<O: Options>(
     inhibitory: impl Fn(Inhibitory) -> O,
     epsilon: Option<&dyn Fn(f64) -> O>,
 ) {
-    let assert = |circuit: O, expected: &str| {
+    let assert_refused = |circuit: O, expected: &str| {
         fn message<O: Options, G: Geometry>(circuit: &O, geometry: G) -> String {
             let circuit = circuit.clone();
             refusal(LayerConfig { circuit, geometry })
@@ -95,20 +96,18 @@ fn options_of_inhibition<O: Options>(
     };
     for fraction in [-0.1, 1.5, f64::NAN] {
         let expected = format!("the fraction of inhibitory units is {fraction}; allowed: 0 to 1");
-        assert(inhibitory(Inhibitory::Fraction(fraction)), &expected);
+        assert_refused(inhibitory(Inhibitory::Fraction(fraction)), &expected);
     }
     let Some(with_epsilon) = epsilon else {
         return;
     };
     for none in [Inhibitory::Count(0), Inhibitory::Fraction(0.0)] {
         let expected = "inhibitory is 0; allowed: at least 1 inhibitory unit";
-        assert(inhibitory(none), expected);
+        assert_refused(inhibitory(none), expected);
     }
     for value in [-1.0, f64::NAN, f64::INFINITY] {
-        assert(
-            with_epsilon(value),
-            &format!("epsilon is {value}; allowed:"),
-        );
+        let expected = format!("epsilon is {value}; allowed:");
+        assert_refused(with_epsilon(value), &expected);
     }
 }
 
@@ -183,118 +182,148 @@ fn sizes_of_one_of_which_nothing_can_be_drawn() {
     assert!(iclr.try_init_with(&Device::flex(), &mut rng(1)).is_ok());
 }
 
-/// The message of the refusal of weights.
+/// The message with which weights are refused.
 fn misfit<T: std::fmt::Debug>(made: Result<T, Error>) -> String {
     let error = made.unwrap_err();
     assert!(matches!(error, Error::Shape { .. }), "{error}");
     error.to_string()
 }
 
-/// The message of the refusal of `weights` after a change.
-fn after<C: Circuit>(mut weights: C::Weights, change: impl FnOnce(&mut C::Weights)) -> String {
-    change(&mut weights);
-    misfit(C::from_weights(weights))
+/// A change of weights, and the parameter and the two shapes in the message.
+type Row<'a, W> = (&'a dyn Fn(&mut W), &'a str, &'a str, &'a str);
+
+/// Fails unless weights are accepted, and refused with the message of each row after its change.
+fn assert_misfits<C: Circuit<Weights: Clone>>(fitting: C::Weights, rows: &[Row<C::Weights>]) {
+    for (change, parameter, found, expected) in rows {
+        let mut weights = fitting.clone();
+        change(&mut weights);
+        let wanted = format!("`{parameter}` has shape {found}, expected {expected}");
+        assert_eq!(misfit(C::from_weights(weights)), wanted);
+    }
+    assert!(C::from_weights(fitting).is_ok());
+}
+
+fn matrix(shape: [usize; 2]) -> Tensor<2> {
+    setups()[0].positive(&mut rng(2), shape).autodiff()
+}
+
+fn vector(size: usize) -> Tensor<1> {
+    setups()[0].positive(&mut rng(3), [size]).autodiff()
 }
 
 #[test]
-fn weights_of_other_shapes() {
-    let setup = &setups()[0];
-    let m = |shape: [usize; 2]| setup.positive(&mut rng(2), shape).autodiff();
-    let v = |size: usize| setup.positive(&mut rng(3), [size]).autodiff();
-    let fitting = || circuits::ei(setup, &mut rng(1), [4, 2, 3]);
-    let ei = |change: &dyn Fn(&mut EiWeights)| after::<Ei>(fitting(), change);
-    let inhibition = |w_ix, w_ei| ei(&|w| w.inhibition = Some((m(w_ix), m(w_ei))));
-    let i_norm = |change: &dyn Fn(&mut INormWeights)| {
-        let (rng, mode) = (&mut rng(1), GradNormMode::Full);
-        let weights = circuits::i_norm(setup, rng, [4, 3], Divisive::Mixed, EVERYTHING, mode);
-        after::<INorm>(weights, change)
+fn ei_weights_of_other_shapes() {
+    let inhibition = |w_ix, w_ei| {
+        let weights = (matrix(w_ix), matrix(w_ei));
+        move |w: &mut EiWeights| w.inhibition = Some(weights.clone())
     };
-    let shunting = |change: &dyn Fn(&mut ShuntingWeights)| {
-        let fitting = ShuntingWeights {
-            w_ex: m([18, 4]),
-            w_ix: m([18, 2]),
-            w_ei: m([2, 4]),
-            alpha: v(2),
-            gain: v(4),
+    assert_misfits::<Ei>(
+        circuits::ei(&setups()[0], &mut rng(1), [4, 2, 3]),
+        &[
+            (&inhibition([5, 2], [2, 3]), "w_ix", "[5, 2]", "[4, 2]"),
+            (&inhibition([4, 2], [1, 3]), "w_ei", "[1, 3]", "[2, 3]"),
+            (&inhibition([4, 2], [2, 4]), "w_ei", "[2, 4]", "[2, 3]"),
+            (&|w| w.bias = Some(vector(4)), "bias", "[4]", "[3]"),
+        ],
+    );
+}
+
+#[test]
+fn i_norm_weights_of_other_shapes() {
+    let (setup, mode) = (&setups()[0], GradNormMode::Full);
+    let divisive = |u_ix, u_ei| {
+        let weights = (matrix(u_ix), matrix(u_ei));
+        move |w: &mut INormWeights| w.divisive = Some(weights.clone())
+    };
+    let grad_norm = |w: &mut INormWeights| w.grad_norm = GradNorm::identity(4);
+    assert_misfits::<INorm>(
+        circuits::i_norm(
+            setup,
+            &mut rng(1),
+            [4, 3],
+            Divisive::Mixed,
+            EVERYTHING,
+            mode,
+        ),
+        &[
+            (&|w| w.w_ix = matrix([3, 1]), "w_ix", "[3, 1]", "[4, 1]"),
+            (&|w| w.w_ei = matrix([1, 4]), "w_ei", "[1, 4]", "[1, 3]"),
+            (&divisive([3, 5], [5, 3]), "u_ix", "[3, 5]", "[4, 5]"),
+            (&divisive([4, 5], [4, 3]), "u_ei", "[4, 3]", "[5, 3]"),
+            (&|w| w.bias = Some(vector(4)), "bias", "[4]", "[3]"),
+            (&grad_norm, "grad_norm", "[4]", "[3]"),
+        ],
+    );
+}
+
+#[test]
+fn shunting_weights_of_other_shapes() {
+    assert_misfits::<Shunting>(
+        ShuntingWeights {
+            w_ex: matrix([18, 4]),
+            w_ix: matrix([18, 2]),
+            w_ei: matrix([2, 4]),
+            alpha: vector(2),
+            gain: vector(4),
             bias: None,
             epsilon: 1e-8,
-        };
-        after::<Shunting>(fitting, change)
-    };
-    let of_rows = |w_ex, w_ix| EiWeights {
-        w_ex: m(w_ex),
-        inhibition: Some((m(w_ix), m([2, 4]))),
+        },
+        &[
+            (&|w| w.w_ix = matrix([2, 18]), "w_ix", "[2, 18]", "[18, 18]"),
+            (&|w| w.w_ei = matrix([4, 2]), "w_ei", "[4, 2]", "[2, 4]"),
+            (&|w| w.alpha = vector(4), "alpha", "[4]", "[2]"),
+            (&|w| w.gain = vector(2), "gain", "[2]", "[4]"),
+            (&|w| w.bias = Some(vector(2)), "bias", "[2]", "[4]"),
+        ],
+    );
+}
+
+#[test]
+fn column_weights_of_other_shapes() {
+    assert_misfits::<ColumnEi>(
+        ColumnEiWeights {
+            w_ex: matrix([3, 2]),
+            signs: vector(3).sign(),
+            bias: None,
+        },
+        &[
+            (&|w| w.signs = vector(2), "signs", "[2]", "[3]"),
+            (&|w| w.bias = Some(vector(3)), "bias", "[3]", "[2]"),
+        ],
+    );
+}
+
+#[test]
+fn weights_that_do_not_fit_the_geometry() {
+    let (conv, rnn) = (|| Conv2d::new([2, 4], [3, 3]), Recurrent::new(3, 4));
+    let ei = |w_ex, w_ix| EiWeights {
+        w_ex: matrix(w_ex),
+        inhibition: Some((matrix(w_ix), matrix([2, 4]))),
         bias: None,
     };
-    let (conv, rnn) = (|| Conv2d::new([2, 4], [3, 3]), Recurrent::new(3, 4));
-    let subtractive = |rows| INormWeights::subtractive(m([rows, 4]), m([rows, 1]), m([1, 4]), None);
+    let subtractive = |rows| {
+        let [w_ex, w_ix, w_ei] = [[rows, 4], [rows, 1], [1, 4]].map(matrix);
+        INormWeights::subtractive(w_ex, w_ix, w_ei, None)
+    };
     let divided = INormWeights {
-        divisive: Some((m([9, 3]), m([3, 4]))),
+        divisive: Some((matrix([9, 3]), matrix([3, 4]))),
         ..subtractive(18)
     };
-    let of_signs = ColumnEiWeights {
-        w_ex: m([3, 2]),
-        signs: setup.tensor(vec![1.0, -1.0], [2]),
-        bias: None,
-    };
-    let divisive = |u_ix, u_ei| i_norm(&|w| w.divisive = Some((m(u_ix), m(u_ei))));
-    let ei_conv = EiConv2d::from_weights(of_rows([18, 4], [12, 2]), conv());
-    let ei_rnn = |w_ex, w_ix| EiRnn::from_weights(of_rows(w_ex, w_ix), rnn);
-    let i_norm_rnn = |rows| INormRnn::from_weights(subtractive(rows), rnn);
+    let ei_conv = misfit(EiConv2d::from_weights(ei([18, 4], [12, 2]), conv()));
+    let i_norm_conv = misfit(INormConv2d::from_weights(divided, conv()));
+    let ei_rnn = |w_ex, w_ix| EiRnn::from_weights(ei(w_ex, w_ix), rnn);
+    let i_norm_rnn = |rows| misfit(INormRnn::from_weights(subtractive(rows), rnn));
     for (message, parameter, found, expected) in [
-        (inhibition([5, 2], [2, 3]), "w_ix", "[5, 2]", "[4, 2]"),
-        (inhibition([4, 2], [1, 3]), "w_ei", "[1, 3]", "[2, 3]"),
-        (inhibition([4, 2], [2, 4]), "w_ei", "[2, 4]", "[2, 3]"),
-        (ei(&|w| w.bias = Some(v(4))), "bias", "[4]", "[3]"),
-        (i_norm(&|w| w.w_ix = m([3, 1])), "w_ix", "[3, 1]", "[4, 1]"),
-        (i_norm(&|w| w.w_ei = m([1, 4])), "w_ei", "[1, 4]", "[1, 3]"),
-        (divisive([3, 5], [5, 3]), "u_ix", "[3, 5]", "[4, 5]"),
-        (divisive([4, 5], [4, 3]), "u_ei", "[4, 3]", "[5, 3]"),
-        (i_norm(&|w| w.bias = Some(v(4))), "bias", "[4]", "[3]"),
-        (
-            i_norm(&|w| w.grad_norm = GradNorm::identity(4)),
-            "grad_norm",
-            "[4]",
-            "[3]",
-        ),
-        (
-            shunting(&|w| w.w_ix = m([2, 18])),
-            "w_ix",
-            "[2, 18]",
-            "[18, 18]",
-        ),
-        (
-            shunting(&|w| w.w_ei = m([4, 2])),
-            "w_ei",
-            "[4, 2]",
-            "[2, 4]",
-        ),
-        (shunting(&|w| w.alpha = v(4)), "alpha", "[4]", "[2]"),
-        (shunting(&|w| w.gain = v(2)), "gain", "[2]", "[4]"),
-        (shunting(&|w| w.bias = Some(v(2))), "bias", "[2]", "[4]"),
-        (
-            misfit(ColumnEi::from_weights(of_signs)),
-            "signs",
-            "[2]",
-            "[3]",
-        ),
-        // In a geometry.
-        (misfit(ei_conv), "w_ix", "[12, 2]", "[18, 2]"),
-        (
-            misfit(INormConv2d::from_weights(divided, conv())),
-            "u_ix",
-            "[9, 3]",
-            "[18, 3]",
-        ),
+        (ei_conv, "w_ix", "[12, 2]", "[18, 2]"),
+        (i_norm_conv, "u_ix", "[9, 3]", "[18, 3]"),
         (misfit(ei_rnn([4, 4], [4, 2])), "w_ex", "[4, 4]", "[7, 4]"),
         (misfit(ei_rnn([7, 4], [3, 2])), "w_ix", "[3, 2]", "[7, 2]"),
-        (misfit(i_norm_rnn(3)), "w_ex", "[3, 4]", "[7, 4]"),
-        (misfit(i_norm_rnn(4)), "w_ex", "[4, 4]", "[7, 4]"),
+        (i_norm_rnn(3), "w_ex", "[3, 4]", "[7, 4]"),
+        (i_norm_rnn(4), "w_ex", "[4, 4]", "[7, 4]"),
     ] {
         let wanted = format!("`{parameter}` has shape {found}, expected {expected}");
         assert_eq!(message, wanted);
     }
-    assert!(Ei::from_weights(fitting()).is_ok());
     assert!(ei_rnn([7, 4], [7, 2]).is_ok());
 }
 
