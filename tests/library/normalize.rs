@@ -11,6 +11,7 @@ use ei_norm::functional::{
 };
 
 const EPSILON: f64 = 0.02;
+
 fn mean(row: &[f64]) -> f64 {
     row.iter().sum::<f64>() / row.len() as f64
 }
@@ -144,9 +145,10 @@ fn a_large_offset_costs_little_precision() {
 
 #[test]
 fn straight_through_has_the_value_of_the_exact_one() {
+    use Normalization::{Divisive, Layer, Mean};
     for setup in setups() {
         let x = setup.random(&mut rng(3), [3, 5]);
-        for (kind, _) in NORMALIZATIONS {
+        for kind in [Layer, Mean, Divisive] {
             let exact = normalize(x.clone(), kind, BackwardRule::Exact, EPSILON);
             let through = normalize(x.clone(), kind, BackwardRule::StraightThrough, EPSILON);
             assert_same(&through, &exact, &setup.at(kind));
