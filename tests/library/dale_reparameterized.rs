@@ -2,7 +2,7 @@
 
 use crate::common::circuits::ei;
 use crate::common::parameters::Affine;
-use crate::common::reparameterization::{Attach, Softplus};
+use crate::common::reparameterization::{Softplus, attach};
 use crate::common::{assert_close, assert_same, assert_tensor_close, rng, setups, values};
 use burn::module::{Lora, Module};
 use burn::optim::{AdamConfig, GradientsParams, SgdConfig};
@@ -17,7 +17,7 @@ fn a_reparameterized_weight_is_left_alone() {
         let source = &mut rng(9);
         let layer = EiLinear::from_weights(ei(&setup, source, [6, 2, 4])).unwrap();
         let layer = layer.map(&mut Affine::shift(-0.5));
-        let before = layer.apply_reparameterization(Attach("w_ex", -0.25));
+        let before = layer.apply_reparameterization(attach("w_ex", -0.25));
         let base = before.w_ex.base();
         let shift = |layer: &EiLinear| {
             let softplus = layer.w_ex.reparameterization::<Softplus>();
@@ -58,7 +58,7 @@ fn a_fixed_weight_can_be_reparameterized() {
             Sign::NonNegative,
             Plasticity::Fixed,
         );
-        let weight = weight.apply_reparameterization(Attach("", -0.25));
+        let weight = weight.apply_reparameterization(attach("", -0.25));
         let expected = values(&softplus(base.clone() - 0.25, 1.0));
         let events: [fn(Weight<1>) -> Weight<1>; 4] = [
             |weight| weight,
@@ -87,7 +87,7 @@ fn a_change_of_plasticity_keeps_the_reparameterization() {
             Sign::NonNegative,
             Plasticity::Plastic,
         );
-        let mut weight = weight.apply_reparameterization(Attach("", -0.25));
+        let mut weight = weight.apply_reparameterization(attach("", -0.25));
         let expected = values(&softplus(base - 0.25, 1.0));
         for plasticity in [Plasticity::Plastic, Plasticity::Fixed, Plasticity::Plastic] {
             weight = weight.with_plasticity(plasticity);

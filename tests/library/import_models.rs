@@ -3,7 +3,7 @@
 
 use crate::common::circuits::ei;
 use crate::common::published::{Net, expected, published, published_weights};
-use crate::common::reparameterization::Attach;
+use crate::common::reparameterization::attach;
 use crate::common::{Setup, assert_close, assert_same, assert_tensor_close, rng, setups, values};
 use burn::module::Module;
 use burn::tensor::{DType, Int, Tensor, TensorData, activation::relu};
@@ -191,7 +191,7 @@ fn zeros_and_negative_values_for_a_reparameterized_weight() {
 #[test]
 fn a_reparameterization_from_elsewhere_is_written_and_not_set() {
     for setup in setups() {
-        let mut model = layer(&setup, 1).apply_reparameterization(Attach("w_ex", 0.5));
+        let mut model = layer(&setup, 1).apply_reparameterization(attach("w_ex", 0.5));
         let weights = Weights::of(&model, &map()).unwrap();
         let mut plain = layer(&setup, 2);
         Import::new(map()).apply(&weights, &mut plain).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::common::circuits::{self, Divisive, EPSILON, ei, pass};
 use crate::common::parameters::assert_same_pass;
-use crate::common::reparameterization::Attach;
+use crate::common::reparameterization::attach;
 use crate::common::{
     ChaCha8Rng, Setup, assert_close, assert_same, assert_tensor_close, leaf, rng, setups, uniform,
     values,
@@ -462,12 +462,12 @@ fn a_record_restores_weights_and_mask() {
                 let at = setup.at((source_setup.name, index));
                 assert_cut(&loaded.kernel, &pattern(40, 12), &at);
                 assert_cut(&loaded.fixed, &pattern(41, 8), &at);
-                let values = |own: &Own| [values(&own.kernel.val()), values(&own.fixed.val())];
-                assert_eq!(values(loaded), values(&source), "{at}");
+                let weights = |own: &Own| [values(&own.kernel.val()), values(&own.fixed.val())];
+                assert_eq!(weights(loaded), weights(&source), "{at}");
                 assert!(loaded.plain.mask().is_none(), "{at}");
                 assert_eq!(loaded.kernel.id, source.kernel.id, "{at}");
                 let grads = (loaded.kernel.val() * 3.0).sum().backward();
-                let found = crate::common::values(&loaded.kernel.grad(&grads).unwrap());
+                let found = values(&loaded.kernel.grad(&grads).unwrap());
                 assert_eq!(found, cut(&[3.0; 12], &pattern(40, 12)), "{at}");
             }
         }
@@ -512,7 +512,7 @@ fn a_reparameterized_weight_is_cut_in_its_value() {
     for setup in setups() {
         let mask = pattern(2, 24);
         let before = masked(&setup, &mask, &setup.random(&mut rng(1), SHAPE));
-        let before = before.apply_reparameterization(Attach("", 0.0));
+        let before = before.apply_reparameterization(attach("", 0.0));
         let base = before.base();
         let expected = cut(&values(&softplus(base.clone().inner(), 1.0)), &mask);
         for (at, weight) in [
@@ -544,7 +544,7 @@ fn a_reparameterized_weight_is_cut_in_its_value() {
         assert_eq!(fixed.uniform_value(), None);
         assert_eq!(
             fixed
-                .apply_reparameterization(Attach("", 0.0))
+                .apply_reparameterization(attach("", 0.0))
                 .uniform_value(),
             None
         );

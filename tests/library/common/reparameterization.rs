@@ -1,4 +1,4 @@
-//! A reparameterization of a user.
+//! A reparameterization that is not one of the library's, as a user may write it.
 
 use burn::module::{Module, Param, Reparameterization, Reparameterizer};
 use burn::tensor::{Tensor, activation::softplus};
@@ -17,8 +17,17 @@ impl Reparameterization for Softplus {
     }
 }
 
-/// Attaches [`Softplus`] to the parameter with this path, with this shift.
-pub struct Attach(pub &'static str, pub f64);
+/// Attaches [`Softplus`] with this shift to the parameter with this path.
+pub struct Attach {
+    /// A parameter that is itself the module has an empty path.
+    pub path: &'static str,
+    pub shift: f64,
+}
+
+/// [`Attach`] with this path and shift.
+pub fn attach(path: &'static str, shift: f64) -> Attach {
+    Attach { path, shift }
+}
 
 impl Reparameterizer for Attach {
     type Reparam = Softplus;
@@ -28,11 +37,11 @@ impl Reparameterizer for Attach {
         path: &str,
         param: Param<Tensor<D>>,
     ) -> (Param<Tensor<D>>, Option<Softplus>) {
-        if path != self.0 {
+        if path != self.path {
             return (param, None);
         }
         let base = param.base();
-        let shift = Tensor::<1>::full([1], self.1, (&base.device(), base.dtype()));
+        let shift = Tensor::<1>::full([1], self.shift, (&base.device(), base.dtype()));
         let shift = Param::from_tensor(shift);
         (param, Some(Softplus { shift }))
     }
