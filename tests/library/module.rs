@@ -189,11 +189,14 @@ fn a_module_can_change_its_dtype() {
             .try_init_with(&device, &mut rng(1))
             .unwrap();
         let record = layer.clone().into_record();
-        let cast = layer.train().map(&mut Cast(setup.dtype)).valid();
-        let x = setup.positive(&mut rng(2), [2, 4]);
-        assert_eq!(cast.forward(x).dtype(), setup.dtype);
-        let loaded = cast.load_record(record.cast_to_module_dtype());
-        assert_eq!(loaded.w_ex.dtype(), setup.dtype);
+        let plain = layer.clone().map(&mut Cast(setup.dtype));
+        let learning = layer.train().map(&mut Cast(setup.dtype));
+        for cast in [plain, learning.valid()] {
+            let x = setup.positive(&mut rng(2), [2, 4]);
+            assert_eq!(cast.forward(x).dtype(), setup.dtype);
+            let loaded = cast.load_record(record.clone().cast_to_module_dtype());
+            assert_eq!(loaded.w_ex.dtype(), setup.dtype);
+        }
     }
 }
 

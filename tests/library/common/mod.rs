@@ -145,7 +145,8 @@ pub fn address<const D: usize>(tensor: &Tensor<D>) -> *const u8 {
     }
 }
 
-/// Fails unless max|found − expected| ≤ tolerance · max|expected| (· 1 if all of these are zero). NaN fails.
+/// Fails unless max|found − expected| ≤ tolerance · max|expected|, or tolerance if all expected values are 0.
+/// NaN fails.
 #[track_caller]
 pub fn assert_close(found: &[f64], expected: &[f64], tolerance: f64, message: &str) {
     assert_eq!(found.len(), expected.len(), "{message}: number of values");
@@ -184,15 +185,18 @@ pub fn assert_same<const D: usize>(found: &Tensor<D>, expected: &Tensor<D>, mess
     );
 }
 
-/// Casts every float parameter of a module with autodiff; what learns goes on learning.
+/// Casts every float parameter of a module; what learns goes on learning.
 pub struct Cast(pub DType);
 
 impl ModuleMapper for Cast {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        param.map(|value| {
-            let learns = value.is_require_grad();
-            let value = value.inner().cast(self.0).autodiff();
-            value.set_require_grad(learns)
+        param.map(|value| match value.is_autodiff() {
+            true => {
+                let learns = value.is_require_grad();
+                let value = value.inner().cast(self.0).autodiff();
+                value.set_require_grad(learns)
+            }
+            false => value.cast(self.0),
         })
     }
 }
