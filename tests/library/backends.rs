@@ -1,7 +1,7 @@
 //! The rows of docs/backends.md on every backend that is built: losses, gradients and steps against Flex in
 //! f64, from the same weights and inputs.
 
-use crate::common::parameters::parameters;
+use crate::common::parameters::weights;
 use crate::common::table::{Layer, layer, layers, rnn, scattered};
 use crate::common::{ChaCha8Rng, Setup, assert_close, leaf, rng, setups, values};
 use burn::module::Module;
@@ -154,7 +154,7 @@ fn optimizers() {
                 layer = optimizer.step(lr, layer, grads);
             }
             dale::check(&layer).unwrap();
-            let weights = parameters(&layer).into_iter();
+            let weights = weights(&layer).into_iter();
             weights.map(|(_, values)| values).collect()
         });
     };

@@ -7,12 +7,12 @@ use crate::common::circuits::{
     pass_in_scalars,
 };
 use crate::common::convolution::{Case, case, cases};
-use crate::common::parameters::{Pass, assert_same_pass, parameters};
+use crate::common::equations::for_every_circuit;
+use crate::common::parameters::{Pass, assert_same_pass, change, weights};
 use crate::common::{
     ChaCha8Rng, Setup, assert_close, assert_same, assert_tensor_close, leaf, panic_of, rng, setups,
     values,
 };
-use crate::properties::for_every_circuit;
 use burn::module::{Module, Param};
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::Conv2dConfig;
@@ -84,7 +84,7 @@ fn of_layer<C: Tried>(layer: &Conv<C>, case: &Case, images: &Images) -> Pass {
         |_| images.upstream.clone(),
         |x| C::convolve(layer, x),
     );
-    found[0].1 = found[0].1.take().map(|out| case.to_rows(&out));
+    change(&mut found, "out", |out| case.to_rows(out));
     found
 }
 
@@ -97,7 +97,7 @@ fn of_patches<C: Tried>(
 ) -> Pass {
     let [patches, upstream] = images.rows(case);
     let mut found = pass(circuit, leaf(&patches), |_| upstream, forward);
-    found[2].1 = found[2].1.take().map(|errors| case.fold(&errors));
+    change(&mut found, "x", |errors| case.fold(errors));
     found
 }
 
@@ -333,11 +333,11 @@ fn initial_weights_are_those_of_the_dense_layer_of_a_patch() {
             same(
                 &|rng| {
                     let config = $conv::new(channels, kernel)$($change)*;
-                    parameters(&config.try_init_with(&device, rng).unwrap())
+                    weights(&config.try_init_with(&device, rng).unwrap())
                 },
                 &|rng| {
                     let config = $dense::new(30, 20)$($change)*;
-                    parameters(&config.try_init_with(&device, rng).unwrap())
+                    weights(&config.try_init_with(&device, rng).unwrap())
                 },
             )
         };

@@ -4,9 +4,9 @@
 use crate::common::circuits::{
     Output, Tried, assert_empty, assert_same_as_scalars, pass, pass_in_scalars,
 };
-use crate::common::parameters::assert_same_pass;
+use crate::common::equations::{Tabled, dense, for_every_circuit};
+use crate::common::parameters::{assert_same_pass, value};
 use crate::common::{Setup, assert_close, assert_same, leaf, panic_of, rng, setups, values};
-use crate::properties::{Tabled, dense, for_every_circuit};
 use burn::module::Module;
 use burn::tensor::Tensor;
 use ei_norm::circuit::{Circuit, Ei, Shunting};
@@ -86,7 +86,7 @@ mod every {
                     assert_eq!(currents.subtractive.dims(), [rows, 1, n], "{at}");
                     if currents.divisive.is_none() {
                         let difference = values(&(currents.excitatory - currents.subtractive));
-                        let out = expected[0].1.as_ref().unwrap();
+                        let out = value(&expected, "out");
                         assert_close(&difference, out, C::ROUNDING * setup.tolerance, &at);
                     }
                     let out = layer.forward(x.clone()).inner();

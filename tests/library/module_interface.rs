@@ -67,8 +67,8 @@ fn weighed<const D: usize>(z: Tensor<D>) -> Tensor<1> {
 
 /// The values of every parameter, and its identity.
 fn parameters<M: Module>(module: &M) -> BTreeMap<String, (ParamId, Vec<f64>)> {
-    let all = parameters::all(module, None).into_iter();
-    all.map(|found| (found.path, (found.id, found.base)))
+    let all = parameters::stored(module, None).into_iter();
+    all.map(|found| (found.path, (found.id, found.values)))
         .collect()
 }
 
@@ -111,7 +111,7 @@ impl<M: Module + ModuleDisplay> Subject<M> {
     #[track_caller]
     fn assert_as_fresh(&self, what: &str, changed: impl FnOnce(M) -> M) {
         let (expected, _) = self.step((self.make)(1));
-        assert!(!expected.changed.is_empty(), "{} learns not", self.name);
+        assert!(!expected.changed.is_empty(), "{} does not learn", self.name);
         let (found, _) = self.step(changed((self.make)(1)));
         assert_eq!(found, expected, "{}, {what}", self.name);
     }

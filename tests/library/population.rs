@@ -49,7 +49,7 @@ fn tolerance(setup: &Setup) -> f64 {
 
 /// The gradients of all parameters of this rank, in the order of the fields, with their shapes.
 fn gradients(module: &impl Module, grads: &Gradients, rank: usize) -> Vec<Gradient> {
-    let all = parameters::all(module, Some(grads)).into_iter();
+    let all = parameters::stored(module, Some(grads)).into_iter();
     all.filter(|found| found.shape.len() == rank)
         .map(|found| (found.shape, found.gradient))
         .collect()

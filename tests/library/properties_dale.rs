@@ -1,8 +1,9 @@
 //! Dale's law and masks hold under every operation on a layer, and records preserve every bit.
 
-use crate::common::parameters::{bits, parameters};
+use crate::common::equations::{Tabled, dense, for_every_circuit};
+use crate::common::parameters::{bits, weights};
 use crate::common::{ChaCha8Rng, Setup, leaf, rng, values};
-use crate::properties::{Tabled, any_circuit, dense, for_every_circuit, masked};
+use crate::properties::{any_circuit, masked};
 use burn::grad_clipping::GradientClippingConfig;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::momentum::MomentumConfig;
@@ -93,7 +94,7 @@ mod every {
             }
             let at = setup.at((C::NAME, seed, event));
             dale::check(&layer).unwrap_or_else(|error| panic!("{at}: {error}"));
-            for (name, values) in parameters(&layer) {
+            for (name, values) in weights(&layer) {
                 let is_free = ["bias", "u_ix", "alpha", "signs"].contains(&&name[..]);
                 assert!(is_free || values.iter().all(|w| *w >= 0.0), "{at} {name}");
             }

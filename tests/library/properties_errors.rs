@@ -1,7 +1,8 @@
 //! The algebra of normalized errors, and extreme rows.
 
+use crate::common::equations::{Tabled, dense, for_every_circuit};
 use crate::common::{ChaCha8Rng, Setup, assert_same, formulas, gradient, rng, setups, values};
-use crate::properties::{Tabled, assert_near, dense, for_every_circuit, holds, pass, run};
+use crate::properties::{assert_near, holds, pass, run};
 use burn::tensor::{DType, Int, Tensor};
 use ei_norm::GradNormMode;
 use ei_norm::circuit::{Circuit, INorm};

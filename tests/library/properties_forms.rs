@@ -2,10 +2,10 @@
 //! values, local losses and gradients, for any shapes, masks and learning parameters.
 
 use crate::common::circuits::{Output, Tried};
+use crate::common::equations::{Tabled, dense, for_every_circuit};
 use crate::common::{Setup, rng, setups};
 use crate::properties::{
-    Tabled, any_circuit, any_convolution, assert_equal, dense, for_every_circuit, holds, patches,
-    run, sequences,
+    any_circuit, any_convolution, assert_equal, holds, patches, run, sequences,
 };
 use burn::tensor::Tensor;
 use ei_norm::NonNegativeActivation::{Sigmoid, Softplus};

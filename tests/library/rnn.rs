@@ -6,7 +6,8 @@ use crate::common::circuits::{
     Divisive, EVERYTHING, Row, Scalars, Tried, assert_empty, assert_same_as_scalars,
     assert_same_currents, dot_rows, i_norm,
 };
-use crate::common::parameters::{Pass, assert_same_pass, gradients, parameters};
+use crate::common::equations::for_every_circuit;
+use crate::common::parameters::{Pass, assert_same_pass, gradients, value, weights};
 use crate::common::recurrent::{
     Batch, LAMBDA, batch, derivatives, in_autodiff, of_layer, of_steps, pass, phi,
 };
@@ -14,7 +15,6 @@ use crate::common::{
     ChaCha8Rng, Setup, assert_close, assert_same, assert_tensor_close, leaf, panic_of, rng, setups,
     values,
 };
-use crate::properties::for_every_circuit;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use ei_norm::circuit::{Circuit, Ei, INorm};
@@ -115,7 +115,7 @@ mod every {
             let at = setup.at((name, activation));
             let tolerance = 5.0 * C::ROUNDING * setup.tolerance;
             assert_same_as_scalars(found.clone(), expected, tolerance, &at);
-            let states = found[0].1.as_ref().unwrap();
+            let states = value(&found, "states");
             let positive = states.iter().filter(|h| **h > 0.0).count();
             assert!(positive >= 6, "{at}: only {positive} neurons are active");
         }
@@ -377,7 +377,7 @@ fn scalar_rows(
 fn of_scalars<C: Tried>(rnn: &Rnn<C>, batch: &Batch) -> Option<Pass> {
     let shape @ [_, steps, _] = batch.x.dims();
     let is_local = C::NAME == INorm::NAME;
-    let parameters = parameters(&rnn.circuit);
+    let parameters = weights(&rnn.circuit);
     let (mut names, mut all) = (vec!["x".to_owned(), "initial".to_owned()], Vec::new());
     all.push(values(&batch.x));
     all.push(values(batch.initial.as_ref().unwrap()));
@@ -437,10 +437,6 @@ fn only_what_learns_gets_a_gradient() {
     let rnn: EiRnn = one(setup, 6, NonNegativeActivation::Sigmoid);
     let batch = batch::<Ei>(setup, &mut rng(6), [2, 3], [3, 4], true);
     let expected = in_autodiff(&rnn, &batch);
-    let gradient = |name: &str| {
-        let (_, grad) = expected.iter().find(|(n, _)| n == name).unwrap();
-        grad.clone().unwrap()
-    };
     for fixed in ["w_ex", "w_ix", "w_ei"] {
         let mut rnn = rnn.clone();
         let freeze = |w: Weight<2>| w.with_plasticity(Plasticity::Fixed);
@@ -456,7 +452,7 @@ fn only_what_learns_gets_a_gradient() {
         for (name, found) in gradients(&rnn, &grads) {
             assert_eq!(found.is_none(), name == fixed, "{name}");
             if let Some(found) = found {
-                assert_close(&found, &gradient(&name), 1e-11, "the others learn");
+                assert_close(&found, value(&expected, &name), 1e-11, "the others learn");
             }
         }
     }

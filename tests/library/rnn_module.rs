@@ -1,6 +1,6 @@
 //! The recurrent layers as modules: initial weights, autapses, training under Dale's law, and records.
 
-use crate::common::parameters::{parameters, paths as names};
+use crate::common::parameters::{paths as names, weights};
 use crate::common::{assert_close, assert_same, rng, row_means, setups, values};
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, SgdConfig};
@@ -116,7 +116,7 @@ fn shunting_weights_are_those_of_the_dense_layer_of_inputs_and_neurons() {
     let device = Device::flex();
     let rnn = ShuntingRnnConfig::new(3, 20).try_init_with(&device, &mut rng(1));
     let dense = ShuntingLinearConfig::new(23, 20).try_init_with(&device, &mut rng(1));
-    assert_eq!(parameters(&rnn.unwrap()), parameters(&dense.unwrap()));
+    assert_eq!(weights(&rnn.unwrap()), weights(&dense.unwrap()));
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn trains<M: Module>(
         ("adam", AdamConfig::new().init(), 0.01),
     ] {
         let mut model = model.clone();
-        let before = parameters(&model);
+        let before = weights(&model);
         let rng = &mut rng(4);
         // Layers have the default dtype of the device.
         let dtype = Tensor::<1>::zeros([1], &setup.device).dtype();
@@ -284,7 +284,7 @@ fn trains<M: Module>(
         assert!(was_negative, "{at}: nothing was ever projected");
         assert!(best < 0.8 * losses[0], "{at}");
         after_training(&model, x);
-        for ((name, before), (_, after)) in before.iter().zip(parameters(&model)) {
+        for ((name, before), (_, after)) in before.iter().zip(weights(&model)) {
             assert_eq!(
                 *before == after,
                 fixed.contains(&name.as_str()),
@@ -358,10 +358,10 @@ fn a_record_restores_a_model_to_the_bit() {
     for setup in setups() {
         let device = setup.device.clone().autodiff();
         let (source, other) = (Model::new(&device, 1), Model::new(&device, 2));
-        assert_ne!(parameters(&source), parameters(&other));
+        assert_ne!(weights(&source), weights(&other));
         let bytes = source.clone().into_record().into_bytes().unwrap();
         let loaded = other.load_record(ModuleRecord::from_bytes(bytes).unwrap());
-        assert_eq!(parameters(&source), parameters(&loaded));
+        assert_eq!(weights(&source), weights(&loaded));
         let like = source.ei.w_ex.val().inner();
         let x = setup.positive(&mut rng(5), [2, 3, 2]).cast(like.dtype());
         let run = |model: &Model| model.forward(x.clone());
@@ -371,8 +371,8 @@ fn a_record_restores_a_model_to_the_bit() {
         assert_autapses(&loaded.ei.w_ex.val(), false);
         paths(&loaded.ei);
         let (source, other) = (Others::new(&device, 1), Others::new(&device, 2));
-        assert_ne!(parameters(&source), parameters(&other));
+        assert_ne!(weights(&source), weights(&other));
         let loaded = other.load_record(source.clone().into_record());
-        assert_eq!(parameters(&source), parameters(&loaded));
+        assert_eq!(weights(&source), weights(&loaded));
     }
 }

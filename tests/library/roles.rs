@@ -1,7 +1,7 @@
 //! Roles of parameters, and the tools built on them: groups, learning rates, corrected gradient descent.
 
 use crate::common::circuits::ei;
-use crate::common::parameters::parameters;
+use crate::common::parameters::weights;
 use crate::common::{ChaCha8Rng, Setup, assert_close, rng, setups, values};
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::lr_scheduler::linear::LinearLrSchedulerConfig;
@@ -282,11 +282,11 @@ fn corrected_descent() {
                 .init(&circuit);
             let (mut shortened, mut projected) = (0, 0);
             for step in 0..4 {
-                let before = parameters(&circuit);
+                let before = weights(&circuit);
                 let (grads, drawn) = random_gradients(&setup, &circuit, step);
                 circuit = optimizer.step(lr, circuit, grads);
                 for (((path, before), (_, after)), grad) in
-                    before.iter().zip(parameters(&circuit)).zip(&drawn)
+                    before.iter().zip(weights(&circuit)).zip(&drawn)
                 {
                     let (factor, constrained) = expected_factor(path);
                     let mut rate = lr * factor;
@@ -359,9 +359,9 @@ fn a_group_takes_another_optimizer() {
     let frozen = CorrectedSgdConfig::new().try_init(&circuit).unwrap();
     let rate = SgdConfig::new().build();
     let mut optimizer = frozen.with_group(biases, rate, None);
-    let before = parameters(&circuit);
+    let before = weights(&circuit);
     let (grads, drawn) = random_gradients(setup, &circuit, 1);
-    let after = parameters(&optimizer.step(0.1, circuit, grads));
+    let after = weights(&optimizer.step(0.1, circuit, grads));
     let index = before
         .iter()
         .position(|(path, _)| path == "layer.bias")

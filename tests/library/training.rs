@@ -3,10 +3,10 @@
 
 use crate::common::circuits::{Divisive, Output, Tried, i_norm};
 use crate::common::convolution::{Case, case, cases};
-use crate::common::parameters::{assert_unchanged, gradients, parameters};
+use crate::common::equations::{Tabled, dense};
+use crate::common::parameters::{assert_unchanged, gradients, value, weights};
 use crate::common::training::{Way, keeps_dales_law};
 use crate::common::{ChaCha8Rng, Setup, assert_close, assert_same, rng, setups};
-use crate::properties::{Tabled, dense};
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::optim::GradientsParams;
@@ -151,7 +151,7 @@ fn dales_law_holds_in_dense_layers() {
 
 /// Checks that with a record of `saved`, `other` computes the same, whether it holds weights or bases.
 fn record_carries<C: Tried>(saved: Conv<C>, other: Conv<C>, x: Tensor<4>, at: &str) {
-    let pairs = parameters(&saved).into_iter().zip(parameters(&other));
+    let pairs = weights(&saved).into_iter().zip(weights(&other));
     for ((name, saved), (_, other)) in pairs {
         // Signs may be equal by chance, and U_ei may have a single number.
         let may_be_same = matches!(name.as_str(), "signs" | "u_ei");
@@ -167,7 +167,7 @@ fn record_carries<C: Tried>(saved: Conv<C>, other: Conv<C>, x: Tensor<4>, at: &s
         let loaded = other.load_record(saved.clone().into_record());
         let at = format!("{at} {form:?}");
         assert_same(&forward(&loaded), &forward(&saved), &at);
-        assert_eq!(parameters(&loaded), parameters(&saved), "{at}");
+        assert_eq!(weights(&loaded), weights(&saved), "{at}");
         assert_eq!(Roles::of(&loaded), Roles::of(&saved), "{at}");
     }
 }
@@ -237,17 +237,17 @@ fn roles_are_those_of_the_circuit_and_corrected_descent_scales_by_them() {
         const LR: f64 = 0.1;
         let z = layer.forward(Shunting::input(&setup, rng, case.input()).autodiff());
         let grads = (z * setup.random(rng, case.output())).sum().backward();
-        let before = parameters(&layer);
+        let before = weights(&layer);
         let found = gradients(&layer, &grads);
         let mut optimizer = CorrectedSgdConfig::new().init(&layer);
         let grads = GradientsParams::from_grads(grads, &layer);
-        let after = parameters(&optimizer.step(LR, layer, grads));
+        let after = weights(&optimizer.step(LR, layer, grads));
         let factors = [1.0, 0.5, 1.0 / 18.0, 1.0 / 36.0, 1.0, 1.0];
         assert_eq!(before.len(), factors.len());
         for (index, factor) in factors.into_iter().enumerate() {
             let (name, before) = &before[index];
             let free = matches!(name.as_str(), "alpha" | "bias");
-            let gradient = found[index].1.as_ref().unwrap();
+            let gradient = value(&found, name);
             let stepped = before.iter().zip(gradient).map(|(w, g)| {
                 let w = w - LR * factor * g;
                 if free { w } else { w.max(0.0) }

@@ -11,7 +11,7 @@ use ei_norm::{
     InhibitoryPlasticity, RnnState, ShuntingWeights,
 };
 
-use super::parameters::{Pass, assert_same_pass, assert_teaches_nothing, gradients, parameters};
+use super::parameters::{Pass, assert_same_pass, assert_teaches_nothing, gradients, weights};
 use super::recurrent::{LAMBDA, derivatives, dot, times};
 use super::{ChaCha8Rng, Setup, leaf, uniform, values};
 
@@ -510,7 +510,7 @@ pub fn pass_in_scalars<C: Tried>(
 ) -> Pass {
     let is_local = C::NAME == INorm::NAME;
     let [d_input, _] = circuit.sizes();
-    let of_circuit = parameters(circuit).into_iter();
+    let of_circuit = weights(circuit).into_iter();
     let named = [("x".to_owned(), x.to_vec())].into_iter().chain(of_circuit);
     let (names, all): (Vec<_>, Vec<_>) = named.unzip();
     let names = &names[..];

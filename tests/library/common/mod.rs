@@ -2,6 +2,7 @@
 
 pub mod circuits;
 pub mod convolution;
+pub mod equations;
 pub mod formulas;
 pub mod parameters;
 pub mod published;

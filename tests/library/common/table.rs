@@ -173,7 +173,7 @@ pub fn layer<M: Module, const D: usize>(
         let in_projection = device_reads() - before - in_passes - in_step;
         let reads = [in_passes, in_step, in_projection].map(|count| count as f64);
         found.push((READS.to_owned(), reads.to_vec()));
-        let updated = parameters::all(&module, None).into_iter();
+        let updated = parameters::stored(&module, None).into_iter();
         found.extend(updated.map(|weight| (format!("updated {}", weight.path), weight.values)));
         found
     };

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use ei_norm::dale::{self, NonNegative};
 use ei_norm::optim::ProjectedSgd;
 
-use super::parameters::parameters;
+use super::parameters::weights;
 use super::values;
 
 /// The method that keeps weights ≥ 0.
@@ -69,7 +69,7 @@ pub fn keeps_dales_law<M: Module>(
             model = dale::project(model);
         }
         dale::check(&model).unwrap_or_else(|error| panic!("{at}: {error}"));
-        for (name, values) in parameters(&model) {
+        for (name, values) in weights(&model) {
             let is_free = FREE.contains(&name.as_str());
             assert!(is_free || values.iter().all(|v| *v >= 0.0), "{at} {name}");
             // A weight that gradient descent alone would have made negative is exactly 0.
