@@ -2,7 +2,7 @@
 //! f64, from the same weights and inputs.
 
 use crate::common::parameters::weights;
-use crate::common::table::{Layer, layer, layers, rnn, scattered};
+use crate::common::table::{Found, Layer, layer, layers, rnn, scattered};
 use crate::common::{ChaCha8Rng, Setup, assert_close, leaf, rng, setups, values};
 use burn::module::Module;
 use burn::nn::Relu;
@@ -35,27 +35,23 @@ fn everywhere() -> Vec<Setup> {
 /// Fails unless a training step gives nearly the same numbers on every backend.
 #[track_caller]
 fn step_is_same(layer: Layer) {
-    same_everywhere(&layer.name, |setup| {
-        let found = layer.step(setup).into_iter();
-        found.map(|(_, numbers)| numbers).collect()
-    });
+    same_everywhere(&layer.name, |setup| layer.step(setup));
 }
 
-/// Fails unless `of` gives nearly the same numbers on every backend.
+/// Fails unless `of` gives the same names, and nearly the same numbers for each, on every backend.
 #[track_caller]
-fn same_everywhere(what: &str, of: impl Fn(&Setup) -> Vec<Vec<f64>>) {
+fn same_everywhere(what: &str, of: impl Fn(&Setup) -> Vec<Found>) {
     let all = everywhere();
     let precise = all.iter().find(|setup| setup.dtype == DType::F64).unwrap();
     let expected = of(precise);
-    assert!(
-        expected.iter().flatten().any(|value| *value != 0.0),
-        "{what}"
-    );
+    let mut numbers = expected.iter().flat_map(|(_, numbers)| numbers);
+    assert!(numbers.any(|number| *number != 0.0), "{what}");
     for setup in all {
         let found = of(&setup);
         assert_eq!(found.len(), expected.len(), "{what}");
-        for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
-            let at = setup.at((what, index));
+        for ((name, found), (expected_name, expected)) in found.iter().zip(&expected) {
+            let at = setup.at((what, name));
+            assert_eq!(name, expected_name, "{at}");
             assert_close(found, expected, 10.0 * setup.tolerance, &at);
         }
     }
@@ -133,10 +129,9 @@ fn gradient_toolbox() {
         let out = lateral.forward(sentinel.watch(probe.attach(z), "z"));
         (out * setup.random(&mut rng(3), [4, 6])).sum().backward();
         sentinel.check().unwrap();
-        vec![
-            values(&probe.take().unwrap()),
-            values(&lateral.adapt().weights.val()),
-        ]
+        let error = values(&probe.take().unwrap());
+        let weights = values(&lateral.adapt().weights.val());
+        vec![("error".to_owned(), error), ("weights".to_owned(), weights)]
     });
 }
 
@@ -154,8 +149,7 @@ fn optimizers() {
                 layer = optimizer.step(lr, layer, grads);
             }
             dale::check(&layer).unwrap();
-            let weights = weights(&layer).into_iter();
-            weights.map(|(_, values)| values).collect()
+            weights(&layer)
         });
     };
     steps("ProjectedSgd", 0.02, &|_| ProjectedSgd.init());
@@ -181,10 +175,14 @@ fn measures() {
         let layer = scattered(setup, |device, rng| config.try_init_with(device, rng));
         let moments = metric::moments(z.clone());
         let alignment = metric::i_norm_alignment(&layer.valid(), z.clone().abs());
+        let eigenvalue = metric::largest_covariance_eigenvalue(z);
         vec![
-            vec![moments.mean, moments.variance],
-            vec![alignment.output, alignment.gradient],
-            vec![metric::largest_covariance_eigenvalue(z)],
+            ("moments".to_owned(), vec![moments.mean, moments.variance]),
+            (
+                "alignment".to_owned(),
+                vec![alignment.output, alignment.gradient],
+            ),
+            ("eigenvalue".to_owned(), vec![eigenvalue]),
         ]
     });
 }
