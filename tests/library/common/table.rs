@@ -207,8 +207,9 @@ fn exact<const D: usize>(
     )
 }
 
-/// Scales every weight by a random factor, so that nothing is balanced, rounds it to 2⁻⁸, at most 1, which
-/// every dtype represents exactly, and casts it.
+/// Scales every stored value by a random factor, so that nothing is balanced, rounds it to a multiple of 2⁻⁸
+/// in −1..=1, which every dtype represents exactly, and casts it. The base of a reparameterized weight is a
+/// stored value.
 struct Scatter<'a>(&'a Setup, ChaCha8Rng);
 
 impl ModuleMapper for Scatter<'_> {
