@@ -2,14 +2,18 @@
 //! at every rank, and in scalar arithmetic; large and empty batches, and errors.
 
 use crate::common::circuits::{
-    Output, Tried, assert_empty, assert_same_as_scalars, pass, pass_in_scalars,
+    Divisive, EPSILON, EVERYTHING, Output, Tried, assert_empty, assert_same_as_scalars, i_norm,
+    pass, pass_in_scalars,
 };
 use crate::common::equations::{Tabled, dense, for_every_circuit};
-use crate::common::parameters::{assert_same_pass, value};
-use crate::common::{Setup, assert_close, assert_same, leaf, panic_of, rng, setups, values};
+use crate::common::parameters::{assert_same_pass, gradients, value};
+use crate::common::{
+    Setup, assert_close, assert_same, assert_tensor_close, leaf, panic_of, rng, setups, values,
+};
 use burn::module::Module;
 use burn::tensor::Tensor;
-use ei_norm::circuit::{Circuit, Ei, Shunting};
+use ei_norm::GradNormMode;
+use ei_norm::circuit::{Circuit, Ei, INorm, Shunting};
 
 /// d_input, d_output.
 const SIZES: [[usize; 2]; 9] = [
@@ -40,6 +44,12 @@ fn flat<const D: usize>((z, local): Output<D>) -> Output<2> {
     (z.reshape([-1, width]), local)
 }
 
+/// The rows of x on two axes.
+fn leading(x: &Tensor<2>) -> [usize; 2] {
+    let rows = x.dims()[0];
+    if rows == 6 { [2, 3] } else { [1, rows] }
+}
+
 /// With a single input the output of a shunting circuit does not depend on the input: its gradient is 0 up to
 /// rounding.
 fn is_degenerate<C: Tried>([d, _]: [usize; 2]) -> bool {
@@ -55,42 +65,44 @@ mod every {
             let all = C::all(setup, rng, sizes).into_iter();
             for trial in all.filter(|_| !is_degenerate::<C>(sizes)) {
                 let layer = dense(&trial.circuit);
-                let row: Form = &|x| flat(C::apply(&layer, x.reshape([d])));
-                let forms: [(&str, Form); 4] = [
-                    ("rank 2", &|x| C::apply(&layer, x)),
-                    ("rank 3", &|x| {
-                        flat(C::apply(&layer, x.reshape([-1, 1, d as i32])))
-                    }),
-                    ("rank 4", &|x| {
-                        let rows = x.dims()[0];
-                        let [a, b] = if rows == 6 { [3, 2] } else { [1, 1] };
-                        flat(C::apply(&layer, x.reshape([a, 1, b, d])))
-                    }),
-                    ("currents", &|x| layer.circuit.plain(x)),
+                let ranks: [Form; 4] = [
+                    &|x| flat(C::apply(&layer, x.reshape([d]))),
+                    &|x| C::apply(&layer, x),
+                    &|x| {
+                        let [a, b] = leading(&x);
+                        flat(C::apply(&layer, x.reshape([a, b, d])))
+                    },
+                    &|x| {
+                        let [a, b] = leading(&x);
+                        flat(C::apply(&layer, x.reshape([b, 1, a, d])))
+                    },
                 ];
                 for rows in [1, 6] {
                     let x = C::input(setup, rng, [rows, d]);
                     let upstream: Tensor<2> = setup.random(rng, [rows, n]);
                     let of = |form: Form| pass(&layer, leaf(&x), |_| upstream.clone(), form);
                     let expected = of(&|x| layer.circuit.equations(x));
-                    let of_one_row = (rows == 1).then_some(("rank 1", row));
-                    for (form, forward) in forms.into_iter().chain(of_one_row) {
-                        let at = setup.at((&trial.name, sizes, rows, form));
-                        let tolerance = C::ROUNDING * setup.tolerance;
+                    let tolerance = C::ROUNDING * setup.tolerance;
+                    let out = layer.forward(x.clone()).inner();
+                    let ranks = (1..).zip(ranks).skip(usize::from(rows > 1));
+                    for (rank, forward) in ranks {
+                        let at = setup.at((&trial.name, sizes, rows, rank));
                         assert_same_pass(&of(forward), &expected, tolerance, &at);
+                        assert_same(&forward(x.clone()).0.inner(), &out, &at);
                     }
-
                     let at = setup.at((&trial.name, sizes, rows));
+                    let found = of(&|x| layer.circuit.plain(x));
+                    assert_same_pass(&found, &expected, tolerance, &at);
                     let currents = layer.currents(x.clone().reshape([rows, 1, d]));
                     assert_eq!(currents.excitatory.dims(), [rows, 1, n], "{at}");
                     assert_eq!(currents.subtractive.dims(), [rows, 1, n], "{at}");
                     if currents.divisive.is_none() {
                         let difference = values(&(currents.excitatory - currents.subtractive));
-                        let out = value(&expected, "out");
-                        assert_close(&difference, out, C::ROUNDING * setup.tolerance, &at);
+                        assert_close(&difference, value(&expected, "out"), tolerance, &at);
                     }
-                    let out = layer.forward(x.clone()).inner();
-                    assert_same(&C::apply(&layer, x.clone()).0.inner(), &out, &at);
+                    // Without negative inputs inhibition is not negative.
+                    let inhibition = values(&layer.currents(x.clone().abs()).subtractive);
+                    assert!(inhibition.iter().all(|s| *s >= 0.0), "{at}");
                     let plain = layer.valid().forward(x);
                     assert!(!plain.is_autodiff(), "{at}");
                     assert_same(&plain, &out, &at);
@@ -134,11 +146,13 @@ mod every {
                     "{at}"
                 );
                 let rows = leaf(&setup.tensor(vec![], [0, 5]));
-                let z = C::apply(&layer, rows.clone()).0;
-                assert_eq!(z.dims(), [0, 4], "{at}");
-                let (_, local) = layer.circuit.plain(rows);
+                let (_, local) = layer.circuit.plain(rows.clone());
                 assert!(local.is_none_or(|local| values(&local) == [0.0]), "{at}");
+                assert_empty(&layer, &rows, C::apply(&layer, rows.clone()), [0, 4], &at);
                 assert_empty(&layer, &x, C::apply(&layer, x.clone()), [a, b, 4], &at);
+                // The excitatory weights have a gradient of zeros and not none.
+                let grads = layer.forward(rows).sum().backward();
+                assert_eq!(value(&gradients(&layer, &grads), "w_ex").len(), 20, "{at}");
             }
         }
     }
@@ -157,6 +171,27 @@ mod every {
                     assert!(panic.contains(&expected), "{}: {panic}", trial.name);
                 }
             }
+        }
+    }
+}
+
+/// The gradient of a bias without division is the normalized error of the only row.
+#[test]
+fn i_norm_normalizes_errors_in_the_mode_and_with_the_epsilon_of_its_weights() {
+    for setup in setups() {
+        for mode in GradNormMode::ALL {
+            let rng = &mut rng(3);
+            let weights = i_norm(&setup, rng, [6, 5], Divisive::None, EVERYTHING, mode);
+            let lateral = weights.grad_norm.lateral_weights.as_ref();
+            let lateral = lateral.map(|weights| weights.val().inner());
+            let layer = dense(&INorm::from_weights(weights).unwrap());
+            let (x, delta) = (setup.positive(rng, [1, 6]), setup.random(rng, [1, 5]));
+            let z: Tensor<2> = layer.forward(x);
+            let grads = (z.clone() * delta.clone()).sum().backward();
+            let found = layer.bias.as_ref().unwrap().grad(&grads).unwrap();
+            let expected = mode.apply(z.inner(), delta, lateral, EPSILON);
+            let (tolerance, at) = (10.0 * setup.tolerance, setup.at(mode));
+            assert_tensor_close(&found.unsqueeze(), &expected, tolerance, &at);
         }
     }
 }

@@ -98,8 +98,8 @@ fn inhibition_pools_over_the_positions() {
         let expected = s.expand([2, 4, 5]);
         assert_tensor_close(&subtractive.inner(), &expected, 10.0 * setup.tolerance, &at);
         let (u_ix, _) = weights.divisive.unwrap();
-        // Two divisive units, with weights of 0.4.
-        let power = mean_square(x.matmul(w(&u_ix))) * 0.8;
+        // Four divisive units, with weights of 0.4.
+        let power = mean_square(x.matmul(w(&u_ix))) * 1.6;
         let q = (power.mean_dim(1) + EPSILON).sqrt().expand([2, 4, 1]);
         let found = divisive.unwrap().inner();
         assert_tensor_close(&found, &q, 10.0 * setup.tolerance, &setup.at("q"));

@@ -586,7 +586,7 @@ fn i_norm(setup: &Setup, mask: &[bool]) -> INormLinear {
 #[test]
 fn i_norm_divides_by_what_is_connected() {
     for setup in setups() {
-        let mask = pattern(3, 16);
+        let mask = pattern(3, 12);
         let layer = i_norm(&setup, &mask);
         let x = setup.positive(&mut rng(10), [3, 5]);
         let u_ix = layer.u_ix.as_ref().unwrap().val().inner();

@@ -58,8 +58,8 @@ pub fn pass<const I: usize, const D: usize>(
     pass
 }
 
-/// Fails unless the currents are the same up to rounding and a change `arrange` of the layout of those that were
-/// found.
+/// Fails unless the currents are the same up to rounding, once `arrange` has changed the layout of those that
+/// were found.
 #[track_caller]
 pub fn assert_same_currents<const I: usize, const D: usize>(
     found: &Currents<I>,
@@ -201,9 +201,9 @@ pub fn ei(setup: &Setup, rng: &mut ChaCha8Rng, [d, n_i, n]: [usize; 3]) -> EiWei
     }
 }
 
-/// A small number of units, 1 to 3.
+/// A small number of units, 1 to 4.
 fn units(size: usize) -> usize {
-    1 + size % 3
+    1 + (size + 1) % 4
 }
 
 fn trial<C: Tried>(name: impl Into<String>, weights: C::Weights, in_scalars: bool) -> Trial<C> {
@@ -219,20 +219,22 @@ impl Tried for Ei {
 
     fn all(setup: &Setup, rng: &mut ChaCha8Rng, [d, n]: [usize; 2]) -> Vec<Trial<Self>> {
         let (n_i, draw) = (units(n), &mut Draw(setup, rng));
-        let mut of = |inhibition: bool| EiWeights {
+        let mut of = |inhibition: bool, bias: bool| EiWeights {
             w_ex: draw.positive([d, n]),
             inhibition: inhibition.then(|| {
                 let w_ei = draw.positive([n_i, n]) * (1.0 / n_i as f64);
                 (draw.positive([d, n_i]), w_ei)
             }),
-            bias: inhibition.then(|| draw.free([n])),
+            bias: bias.then(|| draw.free([n])),
         };
         let mut all = vec![
-            trial("inhibition", of(true), true),
-            trial("no inhibition, no bias", of(false), true),
-            trial("masked", of(true), false),
+            trial("inhibition and bias", of(true, true), true),
+            trial("inhibition", of(true, false), true),
+            trial("bias", of(false, true), true),
+            trial("neither", of(false, false), true),
+            trial("masked", of(true, true), false),
         ];
-        let masked: &mut Ei = &mut all[2].circuit;
+        let masked: &mut Ei = &mut all[4].circuit;
         masked.w_ex.set_mask(draw.mask([d, n])).unwrap();
         let w_ix = masked.w_ix.as_mut().unwrap();
         w_ix.set_mask(draw.mask([d, n_i])).unwrap();
@@ -262,7 +264,7 @@ pub fn i_norm(
     plasticity: InhibitoryPlasticity,
     mode: GradNormMode,
 ) -> INormWeights {
-    let (n_i, n_d) = (units(n), units(d) + 1);
+    let (n_i, n_d) = (units(n), units(d));
     let draw = &mut Draw(setup, rng);
     let w_ex = draw.positive([d, n]);
     let u_ei = match divisive {

@@ -41,10 +41,10 @@ pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// The derivatives of `f` with respect to every element of every parameter, by fourth-order finite
+/// The derivatives of `f` with respect to every element of every parameter, by sixth-order finite
 /// differences.
 pub fn derivatives(parameters: &[Vec<f64>], f: impl Fn(&[Vec<f64>]) -> f64) -> Vec<Vec<f64>> {
-    const STEP: f64 = 1e-4;
+    const STEP: f64 = 5e-5;
     let mut moved = parameters.to_vec();
     let mut all = Vec::new();
     for (index, parameter) in parameters.iter().enumerate() {
@@ -53,10 +53,9 @@ pub fn derivatives(parameters: &[Vec<f64>], f: impl Fn(&[Vec<f64>]) -> f64) -> V
                 moved[index][element] = parameter[element] + steps * STEP;
                 f(&moved)
             };
-            let near = at(1.0) - at(-1.0);
-            let far = at(2.0) - at(-2.0);
+            let [near, middle, far] = [1.0, 2.0, 3.0].map(|steps| at(steps) - at(-steps));
             moved[index][element] = parameter[element];
-            (8.0 * near - far) / (12.0 * STEP)
+            (45.0 * near - 9.0 * middle + far) / (60.0 * STEP)
         };
         all.push((0..parameter.len()).map(of_element).collect());
     }

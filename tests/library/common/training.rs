@@ -1,12 +1,12 @@
 //! A few steps of training, with every method of keeping Dale's law.
 
 use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::Tensor;
 use ei_norm::dale::{self, NonNegative};
 use ei_norm::optim::ProjectedSgd;
 
-use super::parameters::weights;
+use super::parameters::{gradients, weights};
 use super::values;
 
 /// The method that keeps weights ≥ 0.
@@ -18,21 +18,26 @@ pub enum Way {
     Projection,
     /// Adam on the bases of reparameterized weights; never a projection.
     Reparameterized(NonNegative),
+    /// Gradient descent on the bases, then the projection, which finds nothing to do.
+    Descent(NonNegative),
 }
 
 impl Way {
     /// All methods.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::ProjectedSgd,
         Self::Projection,
         Self::Reparameterized(NonNegative::Softplus),
         Self::Reparameterized(NonNegative::Square),
         Self::Reparameterized(NonNegative::Abs),
+        Self::Descent(NonNegative::Softplus),
+        Self::Descent(NonNegative::Abs),
     ];
 
     fn optimizer(self) -> ModuleOptimizer {
         match self {
             Self::ProjectedSgd => ProjectedSgd.init(),
+            Self::Descent(_) => SgdConfig::new().init(),
             _ => AdamConfig::new().init(),
         }
     }
@@ -41,8 +46,9 @@ impl Way {
 /// The parameters of the layers that may have any sign.
 const FREE: [&str; 4] = ["bias", "u_ix", "alpha", "signs"];
 
-/// Trains a layer without zeros and fails unless Dale's law holds after every step and, if there is a
-/// projection, a step would have broken it. Also returns the losses.
+/// Trains a layer without zeros. Fails unless Dale's law holds after every step, every step has gradients for
+/// the same parameters, and a step alone breaks the law if and only if weights are not reparameterized. Also
+/// returns the losses.
 #[track_caller]
 pub fn keeps_dales_law<M: Module>(
     model: M,
@@ -53,18 +59,23 @@ pub fn keeps_dales_law<M: Module>(
 ) -> (M, Vec<f64>) {
     const STEPS: usize = 60;
     let mut model = match way {
-        Way::Reparameterized(form) => dale::reparameterize(model, form),
+        Way::Reparameterized(form) | Way::Descent(form) => dale::reparameterize(model, form),
         _ => model,
     };
     let mut optimizer = way.optimizer();
     let mut losses = Vec::new();
-    let mut broken = false;
+    let (mut broken, mut learning) = (false, None);
     for _ in 0..STEPS {
         let loss = loss(&model);
         losses.push(values(&loss)[0]);
-        let grads = GradientsParams::from_grads(loss.backward(), &model);
+        let grads = loss.backward();
+        let of_step = gradients(&model, &grads).into_iter();
+        let of_step: Vec<_> = of_step.map(|(name, grad)| (name, grad.is_some())).collect();
+        let first = learning.get_or_insert_with(|| of_step.clone());
+        assert_eq!(&of_step, first, "{at}: a gradient?");
+        let grads = GradientsParams::from_grads(grads, &model);
         model = optimizer.step(lr, model, grads);
-        if way == Way::Projection {
+        if matches!(way, Way::Projection | Way::Descent(_)) {
             broken |= dale::check(&model).is_err();
             model = dale::project(model);
         }
@@ -76,7 +87,7 @@ pub fn keeps_dales_law<M: Module>(
             broken |= way == Way::ProjectedSgd && values.contains(&0.0);
         }
     }
-    let has_projection = !matches!(way, Way::Reparameterized(_));
-    assert_eq!(broken, has_projection, "{at}: was anything projected?");
+    let is_plain = matches!(way, Way::ProjectedSgd | Way::Projection);
+    assert_eq!(broken, is_plain, "{at}: was anything projected?");
     (model, losses)
 }
