@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A value from the user that is not allowed.
+    /// A value that is not allowed, of an option or of a field of a record.
     #[error("{name} is {value}; allowed: {allowed}")]
     Usage {
-        /// The option.
+        /// The option or field.
         name: String,
         /// The value.
         value: String,

@@ -191,7 +191,8 @@ impl Store {
             Ok(None) => Ok(Ok(false)),
             // For example a file of another user: this run fails, but no other.
             Err(Error::Io { source, .. }) => Err(Error::file(&path, source)),
-            Err(fault) => Ok(Err(fault.without_file())),
+            Err(Error::File { problem, .. }) => Ok(Err(problem)),
+            Err(other) => Err(other),
         }
     }
 

@@ -72,8 +72,10 @@ impl Ruling {
     /// The ruling on the claim that a difference is negligible.
     fn alike(paired: &Paired) -> Self {
         let within = |(low, high)| -ALIKE_POINTS <= low && high <= ALIKE_POINTS;
+        if paired.interval.is_some_and(within) {
+            return Self::Agrees;
+        }
         match Self::above(paired) {
-            _ if paired.interval.is_some_and(within) => Self::Agrees,
             Self::Agrees => Self::Differs,
             other => other,
         }

@@ -27,8 +27,8 @@ pub(crate) fn accuracy(
     accuracies(&|x| network.logits(x), &[config], &images, 0..split.len())[0]
 }
 
-/// The accuracies of the networks of these configurations on the images of this range; `logits` computes the logits
-/// `[networks · batch, classes]` of all networks.
+/// The accuracies of the networks of these configurations on the images of this range; `logits` computes the
+/// logits `[networks · batch, classes]` of all networks.
 pub(super) fn accuracies(
     logits: &dyn Fn(Tensor<2>) -> Tensor<2>,
     configs: &[&RunConfig],

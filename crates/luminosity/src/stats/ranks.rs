@@ -17,7 +17,8 @@ impl Ranks {
     pub(super) fn exact_p(&self, sum: f64, size: Option<usize>) -> f64 {
         let n = self.ranks.len();
         let columns = 2 * n * size.unwrap_or(n) + 1;
-        // With a size, each rank that is chosen leads to the next row of columns.
+        // With a size, each rank that is chosen leads to the next row of columns. A step back
+        // from the start of a row reads the end of an earlier row, which is 0: no sum of fewer ranks is so large.
         let (rows, row) = size.map_or((0, 0), |size| (size, columns));
         let mut counts = vec![0_f64; (rows + 1) * columns];
         counts[0] = 1.0;
