@@ -61,7 +61,7 @@ def draw(series):
         axis.set_title(unit, fontsize=10, loc="left")
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("gain of inorm+full over inorm", fontsize=9)
-    axes[0].legend(frameon=False, fontsize=8, loc="upper left")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     for ending in ("svg", "png"):
         figure.savefig(FIGURES / f"gain.{ending}", dpi=150)
 
