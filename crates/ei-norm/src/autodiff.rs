@@ -170,6 +170,7 @@ where
 {
     <DispatchTensor as DispatchKindConversion<B>>::try_into_backend(tensor)
         .map(BackendTensor::float)
+        .map_err(|other| format!("the tensors of one operation must share a backend: {other}"))
 }
 
 pub(crate) fn from_backend<B: Backend>(tensor: FloatTensor<B>) -> DispatchTensor

@@ -97,10 +97,12 @@ impl<const D: usize> Mask<D> {
         Self { param, absent }
     }
 
+    /// Whether a mapper has left the mask as it is.
     pub fn is_untouched_in(&self, mapped: &Self) -> bool {
         std::ptr::eq(&*self.param, &*mapped.param)
     }
 
+    /// True where there is a connection.
     pub fn exists(&self) -> Tensor<D, Bool> {
         self.absent.clone().bool_not()
     }
