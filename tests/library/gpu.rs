@@ -1,43 +1,13 @@
 //! The library on a GPU, or on software Vulkan in place of a GPU: with `--features wgpu`.
 #![cfg(feature = "wgpu")]
 
-use std::ops::ControlFlow;
-use std::path::Path;
-
 use crate::common::formulas::{self, apply, formula, pair, weights};
-use crate::common::{Setup, assert_close, rng, values};
+use crate::common::{Setup, assert_close, gpu, rng, values};
 use burn::tensor::{DType, Device};
 use ei_norm::GradNormMode;
-use ei_norm_suite::golden;
 use luminosity::data::{Dataset, Selection};
 use luminosity::{DeviceName, RunConfig, condition, run};
-
-#[test]
-fn golden_cases_in_f32() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let cases = golden::read_folder(&folder).unwrap();
-    let device = DeviceName::Wgpu.open().unwrap();
-    let failed: Vec<_> = cases
-        .iter()
-        .map(|case| golden::run(case, &device, DType::F32, true))
-        .filter(|verdict| !verdict.passed())
-        .collect();
-    assert!(failed.is_empty(), "{failed:#?}");
-}
-
-fn setup(name: &'static str, device: Device, dtype: DType, tolerance: f64) -> Setup {
-    Setup {
-        name,
-        device,
-        dtype,
-        tolerance,
-    }
-}
-
-fn gpu() -> Setup {
-    let device = DeviceName::Wgpu.open().unwrap();
-    setup("wgpu", device, DType::F32, 2e-5)
-}
+use std::ops::ControlFlow;
 
 #[test]
 fn the_kernel_is_right_for_every_shape() {
@@ -52,7 +22,12 @@ fn the_kernel_is_right_for_every_layout() {
 
 #[test]
 fn the_kernel_rounds_no_more_than_the_formulas() {
-    let precise = setup("flex", Device::flex(), DType::F64, 1e-12);
+    let precise = Setup {
+        name: "flex",
+        device: Device::flex(),
+        dtype: DType::F64,
+        tolerance: 1e-12,
+    };
     for offset in [0.0, 1e4] {
         formulas::check_precision(&gpu(), &precise, offset);
     }

@@ -16,6 +16,7 @@ mod dense;
 mod ei_linear;
 mod empty;
 mod exponentiated;
+mod golden;
 mod gpu;
 mod grad_norm;
 mod half;

@@ -28,10 +28,10 @@ fn reads<T>(f: impl FnOnce() -> T) -> (usize, T) {
 #[test]
 fn no_layer_reads_in_its_passes_or_its_projection_nor_what_learns_in_a_step() {
     for setup in setups() {
-        for layer in layers() {
-            let found = layer.step(&setup);
+        for row in layers() {
+            let found = row.compute(&setup);
             let (_, reads) = found.iter().find(|(name, _)| name == READS).unwrap();
-            assert_eq!(*reads, [0.0; 3], "{}", setup.at(&layer.name));
+            assert_eq!(*reads, [0.0; 3], "{}", setup.at(&row.name));
         }
     }
 }

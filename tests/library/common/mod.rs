@@ -7,6 +7,8 @@ pub mod formulas;
 pub mod parameters;
 pub mod published;
 pub mod recurrent;
+#[cfg(feature = "remote")]
+mod remote;
 pub mod reparameterization;
 pub mod table;
 pub mod training;
@@ -33,13 +35,17 @@ pub struct Setup {
     pub tolerance: f64,
 }
 
-/// Every CPU backend that was built, with every dtype.
-#[allow(deprecated)] // NdArray goes with Burn 0.23.
+/// Every backend in memory of this machine that was built, with every dtype.
+#[allow(deprecated)] // NdArray goes with Burn 0.23, and Burn advises against LibTorch.
 pub fn setups() -> Vec<Setup> {
     let backends = [
         ("flex", Device::flex()),
         #[cfg(feature = "ndarray")]
         ("ndarray", Device::ndarray()),
+        #[cfg(feature = "tch")]
+        ("torch", Device::libtorch()),
+        #[cfg(feature = "remote")]
+        ("remote", remote::device()),
     ];
     let dtypes = [(DType::F32, 2e-5), (DType::F64, 1e-12)];
     let pairs = backends.into_iter().flat_map(|backend| {
@@ -53,6 +59,26 @@ pub fn setups() -> Vec<Setup> {
             tolerance,
         })
         .collect()
+}
+
+/// Every backend that was built, with every dtype.
+pub fn everywhere() -> Vec<Setup> {
+    #[allow(unused_mut)]
+    let mut all = setups();
+    #[cfg(feature = "wgpu")]
+    all.push(gpu());
+    all
+}
+
+/// The GPU, or software Vulkan in its place.
+#[cfg(feature = "wgpu")]
+pub fn gpu() -> Setup {
+    Setup {
+        name: "wgpu",
+        device: luminosity::DeviceName::Wgpu.open().unwrap(),
+        dtype: DType::F32,
+        tolerance: 2e-5,
+    }
 }
 
 impl Setup {

@@ -1,4 +1,5 @@
-//! A training step of every layer, as a table with one row for each layer.
+//! What docs/backends.md compares between backends, as a table: a training step of every layer, and more rows
+//! of the same form.
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::nn::Relu;
@@ -13,28 +14,36 @@ use super::circuits::{Output, Tried};
 use super::parameters::{self, gradients};
 use super::{ChaCha8Rng, Setup, leaf, rng, uniform, values};
 
-/// A step of one layer.
-pub struct Layer {
-    /// The name of the layer and its variant.
+/// A computation whose numbers are the same on every backend.
+pub struct Row {
+    /// The name of the layer and its variant, or of what else is computed.
     pub name: String,
-    step: Step,
+    compute: Compute,
 }
 
-type Step = Box<dyn Fn(&Setup) -> Vec<Found> + Send>;
+type Compute = Box<dyn Fn(&Setup) -> Vec<Found> + Send>;
 
-/// The numbers of a step and their name.
+/// Numbers and their name.
 pub type Found = (String, Vec<f64>);
 
-const OF_INPUT: &str = "gradient of the input";
+const OF_INPUT: &str = "error of the input";
 
 /// The number of tensors that the library read from the device: in both passes, the step and the projection.
 pub const READS: &str = "reads";
 
-impl Layer {
-    /// The output, the gradient of the input, the gradients of the weights and the weights after the step,
-    /// always from the same weights, inputs and upstream error.
-    pub fn step(&self, setup: &Setup) -> Vec<Found> {
-        (self.step)(setup)
+impl Row {
+    /// A row with this name and these numbers.
+    pub fn new(name: &str, compute: impl Fn(&Setup) -> Vec<Found> + Send + 'static) -> Self {
+        Self {
+            name: name.to_owned(),
+            compute: Box::new(compute),
+        }
+    }
+
+    /// The numbers, always from the same weights, inputs and upstream error. Of a layer: the output, the
+    /// gradient of the input, the gradients of the weights and the weights after a step.
+    pub fn compute(&self, setup: &Setup) -> Vec<Found> {
+        (self.compute)(setup)
     }
 
     /// Whether it needs a custom node because it changes errors.
@@ -46,7 +55,7 @@ impl Layer {
 }
 
 /// Every layer, and `map_grad`.
-pub fn layers() -> Vec<Layer> {
+pub fn layers() -> Vec<Row> {
     let [channels, kernel, stride] = [[2, 5], [3, 2], [2, 1]];
     // A continuous slope: near 0, rounding decides whether a rectifier passes an error.
     let smooth = NonNegativeActivation::Softplus;
@@ -106,11 +115,11 @@ const ROWS: [usize; 2] = [5, 9];
 const IMAGES: [usize; 4] = [3, 2, 7, 6];
 const SEQUENCES: [usize; 3] = [4, 5, 3];
 
-fn dense<O: Options<Circuit: Tried> + 'static>(name: &str, config: LayerConfig<O, Dense>) -> Layer {
+fn dense<O: Options<Circuit: Tried> + 'static>(name: &str, config: LayerConfig<O, Dense>) -> Row {
     of(name, ROWS, config, O::Circuit::apply)
 }
 
-fn conv<O: Options<Circuit: Tried> + 'static>(name: &str, config: LayerConfig<O, Conv2d>) -> Layer {
+fn conv<O: Options<Circuit: Tried> + 'static>(name: &str, config: LayerConfig<O, Conv2d>) -> Row {
     of(name, IMAGES, config, O::Circuit::convolve)
 }
 
@@ -118,7 +127,7 @@ fn conv<O: Options<Circuit: Tried> + 'static>(name: &str, config: LayerConfig<O,
 pub fn rnn<O: Options<Circuit: Tried> + 'static>(
     name: &str,
     config: LayerConfig<O, Recurrent>,
-) -> Layer {
+) -> Row {
     of(name, SEQUENCES, config, |layer, x| {
         let (states, _, local) = O::Circuit::run(layer, x, None, None);
         (states, local)
@@ -131,9 +140,14 @@ fn of<O: Options + 'static, G: Geometry + 'static, const D: usize>(
     shape: [usize; D],
     config: LayerConfig<O, G>,
     forward: impl Fn(&layer::Layer<O::Circuit, G>, Tensor<D>) -> Output<D> + Send + 'static,
-) -> Layer {
+) -> Row {
     let create = move |device: &Device, rng: &mut ChaCha8Rng| config.try_init_with(device, rng);
-    layer(name, shape, create, forward)
+    let row = layer(name, shape, create, forward);
+    Row::new(name, move |setup| {
+        let found = row.compute(setup);
+        assert!(is_some(&found, "gradient") && is_some(&found, "updated"));
+        found
+    })
 }
 
 /// A row of the table: the shape of the input, the layer, and its output with its local loss.
@@ -142,8 +156,8 @@ pub fn layer<M: Module, const D: usize>(
     shape: [usize; D],
     create: impl Fn(&Device, &mut ChaCha8Rng) -> Result<M, Error> + Send + 'static,
     forward: impl Fn(&M, Tensor<D>) -> Output<D> + Send + 'static,
-) -> Layer {
-    let step = move |setup: &Setup| {
+) -> Row {
+    Row::new(name, move |setup| {
         let module = scattered(setup, &create);
         let x = leaf(&exact(setup, &mut rng(2), shape, 0.0, 1.0));
         let before = device_reads();
@@ -156,6 +170,7 @@ pub fn layer<M: Module, const D: usize>(
         };
         let mut grads = loss.backward();
         let of_x = x.grad_remove(&mut grads).expect("a gradient of the input");
+        assert_eq!([out.dtype(), of_x.dtype()], [setup.dtype; 2]);
         let in_passes = device_reads() - before;
         let mut found = vec![
             ("output".to_owned(), values(&out)),
@@ -175,12 +190,15 @@ pub fn layer<M: Module, const D: usize>(
         found.push((READS.to_owned(), reads.to_vec()));
         let updated = parameters::stored(&module, None).into_iter();
         found.extend(updated.map(|weight| (format!("updated {}", weight.path), weight.values)));
+        assert!(is_some(&found, "output") && is_some(&found, OF_INPUT));
         found
-    };
-    Layer {
-        name: name.to_owned(),
-        step: Box::new(step),
-    }
+    })
+}
+
+/// Whether numbers of this kind are neither missing nor all 0: such numbers would agree with anything.
+fn is_some(found: &[Found], kind: &str) -> bool {
+    let mut of_kind = found.iter().filter(|(name, _)| name.starts_with(kind));
+    of_kind.any(|(_, numbers)| numbers.iter().any(|number| *number != 0.0))
 }
 
 /// A module with scattered weights; the weights are the same on every backend.
@@ -226,28 +244,15 @@ impl ModuleMapper for Scatter<'_> {
     }
 }
 
-/// The largest error between two steps and its place. The error of each number is relative to the largest
-/// number of its tensor (or to 1 if all are 0). A value that is not finite is an infinite error.
+/// The largest error between the numbers of a row and its place. The error of each number is relative to the
+/// largest number under its name (or to 1 if all are 0). A number that is not finite is an infinite error.
 #[track_caller]
 pub fn largest_error(found: &[Found], expected: &[Found]) -> (f64, String) {
-    let names = |found: &[Found]| {
-        found
-            .iter()
-            .map(|(name, _)| name.clone())
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(names(found), names(expected));
-    // Numbers that are all 0 or missing would agree with anything.
-    let is_zero = |values: &[f64]| values.iter().all(|value| *value == 0.0);
-    let of = |kind: &str| {
-        let of_kind = expected.iter().filter(|(name, _)| name.starts_with(kind));
-        of_kind.filter(|(_, values)| !is_zero(values)).count()
-    };
-    assert_eq!(of("output"), 1);
-    assert_eq!(of(OF_INPUT), 1);
-    assert!(of("gradient") > 1 || of("updated") == 0);
+    assert!(is_some(expected, ""));
+    assert_eq!(found.len(), expected.len());
     let mut worst = (0.0, String::new());
-    for ((name, found), (_, expected)) in found.iter().zip(expected) {
+    for ((name, found), (expected_name, expected)) in found.iter().zip(expected) {
+        assert_eq!(name, expected_name);
         assert_eq!(found.len(), expected.len(), "{name}: number of values");
         let size = expected.iter().fold(0.0_f64, |size, e| size.max(e.abs()));
         let size = if size > 0.0 { size } else { 1.0 };
