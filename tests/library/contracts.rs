@@ -203,8 +203,12 @@ fn frozen_weights_stay_frozen() {
     for frozen in [false, true] {
         let layer = EiLinearConfig::new(5, 4).init(device);
         let mut layer = if frozen { layer.freeze() } else { layer };
-        layer.w_ex.set(setup.positive(&mut rng(2), [5, 4])).unwrap();
+        let value = setup.positive(&mut rng(2), [5, 4]);
+        layer.w_ex.set(value.clone()).unwrap();
         assert_eq!(learns(&layer), !frozen);
+        let mut valid = layer.valid();
+        valid.w_ex.set(value).unwrap();
+        assert_eq!(learns(&valid.train()), !frozen);
         let population = Population::stack(vec![layer.circuit.clone(), layer.circuit]).unwrap();
         let z = population.forward(Tensor::ones([2, 3, 5], device).require_grad());
         let grads = GradientsParams::from_grads(z.sum().backward(), &population);

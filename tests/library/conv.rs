@@ -178,6 +178,9 @@ mod every {
             let expected = layer.circuit.currents(images.rows(&case)[0].clone());
             let (arrange, at) = (|t: &_| case.to_rows(&values(t)), setup.at((C::NAME, &case)));
             assert_same_currents(&found, &expected, arrange, 10.0 * setup.tolerance, &at);
+            let z = layer.output(&found).inner();
+            let expected = layer.forward(images.x.clone()).inner();
+            assert_tensor_close(&z, &expected, 50.0 * setup.tolerance, &at);
         }
     }
 

@@ -16,9 +16,10 @@ fn every_case() {
             .iter()
             .map(|case| golden::run(case, &setup.device, setup.dtype, on_gpu))
             .collect();
+        // Training with normalization of the forward pass alone amplifies rounding: 1.3e-3 in f32.
+        let amplifies = |verdict: &&mut golden::Verdict| verdict.name.ends_with("train_identity");
         if setup.name == "torch" {
-            // Training with normalization of the forward pass alone amplifies rounding: 1.3e-3 in f32.
-            verdicts.iter_mut().for_each(|verdict| verdict.bound *= 1.5);
+            (verdicts.iter_mut().filter(amplifies)).for_each(|verdict| verdict.bound *= 1.5);
         }
         verdicts.retain(|verdict| !verdict.passed());
         assert!(verdicts.is_empty(), "{} {verdicts:#?}", setup.at("golden"));

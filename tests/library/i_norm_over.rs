@@ -4,14 +4,17 @@ use burn::tensor::Tensor;
 use ei_norm::circuit::{INorm, NormalizedOver};
 use ei_norm::functional::mean_square;
 use ei_norm::grad::normalize_grad;
-use ei_norm::layer::Conv2d;
+use ei_norm::layer::{Conv2d, Recurrent};
 use ei_norm::{
-    Currents, GradNorm, GradNormMode, INormConv2d, INormLinear, INormWeights, InhibitoryPlasticity,
+    Currents, GradNorm, GradNormMode, INormConv2d, INormLinear, INormRnn, INormWeights,
+    InhibitoryPlasticity,
 };
 
 use crate::common::circuits::{Divisive, EPSILON, EVERYTHING, Output, Tried, i_norm, pass};
 use crate::common::parameters::assert_same_pass;
-use crate::common::{ChaCha8Rng, Setup, assert_tensor_close, leaf, rng, setups};
+use crate::common::{
+    ChaCha8Rng, Setup, assert_close, assert_tensor_close, leaf, rng, setups, values,
+};
 
 fn weights(
     setup: &Setup,
@@ -128,6 +131,37 @@ fn a_whole_map_is_normalized_together() {
             let found = dx(&|x| layer.forward(x));
             let expected = dx(&|x| normalized(layer.output(&layer.currents(x)), &layer.grad_norm));
             assert_tensor_close(&found, &expected, 50.0 * setup.tolerance, &at);
+        }
+    }
+}
+
+#[test]
+fn the_local_loss_of_currents_is_that_of_the_layer() {
+    for setup in setups() {
+        for over in [NormalizedOver::Features, NormalizedOver::Example] {
+            for divisive in Divisive::ALL {
+                let rng = &mut rng(4);
+                let mode = GradNormMode::Identity;
+                let mut weights = |sizes| INormWeights {
+                    over,
+                    ..weights(&setup, rng, sizes, divisive, mode)
+                };
+                let conv = Conv2d::new([2, 4], [3, 2]);
+                let conv = INormConv2d::from_weights(weights([12, 4]), conv).unwrap();
+                let rnn = INormRnn::from_weights(weights([7, 4]), Recurrent::new(3, 4)).unwrap();
+                let x = setup.positive::<4>(rng, [3, 2, 5, 5]).autodiff();
+                let images = conv.local_loss(&conv.currents(x.clone()));
+                let steps = x.clone().reshape([10, 5, 3]);
+                let sequences = rnn.local_loss(&rnn.currents(steps.clone(), None));
+                for (found, expected) in [
+                    (images, conv.forward_with_local_loss(x).1),
+                    (sequences, rnn.forward_with_local_loss(steps, None).2),
+                ] {
+                    let at = setup.at((over, divisive));
+                    let tolerance = 20.0 * setup.tolerance;
+                    assert_close(&values(&found), &values(&expected), tolerance, &at);
+                }
+            }
         }
     }
 }

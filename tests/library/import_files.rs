@@ -7,9 +7,11 @@ use crate::common::published::{
     Net, bytes_of, file_of, fixture, published, published_tensors, published_weights, torch_file,
 };
 use crate::common::{Setup, setups, values};
+use burn::module::{Module, Quantizer};
 use burn::tensor::DType;
+use burn::tensor::quantization::{Calibration, QuantValue};
 use ei_norm::import::{Axes, Import, KeyMap, Weights};
-use ei_norm::{EiLinear, EiWeights, Error};
+use ei_norm::{EiLinear, EiLinearConfig, EiWeights, Error};
 use safetensors::Dtype;
 
 /// Fails unless reading gives an [`Error::File`] that names the file and contains `part`.
@@ -430,6 +432,21 @@ fn bias_only(setup: &Setup, bias: [f64; 2]) -> EiLinear {
         bias: Some(setup.tensor(bias.to_vec(), [2])),
     })
     .unwrap()
+}
+
+#[test]
+fn a_quantized_parameter_is_refused() {
+    let setup = &setups()[0];
+    let config = EiLinearConfig::new(8, 8).with_bias(false);
+    let layer = config.init(&setup.device).valid();
+    let weights = Weights::of(&layer, &KeyMap::of(&layer)).unwrap();
+    let scheme = setup.device.settings().quantization.scheme;
+    let mut quantizer = Quantizer::new(Calibration::MinMax, scheme.with_value(QuantValue::Q8S));
+    let mut quantized = layer.quantize_weights(&mut quantizer);
+    let import = Import::new(KeyMap::of(&quantized)).with_conversion(true);
+    let error = import.apply(&weights, &mut quantized).unwrap_err();
+    let expected = "expected a parameter that is not quantized";
+    assert!(error.to_string().ends_with(expected), "{error}");
 }
 
 /// A value that is too large for the model's type is named; so are infinities.

@@ -3,9 +3,10 @@
 use crate::common::{
     Setup, assert_close, assert_same, gradient, leaf, panic_of, rng, setups, uniform, values,
 };
-use burn::module::{Module, Param};
+use burn::module::{Module, Param, Quantizer};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::store::ModuleRecord;
+use burn::tensor::quantization::{Calibration, QuantValue};
 use burn::tensor::{DType, Device, Tensor};
 use ei_norm::functional::lateral_update;
 use ei_norm::{GradNormConfig, GradNormMode, LearnedLateral, LearnedLateralConfig, dale};
@@ -402,5 +403,29 @@ fn a_fork_learns_from_its_own_errors() {
         }
         let found = replicas.map(|replica| values(&weights_of(&replica.adapt())));
         assert_eq!(found, alone, "{}", setup.at("replicas"));
+    }
+}
+
+#[test]
+fn quantized_weights_inhibit_and_adapt() {
+    let setup = &setups()[0];
+    let scheme = setup.device.settings().quantization.scheme;
+    let scheme = scheme.with_value(QuantValue::Q8S);
+    let mut quantizer = Quantizer::new(Calibration::MinMax, scheme);
+    let exact = module(setup, vec![0.1, 0.2, 0.3, 0.4], 0.5);
+    let step = |lateral: LearnedLateral| {
+        let z = leaf(&setup.tensor(vec![1.0, -2.0, 0.5, 1.5], [1, 4]));
+        let grads = lateral
+            .forward(z.clone() * 1.0)
+            .powi_scalar(2)
+            .sum()
+            .backward();
+        let error = values(&z.grad(&grads).unwrap());
+        [error, values(&lateral.adapt().weights.val())]
+    };
+    let expected = step(exact.clone());
+    let found = step(exact.quantize_weights(&mut quantizer));
+    for (found, expected) in found.iter().zip(&expected) {
+        assert_close(found, expected, 0.02, "quantized");
     }
 }

@@ -4,7 +4,7 @@ use crate::common::circuits::{Divisive, EPSILON, ei, i_norm};
 use crate::common::{ChaCha8Rng, NORMALIZATIONS, Setup, assert_close, leaf, rng, setups, values};
 use burn::module::Module;
 use burn::tensor::activation::relu;
-use burn::tensor::{Gradients, Tensor};
+use burn::tensor::{DType, Gradients, Tensor};
 use ei_norm::functional::{BackwardRule, Normalization, normalize};
 use ei_norm::grad::normalize_grad;
 use ei_norm::metric::{self, Alignment, cosine, ei_alignment, i_norm_alignment, moments};
@@ -45,6 +45,9 @@ fn cosine_of_known_tensors() {
             assert_close(&[found], &[expected], 10.0 * setup.tolerance, &at);
         }
         assert!(cosine(a.clone(), tensor([0.0; 4])).is_nan());
+        // The squares are 0 in f16.
+        let small = (tensor([1.0, 2.0, 2.0, 0.0]) * 1e-4).cast(DType::F16);
+        assert_close(&[cosine(small.clone(), small)], &[1.0], 1e-6, &at);
     }
 }
 

@@ -365,6 +365,43 @@ fn the_circuits_come_back_as_they_were() {
 }
 
 #[test]
+fn separate_circuits_have_the_masks_and_the_state_of_the_population() {
+    let setup = &precise()[0];
+    let rng = &mut rng(9);
+    let [mut one, other] = MIXED[..2]
+        .iter()
+        .map(|sizes| ei(setup, rng, *sizes))
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap();
+    let none = |shape: [usize; 2]| Tensor::<2>::zeros(shape, (&setup.device, setup.dtype)).bool();
+    one.w_ex.set_mask(none(one.w_ex.dims())).unwrap();
+    let population = Population::stack(vec![one.clone(), other.clone()]).unwrap();
+    let [first, second] = population.unstack().try_into().unwrap();
+    assert!(values(&first.w_ex.val()).iter().all(|w| *w == 0.0));
+    assert!(second.w_ex.mask().is_none());
+    // Another mask, and no autodiff.
+    let mut population = population.valid();
+    let exists = population.matrices[0].mask().unwrap().bool_not();
+    population.matrices[0].set_mask(exists).unwrap();
+    let [first, second] = population.unstack().try_into().unwrap();
+    let learns = first.w_ex.mask().unwrap();
+    assert!(learns.all().into_scalar::<bool>());
+    assert!(values(&second.w_ex.val()).iter().all(|w| *w == 0.0));
+    assert!(!first.w_ex.base().is_autodiff());
+    // Equal weights are still known to be equal, and frozen ones stay frozen.
+    let uniform = MIXED.map(|sizes| i_norm(setup, rng, sizes, Some(true), GradNormMode::Full));
+    let population = Population::stack(uniform.map(Module::freeze).to_vec()).unwrap();
+    for circuit in population.unstack() {
+        let u_ei = circuit.u_ei.unwrap();
+        assert_eq!(u_ei.uniform_value(), Some(1.0 / u_ei.dims()[1] as f64));
+        assert!(!circuit.w_ex.base().is_require_grad());
+    }
+    let mixed = Population::stack(vec![other.clone().freeze(), other]);
+    assert!(mixed.is_err());
+}
+
+#[test]
 fn circuits_of_another_form_are_refused() {
     let setup = &precise()[0];
     let of = |mode, divisive| i_norm(setup, &mut rng(6), SAME[0], divisive, mode);

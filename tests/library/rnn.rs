@@ -215,7 +215,7 @@ mod every {
             let at = setup.at((C::NAME, rnn.geometry().batch_first));
             let arrange = |t: &Tensor<3>| values(&exchanged(t.clone()));
             assert_same_currents(&found, &expected, arrange, 10.0 * setup.tolerance, &at);
-            let z = exchanged(rnn.circuit.output(&found));
+            let z = exchanged(rnn.output(&found));
             let h = NonNegativeActivation::Softplus.forward(z.clone());
             assert_tensor_close(&h, &states, 10.0 * setup.tolerance, &at);
             // The currents belong to the graph of the weights.

@@ -7,6 +7,7 @@ use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::lr_scheduler::linear::LinearLrSchedulerConfig;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::Tensor;
+use ei_norm::circuit::Population;
 use ei_norm::dale::{self, NonNegative, Plasticity, Role, Roles, Sign, Weight};
 use ei_norm::optim::{CorrectedSgdConfig, RoleLrSchedulerConfig};
 use ei_norm::{EiLinear, EiLinearConfig, Error, INormLinear, INormLinearConfig};
@@ -347,6 +348,15 @@ fn corrections_without_a_layer_are_an_error() {
         .unwrap()
         .to_string();
     assert!(error.starts_with("max_projection is 1"), "{error}");
+    let of_networks = Population::stack(vec![layer.circuit.clone(); 2]).unwrap();
+    let error = CorrectedSgdConfig::new()
+        .try_init(&of_networks)
+        .err()
+        .unwrap();
+    assert!(
+        error.to_string().contains("two axes or those of kernels"),
+        "{error}"
+    );
     // A module without inhibition is valid.
     CorrectedSgdConfig::new().try_init(&layer.w_ex).unwrap();
 }

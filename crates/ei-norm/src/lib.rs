@@ -43,7 +43,8 @@
 //! No backend is enabled by default. An application enables a backend in Burn and the feature of the same
 //! name here (`flex`, `ndarray`, `wgpu`, `vulkan`, `metal`, `webgpu`, `cuda`, `rocm`, `cpu`, `tch`,
 //! `remote`): `ei-norm = { …, features = ["flex"] }`. Without this feature, layers compute in plain tensor
-//! operations; [`map_grad`] and the tools built on it panic with the name of the feature.
+//! operations; [`map_grad`] and all that changes errors, such as an I-Norm layer in its default mode, panic in
+//! training with the name of the feature.
 //!
 //! # More
 //!

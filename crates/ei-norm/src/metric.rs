@@ -1,7 +1,7 @@
 //! Measures of activity and of errors, as in the figures of Eyono et al. (2026).
 
 use burn::module::Module;
-use burn::tensor::{Tensor, activation::relu};
+use burn::tensor::{DType, Tensor, activation::relu};
 
 use crate::check::{check_shape, or_panic};
 use crate::dale::constrained_values;
@@ -44,7 +44,8 @@ pub fn moments<const D: usize>(z: Tensor<D>) -> Moments {
     }
 }
 
-/// The cosine of the angle between two flattened tensors. NaN if one is zero.
+/// The cosine of the angle between two flattened tensors. NaN if one is zero, or so small that its squares
+/// are. Half precision is computed in f32.
 ///
 /// # Panics
 ///
@@ -52,9 +53,17 @@ pub fn moments<const D: usize>(z: Tensor<D>) -> Moments {
 #[track_caller]
 pub fn cosine<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f64 {
     or_panic(check_shape("b", b.dims(), a.dims()));
-    let (a, b) = (a.inner(), b.inner());
+    let [a, b] = [a, b].map(|t| single_if_half(t.inner()));
     let sum = |t: Tensor<D>| -> f64 { read::scalar(t.sum()) };
     sum(a.clone() * b.clone()) / (sum(a.square()) * sum(b.square())).sqrt()
+}
+
+/// f16 and bf16 as f32.
+fn single_if_half<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    match x.dtype() {
+        DType::F16 | DType::BF16 => x.cast(DType::F32),
+        _ => x,
+    }
 }
 
 /// The cosine of the angle between an optimizer's step and the same step after the projection onto Dale's
@@ -252,6 +261,7 @@ fn alignment(
 ///
 /// - `x`: `[batch, d_input]`; `a`, `b`: `[batch, d_output]`
 fn cosine_of_gradients(x: Tensor<2>, a: Tensor<2>, b: Tensor<2>) -> f64 {
+    let [x, a, b] = [x, a, b].map(single_if_half);
     let gram = |a: &Tensor<2>, b: &Tensor<2>| product(a.clone(), b.clone().transpose());
     let of_inputs = gram(&x, &x);
     let inner = |a: &Tensor<2>, b: &Tensor<2>| -> f64 {

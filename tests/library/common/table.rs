@@ -107,6 +107,31 @@ pub fn layers() -> Vec<Row> {
             ),
         ]);
     }
+    // Without division; with U_ei that learns, because a uniform U_ei that does not is one number; and over all
+    // positions of an example.
+    let all = Some(super::circuits::EVERYTHING);
+    let image = || INormConv2dConfig::new(channels, kernel).with_stride(stride);
+    layers.extend([
+        dense(
+            "INormLinear, subtractive",
+            INormLinearConfig::new(9, 6).with_divisive(false),
+        ),
+        dense(
+            "INormLinear, U_ei learns",
+            INormLinearConfig::new(9, 6).with_plasticity(all),
+        ),
+        conv("INormConv2d, U_ei learns", image().with_plasticity(all)),
+        conv(
+            "INormConv2d over the map",
+            (image().with_stride([4, 3])).with_over(circuit::NormalizedOver::Example),
+        ),
+        rnn(
+            "INormRnn, U_ei learns",
+            INormRnnConfig::new(3, 6)
+                .with_activation(smooth)
+                .with_plasticity(all),
+        ),
+    ]);
     layers
 }
 
@@ -226,16 +251,21 @@ fn exact<const D: usize>(
 }
 
 /// Scales every stored value by a random factor, so that nothing is balanced, rounds it to a multiple of 2⁻⁸
-/// in −1..=1, which every dtype represents exactly, and casts it. The base of a reparameterized weight is a
-/// stored value.
+/// in −1..=1, which every dtype represents exactly, and casts it. A matrix of equal values is scaled as a whole.
+/// The base of a reparameterized weight is a stored value.
 struct Scatter<'a>(&'a Setup, ChaCha8Rng);
 
 impl ModuleMapper for Scatter<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let Self(setup, rng) = self;
         param.map(|tensor| {
-            let factors = uniform(rng, tensor.dims(), 0.5, 1.5);
-            let scattered = values(&tensor).into_iter().zip(factors);
+            let mut factors = uniform(rng, tensor.dims(), 0.5, 1.5);
+            let stored = values(&tensor);
+            if D == 2 && stored.iter().all(|value| *value == stored[0]) {
+                let first = factors[0];
+                factors.fill(first);
+            }
+            let scattered = stored.into_iter().zip(factors);
             let scattered = scattered
                 .map(|(w, factor)| ((w * factor * 256.0).round() / 256.0).clamp(-1.0, 1.0));
             let data = TensorData::new(scattered.collect(), tensor.dims());

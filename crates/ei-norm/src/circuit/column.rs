@@ -150,6 +150,7 @@ impl ColumnEi {
     }
 
     /// The single matrix that is equivalent to the circuit without its bias, D W₊, `[d_input, d_output]`.
+    #[must_use]
     pub fn effective_weights(&self) -> Tensor<2> {
         self.w_ex.val() * self.signs.val().unsqueeze_dim(1)
     }

@@ -145,6 +145,7 @@ impl Ei {
 
     /// The single matrix that is equivalent to the circuit without its bias, W_ex − W_ix W_ei,
     /// `[d_input, d_output]`.
+    #[must_use]
     pub fn effective_weights(&self) -> Tensor<2> {
         self.function().merged().w_ex
     }

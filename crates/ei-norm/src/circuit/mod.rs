@@ -72,9 +72,11 @@ pub trait Circuit: Module + Sync + sealed::Computes {
     /// # Shapes
     ///
     /// - `x`: `[..., d_input]`; currents: `[..., d_output]`
+    #[must_use]
     fn currents<const D: usize>(&self, x: Tensor<D>) -> Currents<D>;
 
     /// The output z for these currents, in plain tensor operations: by default excitatory − subtractive.
+    #[must_use]
     fn output<const D: usize>(&self, currents: &Currents<D>) -> Tensor<D> {
         currents.excitatory.clone() - currents.subtractive.clone()
     }
@@ -90,6 +92,7 @@ pub trait LearnsLocally: Circuit + sealed::HasLocalLoss {
     /// # Shapes
     ///
     /// - result: `[1]`
+    #[must_use]
     fn local_loss<const D: usize>(&self, currents: &Currents<D>) -> Tensor<1>;
 }
 

@@ -12,7 +12,7 @@ use crate::functional;
 use crate::functional::{BackwardRule, Normalization, normalize_features};
 use crate::row_function::{self, Pass, Vector};
 use crate::statistics::Features;
-use crate::{Error, context};
+use crate::{Error, context, read};
 
 /// Circuits of one form that compute at once, each for its own rows and with its own weights: the circuits of
 /// independent networks that are trained together.
@@ -54,7 +54,7 @@ impl<C: Circuit> Population<C> {
     /// # Errors
     ///
     /// [`Error::Config`] if there is no circuit, or if a circuit differs from the first in more than its
-    /// sizes: in other options, its device or its dtype.
+    /// sizes: in other options, its device, its dtype, or in what is frozen.
     pub fn stack(circuits: Vec<C>) -> Result<Self, Error> {
         let Some(first) = circuits.first() else {
             return Err(Error::config("networks", 0, "at least 1 network"));
@@ -76,7 +76,9 @@ impl<C: Circuit> Population<C> {
         })
     }
 
-    /// The separate circuits, with their current weights.
+    /// The separate circuits, with their current weights and masks. The parameters are new. Fixed weights and masks are
+    /// read from the device.
+    #[must_use]
     pub fn unstack(&self) -> Vec<C> {
         let mut circuits = self.circuits.clone();
         for (network, circuit) in circuits.iter_mut().enumerate() {
@@ -210,7 +212,7 @@ fn fits<C: sealed::Computes>(one: &C, other: &C) -> bool {
     fn same<const D: usize>(one: Vec<&Weight<D>>, other: Vec<&Weight<D>>) -> bool {
         let form = |w: &Weight<D>| -> (_, _, Device) {
             let (value, law) = (w.val().inner(), (w.sign(), w.plasticity(), w.role()));
-            (law, value.dtype(), value.device())
+            ((law, w.is_frozen()), value.dtype(), value.device())
         };
         one.len() == other.len() && one.into_iter().zip(other).all(|(a, b)| form(a) == form(b))
     }
@@ -237,20 +239,13 @@ fn stacked<const D: usize, const E: usize>(weights: &[&Weight<D>]) -> Result<Wei
         let each = weights.iter().map(|weight| padded(of(weight), shape));
         Tensor::<D>::stack::<E>(each.collect(), 0)
     };
-    let first = weights[0];
-    let value = context::associate(all(&|weight| weight.val().inner()), &first.base());
-    let is_frozen = weights.iter().all(|weight| weight.is_frozen());
-    let weight = Weight::new(value, first.sign(), first.plasticity()).frozen_if(is_frozen);
-    let weight = match first.role() {
-        Some(role) => weight.with_role(role),
-        None => weight,
-    };
+    let weight = of_form(weights[0], all(&|weight| weight.val().inner()));
     if weights.iter().all(|weight| weight.mask().is_none()) {
         return Ok(weight);
     }
     let exists = all(&|weight| match weight.mask() {
         Some(mask) => mask.float(),
-        None => weight.val().inner().ones_like(),
+        None => Tensor::<D, Bool>::full(weight.dims(), true, &weight.device().inner()).float(),
     });
     let exists: Tensor<E, Bool> = exists.greater_elem(0.5);
     weight.with_mask(exists)
@@ -265,13 +260,35 @@ fn padded<const D: usize>(x: Tensor<D>, shape: [usize; D]) -> Tensor<D> {
     Tensor::zeros(shape, (&x.device(), x.dtype())).slice_assign(place, x)
 }
 
-/// The weight with the value of one network.
+/// The weight of one network, of the shape that `before` had before stacking.
 fn taken<const D: usize, const E: usize>(
-    weight: &Weight<D>,
+    before: &Weight<D>,
     all: &Weight<E>,
     network: usize,
 ) -> Weight<D> {
-    let own = all.val().inner().narrow(0, network, 1).squeeze_dim::<D>(0);
-    let own = own.slice(weight.dims().map(|size| 0..size));
-    weight.clone().map_value(|_| own)
+    let place = before.dims().map(|size| 0..size);
+    let own = all.val().inner().narrow(0, network, 1);
+    let weight = of_form(all, own.squeeze_dim::<D>(0).slice(place.clone()));
+    let Some(exists) = all.mask() else {
+        return weight;
+    };
+    let exists = exists
+        .narrow(0, network, 1)
+        .squeeze_dim::<D>(0)
+        .slice(place);
+    // Beside networks with a mask, a network without one has a mask of all connections.
+    match before.mask().is_none() && read::scalar(exists.clone().all()) {
+        true => weight,
+        false => or_panic(weight.with_mask(exists)),
+    }
+}
+
+/// A weight with this value, and with all else as in `form` except its mask.
+fn of_form<const D: usize, const E: usize>(form: &Weight<D>, value: Tensor<E>) -> Weight<E> {
+    let value = context::associate(value, &form.base());
+    let weight = Weight::new(value, form.sign(), form.plasticity()).frozen_if(form.is_frozen());
+    match form.role() {
+        Some(role) => weight.with_role(role),
+        None => weight,
+    }
 }

@@ -143,10 +143,14 @@ impl<const D: usize> Weight<D> {
         Ok(())
     }
 
-    /// Whether `freeze` keeps the parameter from learning.
+    /// Whether the parameter would not learn in training: it is frozen or fixed.
     pub(crate) fn is_frozen(&self) -> bool {
-        let base = self.param.base();
-        base.is_autodiff() && !base.is_require_grad()
+        let base = match self.param.base() {
+            base if base.is_autodiff() => base,
+            // Without autodiff the tensor does not tell.
+            _ => self.param.clone().train().base(),
+        };
+        !base.is_require_grad()
     }
 
     /// The same parameter; frozen if `is_frozen`.
@@ -160,7 +164,8 @@ impl<const D: usize> Weight<D> {
     /// Replaces the value by `f(value)`, outside of any graph; `f` must keep the sign. Identity, association
     /// and mask stay. Nothing is read from the device.
     pub(crate) fn map_value(self, f: impl FnOnce(Tensor<D>) -> Tensor<D>) -> Self {
-        let mut weight = self.map_param(|param| param.map(|value| on_inner(value, f)));
+        let replace = |value| on_inner(dequantized(value), f);
+        let mut weight = self.map_param(|param| param.map(replace));
         if let Some(facts) = &mut weight.facts {
             facts.corners = None;
         }
@@ -253,6 +258,7 @@ impl<const D: usize> Weight<D> {
     /// A reparameterized weight is computed from its stored base and is never negative under
     /// [`Sign::NonNegative`]; a quantized weight is dequantized. No error reaches the elements that the mask
     /// excludes.
+    #[must_use]
     pub fn val(&self) -> Tensor<D> {
         let value = dequantized(self.param.val());
         let value = match self.plasticity {

@@ -191,7 +191,7 @@ impl LearnedLateral {
     #[must_use]
     pub fn forward<const D: usize>(&self, z: Tensor<D>) -> Tensor<D> {
         or_panic(check_last("z", z.dims(), self.features()));
-        let weights = self.weights.base();
+        let weights = self.weights.val();
         let pass = (self.rate > 0.0 && weights.is_autodiff() && z.is_tracked()).then(|| {
             let mut waiting = lock(&self.waiting.0);
             waiting.passes += 1;

@@ -168,8 +168,8 @@ impl GradNorm {
         }
     }
 
-    /// The lateral mode with these weights, `[features]`. Their values are not checked, which would read them
-    /// from the device; [`dale::check`](crate::dale::check) finds a negative weight.
+    /// The lateral mode with these weights, `[features]`, which are read from the device once. Their values are not
+    /// checked; [`dale::check`](crate::dale::check) finds a negative weight.
     pub fn with_lateral_weights(weights: Tensor<1>) -> Self {
         Self {
             features: weights.dims()[0],

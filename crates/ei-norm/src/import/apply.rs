@@ -1,7 +1,7 @@
 use std::collections::{HashMap, HashSet};
 
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 
 use super::key_map::Pair;
 use super::weights::Stored;
@@ -125,6 +125,9 @@ impl Import {
         let expected = |hint: &str| format!("{:?}{hint}", parameter.dtype);
         let found = format!("{:?}", stored.dtype);
         let dtype = match stored.float() {
+            Some(_) if matches!(parameter.dtype, DType::QFloat(_)) => {
+                return Err(wrong(found, "a parameter that is not quantized".to_owned()));
+            }
             Some(dtype) if self.convert || dtype == parameter.dtype => dtype,
             Some(_) => return Err(wrong(found, expected(" (or `Import::with_conversion`)"))),
             None => return Err(wrong(found, expected(""))),

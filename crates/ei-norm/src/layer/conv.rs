@@ -196,6 +196,12 @@ impl<C: Circuit> Layer<C, Conv2d> {
         self.circuit.currents(patches).map(channels_first)
     }
 
+    /// The output z for these currents, in plain tensor operations; errors are not normalized.
+    #[must_use]
+    pub fn output(&self, currents: &Currents<4>) -> Tensor<4> {
+        channels_first(self.circuit.output(&channels_last(currents)))
+    }
+
     /// The windows on images, after a check of the images.
     #[track_caller]
     fn windows(&self, x: &Tensor<4>) -> Windows {
@@ -218,6 +224,16 @@ impl<C: Circuit> Layer<C, Conv2d> {
 }
 
 impl<C: LearnsLocally> Layer<C, Conv2d> {
+    /// The local loss for these currents, in plain tensor operations.
+    ///
+    /// # Shapes
+    ///
+    /// - result: `[1]`
+    #[must_use]
+    pub fn local_loss(&self, currents: &Currents<4>) -> Tensor<1> {
+        self.circuit.local_loss(&channels_last(currents))
+    }
+
     /// Applies the layer and returns, beside the output, the loss from which its inhibitory weights learn:
     /// the mean over examples and positions. Add it to the task's loss: `loss = task + lambda * local`. It is
     /// 0 if there are no examples.
@@ -236,6 +252,13 @@ impl<C: LearnsLocally> Layer<C, Conv2d> {
         let (output, pass) = self.apply(x);
         (output, self.circuit.local_loss_of(pass))
     }
+}
+
+/// The currents of an image with the channels last, as a circuit reads them.
+fn channels_last(currents: &Currents<4>) -> Currents<4> {
+    currents
+        .clone()
+        .map(|current| current.permute([0, 2, 3, 1]))
 }
 
 /// `[batch, height, width, channels]` as `[batch, channels, height, width]`.

@@ -98,6 +98,12 @@ impl<C: Circuit> Layer<C, Dense> {
         self.circuit.currents(x)
     }
 
+    /// The output z for these currents, in plain tensor operations; errors are not normalized.
+    #[must_use]
+    pub fn output<const D: usize>(&self, currents: &Currents<D>) -> Tensor<D> {
+        self.circuit.output(currents)
+    }
+
     #[track_caller]
     fn check_input<const D: usize>(&self, x: &Tensor<D>) {
         let d_input = self.geometry.d_input;
@@ -113,6 +119,16 @@ impl<C: Circuit> Layer<C, Dense> {
 }
 
 impl<C: LearnsLocally> Layer<C, Dense> {
+    /// The local loss for these currents, in plain tensor operations.
+    ///
+    /// # Shapes
+    ///
+    /// - result: `[1]`
+    #[must_use]
+    pub fn local_loss<const D: usize>(&self, currents: &Currents<D>) -> Tensor<1> {
+        self.circuit.local_loss(currents)
+    }
+
     /// Applies the layer and returns, beside the output, the loss from which its inhibitory weights learn.
     /// Add it to the task's loss: `loss = task + lambda * local`. It is 0 if there are no examples.
     ///

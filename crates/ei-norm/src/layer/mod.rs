@@ -26,14 +26,14 @@ use burn::module::{
     Content, Devices, DisplaySettings, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper,
     ModuleVisitor,
 };
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{check_elements, check_shape};
 use crate::circuit::{
-    Circuit, ColumnEi, ColumnEiOptions, Currents, Ei, EiOptions, INorm, INormOptions,
-    LearnsLocally, Options, Shunting, ShuntingOptions, Wiring,
+    Circuit, ColumnEi, ColumnEiOptions, Ei, EiOptions, INorm, INormOptions, Options, Shunting,
+    ShuntingOptions, Wiring,
 };
 use crate::init;
 use crate::{Error, dale};
@@ -204,11 +204,6 @@ impl<C: Circuit, G: Geometry> Layer<C, G> {
         }
     }
 
-    /// The output z for these currents, in plain tensor operations; errors are not normalized.
-    pub fn output<const D: usize>(&self, currents: &Currents<D>) -> Tensor<D> {
-        self.circuit.output(currents)
-    }
-
     /// The geometry.
     pub fn geometry(&self) -> &G {
         &self.geometry
@@ -217,17 +212,6 @@ impl<C: Circuit, G: Geometry> Layer<C, G> {
     fn map(self, f: impl FnOnce(C) -> C) -> Self {
         let circuit = f(self.circuit);
         Self { circuit, ..self }
-    }
-}
-
-impl<C: LearnsLocally, G: Geometry> Layer<C, G> {
-    /// The local loss for these currents, in plain tensor operations.
-    ///
-    /// # Shapes
-    ///
-    /// - result: `[1]`
-    pub fn local_loss<const D: usize>(&self, currents: &Currents<D>) -> Tensor<1> {
-        self.circuit.local_loss(currents)
     }
 }
 

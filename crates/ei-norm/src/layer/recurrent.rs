@@ -7,7 +7,7 @@ use crate::activation::NonNegativeActivation;
 use crate::check::{check, check_last, check_shape, check_size, or_panic};
 use crate::circuit::{Circuit, Currents, LearnsLocally, Options, Recurrence, Wiring};
 use crate::row_function::sequence::{self, Sequence};
-use crate::row_function::{Pass, unrows};
+use crate::row_function::{Pass, rows, unrows};
 use crate::{Error, context};
 
 /// Steps of a sequence: at each step the circuit reads the inputs and the previous state, [x_t, h_{t−1}], and
@@ -180,7 +180,8 @@ impl<C: Circuit> Layer<C, Recurrent> {
         RnnState::trusted(self.geometry.exchanged(states).squeeze_dim(0))
     }
 
-    /// The currents at every step. The state before each step counts as a constant.
+    /// The currents at every step. The inputs and the state before each step count as constants: an error at the
+    /// currents reaches only the weights.
     ///
     /// # Shapes
     ///
@@ -198,6 +199,13 @@ impl<C: Circuit> Layer<C, Recurrent> {
         let currents = (self.circuit).currents(context::associate(pass.inputs, &matrices[0].val()));
         let unrows = |current| unrows(current, [steps, batch, 0]);
         currents.map(|current| self.geometry.exchanged(unrows(current)))
+    }
+
+    /// The output z for these currents, in plain tensor operations; errors are not normalized. The
+    /// state after a step is φ(z).
+    #[must_use]
+    pub fn output(&self, currents: &Currents<3>) -> Tensor<3> {
+        self.circuit.output(currents)
     }
 
     #[track_caller]
@@ -248,6 +256,17 @@ impl<C: Circuit> Layer<C, Recurrent> {
 }
 
 impl<C: LearnsLocally> Layer<C, Recurrent> {
+    /// The local loss for these currents, in plain tensor operations.
+    ///
+    /// # Shapes
+    ///
+    /// - result: `[1]`
+    #[must_use]
+    pub fn local_loss(&self, currents: &Currents<3>) -> Tensor<1> {
+        // Each step is normalized by itself.
+        self.circuit.local_loss(&currents.clone().map(rows::<3, 2>))
+    }
+
     /// Applies the layer and returns, beside the states of all steps and the last state, the loss from which
     /// its inhibitory weights learn: the mean over steps and examples. Add it to the task's loss:
     /// `loss = task + lambda * local`. It is 0 if there are no steps or no examples.

@@ -114,7 +114,7 @@ fn correction(parameter: &RoleOf, roles: &Roles) -> Result<f64, Error> {
     };
     let (d, n_e) = match w_ex.shape[..] {
         [d, n_e] => (d, n_e),
-        [n_e, ref inputs @ ..] if inputs.len() > 1 => (inputs.iter().product(), n_e),
+        [n_e, channels, height, width] => (channels * height * width, n_e),
         _ => {
             return Err(Error::Role {
                 path: w_ex.path.clone(),

@@ -21,7 +21,7 @@ use crate::optim::state::{put, take};
 /// weights, as the initializations of this crate do, and do not project. Steps are relative to the size of a
 /// weight, so learning rates are larger than for plain gradient descent. Weights that shrink below the
 /// smallest number of their dtype become 0 and stay 0; weights that grow beyond the largest number become
-/// infinite, which [`dale::check`](crate::dale::check) finds.
+/// infinite. [`dale::check`](crate::dale::check) finds infinite weights that must be ≥ 0.
 ///
 /// Parameters that may have any sign are split ([`Unconstrained`]).
 ///
