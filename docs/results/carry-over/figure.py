@@ -6,9 +6,12 @@ import gzip
 import itertools
 import json
 import statistics
+import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+from pairs import effect, paired  # noqa: E402
 FIGURE = HERE.parent.parent / "figures" / "carry-over"
 CONDITIONS = {
     "none": ("#999999", "no normalization"),
@@ -40,20 +43,6 @@ def after(epoch, record):
     return 100 * history[epoch - 1]["test_accuracy"] if epoch <= len(history) else percent(record)
 
 
-def signed_rank(differences):
-    """The exact two-sided p of Wilcoxon's signed-rank test, zeros left out, ties with mean ranks."""
-    sizes = sorted(abs(d) for d in differences if d)
-    doubled = {s: 2 * sizes.index(s) + sizes.count(s) + 1 for s in sizes}
-    ranks = [doubled[s] for s in sizes]
-    positive = sum(doubled[abs(d)] for d in differences if d > 0)
-    least = min(positive, sum(ranks) - positive)
-    ways = [1] + [0] * sum(ranks)
-    for rank in ranks:
-        for total in range(len(ways) - 1, rank - 1, -1):
-            ways[total] += ways[total - rank]
-    return min(1.0, 2 * sum(ways[: least + 1]) / 2 ** len(ranks))
-
-
 def tables():
     for network in NETWORKS:
         found = records(network)
@@ -63,9 +52,8 @@ def tables():
             diverged = sum(record["outcome"] == "diverged" for record in runs.values())
             print(f"| `{condition}` | {statistics.median(values):.1f} | {max(values):.1f} | {diverged} |")
         for of, over in itertools.combinations(reversed(CONDITIONS), 2):
-            pairs = [round(percent(r) - percent(found[over][s]), 6) for s, r in found[of].items() if s in found[over]]
-            higher = sum(d > 0 for d in pairs)
-            print(f"{of} over {over}: {statistics.median(pairs):+.1f}, {higher} of {len(pairs)}, p = {signed_rank(pairs):.2g}")
+            of_each, over_each = ({s: percent(r) for s, r in found[c].items()} for c in (of, over))
+            print(f"{of} over {over}: {effect(paired(of_each, over_each))}")
 
 
 def draw():

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The sweeps of docs/when.md, into a folder: docs/results/when/run.sh FOLDER
 # From the root of the repository, after `cargo build --release`. What was interrupted goes on when it is called again.
-# FOLDER/digits.npz, which the Python lines of tests/digits.sh write, is the second data set; without it that is left out.
+# FOLDER/digits.npz is the second data set; without it that is left out. With scikit-learn these lines make it:
+#   mkdir -p FOLDER && sed -n '/^import sys/,/y_test=/p;/y_test=/q' tests/digits.sh | python3 - FOLDER/digits.npz
 set -euo pipefail
 out=${1:?a folder}
 pair=inorm,inorm+full
@@ -24,7 +25,9 @@ for batch in 8 128; do sweep batch-$batch $pair --epsilons 0.75 --batch-size $ba
 sweep luminosity $pair --epsilons 0,0.25,0.5
 sweep contrast $pair --stimulus contrast --epsilons 0.25,0.5,0.75
 sweep drift $pair --stimulus drift --epsilons 0.25,0.5,0.75
-sweep adam $pair --optimizer adam --epsilons 0,0.75
+mkdir -p "$out"
+printf '[ranges]\nlr = [1e-4, 1e-2]\nlr_ei = [1e-4, 1e-2]\nlr_ix = [1e-4, 1e-2]\n' >"$out/adam.toml"
+sweep adam $pair --config "$out/adam.toml" --optimizer adam --epsilons 0,0.75
 
 epochs=40
 [ ! -e "$out/digits.npz" ] || sweep digits $all --epsilons 0,0.75 --data "$out/digits.npz"
