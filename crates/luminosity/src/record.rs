@@ -157,7 +157,24 @@ pub struct RunRecord {
     pub timing: Timing,
 }
 
+/// The number of epochs of the longest run.
+pub(crate) fn longest<'a>(runs: impl Iterator<Item = &'a RunRecord>) -> usize {
+    runs.map(|run| run.history.len()).max().unwrap_or(0)
+}
+
 impl RunRecord {
+    /// Test accuracy in percent after each epoch. A run that completed early keeps its last accuracy for the rest
+    /// of its epochs, at most `epochs`; a run that diverged has none from its end on.
+    pub(crate) fn curve(&self, epochs: usize) -> Vec<f64> {
+        let percents = self.history.iter().map(|e| 100.0 * e.test_accuracy);
+        let mut curve: Vec<f64> = percents.collect();
+        if let (Outcome::Completed, Some(last)) = (self.outcome, curve.last().copied()) {
+            let end = epochs.min(self.config.epochs).max(curve.len());
+            curve.resize(end, last);
+        }
+        curve
+    }
+
     /// Checks the values of a record that was read: each number, and their consistency.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use crate::Condition;
 use crate::chart::{
     At, Chart, Entry, Grid, Look, Mark, Names, PERCENT, Panel, Scale, Swatch, curves, sizes,
 };
-use crate::record::SweepRecord;
+use crate::record::{Outcome, RunRecord, SweepRecord, longest};
 use crate::stats::{mean, sample_sd};
 
 /// Height of a plot area.
@@ -30,29 +30,31 @@ fn moments(values: impl Iterator<Item = f64>) -> Option<Moments> {
 struct Runs {
     condition: Condition,
     look: Look,
-    /// The accuracy of each run after the last epoch in percent, `None` if the run diverged.
+    /// The accuracy of each run at its end in percent, `None` if the run diverged.
     finals: Vec<Option<f64>>,
-    /// The moments over the remaining runs after epoch 1, 2, ..., until no run is left.
+    /// The moments over the runs that have not diverged, after epoch 1, 2, ..., until no run is left.
     curve: Vec<Moments>,
 }
 
 impl Runs {
     fn new(condition: Condition, records: &[SweepRecord], epochs: usize) -> Self {
         let own = |r: &&SweepRecord| r.run.config.condition == condition;
-        let runs = records.iter().filter(own).map(|r| &r.run.history);
-        let at = |e: usize| {
-            let epochs = runs.clone().map(move |history| history.get(e));
-            epochs.map(|epoch| Some(100.0 * epoch?.test_accuracy))
+        let runs = records.iter().filter(own).map(|r| &r.run);
+        let end = |run: &RunRecord| match run.outcome {
+            Outcome::Diverged => None,
+            _ => Some(100.0 * run.test_accuracy),
         };
+        let curves: Vec<_> = runs.clone().map(|run| run.curve(epochs)).collect();
+        let at = |e: usize| curves.iter().filter_map(move |curve| curve.get(e).copied());
         Self {
             condition,
             look: Look::condition(condition.index()),
-            finals: at(epochs - 1).collect(),
-            curve: (0..).map_while(|e| moments(at(e).flatten())).collect(),
+            finals: runs.map(end).collect(),
+            curve: (0..).map_while(|e| moments(at(e))).collect(),
         }
     }
 
-    /// The final accuracies of the runs that reached the last epoch.
+    /// The final accuracies of the runs that did not diverge.
     fn finished(&self) -> impl Iterator<Item = f64> {
         self.finals.iter().flatten().copied()
     }
@@ -109,13 +111,15 @@ impl Runs {
 /// The final accuracies (panel A) and learning curves (panel B) of `conditions`, trained with `data`; none without
 /// an epoch.
 ///
-/// A run that is shorter than the longest counts as diverged: it is left out of the mean curve from its end on,
-/// has no final accuracy, and is counted in the legend.
+/// A run that diverged is left out of the mean curve from its end on, has no final accuracy, and is counted in the
+/// legend. Early stopping leaves a run its last accuracy.
 pub fn chart(data: &str, conditions: &[Condition], records: &[SweepRecord]) -> Option<Chart> {
     let config = &records.first()?.run.config;
     let (stimulus, epsilon) = (&config.stimulus, config.epsilon);
-    let lengths = records.iter().map(|record| record.run.history.len());
-    let epochs = lengths.max().filter(|epochs| *epochs > 0)?;
+    let epochs = longest(records.iter().map(|record| &record.run));
+    if epochs == 0 {
+        return None;
+    }
     let runs = conditions.iter().map(|c| Runs::new(*c, records, epochs));
     let runs: Vec<Runs> = runs.collect();
     let grid = Grid::new(2, HEIGHT);
@@ -190,21 +194,35 @@ mod tests {
     }
 
     #[test]
-    fn a_diverged_run_leaves_the_mean_and_is_counted() {
+    fn a_diverged_run_leaves_the_mean_and_a_stopped_run_stays() {
         let mut records = made(&[INORM], 3, 3);
         let curves = [&[0.1, 0.2, 0.3][..], &[0.3], &[0.2]];
         for (record, curve) in records.iter_mut().zip(curves) {
             record.run.history.truncate(curve.len());
             let epochs = record.run.history.iter_mut().zip(curve);
             epochs.for_each(|(epoch, accuracy)| epoch.test_accuracy = *accuracy);
+            record.run.test_accuracy = curve[curve.len() - 1];
         }
         let draws = |chart: &Chart, line: &[(f64, f64)]| {
             let is = |mark: &Mark| matches!(mark, Mark::Line(points, ..) if points == line);
             chart.panels[1].marks.iter().any(is)
         };
+        let stopped = chart("", &[INORM], &records).unwrap();
+        assert!(!check(&stopped, &["26.7"]).svg.contains("diverged"));
+        assert!(draws(
+            &stopped,
+            &[(1.0, 20.0), (2.0, 70.0 / 3.0), (3.0, 80.0 / 3.0)]
+        ));
+        for record in &mut records[1..] {
+            record.run.outcome = Outcome::Diverged;
+        }
         let some = chart("", &[INORM], &records).unwrap();
         check(&some, &["(diverged: 2 of 3)"]);
         assert!(draws(&some, &[(1.0, 20.0), (2.0, 20.0), (3.0, 30.0)]));
+        // Of the same length, and each at its end.
+        records[0].run.outcome = Outcome::Diverged;
+        let none = chart("", &[INORM], &records).unwrap();
+        assert!(!check(&none, &["(diverged: 3 of 3)"]).svg.contains("30.0"));
         for record in &mut records[1..] {
             record.run.history.clear();
         }

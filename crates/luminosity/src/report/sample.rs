@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ei_norm::metric::Moments;
 
 use super::text;
-use crate::record::{Epoch, Outcome, RunRecord, SweepRecord};
+use crate::record::{Outcome, RunRecord, SweepRecord, longest};
 use crate::stats::mean;
 use crate::sweep::SweepRun;
 use crate::{Condition, RunConfig};
@@ -16,7 +16,7 @@ use crate::{Condition, RunConfig};
 pub struct Unit {
     /// The number of the setting, or the seed. Units with the same number are pairs.
     pub id: u64,
-    /// Test accuracy in percent, rounded to eight decimals so that equal accuracies tie.
+    /// Test accuracy in [percent].
     pub percent: f64,
     /// The number of its runs that diverged.
     pub diverged: usize,
@@ -28,7 +28,7 @@ pub struct Unit {
     pub moments: Vec<Moments>,
     /// λ_max of each hidden layer.
     pub lambda_max: Vec<Option<f64>>,
-    /// Test accuracy in percent after each epoch.
+    /// Test accuracy in percent after each epoch, of the runs that have not diverged.
     pub curve: Vec<f64>,
 }
 
@@ -58,7 +58,7 @@ pub struct Samples {
     pub epsilons: Vec<f64>,
     /// The most frequent λ, which is used in every figure except the figure of λ.
     pub lambda: f64,
-    /// The accuracy of chance in percent.
+    /// The accuracy of chance in [percent].
     pub chance: f64,
     /// The kind of unit: `setting`, or `seed` if no condition has several settings at one ε.
     pub unit: &'static str,
@@ -89,7 +89,9 @@ impl Samples {
         for job in &jobs {
             places.entry(place(job.1)).or_default().push(*job);
         }
-        let cells = places.values().map(|jobs| Cell::new(jobs, by_seed));
+        let epochs = longest(records.iter().map(|r| &r.run));
+        let cells = places.values();
+        let cells = cells.map(|jobs| Cell::new(jobs, by_seed, epochs));
         let cells: Vec<Cell> = cells.collect();
         let mut conditions: Vec<Condition> = cells.iter().map(|cell| cell.condition).collect();
         conditions.dedup();
@@ -104,7 +106,7 @@ impl Samples {
             conditions,
             epsilons: ascending(cells.iter().map(|cell| cell.epsilon)),
             lambda: lambdas.into_iter().rev().max_by_key(order).unwrap_or(0.0),
-            chance: first.map_or(0.0, |r| 100.0 / r.run.classes as f64),
+            chance: first.map_or(0.0, |r| percent(1.0 / r.run.classes as f64)),
             unit: if by_seed { "seed" } else { "setting" },
             unusable: unusable.len(),
             cells,
@@ -169,7 +171,7 @@ impl Samples {
 
 impl Cell {
     /// The sample of runs of one condition, ε and λ.
-    fn new(jobs: &[Job], by_seed: bool) -> Self {
+    fn new(jobs: &[Job], by_seed: bool, epochs: usize) -> Self {
         let config = jobs[0].1;
         let mut units = BTreeMap::<u64, Vec<&RunRecord>>::new();
         for (setting, config, run) in jobs {
@@ -186,7 +188,7 @@ impl Cell {
             expected: finished.max(jobs.len() - finished),
             units: units
                 .into_iter()
-                .map(|(id, runs)| Unit::new(id, runs))
+                .map(|(id, runs)| Unit::new(id, runs, epochs))
                 .collect(),
         }
     }
@@ -198,7 +200,7 @@ impl Cell {
 }
 
 impl Unit {
-    fn new(id: u64, mut runs: Vec<&RunRecord>) -> Self {
+    fn new(id: u64, mut runs: Vec<&RunRecord>, epochs: usize) -> Self {
         runs.sort_by_key(|run| run.config.seed);
         let accuracies: Vec<f64> = runs.iter().map(|run| run.test_accuracy).collect();
         let accuracy = mean(&accuracies).unwrap_or(f64::NAN);
@@ -206,14 +208,11 @@ impl Unit {
         let aligned = runs.iter().filter_map(|run| run.alignment.as_ref());
         let moments = runs.iter().filter_map(|run| run.moments.as_ref());
         let lambdas = runs.iter().filter_map(|run| run.lambda_max.as_ref());
-        let histories = runs.iter().map(|run| &run.history);
-        let percents = |epoch: Vec<&Epoch>| {
-            let percents = epoch.iter().map(|epoch| 100.0 * epoch.test_accuracy);
-            known(percents).unwrap_or(f64::NAN)
-        };
+        let curves: Vec<_> = runs.iter().map(|run| run.curve(epochs)).collect();
+        let at_epoch = |epoch: Vec<&f64>| known(epoch.into_iter().copied()).unwrap_or(f64::NAN);
         Self {
             id,
-            percent: (1e10 * accuracy).round() / 1e8,
+            percent: percent(accuracy),
             diverged: diverged.count(),
             output: known(aligned.clone().filter_map(|a| a.mean.output)),
             gradient: known(aligned.filter_map(|a| a.mean.gradient)),
@@ -222,9 +221,14 @@ impl Unit {
                 variance: known(layer.iter().map(|m| m.variance)).unwrap_or(f64::NAN),
             }),
             lambda_max: columns(lambdas, |layer| known(layer.into_iter().copied().flatten())),
-            curve: columns(histories, percents),
+            curve: columns(curves.iter(), at_epoch),
         }
     }
+}
+
+/// An accuracy in percent, rounded to eight decimals so that equal accuracies tie.
+fn percent(accuracy: f64) -> f64 {
+    (1e10 * accuracy).round() / 1e8
 }
 
 /// The accuracies of these units in percent.

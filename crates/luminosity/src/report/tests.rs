@@ -344,6 +344,34 @@ fn a_diverged_run_counts_with_chance_and_is_not_drawn() {
 }
 
 #[test]
+fn chance_of_every_number_of_classes_is_that_of_a_diverged_run() {
+    let runs = |seeds| {
+        let request = Request {
+            conditions: vec![condition::INORM],
+            epsilons: vec![0.75],
+            settings: 2,
+            seeds,
+            ..Request::default()
+        };
+        request.runs()
+    };
+    let runs = [runs(1), runs(3)];
+    let at_chance = |classes: usize, run: &SweepRun| {
+        let mut record = diverged(run);
+        record.run.classes = classes;
+        record.run.test_accuracy = 1.0 / classes as f64;
+        record
+    };
+    for (classes, runs) in (2..=255).flat_map(|classes| [(classes, &runs[0]), (classes, &runs[1])])
+    {
+        let records = runs.iter().map(|run| at_chance(classes, run));
+        let samples = Samples::new(&records.collect::<Vec<_>>(), &[]);
+        let percents = sample::percents(samples.at_largest("inorm"));
+        assert_eq!(percents, [samples.chance; 2], "{classes}");
+    }
+}
+
+#[test]
 fn the_mean_over_seeds_is_one_value_and_ties_stay_exact() {
     let request = Request {
         seeds: 3,

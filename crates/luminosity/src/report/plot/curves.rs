@@ -4,7 +4,7 @@ use super::present;
 use crate::chart::{
     self, Chart, Count, Entry, Grid, Look, PERCENT, Panel, Sample, Scale, Swatch, floored,
 };
-use crate::report::sample::{Samples, Unit};
+use crate::report::sample::{Samples, Unit, diverged};
 use crate::report::text;
 
 /// Height of a plot area.
@@ -19,7 +19,7 @@ struct Curve<'a> {
     quartiles: Vec<[f64; 3]>,
 }
 
-/// A panel for each ε, all with the same axes. A unit that is shorter than the longest counts as incomplete.
+/// A panel for each ε, all with the same axes.
 pub fn curves(samples: &Samples, names: &[&str]) -> Chart {
     let panels = samples.epsilons.iter().map(|epsilon| {
         let curves = present(samples, names).into_iter().map(|(name, look)| {
@@ -49,12 +49,11 @@ pub fn curves(samples: &Samples, names: &[&str]) -> Chart {
     };
     let legend = Entry::all(Swatch::Curve, all().map(|c| (c.name.clone(), c.look)));
     let grid = Grid::new(panels.len(), HEIGHT);
-    let short = |unit: &&Unit| unit.curve.len() < epochs;
     let panels = panels.iter().map(|(heading, curves)| {
         let counts = curves.iter().map(|curve| Count {
             place: curve.name.clone(),
             n: curve.units.len(),
-            missing: curve.units.iter().filter(short).count(),
+            missing: diverged(curve.units),
             off: usize::from(curve.quartiles.iter().all(|q| q[1] < y.min)),
         });
         let lines = curves.iter().map(|c| (c.look, 0.0, c.quartiles.as_slice()));
@@ -64,7 +63,10 @@ pub fn curves(samples: &Samples, names: &[&str]) -> Chart {
             ..chart::curves(lines, epochs, y)
         }
     });
-    let reasons = ["Curves below the axis", "Incomplete runs"];
+    let reasons = [
+        "Curves below the axis",
+        "Diverged runs, each drawn to its end",
+    ];
     let size = ("run", samples.unit, "curve");
     Chart::new(grid, panels, legend).captioned(described, size, reasons)
 }

@@ -86,7 +86,10 @@ fn what_is_missing_or_off_the_axes_is_counted() {
         ("fig5", "below the axis (ε = 0: 1)"),
         ("fig5", "n = 5 per colour"),
         ("fig_curves", "below the axis (B, none: 1)"),
-        ("fig_curves", "Incomplete runs (D, inorm: 1)"),
+        (
+            "fig_curves",
+            "Diverged runs, each drawn to its end (D, inorm: 1)",
+        ),
         ("fig3", "logarithmic axis (B, inorm: 1)"),
         ("fig3", "not finite (A, none: 1)"),
     ] {
