@@ -23,6 +23,7 @@ use rand_chacha::ChaCha8Rng;
 const SIGN: ConditionSpec = ConditionSpec {
     name: "inorm+sign",
     description: "forward + sign of the error",
+    look: None,
     hidden: HiddenSpec::INorm {
         divisive: true,
         errors: ErrorRule::Custom(|error, _z| error.clone().sign() * error.abs().mean_dim(1)),

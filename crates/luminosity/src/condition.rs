@@ -5,6 +5,9 @@ use ei_norm::GradNormMode;
 use ei_norm::functional::{BackwardRule, Normalization};
 
 use crate::catalogue::{Catalogue, Entry, Named};
+use crate::chart::look::{BLACK, BLUE, GREEN, GREY, ORANGE, PINK, SKY_BLUE, VERMILION};
+
+pub use crate::chart::Look;
 
 /// A condition of the experiment, by its name on the command line and in records.
 pub type Condition = Named<ConditionSpec>;
@@ -16,6 +19,8 @@ pub struct ConditionSpec {
     pub name: &'static str,
     /// A description in a few words.
     pub description: &'static str,
+    /// Its colour and dash in figures; if there is none, those of the next of a palette.
+    pub look: Option<Look>,
     /// The hidden layers of this condition.
     pub hidden: HiddenSpec,
 }
@@ -71,11 +76,16 @@ const fn mode(mode: GradNormMode) -> HiddenSpec {
     i_norm(ErrorRule::GradNorm(mode))
 }
 
-/// Defines a constant for each condition, and their list.
+/// Defines a constant for each condition, and their list; related conditions share a hue.
 macro_rules! conditions {
-    ($($(#[$doc:meta])* $constant:ident: $name:literal, $description:literal, $hidden:expr;)*) => {
+    ($($(#[$doc:meta])* $constant:ident: $name:literal, $description:literal, $hue:ident $style:literal, $hidden:expr;)*) => {
         $($(#[$doc])* pub const $constant: Condition = Named::built_in(
-            &ConditionSpec { name: $name, description: $description, hidden: $hidden }
+            &ConditionSpec {
+                name: $name,
+                description: $description,
+                look: Some(Look::new($hue, $style)),
+                hidden: $hidden,
+            }
         );)*
         static BUILT_IN: &[Condition] = &[$($constant,)*];
     };
@@ -83,30 +93,30 @@ macro_rules! conditions {
 
 conditions! {
     /// EI layers without any normalization.
-    NONE: "none", "EI, no normalization", ei(true, false);
+    NONE: "none", "EI, no normalization", GREY 0, ei(true, false);
     /// EI layers with LayerNorm and its exact backward pass.
-    LN_PLUS: "ln+", "EI, LayerNorm", ei(true, true);
+    LN_PLUS: "ln+", "EI, LayerNorm", BLACK 0, ei(true, true);
     /// Purely excitatory hidden layers with LayerNorm.
-    E_ONLY_LN_PLUS: "e-only-ln+", "E only, LayerNorm", ei(false, true);
+    E_ONLY_LN_PLUS: "e-only-ln+", "E only, LayerNorm", BLACK 1, ei(false, true);
     /// Inhibition normalizes the activity; errors pass unchanged.
-    INORM: "inorm", "forward only", mode(GradNormMode::Identity);
+    INORM: "inorm", "forward only", BLUE 0, mode(GradNormMode::Identity);
     /// Like `inorm`, with inhibition that only subtracts.
-    INORM_SUB: "inorm-sub", "forward only, subtractive", HiddenSpec::INorm {
+    INORM_SUB: "inorm-sub", "forward only, subtractive", BLUE 1, HiddenSpec::INorm {
         divisive: false,
         errors: ErrorRule::GradNorm(GradNormMode::Identity),
     };
     /// Inhibition normalizes the activity, and errors are normalized in full.
-    INORM_FULL: "inorm+full", "forward + error", mode(GradNormMode::Full);
+    INORM_FULL: "inorm+full", "forward + error", VERMILION 0, mode(GradNormMode::Full);
     /// Like `inorm`, with centered errors.
-    INORM_CENTER: "inorm+center", "forward + centered error", mode(GradNormMode::Center);
+    INORM_CENTER: "inorm+center", "forward + centered error", GREEN 0, mode(GradNormMode::Center);
     /// Like `inorm`, with scaled errors.
-    INORM_SCALE: "inorm+scale", "forward + scaled error", mode(GradNormMode::Scale);
+    INORM_SCALE: "inorm+scale", "forward + scaled error", ORANGE 0, mode(GradNormMode::Scale);
     /// Like `inorm`, with errors decorrelated from the activity.
-    INORM_DECORRELATE: "inorm+decorrelate", "forward + decorrelated error", mode(GradNormMode::Decorrelate);
+    INORM_DECORRELATE: "inorm+decorrelate", "forward + decorrelated error", PINK 0, mode(GradNormMode::Decorrelate);
     /// Like `inorm`, with errors that inhibit each other laterally by fixed random weights.
-    INORM_LATERAL: "inorm+lateral", "forward + lateral error inhibition", mode(GradNormMode::Lateral);
+    INORM_LATERAL: "inorm+lateral", "forward + lateral error inhibition", SKY_BLUE 0, mode(GradNormMode::Lateral);
     /// Like `inorm+lateral`, with weights that learn to center the error; not a condition of the paper.
-    INORM_LEARNED_LATERAL: "inorm+learned-lateral", "forward + learned lateral", i_norm(ErrorRule::LearnedLateral);
+    INORM_LEARNED_LATERAL: "inorm+learned-lateral", "forward + learned lateral", SKY_BLUE 1, i_norm(ErrorRule::LearnedLateral);
 }
 
 /// The paper's conditions: the default of a sweep.
@@ -122,6 +132,19 @@ pub const PAPER: [Condition; 10] = [
     INORM_DECORRELATE,
     INORM_LATERAL,
 ];
+
+impl Condition {
+    /// Its own look, or one of the palette by its position among the conditions without their own.
+    pub(crate) fn look(self) -> Look {
+        let position = || {
+            let all = Self::all().into_iter();
+            let mut others = all.filter(|condition| condition.look.is_none());
+            others.position(|condition| condition == self)
+        };
+        self.look
+            .unwrap_or_else(|| Look::further(position().unwrap_or(0)))
+    }
+}
 
 impl Entry for ConditionSpec {
     const KIND: &'static str = "condition";

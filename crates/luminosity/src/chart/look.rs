@@ -2,24 +2,15 @@
 
 /// The hues of Okabe and Ito (2008), legible to colour-blind readers, with grey in place of yellow, which is
 /// too faint for a line on white.
-const HUES: [&str; 8] = [
-    "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000", "#999999",
-];
-
-/// The hue and style of each built-in condition, in their order; related conditions share a hue.
-const CONDITIONS: [(usize, usize); 11] = [
-    (7, 0), // none: grey
-    (6, 0), // ln+: black
-    (6, 1), // e-only-ln+: black, open
-    (0, 0), // inorm: blue
-    (0, 1), // inorm-sub: blue, open
-    (1, 0), // inorm+full: vermilion
-    (2, 0), // inorm+center: green
-    (3, 0), // inorm+scale: orange
-    (4, 0), // inorm+decorrelate: pink
-    (5, 0), // inorm+lateral: sky blue
-    (5, 1), // inorm+learned-lateral: sky blue, open
-];
+pub const BLUE: &str = "#0072B2";
+pub const VERMILION: &str = "#D55E00";
+pub const GREEN: &str = "#009E73";
+pub const ORANGE: &str = "#E69F00";
+pub const PINK: &str = "#CC79A7";
+pub const SKY_BLUE: &str = "#56B4E9";
+pub const BLACK: &str = "#000000";
+pub const GREY: &str = "#999999";
+const HUES: [&str; 8] = [BLUE, VERMILION, GREEN, ORANGE, PINK, SKY_BLUE, BLACK, GREY];
 
 /// "Plasma" of matplotlib without its palest fifth: the lightness grows evenly, also for colour-blind readers
 /// and in grey print.
@@ -34,13 +25,14 @@ const DASHES: [&[f64]; 4] = [&[], &[5.0, 2.5], &[1.5, 2.0], &[6.0, 2.0, 1.5, 2.0
 /// The appearance of one condition in every panel of a chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Look {
-    /// Hex colour.
+    /// The colour, as `#RRGGBB`.
     pub hue: &'static str,
     /// Dash and marker: solid and filled, dashed and open, and two styles with other markers.
     pub style: usize,
 }
 
 impl Look {
+    /// A look of these two.
     pub const fn new(hue: &'static str, style: usize) -> Self {
         Self { hue, style }
     }
@@ -55,12 +47,10 @@ impl Look {
         self.style % 2 == 1
     }
 
-    /// The look of a condition, by its position among all conditions. The first 27 differ; then looks repeat.
-    pub fn condition(index: usize) -> Self {
-        let more = index.saturating_sub(CONDITIONS.len());
-        let later = (more % HUES.len(), 2 + more / HUES.len() % 2);
-        let (hue, style) = CONDITIONS.get(index).copied().unwrap_or(later);
-        Self::new(HUES[hue], style)
+    /// The look of a condition without its own, by its position among such conditions. The first 16 differ from
+    /// each other and from the built-in looks; then they repeat.
+    pub fn further(index: usize) -> Self {
+        Self::new(HUES[index % HUES.len()], 2 + index / HUES.len() % 2)
     }
 
     /// The look of one of `count` ordered levels, from dark to light; with more than 16, some have the same.

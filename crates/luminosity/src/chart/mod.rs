@@ -12,7 +12,7 @@ mod curves;
 mod dash;
 mod layout;
 mod legend;
-mod look;
+pub mod look;
 mod mark;
 mod names;
 mod sample;

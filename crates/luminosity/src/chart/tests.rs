@@ -6,6 +6,7 @@ use super::canvas::Area;
 use super::dash::dashes;
 use super::text::text_width;
 use super::*;
+use crate::condition::{Condition, INORM_LATERAL, INORM_LEARNED_LATERAL};
 
 fn attribute<'a>(element: &'a str, name: &str) -> Option<&'a str> {
     let start = format!("{name}=\"");
@@ -101,7 +102,7 @@ fn charts_of_every_size_have_no_overlaps() {
         let labels = ["inorm", "inorm+full", "a<b&c", "inorm+learned-lateral"];
         let name = |i: usize| (labels[i % 4].to_owned(), "forward + error".to_owned());
         let y = Scale::new(0.0, 20.0, 5.0);
-        let mark = |i: usize| Mark::Marker((i as f64 + 1.0, 9.0), 3.0, Look::condition(i));
+        let mark = |i: usize| Mark::Marker((i as f64 + 1.0, 9.0), 3.0, Look::further(i));
         let panel = |p: usize| Panel {
             heading: format!("panel {p}"),
             key: (Some((Swatch::Box, RULE)), "outputs (n = 9)".to_owned()),
@@ -109,7 +110,7 @@ fn charts_of_every_size_have_no_overlaps() {
             marks: (0..names).map(mark).collect(),
             ..Panel::of_names((0..names).map(name).collect(), y, "accuracy (%)")
         };
-        let entries = (0..names).map(|i| (format!("condition {i}"), Look::condition(i)));
+        let entries = (0..names).map(|i| (format!("condition {i}"), Look::further(i)));
         let chart = Chart {
             title: "Title".to_owned(),
             grid: Grid::new(panels, 100.0),
@@ -128,11 +129,14 @@ fn charts_of_every_size_have_no_overlaps() {
 
 #[test]
 fn every_condition_has_a_look_and_the_first_differ() {
-    let looks = (0..27).map(Look::condition);
-    assert_eq!(looks.collect::<HashSet<_>>().len(), 27);
+    let built_in = Condition::all();
+    let looks = built_in.iter().map(|condition| condition.look());
+    let looks = looks.chain((0..16).map(Look::further));
+    assert_eq!(looks.collect::<HashSet<_>>().len(), built_in.len() + 16);
+    assert_eq!(INORM_LEARNED_LATERAL.look().hue, INORM_LATERAL.look().hue);
     let levels = (0..16).map(|index| Look::level(index, 16));
     assert_eq!(levels.collect::<HashSet<_>>().len(), 16);
-    Look::condition(usize::MAX);
+    Look::further(usize::MAX);
     Look::level(9, 0);
 }
 

@@ -48,7 +48,7 @@ impl Runs {
         let at = |e: usize| curves.iter().filter_map(move |curve| curve.get(e).copied());
         Self {
             condition,
-            look: Look::condition(condition.index()),
+            look: condition.look(),
             finals: runs.map(end).collect(),
             curve: (0..).map_while(|e| moments(at(e))).collect(),
         }

@@ -130,7 +130,7 @@ fn levels(samples: &Samples) -> Vec<(String, Look)> {
 /// The look of a condition.
 fn look(samples: &Samples, name: &str) -> Look {
     let condition = samples.conditions.iter().find(|c| c.name() == name);
-    Look::condition(condition.map_or(usize::MAX, |c| c.index()))
+    condition.map_or(Look::further(0), |c| c.look())
 }
 
 /// The name of a hidden layer, counted from 0.
