@@ -71,5 +71,8 @@ fn one_of_each_goes_through_comparison_sweep_and_report() {
             .count(),
         4
     );
-    assert!(folder.join("report/report.html").is_file());
+    for figure in ["main.svg", "fig_curves.svg"] {
+        let svg = std::fs::read_to_string(folder.join("report").join(figure)).unwrap();
+        assert!(svg.contains("inorm+sign"), "{figure}");
+    }
 }

@@ -11,6 +11,7 @@ use crate::network::{Learner, Probe};
 use crate::optimizer::LABEL_SMOOTHING;
 use crate::random::{Purpose, generator};
 use crate::record::{Alignment, Alignments, Measures};
+use crate::stats::mean;
 
 /// The number of measured batches.
 const BATCHES: usize = 8;
@@ -66,14 +67,14 @@ pub(crate) fn measure(
     let layers = batches.iter().map(Vec::len).min().unwrap_or(0);
     // The mean over the batches, for each layer.
     let means = |of: &dyn Fn(&Probe) -> f64| -> Vec<f64> {
-        let mean_of = |layer: usize| mean(batches.iter().map(|probes| of(&probes[layer])));
-        (0..layers).map(mean_of).collect()
+        let layer = |layer: usize| mean_of(batches.iter().map(|probes| of(&probes[layer])));
+        (0..layers).map(layer).collect()
     };
     let each = |of: &dyn Fn(&Probe) -> f64| -> Vec<Option<f64>> {
         means(of).into_iter().map(finite).collect()
     };
     let over_layers =
-        |cosines: &[Option<f64>]| finite(mean(cosines.iter().map(|c| c.unwrap_or(f64::NAN))));
+        |cosines: &[Option<f64>]| finite(mean_of(cosines.iter().map(|c| c.unwrap_or(f64::NAN))));
     let outputs = each(&|p| p.alignment.output);
     let gradients = each(&|p| p.alignment.gradient);
     let moments = |p: &Probe| metric::moments(p.pre_activation.clone());
@@ -111,7 +112,7 @@ fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-fn mean(values: impl Iterator<Item = f64>) -> f64 {
-    let (sum, n) = values.fold((0.0, 0), |(sum, n), value| (sum + value, n + 1));
-    sum / f64::from(n)
+/// The mean; NaN without values.
+fn mean_of(values: impl Iterator<Item = f64>) -> f64 {
+    mean(&values.collect::<Vec<_>>()).unwrap_or(f64::NAN)
 }

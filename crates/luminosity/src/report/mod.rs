@@ -91,7 +91,7 @@ impl Report {
         }
         let task = Task::new(records);
         let effects = effect::effects(&samples);
-        let (plots, no_plots) = plot::draw(&samples, &effects)?;
+        let (plots, no_plots) = plot::draw(&samples, &effects, &task.stimulus)?;
         let mut sorted: Vec<&SweepRecord> = records.iter().collect();
         sorted.sort_by_key(|r| (sample::place(&r.run.config), r.setting, r.run.config.seed));
         Ok(Self {

@@ -171,10 +171,10 @@ fn drawings(report: &Report, part: fn(&str) -> bool) -> String {
 
 fn figure(report: &Report, plot: &Plot) -> String {
     let name = escape(plot.spec.name);
-    let title = escape(plot.spec.title);
+    let title = escape(&plot.title);
     let reference = |e: &Effect| e.over == plot::REFERENCE;
     let marks = match plot.spec.kind {
-        Kind::Boxes(_) if report.effects.iter().any(reference) => format!(
+        Kind::Main(_) | Kind::Boxes(_) if report.effects.iter().any(reference) => format!(
             " Marks: Wilcoxon tests of the pairs against {}, not corrected for their number.",
             plot::REFERENCE
         ),
@@ -196,7 +196,7 @@ fn figure(report: &Report, plot: &Plot) -> String {
         "<figure id=\"{name}\"{main}>\n<h3>{title}</h3>\n<div class=\"drawing\" role=\"img\" aria-label=\"{title}\">\n\
          {}</div>\n<figcaption>{} <a href=\"{name}.svg\">SVG</a> <a href=\"{name}.png\">PNG</a></figcaption>\n</figure>\n",
         plot.figure.svg,
-        escape(&[plot.spec.caption, &marks, &left_out].concat())
+        escape(&[plot.caption.as_str(), &marks, &left_out].concat())
     )
 }
 
@@ -266,8 +266,8 @@ fn protocol(report: &Report) -> String {
     let lines = [
         sample.to_owned(),
         format!(
-            "Accuracy is the test accuracy after the last epoch. A run whose loss stopped being a number has \
-             diverged and counts with {chance} %. Box plots leave out what is at or below {chance} %, as the paper \
+            "Accuracy is the test accuracy after the last epoch. A run whose loss, weights or measures stopped \
+             being finite numbers has diverged and counts with {chance} %. Box plots leave out what is at or below {chance} %, as the paper \
              does; medians and tests keep it.",
             chance = report.samples.chance_in_short()
         ),

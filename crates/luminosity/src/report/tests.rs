@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use super::page::html;
 use super::testing::{complete, diverged, expected, record, records, report, with_correct};
 use super::*;
-use crate::condition;
 use crate::sweep::Request;
+use crate::{Condition, condition, stimulus};
 
 /// The rows of a CSV file of the report, by column.
 fn rows(report: &Report, name: &str) -> Vec<BTreeMap<String, String>> {
@@ -413,6 +413,50 @@ fn the_figure_of_lambda_shows_all_and_the_rest_the_main_one() {
     let html = html(&report);
     assert!(html.contains("<dt>lambda</dt><dd>0.001, 0.01, 0.1</dd>"));
     assert!(html.contains("shows λ = 0.01."));
+}
+
+#[test]
+fn the_figures_are_those_of_the_stimulus_and_of_the_conditions() {
+    let main = |stimulus: stimulus::Stimulus, conditions: &[Condition]| {
+        let mut runs = expected();
+        runs.retain(|run| conditions.contains(&run.config.condition));
+        let made = runs.iter().map(record).map(|mut record| {
+            record.run.config.stimulus = stimulus;
+            record
+        });
+        let report = report(made, &[]);
+        let plot = &report.plots[0];
+        let words = [plot.title.clone(), plot.caption.clone()];
+        (words, report.missing())
+    };
+    let all = Condition::all();
+    let (words, missing) = main(stimulus::LUMINOSITY, &all);
+    assert_eq!(words[0], "Accuracy by luminosity");
+    assert!(words[1].starts_with("Networks of excitation"));
+    let lambda =
+        "fig_lambda (Appendix: the weight of the local loss): needs runs of inorm with several λ";
+    assert_eq!(missing, [lambda]);
+    let (words, missing) = main(
+        stimulus::CONTRAST,
+        &[condition::INORM, condition::INORM_FULL],
+    );
+    let caption = "inorm: forward only; inorm+full: forward + error.";
+    assert_eq!(words, ["Accuracy by contrast", caption]);
+    for end in [
+        ": needs runs of ln+ and none, or ln+ and e-only-ln+",
+        ": needs runs of one of ln+, e-only-ln+, none",
+        ": needs runs of inorm+lateral",
+        ": needs runs of two of inorm+lateral, inorm+center, inorm+full",
+    ] {
+        assert!(
+            missing.iter().any(|line| line.ends_with(end)),
+            "{missing:?}"
+        );
+    }
+    assert!(
+        !missing.iter().any(|line| line.contains("no data")),
+        "{missing:?}"
+    );
 }
 
 #[test]

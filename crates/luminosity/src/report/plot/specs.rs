@@ -10,10 +10,10 @@ pub const MAIN: &str = "main";
 pub const SPECS: [Spec; 15] = [
     Spec {
         name: MAIN,
-        title: "Accuracy by luminosity",
+        title: "Accuracy",
         caption: "Networks of excitation and inhibition without normalization, with LayerNorm, with inhibition \
                   that normalizes activity, and with errors normalized too.",
-        kind: Kind::Boxes(&["none", "ln+", "inorm", "inorm+full"]),
+        kind: Kind::Main(&["none", "ln+", "inorm", "inorm+full"]),
     },
     Spec {
         name: "fig2",

@@ -61,6 +61,45 @@ fn every_figure_is_drawn_in_every_size() {
 }
 
 #[test]
+fn the_main_figure_and_the_curves_show_every_condition() {
+    let all = Condition::all();
+    let named = |names: &str| -> Vec<Condition> {
+        let all = names.split(", ").map(|name| name.parse().unwrap());
+        all.collect()
+    };
+    for (conditions, main, curves) in [
+        (
+            &all[..],
+            "none, ln+, inorm, inorm+full, inorm+learned-lateral",
+            "none, e-only-ln+, inorm, inorm+full, inorm+center, inorm+lateral, inorm+learned-lateral",
+        ),
+        (
+            &named("inorm+learned-lateral, inorm-sub"),
+            "inorm-sub, inorm+learned-lateral",
+            "inorm-sub, inorm+learned-lateral",
+        ),
+        (
+            &named("inorm+scale, inorm+full, none"),
+            "none, inorm+full, inorm+scale",
+            "none, inorm+full, inorm+scale",
+        ),
+    ] {
+        let request = Request {
+            conditions: conditions.to_vec(),
+            settings: 3,
+            ..Request::default()
+        };
+        let charts = charts(request.runs().iter().map(record));
+        for (name, expected) in [("main", main), ("fig_curves", curves)] {
+            let labels = charts[name].legend.iter().map(|entry| entry.label.as_str());
+            let labels = labels.filter(|label| !label.starts_with("median"));
+            assert_eq!(labels.collect::<Vec<_>>().join(", "), expected);
+            check(&charts[name], &[]);
+        }
+    }
+}
+
+#[test]
 fn what_is_missing_or_off_the_axes_is_counted() {
     let odd = |run: &SweepRun| {
         let place = (run.config.condition.name(), run.config.epsilon, run.setting);
