@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Opens a page of a report in Chromium, 1280 and 390 pixels wide: bash docs/check-page.sh report.html
-# Fails on an error on the console, on a request for anything else, and where an element with the
-# attribute data-main, or the page itself, is wider than the window, or a part of such an element scrolls.
+# Fails on an error on the console, on a request for anything else, where the main effect and the main figure
+# (data-main) do not come first, and where one of them, or the page itself, is wider than the window, or a part of
+# them scrolls.
 set -euo pipefail
 page=$(realpath "$1")
 chromium=$(command -v chromium || command -v chromium-browser)
@@ -22,7 +23,9 @@ addEventListener("load", () => {
     const wide = [document.documentElement, ...main].filter(out).concat(parts.filter(scrolls));
     const found = {
         width: innerWidth,
-        main: main.length,
+        main: main.map((e) => e.dataset.main),
+        first: !main.some((e) => e.closest("section") !== document.querySelector("section"))
+            && document.querySelector("figure") === main[1],
         wide: wide.map((e) => e.dataset.main || e.className || e.tagName),
         requests: performance.getEntriesByType("resource").map((r) => r.name),
     };
@@ -44,8 +47,7 @@ for width in 1280 390; do
         exit 1
     fi
     case $found in
-    *"\"width\":$width,\"main\":0"*) echo "no element has data-main"; exit 1 ;;
-    *"\"width\":$width,"*'"wide":[],"requests":[]}') ;;
+    *"\"width\":$width,"'"main":["effect","figure"],"first":true,"wide":[],"requests":[]}') ;;
     *) exit 1 ;;
     esac
 done
