@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::sample::{Samples, percents};
+use super::statistics::TERMINAL;
 use super::table::{Column, Table, difference, fixed, number, p, words};
 use super::text::{self, p_equals, signed};
 use super::verdict::Ruling;
@@ -134,37 +135,43 @@ impl Effect {
         Some(format!("95 % interval {low} to {high}"))
     }
 
-    /// The significance and the relative size of the difference.
-    fn significance(&self, unit: &str) -> String {
+    /// The significance of the difference, and its relative size.
+    fn significance(&self, unit: &str) -> [String; 2] {
         let (accuracy, error) = self.shares();
-        format!(
-            "{}, higher in {} of {}; {} % of accuracy, {} % of the error",
-            p_equals(Some(self.paired.test.p)),
-            self.paired.higher,
-            text::count(self.paired.n, unit),
-            signed(accuracy, 1),
-            signed(error, 0),
-        )
+        let (accuracy, error) = (signed(accuracy, 1), signed(error, 0));
+        let p = p_equals(Some(self.paired.test.p));
+        let n = text::count(self.paired.n, unit);
+        [
+            format!("{p}, higher in {} of {n};", self.paired.higher),
+            format!("{accuracy} % of accuracy, {error} % of the error"),
+        ]
     }
 
     /// The uncertainty and the relative size of the difference.
     pub fn detail(&self, unit: &str) -> String {
-        let parts = self.interval().into_iter().chain([self.significance(unit)]);
+        let significance = self.significance(unit).join(" ");
+        let parts = self.interval().into_iter().chain([significance]);
         parts.collect::<Vec<_>>().join(", ")
     }
 
-    /// The effect for a terminal, in two lines.
+    /// The effect for a terminal, in two lines; a part that does not fit beside another has its own line.
     pub fn lines(&self, unit: &str) -> String {
-        let interval = self.interval().map(|words| format!(" ({words})"));
-        format!(
-            "{}: {} over {} {}{}\n  {}",
-            text::epsilon(self.epsilon),
-            self.of,
-            self.over,
-            self.paired.points(1),
-            interval.unwrap_or_default(),
-            self.significance(unit),
-        )
+        let (epsilon, points) = (text::epsilon(self.epsilon), self.paired.points(1));
+        let difference = format!("{epsilon}: {} over {} {points}", self.of, self.over);
+        let interval = self.interval().map(|words| format!("({words})"));
+        let beside = |first: String, second: String| {
+            let both = format!("{first} {second}");
+            match both.chars().count() > TERMINAL {
+                true => format!("{first}\n  {second}"),
+                false => both,
+            }
+        };
+        let first = match interval {
+            Some(interval) => beside(difference, interval),
+            None => difference,
+        };
+        let [test, shares] = self.significance(unit);
+        first + "\n" + &beside(format!("  {test}"), shares)
     }
 }
 

@@ -45,24 +45,21 @@ pub fn table(samples: &Samples) -> Table {
     Table::new(&columns, rows)
 }
 
+/// The columns of a terminal.
+pub const TERMINAL: usize = 80;
+
+/// A row for a terminal: its name, its cells, and a note after them.
+type Line = (String, Vec<String>, String);
+
 /// The mean accuracies ± standard deviations for a terminal, one line for each condition; with a single ε
 /// also the range of the accuracies, their number and the number of diverged runs.
 pub fn lines(samples: &Samples) -> Vec<String> {
-    let names: Vec<&str> = samples.conditions.iter().map(|c| c.name()).collect();
-    let widest = names.iter().map(|name| name.chars().count()).max();
-    let width = widest.unwrap_or(0).max("mean ± sd (%)".len());
     let single = samples.epsilons.len() == 1;
-    // A range is wider than a mean; four means beside the longest name fit into 80 columns.
-    let wide = if single { 16 } else { 14 };
-    let line = |name: &str, cells: Vec<String>| {
-        let cells = cells.iter().map(|cell| format!("{cell:>wide$}"));
-        format!("{name:<width$}{}", cells.collect::<String>())
-    };
     let mut heads: Vec<String> = samples.epsilons.iter().map(|e| text::epsilon(*e)).collect();
     if single {
         heads.extend(["range".to_owned(), format!("{}s", samples.unit)]);
     }
-    let row = |name: &&str| {
+    let row = |name: &'static str| {
         let (mut cells, mut note) = (Vec::new(), String::new());
         for epsilon in &samples.epsilons {
             let units = samples.of(name, *epsilon);
@@ -79,8 +76,48 @@ pub fn lines(samples: &Samples) -> Vec<String> {
                 }
             }
         }
-        line(name, cells) + &note
+        cells.resize(heads.len(), String::new());
+        (name.to_owned(), cells, note)
     };
-    let head = line("mean ± sd (%)", heads);
-    std::iter::once(head).chain(names.iter().map(row)).collect()
+    let rows: Vec<Line> = samples.conditions.iter().map(|c| row(c.name())).collect();
+    let head = ("mean ± sd (%)".to_owned(), heads, String::new());
+    fitted(&[vec![head], rows].concat(), if single { 16 } else { 14 })
+}
+
+/// The rows with columns of at least `least` characters where all fit, otherwise as narrow as their cells. Columns
+/// for which a terminal is too narrow follow below the others; a name for which it is too narrow has its own line.
+fn fitted(rows: &[Line], least: usize) -> Vec<String> {
+    let length = |text: &str| text.chars().count();
+    let widest =
+        |texts: &mut dyn Iterator<Item = &String>| texts.map(|t| length(t)).max().unwrap_or(0);
+    let columns = rows.first().map_or(0, |row| row.1.len());
+    let cells = (0..columns).map(|i| 2 + widest(&mut rows.iter().map(|row| &row.1[i])));
+    let mut widths: Vec<usize> = cells.collect();
+    let note = widest(&mut rows.iter().map(|row| &row.2));
+    let most = TERMINAL.saturating_sub(note + widths.iter().copied().max().unwrap_or(0));
+    let name = widest(&mut rows.iter().map(|row| &row.0)).min(most);
+    let room = TERMINAL.saturating_sub(note + name);
+    let loose: Vec<usize> = widths.iter().map(|width| least.max(*width)).collect();
+    if loose.iter().sum::<usize>() <= room {
+        widths = loose;
+    }
+    let (mut lines, mut start) = (Vec::new(), 0);
+    while start < columns {
+        let fits = |end: &usize| widths[start..*end].iter().sum::<usize>() <= room;
+        let end = (start + 1..=columns).rev().find(fits).unwrap_or(start + 1);
+        if start > 0 {
+            lines.push(String::new());
+        }
+        for (words, cells, note) in rows {
+            let mut line = format!("{words:<name$}");
+            if length(words) > name {
+                lines.push(std::mem::replace(&mut line, " ".repeat(name)));
+            }
+            let cells = cells.iter().zip(&widths).take(end).skip(start);
+            line.extend(cells.map(|(cell, width)| format!("{cell:>width$}")));
+            lines.push(line + if end == columns { note } else { "" });
+        }
+        start = end;
+    }
+    lines
 }
