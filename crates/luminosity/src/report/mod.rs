@@ -43,7 +43,7 @@ const PAGE: &str = "report.html";
 const TABLES: [(&str, &str); 5] = [
     (
         "runs.csv",
-        "a row a run, with every setting and result of its record",
+        "a row a run, with every setting and the results at its end",
     ),
     ("curves.csv", "a row an epoch"),
     ("statistics.csv", "the accuracies of every condition and ε"),

@@ -7,8 +7,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::table::csv;
-use crate::Error;
-use crate::record::SweepRecord;
+use crate::network::Network;
+use crate::optimizer::OptimizerName;
+use crate::record::{Outcome, SweepRecord};
+use crate::stimulus::Stimulus;
+use crate::{Error, RunConfig};
 
 /// The fields of a row by their names in the record: `alignment.output`, `moments.0.mean`.
 pub type Row = BTreeMap<String, String>;
@@ -24,9 +27,11 @@ const LEADING: [&str; 7] = [
     "test_accuracy",
 ];
 /// The fields that are results; all other fields describe the run.
-const RESULTS: [&str; 7] = [
+const RESULTS: [&str; 9] = [
     "alignment",
     "lambda_max",
+    "lateral_cosine",
+    "measures",
     "moments",
     "outcome",
     "test_accuracy",
@@ -38,16 +43,44 @@ const MACHINE: &str = "timing.machine";
 /// The largest number of values of a field that are listed.
 const LISTED: usize = 12;
 
-/// A row for each run, with every field of its record except the history.
+/// The measures of layers that are in the history alone.
+const FURTHER: [&str; 2] = ["lateral_cosine", "measures"];
+
+/// The settings that a record leaves out where they are the default.
+#[derive(Serialize)]
+struct Settings<'a> {
+    network: Network,
+    options: BTreeMap<&'a str, usize>,
+    stimulus: Stimulus,
+    optimizer: OptimizerName,
+    patience: Option<usize>,
+    clip_errors: Option<f64>,
+    classes: usize,
+}
+
+/// A row for each run, with every field of its record and every setting; the history is left out, except the
+/// [further](FURTHER) measures of the last epoch.
 ///
 /// # Errors
 ///
 /// If a record cannot be encoded.
 pub fn runs(records: &[&SweepRecord]) -> Result<Vec<Row>, Error> {
-    records.iter().map(row).collect()
+    let run = |record: &&SweepRecord| {
+        let (run, config) = (&record.run, &record.run.config);
+        let mut row = self::row(record)?;
+        row.extend(self::row(&settings(config, run.classes))?);
+        let last = run.history.last();
+        if let Some(last) = last.filter(|_| run.outcome != Outcome::Diverged) {
+            let last = self::row(last)?.into_iter();
+            row.extend(last.filter(|(name, _)| FURTHER.contains(&whole(name))));
+        }
+        Ok(row)
+    };
+    records.iter().map(run).collect()
 }
 
-/// A row for each epoch: the columns that identify the run, then every field of the epoch except lists.
+/// A row for each epoch: the columns that identify the run, then every field of the epoch except lists; the lists of
+/// [further](FURTHER) measures have a column for each layer.
 ///
 /// # Errors
 ///
@@ -60,7 +93,7 @@ pub fn epochs(records: &[&SweepRecord]) -> Result<Vec<Row>, Error> {
         run.retain(|name, _| LEADING[..5].contains(&name.as_str()));
         for epoch in &record.run.history {
             let mut epoch = row(epoch)?;
-            epoch.retain(|name, _| !of_a_list(name));
+            epoch.retain(|name, _| FURTHER.contains(&whole(name)) || !of_a_list(name));
             epoch.extend(run.clone());
             rows.push(epoch);
         }
@@ -70,10 +103,7 @@ pub fn epochs(records: &[&SweepRecord]) -> Result<Vec<Row>, Error> {
 
 /// A description of the runs: the name and the values of every field that is not a result.
 pub fn facts(rows: &[Row]) -> Vec<(&str, String)> {
-    let is_fact = |name: &&str| {
-        let whole = name.split('.').next().unwrap_or_default();
-        *name == MACHINE || !RESULTS.contains(&whole)
-    };
+    let is_fact = |name: &&str| *name == MACHINE || !RESULTS.contains(&whole(name));
     let fact = |name| match values(rows, name) {
         values if values.len() <= LISTED => (name, values.join(", ")),
         values => (name, format!("{} different ones", values.len())),
@@ -89,9 +119,17 @@ pub fn pooled(rows: &[Row]) -> Vec<String> {
         let values = fields.concat().join("; ");
         differ.then(|| format!("These runs were made {how}: {values}."))
     };
+    let together = |row: &&Row| row.contains_key("timing.population");
+    let (how, kinds) = match rows.iter().filter(together).count() {
+        n if n == 0 || n == rows.len() => ("on different devices or processors", vec![]),
+        _ => (
+            "on different devices or processors, or alone and in populations",
+            vec!["alone", "in populations"],
+        ),
+    };
     let places = warning(
-        "on different devices or processors, which round differently",
-        vec![values(rows, "device"), values(rows, MACHINE)],
+        &format!("{how}, which round differently"),
+        vec![values(rows, "device"), values(rows, MACHINE), kinds],
     );
     let versions = warning(
         "by different versions of the program, whose numbers are the same bits",
@@ -130,6 +168,24 @@ pub fn table(rows: &[Row], name: &str) -> Result<Vec<u8>, Error> {
         columns.iter().map(cell).collect()
     });
     csv(name, std::iter::once(columns.clone()).chain(cells))
+}
+
+fn settings(config: &RunConfig, classes: usize) -> Settings<'_> {
+    let options = config.network.options.iter();
+    Settings {
+        network: config.network,
+        options: options.map(|o| (o.name, config.option(o))).collect(),
+        stimulus: config.stimulus,
+        optimizer: config.optimizer,
+        patience: config.patience,
+        clip_errors: config.clip_errors,
+        classes,
+    }
+}
+
+/// The field that a column is of or is a part of.
+fn whole(name: &str) -> &str {
+    name.split('.').next().unwrap_or_default()
 }
 
 fn row(value: &impl Serialize) -> Result<Row, Error> {

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use super::page::html;
 use super::testing::{complete, diverged, expected, record, records, report, with_correct};
 use super::*;
+use crate::condition::ConditionSpec;
 use crate::sweep::Request;
 use crate::{Condition, condition, stimulus};
 
@@ -105,18 +106,52 @@ fn effects_are_those_computed_by_hand() {
 }
 
 #[test]
-fn accuracies_beside_the_longest_name_fit_80_columns() {
-    let conditions = vec![condition::INORM, condition::INORM_LEARNED_LATERAL];
-    let runs = Request {
-        conditions,
-        ..Request::default()
+fn results_fit_80_columns() {
+    const LONG: Condition = Condition::built_in(&ConditionSpec {
+        name: "inorm+a-rule-of-a-program-with-a-name-as-long-as-an-abstract",
+        description: "",
+        look: None,
+        hidden: condition::HiddenSpec::INorm {
+            divisive: true,
+            errors: condition::ErrorRule::LearnedLateral,
+        },
+    });
+    let levels = |n: u32| (1..=n).map(|i| f64::from(i) / f64::from(n)).collect();
+    let with = |name| vec![condition::INORM, condition::INORM_FULL, name];
+    for epsilons in [vec![0.75], levels(4), levels(5), levels(20)] {
+        for (last, settings) in [(condition::INORM_LEARNED_LATERAL, 8), (LONG, 2), (LONG, 30)] {
+            let request = Request {
+                conditions: with(last),
+                epsilons: epsilons.clone(),
+                settings,
+                epochs: 1,
+                ..Request::default()
+            };
+            let made = |run: &SweepRun| match run.setting % 3 {
+                0 => diverged(run),
+                _ => with_correct(run, 100 * (1 + run.config.condition.index() as i32)),
+            };
+            let records: Vec<_> = request.runs().iter().map(made).collect();
+            let samples = Samples::new(&records, &[]);
+            let table = statistics::lines(&samples);
+            let effects = epsilons.iter().filter_map(|epsilon| {
+                let effect = Effect::new(&samples, MAIN.0, MAIN.1, *epsilon)?;
+                Some(effect.lines(samples.unit))
+            });
+            let text = [table, effects.collect()].concat().join("\n");
+            let wide = text.lines().find(|line| line.chars().count() > 80);
+            assert_eq!(wide, None, "{text}");
+            for epsilon in &epsilons {
+                let head = format!(" {}", text::epsilon(*epsilon));
+                let ends = |line: &str| {
+                    line.starts_with("mean")
+                        && (line.to_owned() + " ").contains(&(head.clone() + " "))
+                };
+                assert!(text.lines().any(ends), "{text}");
+            }
+            assert!(text.contains(last.name()), "{text}");
+        }
     }
-    .runs();
-    let results = report(runs.iter().map(diverged), &runs).results();
-    let table: Vec<&str> = results.lines().take(3).collect();
-    assert!(table[2].starts_with("inorm+learned-lateral "), "{results}");
-    let is_wide = |line: &&str| line.chars().count() > 80;
-    assert!(!table.iter().any(is_wide), "{results}");
 }
 
 #[test]
@@ -147,6 +182,13 @@ fn every_record_is_a_row_with_all_its_fields() {
         ("timing.seconds", "1.0"),
         ("timing.machine", ""),
         ("data_sha256", task::FASHION_MNIST[0]),
+        // Settings that a record leaves out.
+        ("network", "mlp"),
+        ("stimulus", "luminosity"),
+        ("optimizer", "sgd"),
+        ("patience", ""),
+        ("clip_errors", ""),
+        ("classes", "10"),
     ] {
         assert_eq!(first[column], expected, "{column}");
     }
@@ -159,6 +201,44 @@ fn every_record_is_a_row_with_all_its_fields() {
     assert_eq!(curves[9]["setting"], "0");
     assert_eq!(curves[9]["alignment.gradient"], "0.2");
     assert!(!curves[9].contains_key("moments.0.mean"));
+}
+
+#[test]
+fn measures_and_options_have_columns_where_there_are_some() {
+    let made = |run: &SweepRun| {
+        let mut record = record(run);
+        record.run.config.network = "conv".parse().unwrap();
+        for epoch in &mut record.run.history {
+            let value = epoch.epoch as f64 / 100.0;
+            epoch.measures.lateral_cosine = vec![0.5, value];
+            let own = ("silent".to_owned(), vec![None, Some(value)]);
+            epoch.measures.measures = [own].into();
+        }
+        record
+    };
+    let runs = expected();
+    let report = report([made(&runs[0]), record(&runs[1])], &[]);
+    let (runs, curves) = (rows(&report, "runs.csv"), rows(&report, "curves.csv"));
+    for (row, last) in [(&runs[0], "0.1"), (&curves[9], "0.1"), (&curves[2], "0.03")] {
+        let columns = [
+            ("lateral_cosine.0", "0.5"),
+            ("lateral_cosine.1", last),
+            ("measures.silent.0", ""),
+            ("measures.silent.1", last),
+        ];
+        for (column, expected) in columns {
+            assert_eq!(row[column], expected, "{column}");
+        }
+    }
+    assert_eq!(
+        (&*runs[0]["options.kernel"], &*runs[1]["options.kernel"]),
+        ("5", "")
+    );
+    assert_eq!(
+        (&*runs[1]["network"], &*runs[1]["measures.silent.1"]),
+        ("mlp", "")
+    );
+    assert!(!html(&report).contains("<dt>measures"));
 }
 
 #[test]

@@ -111,6 +111,7 @@ fn claims_are_judged_on_the_papers_task_alone_and_mixed_devices_are_named() {
         record.run.version = ["1.0.0", "1.0.1"][i % 2].to_owned();
         record.run.data = "KMNIST (60,000 training and 10,000 test images) in /data".to_owned();
         record.run.timing.machine = Some(["a", "b"][i % 2].to_owned());
+        record.run.timing.population = [None, Some(8)][i % 2];
     }
     let report = report(records, &expected());
     assert!(report.verdicts.is_empty());
@@ -118,7 +119,7 @@ fn claims_are_judged_on_the_papers_task_alone_and_mixed_devices_are_named() {
     tags(&html);
     for text in [
         "runs are of KMNIST under variable luminosity (mlp) and differ in data, so no claim",
-        "different devices or processors, which round differently: cpu; a; b.",
+        "alone and in populations, which round differently: cpu; a; b; alone; in populations.",
         "different versions of the program, whose numbers are the same bits: 1.0.0; 1.0.1.",
     ] {
         assert!(html.contains(text), "{text}");
