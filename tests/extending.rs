@@ -51,6 +51,11 @@ fn one_of_each_goes_through_comparison_sweep_and_report() {
         let gradient = &run["alignment"]["gradient"];
         assert!(gradient.as_f64().unwrap().abs() <= 1.0 + 1e-6);
     }
+    for table in ["cmp/report/runs.csv", "cmp/report/curves.csv"] {
+        let table = csv::Reader::from_path(folder.join(table));
+        let header = table.unwrap().headers().unwrap().clone();
+        assert!(header.iter().any(|name| name == "measures.silent.1"));
+    }
     let svg = std::fs::read_to_string(folder.join("cmp/comparison.svg")).unwrap();
     assert!(svg.contains("stripes under variable flicker") && svg.contains("inorm+sign"));
 

@@ -6,7 +6,7 @@ use super::canvas::Area;
 use super::dash::dashes;
 use super::text::text_width;
 use super::*;
-use crate::condition::{Condition, INORM_LATERAL, INORM_LEARNED_LATERAL};
+use crate::condition::{Condition, ConditionSpec, INORM_LATERAL, INORM_LEARNED_LATERAL};
 
 fn attribute<'a>(element: &'a str, name: &str) -> Option<&'a str> {
     let start = format!("{name}=\"");
@@ -137,6 +137,20 @@ fn every_condition_has_a_look_and_the_first_differ() {
     let levels = (0..16).map(|index| Look::level(index, 16));
     assert_eq!(levels.collect::<HashSet<_>>().len(), 16);
     Look::further(usize::MAX);
+    let own = |look| {
+        let spec = ConditionSpec {
+            name: "own",
+            description: "",
+            look,
+            hidden: INORM_LATERAL.hidden,
+        };
+        Condition::built_in(Box::leak(Box::new(spec))).look()
+    };
+    assert_eq!(own(None), Look::further(0));
+    assert_eq!(
+        own(Some(Look::new(look::GREEN, 1))),
+        Look::new("#009E73", 1)
+    );
     Look::level(9, 0);
 }
 

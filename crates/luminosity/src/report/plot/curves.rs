@@ -32,10 +32,11 @@ pub fn curves(samples: &Samples, names: &[&str]) -> Chart {
                 quartiles: (0..).map_while(|e| at(e).quartiles()).collect(),
             }
         });
-        let curves = curves.filter(|curve| !curve.quartiles.is_empty()).collect();
+        let curves = curves.filter(|curve| !curve.units.is_empty()).collect();
         (text::epsilon(*epsilon), curves)
     });
-    let panels = panels.filter(|(_, curves): &(_, Vec<Curve>)| !curves.is_empty());
+    let drawn = |curves: &[Curve]| curves.iter().any(|curve| !curve.quartiles.is_empty());
+    let panels = panels.filter(|(_, curves): &(_, Vec<Curve>)| drawn(curves));
     let panels: Vec<_> = panels.collect();
     let all = || panels.iter().flat_map(|(_, curves)| curves);
     let epochs = all().map(|c| c.quartiles.len()).max().unwrap_or(0);
@@ -54,9 +55,13 @@ pub fn curves(samples: &Samples, names: &[&str]) -> Chart {
             place: curve.name.clone(),
             n: curve.units.len(),
             missing: diverged(curve.units),
-            off: usize::from(curve.quartiles.iter().all(|q| q[1] < y.min)),
+            off: usize::from(
+                !curve.quartiles.is_empty() && curve.quartiles.iter().all(|q| q[1] < y.min),
+            ),
         });
-        let lines = curves.iter().map(|c| (c.look, 0.0, c.quartiles.as_slice()));
+        // All runs of a condition may have diverged in their first epoch.
+        let lines = curves.iter().filter(|c| !c.quartiles.is_empty());
+        let lines = lines.map(|c| (c.look, 0.0, c.quartiles.as_slice()));
         Panel {
             heading: heading.clone(),
             counts: counts.collect(),

@@ -100,6 +100,32 @@ fn the_main_figure_and_the_curves_show_every_condition() {
 }
 
 #[test]
+fn a_stopped_run_keeps_its_last_accuracy_and_a_diverged_one_is_counted() {
+    let made = |run: &SweepRun| match run.config.condition.name() {
+        "none" => {
+            let mut record = diverged(run);
+            record.run.history.clear();
+            record
+        }
+        _ => {
+            let mut record = record(run);
+            record.run.history.truncate(1 + run.setting);
+            record
+        }
+    };
+    let records: Vec<_> = runs(3, 4).iter().map(made).collect();
+    let samples = Samples::new(&records, &[]);
+    for unit in samples.of("inorm", 0.75) {
+        let end = unit.id as usize;
+        assert_eq!(unit.curve[end..], vec![unit.curve[end]; 3 - end]);
+    }
+    let charts = charts(records.into_iter());
+    let caption =
+        "Diverged runs, each drawn to its end (A, none: 3; B, none: 3; C, none: 3; D, none: 3).";
+    check(&charts["fig_curves"], &[caption]);
+}
+
+#[test]
 fn what_is_missing_or_off_the_axes_is_counted() {
     let odd = |run: &SweepRun| {
         let place = (run.config.condition.name(), run.config.epsilon, run.setting);
