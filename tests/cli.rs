@@ -311,6 +311,19 @@ fn divergence_is_an_outcome() {
     assert!(stderr(&output).contains("diverged"));
 }
 
+/// Finite weights after the last update, and logits that are not.
+#[test]
+fn logits_beyond_all_numbers_after_the_last_step_are_divergence_too() {
+    let folder = Folder::new();
+    for network in ["mlp", "conv --option kernel=3", "rnn"] {
+        let more = format!("--network {network} --width 8 --steps 1 --lr 1e30");
+        let last = record(&folder.run(&format!("train --condition none {more}")));
+        let found = (&last["outcome"], &last["test_accuracy"], &last["history"]);
+        let none = Value::Array(Vec::new());
+        assert_eq!(found, (&"diverged".into(), &0.1.into(), &none), "{network}");
+    }
+}
+
 /// The weights are finite, but the variance of the pre-activations is not.
 #[test]
 fn measures_beyond_all_numbers_are_divergence_too() {

@@ -32,7 +32,8 @@ fn is_ten(classes: &usize) -> bool {
 pub enum Outcome {
     /// All steps were made, or early stopping ended the training.
     Completed,
-    /// The loss, the weights or the measures of the layers became NaN or infinite; the accuracy is chance.
+    /// The loss, the weights, the logits or the measures of the layers became NaN or infinite; the accuracy is
+    /// chance.
     Diverged,
     /// The run was stopped before its end. Its results are from its last complete epoch, and its accuracy is
     /// chance if there is none. A store does not accept it as a finished run.

@@ -15,7 +15,7 @@ use crate::network::{Alone, Learner, NetworkPopulation, Task, Together, TrainedN
 use crate::record::{Epoch, Measures, NUMERICS, Outcome, RunRecord, Timing};
 use crate::stimulus::Images;
 use crate::{DeviceName, Error, RunConfig, machine, panics, parallel};
-use accuracy::{accuracies, are_finite};
+use accuracy::are_finite;
 use member::Member;
 
 pub(crate) use accuracy::accuracy;
@@ -339,39 +339,48 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Tests and measures each network at the end of an epoch; [`Member::end_epoch`] fills in the loss.
+    /// Tests and measures each network at the end of an epoch; [`Member::end_epoch`] fills in the loss. None for a
+    /// network that does not learn any more, or whose logits are not all finite.
     fn end_epoch<T: Trainee>(
         &self,
         epoch: usize,
         trainee: &T,
         [train, test]: [&Images<'_>; 2],
-    ) -> Result<Vec<Epoch>, Error> {
+    ) -> Result<Vec<Option<Epoch>>, Error> {
         let logits = trainee.logits();
-        let tested = accuracies(&logits, self.configs, test, 0..test.split().len());
+        let tested = accuracy::test(&logits, self.configs, test, 0..test.split().len());
         let validated = self.configs[0].patience.map(|_| {
             let held_out = self.used..train.split().len();
-            accuracies(&logits, self.configs, train, held_out)
+            accuracy::test(&logits, self.configs, train, held_out)
         });
         let networks = trainee.networks();
-        let learning: Vec<_> = networks.iter().zip(&self.members).collect();
+        let is_finite = |k: usize| {
+            let mut tests = validated.iter().chain([&tested]);
+            tests.all(|tests| tests[k].is_finite)
+        };
+        let to_measure = networks.iter().zip(&self.members).enumerate();
+        let to_measure: Vec<_> = to_measure
+            .map(|(k, (network, member))| {
+                (member.learns() && is_finite(k)).then_some((network, member.config))
+            })
+            .collect();
         let threads = match self.device_name.is_gpu() {
             true => parallel::cores(),
             false => 1,
         };
-        let measured = parallel::map(&learning, threads, |(network, member)| {
-            match member.learns() {
-                true => self.measure(*network, member.config),
-                false => Ok(Measures::default()),
-            }
+        let measured = parallel::map(&to_measure, threads, |network| {
+            let measure = |(network, config)| self.measure(network, config);
+            network.map(measure).transpose()
         });
         let epochs = measured.into_iter().enumerate().map(|(k, measures)| {
-            Ok(Epoch {
+            let epoch = |measures| Epoch {
                 epoch,
                 train_loss: 0.0,
-                test_accuracy: tested[k],
-                validation_accuracy: validated.as_ref().map(|accuracies| accuracies[k]),
-                measures: measures?,
-            })
+                test_accuracy: tested[k].accuracy,
+                validation_accuracy: validated.as_ref().map(|tests| tests[k].accuracy),
+                measures,
+            };
+            Ok(measures?.map(epoch))
         });
         epochs.collect()
     }

@@ -24,21 +24,31 @@ pub(crate) fn accuracy(
     device: &Device,
 ) -> f64 {
     let images = Images::on_host(split, device);
-    accuracies(&|x| network.logits(x), &[config], &images, 0..split.len())[0]
+    test(&|x| network.logits(x), &[config], &images, 0..split.len())[0].accuracy
 }
 
-/// The accuracies of the networks of these configurations on the images of this range; `logits` computes the
-/// logits `[networks · batch, classes]` of all networks.
-pub(super) fn accuracies(
+/// The test of a network.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tested {
+    /// The share of the images that are classified correctly.
+    pub accuracy: f64,
+    /// Whether all logits are finite.
+    pub is_finite: bool,
+}
+
+/// Tests the networks of these configurations on the images of this range; `logits` computes the logits
+/// `[networks · batch, classes]` of all networks.
+pub(super) fn test(
     logits: &dyn Fn(Tensor<2>) -> Tensor<2>,
     configs: &[&RunConfig],
     images: &Images<'_>,
     range: Range<usize>,
-) -> Vec<f64> {
+) -> Vec<Tested> {
     let indices: Vec<usize> = range.collect();
     let shifts = |config: &&RunConfig| generator(config.seed, Purpose::TestShifts);
     let mut shifts: Vec<_> = configs.iter().map(shifts).collect();
     let mut correct = vec![0; configs.len()];
+    let mut finite = Finite::of(configs.len());
     for indices in indices.chunks(TEST_BATCH) {
         let presented = configs
             .iter()
@@ -49,7 +59,9 @@ pub(super) fn accuracies(
                     .present(indices, config.epsilon, None, shifts)
             });
         let batch = images.batch(&presented.collect::<Vec<_>>());
-        let guesses = logits(batch.x).argmax(1).into_data();
+        let logits = logits(batch.x);
+        finite.add(logits.clone());
+        let guesses = logits.argmax(1).into_data();
         let guesses: Vec<i64> = guesses.iter::<i64>().collect();
         for (correct, guesses) in correct.iter_mut().zip(guesses.chunks(indices.len())) {
             let label = |index: &usize| i64::from(images.split().label(*index));
@@ -57,33 +69,66 @@ pub(super) fn accuracies(
             *correct += right.count();
         }
     }
-    let share = |correct| correct as f64 / indices.len() as f64;
-    correct.into_iter().map(share).collect()
+    let tested = correct.into_iter().zip(finite.read());
+    tested
+        .map(|(correct, is_finite)| Tested {
+            accuracy: correct as f64 / indices.len() as f64,
+            is_finite,
+        })
+        .collect()
 }
 
 /// Whether every parameter of each network is finite.
 pub(super) fn are_finite(module: &impl Module, networks: usize) -> Vec<bool> {
-    struct Sum(Option<Tensor<2>>, usize);
-    impl ModuleVisitor for Sum {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let value = param.val().inner();
-            let elements = value.shape().num_elements();
-            if elements == 0 {
-                return;
-            }
-            // A finite number times 0 is 0, any other number NaN, which the sum keeps.
-            let zero = value.reshape([self.1, elements / self.1]) * 0.0;
-            let zero = zero.sum_dim(1);
-            self.0 = Some(match self.0.take() {
-                Some(sum) => sum + zero,
-                None => zero,
-            });
+    let mut finite = Finite::of(networks);
+    module.visit(&mut finite);
+    finite.read()
+}
+
+/// Whether all values of each network are finite; they stay on the device until [`read`](Self::read).
+struct Finite {
+    networks: usize,
+    /// 0 for each network without any other value than finite ones, `[networks, 1]`.
+    zeros: Option<Tensor<2>>,
+}
+
+impl Finite {
+    fn of(networks: usize) -> Self {
+        Self {
+            networks,
+            zeros: None,
         }
     }
-    let mut sum = Sum(None, networks);
-    module.visit(&mut sum);
-    match sum.0 {
-        Some(sum) => sum.into_data().iter::<f32>().map(f32::is_finite).collect(),
-        None => vec![true; networks],
+
+    /// Adds values, the same number for each network, one network after the other.
+    fn add<const D: usize>(&mut self, values: Tensor<D>) {
+        let elements = values.shape().num_elements();
+        if elements == 0 {
+            return;
+        }
+        // A finite number times 0 is 0, any other number NaN, which the sum keeps.
+        let zeros = values.reshape([self.networks, elements / self.networks]) * 0.0;
+        let zeros = zeros.sum_dim(1);
+        self.zeros = Some(match self.zeros.take() {
+            Some(sum) => sum + zeros,
+            None => zeros,
+        });
+    }
+
+    fn read(self) -> Vec<bool> {
+        match self.zeros {
+            Some(zeros) => zeros
+                .into_data()
+                .iter::<f32>()
+                .map(f32::is_finite)
+                .collect(),
+            None => vec![true; self.networks],
+        }
+    }
+}
+
+impl ModuleVisitor for Finite {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.add(param.val().inner());
     }
 }

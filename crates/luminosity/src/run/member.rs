@@ -66,15 +66,16 @@ impl<'a> Member<'a> {
         }
     }
 
-    /// Adds an epoch to the history of a network that learns; ends the training after the last epoch.
-    pub fn end_epoch(&mut self, mut ended: Epoch, is_last: bool) {
+    /// Adds an epoch to the history of a network that learns; ends the training after the last epoch, and after an
+    /// epoch without results.
+    pub fn end_epoch(&mut self, ended: Option<Epoch>, is_last: bool) {
         if !self.learns() {
             return;
         }
         // Sums of finite weights may still be infinite.
-        if ended.measures.validate().is_err() {
+        let Some(mut ended) = ended.filter(|epoch| epoch.measures.validate().is_ok()) else {
             return self.end(Outcome::Diverged);
-        }
+        };
         let losses = &self.losses[self.earlier..];
         ended.train_loss = losses.iter().map(|l| f64::from(*l)).sum::<f64>() / losses.len() as f64;
         self.history.push(ended);
