@@ -111,7 +111,7 @@ fn define() -> Result<(), Error> {
     Ok(())
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     match define() {
         Ok(()) => cli::main(std::env::args_os()),
         Err(error) => {

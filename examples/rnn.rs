@@ -88,7 +88,7 @@ impl Learner for Sequence {
     }
 }
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let spec = NetworkSpec {
         defaults: |config| (config.width, config.lr, config.lr_ix) = (64, 0.003, 0.1),
         ..NetworkSpec::of::<Sequence>("sequence", "recurrent neurons, whole sequences at once")

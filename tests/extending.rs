@@ -1,37 +1,55 @@
-//! The program of docs/extending.md: its definitions work in the comparison, the sweep and the report.
+//! Programs with definitions of their own. That of docs/extending.md works in the comparison, the sweep and the report;
+//! examples/rnn.rs has a network that refuses some conditions.
+//!
+//! The examples are modules of this program, which starts itself as an example where [`PROGRAM`] names one. So the
+//! tested code is never older than the sources.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, ExitCode, Output};
 
 use serde_json::Value;
 
-/// The example that `cargo test` has built beside this test.
-fn program() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let target = test.ancestors().nth(2).unwrap();
-    let program = target.join("examples/extending");
-    program.with_extension(std::env::consts::EXE_EXTENSION)
+#[path = "../examples/extending.rs"]
+mod extending;
+#[path = "../examples/rnn.rs"]
+mod rnn;
+
+const PROGRAM: &str = "EI_NORM_EXAMPLE";
+
+fn main() -> ExitCode {
+    match std::env::var(PROGRAM).as_deref() {
+        Ok("extending") => extending::main(),
+        Ok("rnn") => rnn::main(),
+        _ => {
+            one_of_each_goes_through_comparison_sweep_and_report();
+            a_network_that_refuses_a_requested_condition_trains_none();
+            ExitCode::SUCCESS
+        }
+    }
 }
 
-fn run(arguments: &str, folder: &Path) -> String {
-    let output = Command::new(program())
-        .args(arguments.split_whitespace())
-        .current_dir(folder)
-        .output()
-        .unwrap();
+fn run(program: &str, arguments: &str, folder: &Path) -> Output {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.env(PROGRAM, program).current_dir(folder);
+    command.args(arguments.split_whitespace());
+    command.output().unwrap()
+}
+
+/// The standard output of `extending`.
+fn stdout(arguments: &str, folder: &Path) -> String {
+    let output = run("extending", arguments, folder);
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{arguments}: {error}");
     String::from_utf8(output.stdout).unwrap()
 }
 
-#[test]
 fn one_of_each_goes_through_comparison_sweep_and_report() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let common = "--data stripes --stimulus flicker --epochs 2 --width 12 --lr 0.05";
     let conditions = "--conditions inorm,inorm+sign";
 
-    let table = run(
+    let table = stdout(
         &format!("{common} {conditions} --seeds 2 --out cmp"),
         folder,
     );
@@ -60,8 +78,8 @@ fn one_of_each_goes_through_comparison_sweep_and_report() {
     assert!(svg.contains("stripes under variable flicker") && svg.contains("inorm+sign"));
 
     let sweep = format!("sweep {common} {conditions} --network shallow --settings 2 --out store");
-    assert_eq!(run(&sweep, folder).trim_end(), "complete: 8 of 8 done");
-    run("report store --out report", folder);
+    assert_eq!(stdout(&sweep, folder).trim_end(), "complete: 8 of 8 done");
+    stdout("report store --out report", folder);
     let runs = std::fs::read_to_string(folder.join("report/runs.csv")).unwrap();
     let mut rows = csv::Reader::from_reader(runs.as_bytes());
     let header = rows.headers().unwrap().clone();
@@ -79,5 +97,18 @@ fn one_of_each_goes_through_comparison_sweep_and_report() {
     for figure in ["main.svg", "fig_curves.svg"] {
         let svg = std::fs::read_to_string(folder.join("report").join(figure)).unwrap();
         assert!(svg.contains("inorm+sign"), "{figure}");
+    }
+}
+
+fn a_network_that_refuses_a_requested_condition_trains_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for command in ["--out refused", "sweep --settings 1 --out refused"] {
+        let output = run("rnn", &format!("{command} --network sequence"), folder);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{command}: {error}");
+        let named = ["conditions", "allowed: none and those of I-Norm"];
+        assert!(named.iter().all(|name| error.contains(name)), "{error}");
+        assert!(!folder.join("refused").exists(), "{command}");
     }
 }

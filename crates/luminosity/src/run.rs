@@ -171,7 +171,8 @@ pub fn test(
     on_one_thread(|| network.accuracy(config, split, device))
 }
 
-fn on_one_thread<T: Send>(f: impl FnOnce() -> T + Send) -> Result<T, Error> {
+/// Computes in a thread pool of one thread, as a run does.
+pub(crate) fn on_one_thread<T: Send>(f: impl FnOnce() -> T + Send) -> Result<T, Error> {
     let began = Instant::now();
     let pool = loop {
         match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
@@ -353,11 +354,11 @@ impl<'a> Run<'a> {
             let held_out = self.used..train.split().len();
             accuracy::test(&logits, self.configs, train, held_out)
         });
-        let networks = trainee.networks();
         let is_finite = |k: usize| {
             let mut tests = validated.iter().chain([&tested]);
             tests.all(|tests| tests[k].is_finite)
         };
+        let networks = trainee.networks();
         let to_measure = networks.iter().zip(&self.members).enumerate();
         let to_measure: Vec<_> = to_measure
             .map(|(k, (network, member))| {

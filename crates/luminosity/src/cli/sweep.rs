@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use burn::tensor::Device;
+
 use super::args::{Setup, SweepArguments, at_once};
 use super::commands::{load, signals};
 use super::progress::{Bar, about};
@@ -18,9 +20,7 @@ use crate::report::{Report, count};
 use crate::schedule::{self, AtOnce, Ending, Hear, Shard, Summary};
 use crate::store::{self, Manifest, Open, Store};
 use crate::sweep::{Request, SweepRun};
-use crate::{
-    Condition, DeviceName, Error, RunConfig, condition, machine, memory, parallel, run, signal,
-};
+use crate::{Condition, DeviceName, Error, RunConfig, machine, memory, parallel, run, signal};
 
 pub(super) fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Error> {
     let request = arguments.request()?;
@@ -64,8 +64,7 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Opens the device, loads the data, and checks before a store is made that the system allows this number of
-    /// simultaneous runs and that the network fits the images; all runs have the same network. The network that is
-    /// made for this check has the condition `none`, whose initial weights need no matrix products and so no threads.
+    /// simultaneous runs, and that the network, which is the same in all runs, fits the images and each condition.
     pub fn new(
         request: Request,
         setup: &Setup,
@@ -89,14 +88,23 @@ impl Plan {
         if plan.has_estimated_memory() {
             memory::check(plan.configs(), plan.data.shape().pixels(), plan.at_a_time())?;
         }
-        if let Some(config) = plan.configs().next() {
-            let config = RunConfig {
-                condition: condition::NONE,
-                ..config.clone()
-            };
-            (config.network.functions.check)(&config, Task::of(&plan.data), &opened)?;
-        }
+        plan.check_conditions(&opened)?;
         Ok(plan)
+    }
+
+    /// Makes a network of each condition.
+    fn check_conditions(&self, device: &Device) -> Result<(), Error> {
+        let task = Task::of(&self.data);
+        let mut configs: Vec<&RunConfig> = self.configs().collect();
+        configs.sort_by_key(|config| config.condition.index());
+        configs.dedup_by_key(|config| config.condition);
+        run::on_one_thread(|| {
+            let mut checks = configs.iter().map(|config| {
+                let check = config.network.functions.check;
+                check(config, task, device).map_err(Error::from)
+            });
+            checks.try_for_each(|checked| checked)
+        })?
     }
 
     fn configs(&self) -> impl Iterator<Item = &RunConfig> {
