@@ -86,10 +86,7 @@ pub(crate) fn measure(
             .map(|(mean, variance)| Moments { mean, variance })
             .collect(),
         lambda_max: each(&|p| metric::largest_covariance_eigenvalue(p.error.clone())),
-        lateral_cosine: each(&|p| p.lateral_cosine.unwrap_or(f64::NAN))
-            .into_iter()
-            .flatten()
-            .collect(),
+        lateral_cosine: lateral(&batches, layers),
         alignment: Alignments {
             mean: Alignment {
                 output: over_layers(&outputs),
@@ -107,6 +104,17 @@ pub(crate) fn measure(
     }
 }
 
+/// The mean cosine of each layer that has one, in the order of the layers.
+fn lateral(batches: &[Vec<Probe>], layers: usize) -> Vec<Option<f64>> {
+    let of = |layer: usize| {
+        batches
+            .iter()
+            .filter_map(move |of| of[layer].lateral_cosine)
+    };
+    let with = (0..layers).filter(|layer| of(*layer).next().is_some());
+    with.map(|layer| finite(mean(of(layer)))).collect()
+}
+
 /// The value if it is finite; JSON has no NaN.
 fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
@@ -115,4 +123,30 @@ fn finite(value: f64) -> Option<f64> {
 /// The mean; NaN without values.
 fn mean_of(values: impl Iterator<Item = f64>) -> f64 {
     mean(&values.collect::<Vec<_>>()).unwrap_or(f64::NAN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cosine_keeps_the_place_of_its_layer() {
+        let batch = |cosines: [Option<f64>; 3]| -> Vec<Probe> {
+            let values = || Tensor::zeros([1, 1], &Device::flex());
+            let probe = |lateral_cosine| Probe {
+                input: values(),
+                pre_activation: values(),
+                error: values(),
+                alignment: metric::Alignment {
+                    output: 1.0,
+                    gradient: 1.0,
+                },
+                lateral_cosine,
+            };
+            cosines.map(probe).into()
+        };
+        let first = batch([None, Some(f64::NAN), Some(0.5)]);
+        let second = batch([None, Some(0.9), Some(0.7)]);
+        assert_eq!(lateral(&[first, second], 3), [None, Some(0.6)]);
+    }
 }

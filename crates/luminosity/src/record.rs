@@ -67,9 +67,9 @@ pub struct Measures {
     /// The largest eigenvalue of the covariance of the error at each hidden layer; none if it is not finite.
     pub lambda_max: Vec<Option<f64>>,
     /// For each hidden layer with lateral weights that learn, the cosine between these weights and equal
-    /// weights.
+    /// weights; none if it is not finite.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub lateral_cosine: Vec<f64>,
+    pub lateral_cosine: Vec<Option<f64>>,
     /// The program's additional measures of each hidden layer, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub measures: BTreeMap<String, Vec<Option<f64>>>,
@@ -276,7 +276,7 @@ impl Measures {
         let of = |alignment: &Alignment| [alignment.output, alignment.gradient];
         let alignments = self.alignment.layers.iter().chain([&self.alignment.mean]);
         let cosines = alignments.flat_map(of).flatten();
-        for cosine in cosines.chain(self.lateral_cosine.iter().copied()) {
+        for cosine in cosines.chain(self.lateral_cosine.iter().copied().flatten()) {
             // With a tolerance for rounding.
             if !(-1.001..=1.001).contains(&cosine) {
                 return Err(Error::usage("a cosine", cosine, "-1 to 1"));
