@@ -16,6 +16,19 @@ pub fn description() -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
+/// A description without the number of cores, on which no result depends.
+pub fn without_cores(description: &str) -> &str {
+    match description.rsplit_once(", ") {
+        Some((machine, cores)) if is_cores(cores) => machine,
+        _ => description,
+    }
+}
+
+fn is_cores(part: &str) -> bool {
+    let of = |noun| part.strip_suffix(noun)?.parse::<usize>().ok();
+    of(" core").or_else(|| of(" cores")).is_some()
+}
+
 /// The widest vectors for which the kernels of Flex have code.
 fn vectors() -> &'static str {
     #[cfg(target_arch = "x86_64")]
@@ -46,5 +59,6 @@ mod tests {
         assert_eq!(processor("model name\t:"), None);
         assert_eq!(processor("processor : 0"), None);
         assert!(description().contains("core"));
+        assert!(!without_cores(&description()).contains(" core"));
     }
 }

@@ -1,7 +1,7 @@
 //! The commands for sweeps: `sweep` fills a store, `report` reads it, `pack` makes one file of it, and `unpack` makes
 //! a store of such a file.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
@@ -166,7 +166,12 @@ impl Plan {
         let summary = summary?;
         tell(&summary.problems);
         let here = machine::description();
-        for other in summary.machines.iter().filter(|other| **other != here) {
+        let machines = summary.machines.iter().map(String::as_str);
+        let machines: BTreeSet<&str> = machines.map(machine::without_cores).collect();
+        for other in machines {
+            if other == machine::without_cores(&here) {
+                continue;
+            }
             say(format_args!(
                 "note: runs of this store were made on another machine, which may round differently: {other}"
             ));

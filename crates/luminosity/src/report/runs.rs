@@ -11,7 +11,7 @@ use crate::network::Network;
 use crate::optimizer::OptimizerName;
 use crate::record::{Outcome, SweepRecord};
 use crate::stimulus::Stimulus;
-use crate::{Error, RunConfig};
+use crate::{Error, RunConfig, machine};
 
 /// The fields of a row by their names in the record: `alignment.output`, `moments.0.mean`.
 pub type Row = BTreeMap<String, String>;
@@ -114,6 +114,8 @@ pub fn facts(rows: &[Row]) -> Vec<(&str, String)> {
 
 /// Warnings if the runs were made on different devices or processors, or by different versions.
 pub fn pooled(rows: &[Row]) -> Vec<String> {
+    let machines = values(rows, MACHINE).into_iter();
+    let machines: BTreeSet<&str> = machines.map(machine::without_cores).collect();
     let warning = |how: &str, fields: Vec<Vec<&str>>| {
         let differ = fields.iter().any(|values| values.len() > 1);
         let values = fields.concat().join("; ");
@@ -129,7 +131,7 @@ pub fn pooled(rows: &[Row]) -> Vec<String> {
     };
     let places = warning(
         &format!("{how}, which round differently"),
-        vec![values(rows, "device"), values(rows, MACHINE), kinds],
+        vec![values(rows, "device"), machines.into_iter().collect(), kinds],
     );
     let versions = warning(
         "by different versions of the program, whose numbers are the same bits",

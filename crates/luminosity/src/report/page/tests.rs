@@ -110,7 +110,8 @@ fn claims_are_judged_on_the_papers_task_alone_and_mixed_devices_are_named() {
     for (i, record) in records.iter_mut().enumerate() {
         record.run.version = ["1.0.0", "1.0.1"][i % 2].to_owned();
         record.run.data = "KMNIST (60,000 training and 10,000 test images) in /data".to_owned();
-        record.run.timing.machine = Some(["a", "b"][i % 2].to_owned());
+        record.run.timing.machine =
+            Some(["a, 1 core", "b, 2 cores", "b, 9 cores"][i % 3].to_owned());
         record.run.timing.population = [None, Some(8)][i % 2];
     }
     let report = report(records, &expected());
