@@ -261,6 +261,53 @@ fn a_dry_run_tells_the_plan_and_writes_nothing() {
     let text = folder.stdout(&format!("{SWEEP} --dry-run --out store"));
     assert!(text.contains("12 runs") && text.contains("about"), "{text}");
     assert!(names(&folder.path("")).is_empty());
+
+    // Runs of two steps take time too.
+    tiny_images(&folder);
+    let text = folder.stdout("sweep --data tiny --epochs 2 --settings 2000 --dry-run");
+    let of_all = text.split_once(" of 2 epochs, about ").unwrap().1;
+    assert!(
+        text.contains("16000 runs") && !of_all.starts_with("0 s"),
+        "{text}"
+    );
+}
+
+/// Makes the folder `tiny` with 30 images of 8×8 pixels and three classes to train on, and the same to test with.
+fn tiny_images(folder: &Folder) {
+    let words = |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|w| w.to_be_bytes()).collect() };
+    std::fs::create_dir_all(folder.path("tiny")).unwrap();
+    for part in ["train", "t10k"] {
+        let pixels = (0..30 * 64).map(|i| (i * 31 % 256) as u8).collect();
+        let images = [words(&[2051, 30, 8, 8]), pixels].concat();
+        folder.write(&format!("tiny/{part}-images-idx3-ubyte"), images);
+        let labels = (0..30).map(|i| i % 3).collect();
+        let labels = [words(&[2049, 30]), labels].concat();
+        folder.write(&format!("tiny/{part}-labels-idx1-ubyte"), labels);
+    }
+}
+
+#[test]
+fn every_network_goes_through_a_sweep_and_its_report() {
+    let folder = Folder::new();
+    tiny_images(&folder);
+    let conditions = "--conditions none,ln+,inorm,inorm+full";
+    for network in ["conv --option kernel=3", "rnn"] {
+        let sweep = format!("sweep --network {network} {conditions} --epsilons 0.75 --settings 1");
+        let sweep = format!("{sweep} --epochs 1 --width 4 --data tiny --out store");
+        assert_eq!(folder.stdout(&sweep), "complete: 4 of 4 done\n");
+        for record in records(&folder, "store").values() {
+            let found = (
+                &record["outcome"],
+                record["history"].as_array().unwrap().len(),
+            );
+            assert_eq!(found, (&"completed".into(), 1), "{network}");
+        }
+        let summary = folder.stdout("report store --out report");
+        assert!(summary.contains("inorm+full"), "{summary}");
+        let name = network.split(' ').next().unwrap();
+        assert!(folder.read("report/report.html").contains(name));
+        std::fs::remove_dir_all(folder.path("store")).unwrap();
+    }
 }
 
 #[test]

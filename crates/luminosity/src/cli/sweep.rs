@@ -197,7 +197,8 @@ impl Plan {
         }
     }
 
-    /// Prints the runs and their estimated duration, measured with a few steps of each condition.
+    /// Prints the runs and their estimated duration, measured with a few steps of each condition, or with one run
+    /// where a run has only a few steps.
     fn dry_run(&self) -> Result<ExitCode, Error> {
         const STEPS: usize = 120;
         let of = |condition: Condition| self.configs().filter(move |c| c.condition == condition);
@@ -218,7 +219,10 @@ impl Plan {
         let measured = parallel::map(&samples, self.at_once.threads, |sample| {
             let configs: Vec<&RunConfig> = sample.iter().collect();
             let records = self.run(&configs, &mut |_| ControlFlow::Continue(()))?;
-            let ms = records[0].timing.ms_per_step.unwrap_or(0.0);
+            let (steps, timing) = (records[0].steps, &records[0].timing);
+            // A run too short for the time of a step was made as a whole, with its tests.
+            let whole = 1e3 * timing.seconds / steps.max(1) as f64;
+            let ms = timing.ms_per_step.unwrap_or(whole);
             let products: f64 = sample.iter().map(SweepRun::products).sum();
             Ok((sample[0].condition, ms / products))
         });
