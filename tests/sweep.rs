@@ -345,8 +345,22 @@ fn a_report_is_made_of_a_store_finished_or_not() {
     assert_eq!(again, records(&folder, "store"));
     let lost = again.keys().next().unwrap();
     std::fs::remove_file(folder.path("again/runs").join(lost)).unwrap();
-    assert_eq!(unpack("store again"), "Added 1 records to again");
+    assert_eq!(unpack("store again"), "Added 1 record to again");
     assert_eq!(records(&folder, "again"), again);
+    // The record of a run that another process is making is left out.
+    std::fs::remove_file(folder.path("again/runs").join(lost)).unwrap();
+    let claim = lost.replace(".json", ".claim");
+    let claim = std::fs::File::create(folder.path("again/runs").join(claim)).unwrap();
+    claim.lock().unwrap();
+    let busy = folder.run("unpack store again");
+    let text = stderr(&busy);
+    assert_eq!(busy.status.code(), Some(1), "{text}");
+    let told = [
+        "Added 0 records",
+        "1 record left out, because another process",
+    ];
+    assert!(told.iter().all(|told| text.contains(told)), "{text}");
+    drop(claim);
     let go_on = folder.stdout(&format!("{sweep} --out again"));
     assert_eq!(go_on, "complete: 6 of 6 done\n");
     folder.stdout(&format!("{other} --out other"));
@@ -367,10 +381,18 @@ fn a_report_is_made_of_a_store_finished_or_not() {
 
     // A damaged record is named, and the other records are used.
     folder.write(&format!("store/runs/{lost}"), "{\"format\": 1");
-    let partial = folder.run("report store --out partial");
-    stdout(&partial);
-    let text = stderr(&partial);
-    assert!(text.contains(lost), "{text}");
+    for command in [
+        "report store --out partial",
+        "pack store partial.jsonl.gz",
+        "unpack store partial-store",
+    ] {
+        let partial = folder.run(command);
+        let text = stderr(&partial);
+        assert_eq!(partial.status.code(), Some(1), "{command}: {text}");
+        assert!(text.contains(lost), "{command}: {text}");
+    }
+    assert!(folder.read("partial/statistics.csv").contains("inorm+full"));
+    assert_eq!(records(&folder, "partial-store").len(), 5);
 
     for (command, words) in [
         (

@@ -256,6 +256,14 @@ impl Plan {
     }
 }
 
+/// The exit code of a command: 1 if it could not use every record.
+fn whole(every: bool) -> ExitCode {
+    match every {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
+}
+
 fn tell(problems: &[Error]) {
     for problem in problems {
         say(problem);
@@ -281,6 +289,7 @@ pub(super) fn report(store: &Path, out: &Path) -> Result<ExitCode, Error> {
     let request = contents.manifest.request();
     let request = request.map_err(|problem| Error::file(store, problem))?;
     tell(&contents.problems);
+    let is_whole = contents.problems.is_empty();
     // The store of a comparison may hold runs of earlier requests, with other epochs for example.
     let runs = request.runs();
     let asked: HashSet<String> = runs.iter().map(SweepRun::id).collect();
@@ -308,25 +317,33 @@ pub(super) fn report(store: &Path, out: &Path) -> Result<ExitCode, Error> {
         written.len(),
         out.display()
     ));
-    Ok(ExitCode::SUCCESS)
+    Ok(whole(is_whole))
 }
 
 pub(super) fn pack(store: &Path, file: &Path) -> Result<ExitCode, Error> {
     let (records, problems) = store::pack(store, file)?;
     tell(&problems);
     say(format_args!(
-        "Wrote {records} records to {}",
+        "Wrote {} to {}",
+        count(records, "record"),
         file.display()
     ));
-    Ok(ExitCode::SUCCESS)
+    Ok(whole(problems.is_empty()))
 }
 
 pub(super) fn unpack(file: &Path, store: &Path) -> Result<ExitCode, Error> {
-    let (records, problems) = store::unpack(file, store)?;
-    tell(&problems);
+    let unpacked = store::unpack(file, store)?;
+    tell(&unpacked.problems);
     say(format_args!(
-        "Added {records} records to {}",
+        "Added {} to {}",
+        count(unpacked.added, "record"),
         store.display()
     ));
-    Ok(ExitCode::SUCCESS)
+    if unpacked.busy > 0 {
+        say(format_args!(
+            "{} left out, because another process makes the runs; unpack again after its end",
+            count(unpacked.busy, "record")
+        ));
+    }
+    Ok(whole(unpacked.busy == 0 && unpacked.problems.is_empty()))
 }

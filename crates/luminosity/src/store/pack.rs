@@ -45,24 +45,42 @@ pub fn pack(folder: &Path, path: &Path) -> Result<(usize, Vec<Error>), Error> {
     Ok((contents.records.len(), contents.problems))
 }
 
+/// The result of [`unpack`].
+#[derive(Debug, Default)]
+pub struct Unpacked {
+    /// The number of records that were added.
+    pub added: usize,
+    /// The number of records that were left out, because another process is making their runs.
+    pub busy: usize,
+    /// The records that could not be used.
+    pub problems: Vec<Error>,
+}
+
 /// Adds the records of a packed store, or of another store, to the store in `folder`, which is made if it is
-/// not there. Records of the same runs that are there already are kept. Returns the number of records that
-/// were added, and the records that could not be used.
+/// not there. Records of the same runs that are there already are kept.
 ///
 /// # Errors
 ///
 /// Like [`read`]; the store in `folder` was made for another request; or it cannot be written.
-pub fn unpack(path: &Path, folder: &Path) -> Result<(usize, Vec<Error>), Error> {
+pub fn unpack(path: &Path, folder: &Path) -> Result<Unpacked, Error> {
     let contents = read(path)?;
     let store = Store::prepare(folder, &contents.manifest, Open::Same)?;
-    let mut added = 0;
+    let (mut added, mut busy) = (0, 0);
     for (id, record) in &contents.records {
-        if let Turn::Mine(claim) = store.begin(id)? {
-            store.publish(&claim, id, record)?;
-            added += 1;
+        match store.begin(id)? {
+            Turn::Done => {}
+            Turn::Busy => busy += 1,
+            Turn::Mine(claim) => {
+                store.publish(&claim, id, record)?;
+                added += 1;
+            }
         }
     }
-    Ok((added, contents.problems))
+    Ok(Unpacked {
+        added,
+        busy,
+        problems: contents.problems,
+    })
 }
 
 /// Reads a store from its folder or from a packed file.
