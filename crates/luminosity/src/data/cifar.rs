@@ -28,7 +28,16 @@ pub(crate) const TEST: &str = "test_batch.bin";
 /// Reads the six files of a folder.
 pub(crate) fn read(folder: &Path) -> Result<Dataset, Error> {
     let (train, test) = (examples(folder, &TRAIN)?, examples(folder, &[TEST])?);
-    Dataset::of_files(&name_of(folder), train, test, None)
+    let name = match is_published([&train.files, &test.files]) {
+        true => "CIFAR-10".to_owned(),
+        false => name_of(folder),
+    };
+    Dataset::of_files(&name, train, test, None)
+}
+
+/// Whether there are as many images in each file as published. The digests of the files are not known here.
+fn is_published(files: [&[FileReport]; 2]) -> bool {
+    files.concat().iter().all(|file| file.count == 10_000)
 }
 
 fn examples(folder: &Path, names: &[&str]) -> Result<Examples, Error> {
@@ -69,5 +78,18 @@ fn batch(input: &mut dyn Read, most: usize) -> Result<Vec<u8>, Fault> {
             "label {label} at index {index}, must be 0 to 9"
         ))),
         None => Ok(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_thousand_images_in_each_file_are_the_published_ones() {
+        let of = |count| FileReport::of_examples(String::new(), count, String::new());
+        let train = [10_000; 5].map(of);
+        assert!(is_published([&train, &[of(10_000)]]));
+        assert!(!is_published([&train, &[of(9_999)]]));
     }
 }

@@ -26,6 +26,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub use files::IdxFile;
+pub(crate) use identity::FASHION_MNIST;
 pub use identity::{FileReport, Identity, PUBLISHED_SHA256, SUBSET_SHA256};
 pub(crate) use input::{sha256, sha256_of};
 pub use source::{DATA_VARIABLE, Environment, Place, SYSTEM_FOLDER, Selection};
@@ -112,12 +113,9 @@ impl Dataset {
         files: Vec<FileReport>,
         sha256: Option<String>,
     ) -> Self {
-        let name = match Identity::of_all(&files) {
-            Identity::Other => one_line(name),
-            Identity::Published | Identity::Subset => "Fashion-MNIST".to_owned(),
-        };
+        let published = identity::published_name(&files).map(str::to_owned);
         Self {
-            name,
+            name: published.unwrap_or_else(|| one_line(name)),
             sha256: sha256.unwrap_or_else(|| digest(&train, &test)),
             train,
             test,

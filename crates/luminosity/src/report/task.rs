@@ -3,13 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::RunConfig;
+use crate::data::FASHION_MNIST;
 use crate::record::SweepRecord;
-
-/// The SHA-256 of Fashion-MNIST: of the published data, and of the embedded subset.
-pub const FASHION_MNIST: [&str; 2] = [
-    "5cf0562c46b89a77940b86f40a9a4325e7bed59d53ec555c4d14f0bed41ca53a",
-    "e0942b0203ed86982b1a61e4e8e5bc04e78a86de5c4fa6cff89b056429147f9d",
-];
 
 /// The task and the networks of the runs.
 #[derive(Debug, Clone, PartialEq, Eq)]

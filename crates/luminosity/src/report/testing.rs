@@ -3,14 +3,13 @@
 use ei_norm::metric::Moments;
 
 use super::Report;
-use super::task::FASHION_MNIST;
 use crate::record::{
     Alignment, Alignments, Epoch, Measures, Outcome, RunRecord, SweepRecord, Timing,
 };
 use crate::sweep::{Request, SweepRun};
 
 /// The digest of the data of the records.
-pub const DATA: &str = FASHION_MNIST[0];
+pub const DATA: &str = crate::data::FASHION_MNIST[0];
 
 /// The number of correct answers of 10,000 in setting 0 at ε = 0, and the decrease at each larger ε.
 pub const LEVELS: [(i32, i32); 11] = [

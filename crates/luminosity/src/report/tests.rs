@@ -181,7 +181,7 @@ fn every_record_is_a_row_with_all_its_fields() {
         ("device", "cpu"),
         ("timing.seconds", "1.0"),
         ("timing.machine", ""),
-        ("data_sha256", task::FASHION_MNIST[0]),
+        ("data_sha256", crate::data::FASHION_MNIST[0]),
         // Settings that a record leaves out.
         ("network", "mlp"),
         ("stimulus", "luminosity"),
