@@ -199,7 +199,7 @@ pub(super) struct EvalArguments {
 #[command(after_help = "Examples:
   luminosity data                 what would be used, verified
   luminosity data --full
-  luminosity data --data DIR      four IDX files of your own
+  luminosity data --data DIR      data of your own: IDX, CIFAR-10, CSV or .npz
   luminosity data --fetch         download Fashion-MNIST to the user's cache folder")]
 pub(super) struct DataArguments {
     /// Download the full data set to the user's cache folder.

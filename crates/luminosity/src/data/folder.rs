@@ -16,25 +16,18 @@ const READ: &str = "four IDX files with the names of MNIST, EMNIST or QMNIST, th
 /// The reader of a data set that was found.
 type Reader<'a> = Box<dyn FnOnce() -> Result<Dataset, Error> + 'a>;
 
-/// Reads the data at a path: a folder of a known format, or a folder with such a folder inside.
+/// The largest number of folders of a level in which data are looked for.
+const MOST_FOLDERS: usize = 200;
+
+/// Reads the data at a path: a folder of a known format, or a folder with such a folder up to two levels below.
 pub(crate) fn read(path: &Path) -> Result<Dataset, Error> {
     if !path.is_dir() {
         return read_file(path);
     }
-    // The layouts that torchvision and other downloads produce.
-    let inner: Vec<PathBuf> = list(path)
-        .into_values()
-        .filter(|path| path.is_dir())
-        .collect();
-    let levels = [
-        vec![path.to_owned()],
-        vec![path.join("raw")],
-        inner.iter().map(|inner| inner.join("raw")).collect(),
-        vec![path.join("cifar-10-batches-bin")],
-    ];
-    for level in levels {
+    let levels = levels(path);
+    for level in &levels {
         let mut found = Vec::new();
-        for folder in &level {
+        for folder in level {
             if let Some(read) = recognize(folder)? {
                 found.push((folder, read));
             }
@@ -47,7 +40,30 @@ pub(crate) fn read(path: &Path) -> Result<Dataset, Error> {
             return read();
         }
     }
-    Err(nothing(path))
+    Err(nothing(path, &levels))
+}
+
+/// The folders in which data are looked for, by level. torchvision puts the files of a data set into a folder `raw`.
+fn levels(path: &Path) -> [Vec<PathBuf>; 4] {
+    let below = |folders: &[PathBuf]| -> Vec<PathBuf> {
+        let inner = folders.iter().flat_map(|folder| list(folder).into_values());
+        inner
+            .filter(|path| path.is_dir())
+            .take(MOST_FOLDERS)
+            .collect()
+    };
+    let with_raw = |folders: Vec<PathBuf>| -> Vec<PathBuf> {
+        let raw: Vec<_> = folders.iter().map(|folder| folder.join("raw")).collect();
+        [folders, raw].concat()
+    };
+    let first = below(&[path.to_owned()]);
+    let second = below(&first);
+    [
+        vec![path.to_owned()],
+        vec![path.join("raw")],
+        with_raw(first),
+        with_raw(second),
+    ]
 }
 
 /// Reads a path that is not a folder: a file, or a folder with the prefix of one of its data sets, such as
@@ -73,7 +89,10 @@ fn read_file(path: &Path) -> Result<Dataset, Error> {
         names if names.is_empty() => String::new(),
         names => format!(", or one of the data sets {names}"),
     };
-    let allowed = format!("must be a folder of data, or a .npz file{defined}");
+    let allowed = format!(
+        "must be a folder of data, a folder with the prefix of its files, or a .npz file{defined}; no data are \
+         downloaded by their name, and only Fashion-MNIST by `luminosity data --fetch`"
+    );
     Err(Error::file(
         path,
         format!("no such file or folder; {allowed}"),
@@ -135,18 +154,18 @@ pub(crate) fn name_of(folder: &Path) -> String {
     named.map_or_else(|| "data".into(), |name| name.to_string_lossy().into_owned())
 }
 
-/// The error for a folder without readable data; it lists the content.
-fn nothing(path: &Path) -> Error {
-    // The first missing file of a data set that is there in part.
-    let name = find(path).into_iter().find_map(|(prefix, four)| {
-        let mut files = IdxFile::ALL.into_iter().zip(four);
-        let (file, _) = files.find(|(_, found)| found.is_none())?;
-        Some(format!("{prefix}{}", file.name()))
+/// The error for a folder without readable data in these levels: the first missing file of a data set that is there in
+/// part, or the content of the folder.
+fn nothing(path: &Path, levels: &[Vec<PathBuf>]) -> Error {
+    let mut in_part = levels.iter().flatten().flat_map(|folder| {
+        let sets = find(folder).into_iter();
+        sets.filter_map(move |(prefix, four)| {
+            let mut files = IdxFile::ALL.into_iter().zip(four);
+            let (file, _) = files.find(|(_, found)| found.is_none())?;
+            Some(missing(folder, &format!("{prefix}{}", file.name())))
+        })
     });
-    match name {
-        Some(name) => missing(path, &name),
-        None => lacks(path, "no data"),
-    }
+    in_part.next().unwrap_or_else(|| lacks(path, "no data"))
 }
 
 /// The error that names a file missing from a folder.

@@ -21,8 +21,19 @@ fn folders_are_found_as_downloads_leave_them() {
         let data = load(place).unwrap();
         assert_eq!(summary(&data), ("KMNIST", 12, 3, "1x28x28".into(), 10));
     }
+    // A level higher, and without `raw`.
+    assert_eq!(load(root.path()).unwrap().name(), "KMNIST");
     write_tiny(&torch.join("MNIST/raw"));
     refused(&torch, ["several data sets; allowed: one of"]);
+    let plain = root.path().join("plain");
+    write_tiny(&plain.join("mnist"));
+    assert_eq!(load(&plain).unwrap().name(), "mnist");
+    let labels = IdxFile::TestLabels.name();
+    fs::remove_file(plain.join("mnist").join(labels)).unwrap();
+    let reason = format!("plain/mnist: no file {labels} or");
+    refused(&plain, [reason.as_str()]);
+    fs::remove_dir_all(&torch).unwrap();
+    refused(root.path(), [reason.as_str()]);
 
     let nested = root.path().join("nested");
     for file in IdxFile::ALL {
@@ -272,7 +283,7 @@ fn numpy_arrays_are_read_channel_by_channel() {
 fn what_cannot_be_read_is_told_with_what_is_there() {
     let root = tempfile::tempdir().unwrap();
     let place = root.path().join("place");
-    refused(&place, ["no such file or folder"]);
+    refused(&place, ["no such file or folder", "only Fashion-MNIST by"]);
     fs::create_dir(&place).unwrap();
     refused(&place, ["no data; it holds no files"]);
     for index in 0..8 {
