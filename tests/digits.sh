@@ -9,7 +9,7 @@ trap 'rm -rf "$scratch"' EXIT
 
 python3 -m venv "$scratch/venv" &&
     "$scratch/venv/bin/pip" install --quiet --disable-pip-version-check scikit-learn ||
-    { echo "digits: not run, as pip could not bring scikit-learn"; exit 0; }
+    { echo "digits: skipped, as pip could not bring scikit-learn"; exit 0; }
 
 "$scratch/venv/bin/python" - "$scratch/digits.npz" <<'PYTHON'
 import sys

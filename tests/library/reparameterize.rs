@@ -207,10 +207,7 @@ fn training_keeps_the_law_and_projection_changes_nothing() {
         let message = crate::common::panic_of(|| {
             train(&setup, layer(&setup, 1), &mut SgdConfig::new().init(), 0.5);
         });
-        assert!(
-            message.contains("must be non-negative") || message.contains("Dale"),
-            "{message}"
-        );
+        assert!(message.contains("Dale {"), "{message}");
     }
 }
 
