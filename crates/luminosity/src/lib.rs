@@ -1,15 +1,15 @@
 //! The experiment of "Inhibitory normalization of error signals improves learning in neural circuits" (Eyono
 //! et al. 2026): networks of excitatory and inhibitory units learn Fashion-MNIST under variable luminosity.
 //!
-//! Data flows one way: [`data`] → [`stimulus`] → [`network`], [`condition`] → [`mod@run`] → [`record`] →
-//! `report`. A [`sweep`] lists the runs, `schedule` makes them, and a `store` keeps their records; `compare`
+//! Data flows one way: [`data`] → [`stimulus`] → [`network`], [`condition`] → [`mod@run`] → `record` →
+//! `report`. A `sweep` lists the runs, `schedule` makes them, and a `store` keeps their records; `compare`
 //! adds one figure to the report of a sweep of one setting. The layers and their equations are in [`ei_norm`].
 
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(unused_crate_dependencies))]
 
 mod bounds;
-pub mod catalogue;
+mod catalogue;
 mod chart;
 pub mod cli;
 mod compare;
@@ -31,7 +31,7 @@ pub mod optimizer;
 mod panics;
 mod parallel;
 pub mod random;
-pub mod record;
+mod record;
 mod report;
 pub mod run;
 mod saved;
@@ -40,10 +40,13 @@ mod signal;
 mod stats;
 pub mod stimulus;
 mod store;
-pub mod sweep;
+mod sweep;
 
+pub use catalogue::{Catalogue, Entry, Named};
 pub use condition::Condition;
 pub use config::RunConfig;
 pub use device::DeviceName;
 pub use error::Error;
 pub use network::{Learner, Network};
+pub use record::{Alignment, Alignments, Epoch, Measures, Outcome, RunRecord, Timing};
+pub use sweep::Ranges;

@@ -123,7 +123,7 @@ pub struct RunRecord {
     pub config: RunConfig,
     /// The version of this program.
     pub version: String,
-    /// [`NUMERICS`] of this program.
+    /// The version of the numerical results of this program.
     #[serde(default = "first_numerics")]
     pub numerics: u32,
     /// The backend.
