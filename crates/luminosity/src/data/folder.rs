@@ -19,15 +19,15 @@ type Reader<'a> = Box<dyn FnOnce() -> Result<Dataset, Error> + 'a>;
 /// The largest number of folders of a level in which data are looked for.
 const MOST_FOLDERS: usize = 200;
 
-/// Reads the data at a path: a folder of a known format, or a folder with such a folder up to two levels below.
+/// Reads the data at a path: a folder of a known format, or a folder with such a folder up to two levels below. A data
+/// set that is there in part is not passed over for another one at a lower level.
 pub(crate) fn read(path: &Path) -> Result<Dataset, Error> {
     if !path.is_dir() {
         return read_file(path);
     }
-    let levels = levels(path);
-    for level in &levels {
+    for level in levels(path) {
         let mut found = Vec::new();
-        for folder in level {
+        for folder in &level {
             if let Some(read) = recognize(folder)? {
                 found.push((folder, read));
             }
@@ -39,8 +39,11 @@ pub(crate) fn read(path: &Path) -> Result<Dataset, Error> {
         if let Some((_, read)) = found.pop() {
             return read();
         }
+        if let Some(error) = level.iter().find_map(|folder| in_part(folder)) {
+            return Err(error);
+        }
     }
-    Err(nothing(path, &levels))
+    Err(lacks(path, "no data"))
 }
 
 /// The folders in which data are looked for, by level. torchvision puts the files of a data set into a folder `raw`.
@@ -154,18 +157,13 @@ pub(crate) fn name_of(folder: &Path) -> String {
     named.map_or_else(|| "data".into(), |name| name.to_string_lossy().into_owned())
 }
 
-/// The error for a folder without readable data in these levels: the first missing file of a data set that is there in
-/// part, or the content of the folder.
-fn nothing(path: &Path, levels: &[Vec<PathBuf>]) -> Error {
-    let mut in_part = levels.iter().flatten().flat_map(|folder| {
-        let sets = find(folder).into_iter();
-        sets.filter_map(move |(prefix, four)| {
-            let mut files = IdxFile::ALL.into_iter().zip(four);
-            let (file, _) = files.find(|(_, found)| found.is_none())?;
-            Some(missing(folder, &format!("{prefix}{}", file.name())))
-        })
-    });
-    in_part.next().unwrap_or_else(|| lacks(path, "no data"))
+/// The error for a folder with a part of a data set; it names the first missing file.
+fn in_part(folder: &Path) -> Option<Error> {
+    find(folder).into_iter().find_map(|(prefix, four)| {
+        let mut files = IdxFile::ALL.into_iter().zip(four);
+        let (file, _) = files.find(|(_, found)| found.is_none())?;
+        Some(missing(folder, &format!("{prefix}{}", file.name())))
+    })
 }
 
 /// The error that names a file missing from a folder.

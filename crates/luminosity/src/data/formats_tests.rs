@@ -32,6 +32,8 @@ fn folders_are_found_as_downloads_leave_them() {
     fs::remove_file(plain.join("mnist").join(labels)).unwrap();
     let reason = format!("plain/mnist: no file {labels} or");
     refused(&plain, [reason.as_str()]);
+    write_tiny(&plain.join("mnist/backup"));
+    refused(&plain, [reason.as_str()]);
     fs::remove_dir_all(&torch).unwrap();
     refused(root.path(), [reason.as_str()]);
 
