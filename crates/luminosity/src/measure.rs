@@ -112,7 +112,7 @@ fn lateral(batches: &[Vec<Probe>], layers: usize) -> Vec<Option<f64>> {
             .filter_map(move |of| of[layer].lateral_cosine)
     };
     let with = (0..layers).filter(|layer| of(*layer).next().is_some());
-    with.map(|layer| finite(mean(of(layer)))).collect()
+    with.map(|layer| finite(mean_of(of(layer)))).collect()
 }
 
 /// The value if it is finite; JSON has no NaN.

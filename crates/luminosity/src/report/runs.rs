@@ -131,7 +131,11 @@ pub fn pooled(rows: &[Row]) -> Vec<String> {
     };
     let places = warning(
         &format!("{how}, which round differently"),
-        vec![values(rows, "device"), machines.into_iter().collect(), kinds],
+        vec![
+            values(rows, "device"),
+            machines.into_iter().collect(),
+            kinds,
+        ],
     );
     let versions = warning(
         "by different versions of the program, whose numbers are the same bits",

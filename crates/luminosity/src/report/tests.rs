@@ -210,7 +210,7 @@ fn measures_and_options_have_columns_where_there_are_some() {
         record.run.config.network = "conv".parse().unwrap();
         for epoch in &mut record.run.history {
             let value = epoch.epoch as f64 / 100.0;
-            epoch.measures.lateral_cosine = vec![0.5, value];
+            epoch.measures.lateral_cosine = vec![Some(0.5), Some(value)];
             let own = ("silent".to_owned(), vec![None, Some(value)]);
             epoch.measures.measures = [own].into();
         }
