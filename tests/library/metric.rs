@@ -45,9 +45,11 @@ fn cosine_of_known_tensors() {
             assert_close(&[found], &[expected], 10.0 * setup.tolerance, &at);
         }
         assert!(cosine(a.clone(), tensor([0.0; 4])).is_nan());
-        // The squares are 0 in f16.
-        let small = (tensor([1.0, 2.0, 2.0, 0.0]) * 1e-4).cast(DType::F16);
-        assert_close(&[cosine(small.clone(), small)], &[1.0], 1e-6, &at);
+        if setup.device.supports_dtype(DType::F16) {
+            // The squares are 0 in f16.
+            let small = (tensor([1.0, 2.0, 2.0, 0.0]) * 1e-4).cast(DType::F16);
+            assert_close(&[cosine(small.clone(), small)], &[1.0], 1e-6, &at);
+        }
     }
 }
 
