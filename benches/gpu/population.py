@@ -2,8 +2,8 @@
 """Measures populations on the devices of this machine and draws them beside other machines.
 
 For each device, condition and number of networks: network-steps a second and the largest memory of the
-process, by a short sweep in one population. On devices of CubeCL also the kernels of a step, counted by
-CubeCL's log. Each row replaces the same row of population.csv in the folder of --out; the others are kept.
+process, by a short sweep in one population. On devices of CubeCL also the kernels of a step that is not
+replayed, counted by CubeCL's log. Each row replaces the same row of population.csv in the folder of --out; the others are kept.
 Draws population.svg and population.png there.
 """
 
@@ -65,9 +65,10 @@ def measure(options, device):
                    "networks": networks, "network_steps_per_second": round(1000 * networks / ms),
                    "megabytes": round(megabytes)}
             if on_cubecl:
+                # A step is recorded after the eighth.
                 few, many = (run(options, device, condition, networks, steps, 64, logged=True)[2]
-                             for steps in (120, 220))
-                row["kernels_per_step"] = round((many - few) / 100)
+                             for steps in (5, 8))
+                row["kernels_per_step"] = round((many - few) / 3)
             print(row, file=sys.stderr)
             yield row
 

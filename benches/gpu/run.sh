@@ -45,15 +45,15 @@ runs = [record.get("record", record) for record in records]
 timing = runs[0]["timing"]
 ms, networks = timing["ms_per_step"], int(sys.argv[1])
 print(json.dumps({"who": "ei_norm", "condition": sys.argv[2], "population": networks, "made": len(runs),
-                  "together": timing.get("population"), "ms_per_step": round(ms, 4),
+                  "together": timing.get("population"), "replayed": timing.get("replayed"), "ms_per_step": round(ms, 4),
                   "network_steps_per_second": round(1e3 * networks / ms), "seconds": round(timing["seconds"], 1)}))
 P
 }
 
 single() {
     local condition=$1
-    ./luminosity train --device "$device" --condition "$condition" --width 500 --steps 1500 --json >record.json || return
-    "$python" -c 'import json; r = json.load(open("record.json")); print(json.dumps({"who": "ei_norm", "condition": r["condition"], "ms_per_step": r["timing"]["ms_per_step"], "test_accuracy": r["test_accuracy"], "seconds": r["timing"]["seconds"]}))'
+    ./luminosity train --device "$device" --condition "$condition" --width 500 --steps 300 --json >record.json || return
+    "$python" -c 'import json; r = json.load(open("record.json")); print(json.dumps({"who": "ei_norm", "condition": r["condition"], "ms_per_step": r["timing"]["ms_per_step"], "replayed": r["timing"].get("replayed"), "test_accuracy": r["test_accuracy"], "seconds": r["timing"]["seconds"]}))'
 }
 
 peer() {
@@ -81,7 +81,7 @@ for part in $parts; do
         population)
             for condition in ${CONDITIONS:-inorm+full ln+}; do
                 for networks in ${POPULATIONS:-1 8 30 120 480}; do
-                    try 90 "population of $networks, $condition" bash -c "sweep $networks $condition ${STEPS:-600}"
+                    try 90 "population of $networks, $condition" bash -c "sweep $networks $condition ${STEPS:-300}"
                 done
             done
             ;;

@@ -5,7 +5,7 @@
 //! `report`. A `sweep` lists the runs, `schedule` makes them, and a `store` keeps their records; `compare`
 //! adds one figure to the report of a sweep of one setting. The layers and their equations are in [`ei_norm`].
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![cfg_attr(not(test), warn(unused_crate_dependencies))]
 
 mod bounds;

@@ -109,6 +109,9 @@ pub struct Timing {
     /// was trained alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub population: Option<usize>,
+    /// The number of steps that a GPU replayed from a recorded step. None if every step was made anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replayed: Option<usize>,
     /// When the run ended, in seconds since 1970.
     pub ended: Option<u64>,
     /// The machine.

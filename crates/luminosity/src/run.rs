@@ -3,6 +3,7 @@
 
 mod accuracy;
 mod member;
+mod recorder;
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -17,6 +18,7 @@ use crate::stimulus::Images;
 use crate::{DeviceName, Error, RunConfig, machine, panics, parallel};
 use accuracy::are_finite;
 use member::Member;
+use recorder::Recorder;
 
 pub(crate) use accuracy::accuracy;
 
@@ -70,7 +72,15 @@ pub fn run(
     progress: &mut Observer<'_>,
 ) -> Result<Trained, Error> {
     config.validate()?;
-    (config.network.functions.train)(config, data, device, progress)
+    let functions = config.network.functions;
+    match functions.population {
+        // The steps of a population can be recorded.
+        Some(population) if device.is_gpu() && (population.takes)(config) => {
+            let trained = (population.train)(&[config], data, device, progress);
+            trained.map(|mut one| one.swap_remove(0))
+        }
+        _ => (functions.train)(config, data, device, progress),
+    }
 }
 
 /// [`run`] for networks that are trained together; the records are in the order of the configurations. Each
@@ -100,7 +110,10 @@ pub fn run_population(
         }
     }
     match first.network.functions.population {
-        Some(population) => (population.train)(configs, data, device, progress),
+        Some(population) => {
+            let trained = (population.train)(configs, data, device, progress)?;
+            Ok(trained.into_iter().map(|trained| trained.record).collect())
+        }
         None => unreachable!("runs that join have a population"),
     }
 }
@@ -116,15 +129,14 @@ pub(crate) fn train<N: Learner>(
     trained.map(|mut one| one.swap_remove(0))
 }
 
-/// [`run_population`] with populations of type `P`.
+/// [`run_population`] with populations of type `P`, and with the networks.
 pub(crate) fn train_population<P: NetworkPopulation>(
     configs: &[&RunConfig],
     data: &Dataset,
     device: DeviceName,
     progress: &mut Observer<'_>,
-) -> Result<Vec<RunRecord>, Error> {
-    let trained = train_all::<Together<P>>(configs, data, device, progress)?;
-    Ok(trained.into_iter().map(|trained| trained.record).collect())
+) -> Result<Vec<Trained>, Error> {
+    train_all::<Together<P>>(configs, data, device, progress)
 }
 
 fn train_all<T: Trainee>(
@@ -149,6 +161,7 @@ fn train_all<T: Trainee>(
         used,
         steps: configs[0].steps(images),
         made: 0,
+        replayed: 0,
         pending: Vec::new(),
         started: Instant::now(),
         timed: Timed::default(),
@@ -196,9 +209,10 @@ struct Run<'a> {
     members: Vec<Member<'a>>,
     /// The number of images that are trained on.
     used: usize,
-    /// The total number of steps; `made` counts the steps so far.
+    /// The total number of steps; `made` counts the steps so far, `replayed` those that a GPU replayed.
     steps: usize,
     made: usize,
+    replayed: usize,
     /// The losses of steps, `[networks]` each, that have not been read yet.
     pending: Vec<Tensor<1>>,
     started: Instant,
@@ -217,9 +231,11 @@ impl<'a> Run<'a> {
     fn train<T: Trainee>(mut self, progress: &mut Observer<'_>) -> Result<Vec<Trained>, Error> {
         let [train, test] = [self.data.train(), self.data.test()].map(|split| self.images(split));
         let autodiff = self.device.clone().autodiff();
-        let mut trainee = T::create(self.configs, Task::of(self.data), &autodiff)?;
+        let trainee = T::create(self.configs, Task::of(self.data), &autodiff)?;
+        let mut recorder = Recorder::new(trainee, &train);
         for epoch in 1..=self.configs[0].epochs {
-            trainee = self.steps_of_epoch(trainee, &train, progress);
+            self.steps_of_epoch(&mut recorder, &train, progress);
+            let trainee = recorder.trainee();
             // The last update may have made weights non-finite without a loss that shows it.
             let finite = are_finite(trainee.module(), self.members.len());
             for (member, finite) in self.members.iter_mut().zip(finite) {
@@ -230,7 +246,7 @@ impl<'a> Run<'a> {
             if !self.any_learns() {
                 break;
             }
-            let ended = self.end_epoch(epoch, &trainee, [&train, &test])?;
+            let ended = self.end_epoch(epoch, trainee, [&train, &test])?;
             let finished = self.made == self.steps;
             for (member, ended) in self.members.iter_mut().zip(ended) {
                 member.end_epoch(ended, finished);
@@ -244,8 +260,9 @@ impl<'a> Run<'a> {
                 break;
             }
         }
+        self.replayed = recorder.replayed;
         let members = std::mem::take(&mut self.members);
-        let all = members.into_iter().zip(trainee.networks());
+        let all = members.into_iter().zip(recorder.trainee().networks());
         Ok(all
             .map(|(member, network)| self.trained(member, network))
             .collect())
@@ -254,10 +271,10 @@ impl<'a> Run<'a> {
     /// Makes steps until the epoch ends, no network learns any more, or the run is stopped.
     fn steps_of_epoch<T: Trainee>(
         &mut self,
-        mut trainee: T,
+        recorder: &mut Recorder<T>,
         train: &Images<'_>,
         progress: &mut Observer<'_>,
-    ) -> T {
+    ) {
         self.members.iter_mut().for_each(Member::begin_epoch);
         let batch_size = self.configs[0].batch_size;
         let warm_up = match self.device_name.is_gpu() {
@@ -271,10 +288,8 @@ impl<'a> Run<'a> {
             let time = self.made as f64 / self.steps as f64;
             let members = self.members.iter_mut();
             let presented = members.flat_map(|member| member.present(places.clone(), time));
-            let batch = train.batch(&presented.collect::<Vec<_>>());
-            let (next, losses) = trainee.step(batch);
-            trainee = next;
-            self.pending.push(losses);
+            let presented: Vec<_> = presented.collect();
+            self.pending.push(recorder.step(train, &presented));
             self.made += 1;
             if self.made == warm_up {
                 self.look();
@@ -299,7 +314,6 @@ impl<'a> Run<'a> {
         if self.made > warm_up {
             self.timed.time += since.elapsed();
         }
-        trainee
     }
 
     /// Reads the losses of the latest steps from the device.
@@ -335,7 +349,7 @@ impl<'a> Run<'a> {
     /// The images of a split; a GPU makes its batches itself.
     fn images(&self, split: &'a Split) -> Images<'a> {
         match self.device_name.is_gpu() {
-            true => Images::on_device(split, &self.device),
+            true => Images::moved_to(split, &self.device),
             false => Images::on_host(split, &self.device),
         }
     }
@@ -430,6 +444,7 @@ impl<'a> Run<'a> {
                 images_per_second: per(timed.images),
                 seconds: self.started.elapsed().as_secs_f64(),
                 population: (self.configs.len() > 1).then_some(self.configs.len()),
+                replayed: (self.replayed > 0).then_some(self.replayed),
                 ended: now.ok().map(|since| since.as_secs()),
                 machine: Some(machine::description()),
             },

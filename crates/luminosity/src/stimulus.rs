@@ -136,8 +136,24 @@ impl Stimulus {
 pub(crate) struct Images<'a> {
     split: &'a Split,
     device: Device,
-    /// The pixels in 0..=1, `[images, pixels]`, and the labels, if the device makes the batches.
-    on_device: Option<(Tensor<2>, Tensor<1, Int>)>,
+    /// The images, if the device makes the batches.
+    on_device: Option<OnDevice>,
+}
+
+/// Images in the memory of a device.
+#[derive(Clone)]
+pub(crate) struct OnDevice {
+    /// The pixels in 0..=1, `[images, pixels]`.
+    pixels: Tensor<2>,
+    labels: Tensor<1, Int>,
+}
+
+/// Presentations of images in the memory of a device.
+pub(crate) struct Shown {
+    /// `[rows]`
+    indices: Tensor<1, Int>,
+    /// Gain and shift, `[rows, 2]`.
+    brightness: Tensor<2>,
 }
 
 impl<'a> Images<'a> {
@@ -150,19 +166,27 @@ impl<'a> Images<'a> {
         }
     }
 
-    /// Batches are made on `device`; all images are moved there.
-    pub fn on_device(split: &'a Split, device: &Device) -> Self {
+    /// All images are moved to `device`, which makes the batches.
+    pub fn moved_to(split: &'a Split, device: &Device) -> Self {
         let pixels = split.images().iter().map(|p| f32::from(*p) / 255.0);
         let pixels = TensorData::new(pixels.collect(), [split.len(), split.pixels()]);
-        let labels = labels(split.labels().iter().copied(), device);
+        let on_device = OnDevice {
+            pixels: Tensor::from_data(pixels, device),
+            labels: labels(split.labels().iter().copied(), device),
+        };
         Self {
-            on_device: Some((Tensor::from_data(pixels, device), labels)),
+            on_device: Some(on_device),
             ..Self::on_host(split, device)
         }
     }
 
     pub fn split(&self) -> &'a Split {
         self.split
+    }
+
+    /// The images in the memory of the device, if it makes the batches.
+    pub fn on_device(&self) -> Option<&OnDevice> {
+        self.on_device.as_ref()
     }
 
     /// Makes a batch of these presentations.
@@ -173,25 +197,7 @@ impl<'a> Images<'a> {
     pub fn batch(&self, presented: &[Presented]) -> Batch {
         match &self.on_device {
             None => self.batch_on_host(presented),
-            Some((pixels, labels)) => {
-                let count = presented.len();
-                let indices = presented.iter().map(|p| p.index as i32).collect();
-                let indices = TensorData::new::<i32, _>(indices, [count]);
-                let indices = Tensor::<1, Int>::from_data(indices, &self.device);
-                let column = |of: fn(&Presented) -> f32| -> Tensor<2> {
-                    let values: Vec<f32> = presented.iter().map(of).collect();
-                    Tensor::from_data(TensorData::new(values, [count, 1]), &self.device)
-                };
-                let pixels = pixels.clone().select(0, indices.clone());
-                let pixels = match presented.iter().all(|p| p.gain == 1.0) {
-                    true => pixels,
-                    false => pixels * column(|p| p.gain),
-                };
-                Batch {
-                    x: (pixels + column(|p| p.shift)).clamp(0.0, 1.0),
-                    labels: labels.clone().select(0, indices),
-                }
-            }
+            Some(images) => images.batch(&Shown::new(presented, &self.device)),
         }
     }
 
@@ -208,6 +214,43 @@ impl<'a> Images<'a> {
             x: Tensor::from_data(TensorData::new(pixels, shape), &self.device),
             labels: labels(shown, &self.device),
         }
+    }
+}
+
+impl OnDevice {
+    pub fn device(&self) -> Device {
+        self.pixels.device()
+    }
+
+    /// Makes a batch of these presentations.
+    pub fn batch(&self, shown: &Shown) -> Batch {
+        let pixels = self.pixels.clone().select(0, shown.indices.clone());
+        let column = |k| shown.brightness.clone().narrow(1, k, 1);
+        Batch {
+            x: (pixels * column(0) + column(1)).clamp(0.0, 1.0),
+            labels: self.labels.clone().select(0, shown.indices.clone()),
+        }
+    }
+}
+
+impl Shown {
+    pub fn new(presented: &[Presented], device: &Device) -> Self {
+        let indices = presented.iter().map(|p| p.index as i32).collect();
+        let indices = TensorData::new::<i32, _>(indices, [presented.len()]);
+        let brightness = presented.iter().flat_map(|p| [p.gain, p.shift]).collect();
+        let brightness = TensorData::new::<f32, _>(brightness, [presented.len(), 2]);
+        Self {
+            indices: Tensor::from_data(indices, device),
+            brightness: Tensor::from_data(brightness, device),
+        }
+    }
+
+    /// Writes other presentations, as many, into the same memory.
+    pub fn write(&mut self, presented: &[Presented]) {
+        let new = Self::new(presented, &self.brightness.device());
+        let rows = 0..presented.len();
+        (self.indices).inplace(|to| to.slice_assign([rows.clone()], new.indices));
+        (self.brightness).inplace(|to| to.slice_assign([rows, 0..2], new.brightness));
     }
 }
 

@@ -28,7 +28,6 @@ pub(crate) use trainee::{Alone, Together, Trainee};
 
 use crate::catalogue::{Catalogue, Entry, Named};
 use crate::data::{Dataset, Shape};
-use crate::record::RunRecord;
 use crate::run::{self, Observer, Trained};
 use crate::saved::Weights;
 use crate::sweep::Ranges;
@@ -178,7 +177,7 @@ pub(crate) struct Population {
 }
 
 type TrainAll =
-    fn(&[&RunConfig], &Dataset, DeviceName, &mut Observer<'_>) -> Result<Vec<RunRecord>, Error>;
+    fn(&[&RunConfig], &Dataset, DeviceName, &mut Observer<'_>) -> Result<Vec<Trained>, Error>;
 type Train = fn(&RunConfig, &Dataset, DeviceName, &mut Observer<'_>) -> Result<Trained, Error>;
 type Check = fn(&RunConfig, Task, &Device) -> Result<(), ei_norm::Error>;
 type Load = fn(&RunConfig, Task, &Weights<'_>, &Device) -> Result<Box<dyn TrainedNetwork>, Error>;

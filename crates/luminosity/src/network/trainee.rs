@@ -11,7 +11,7 @@ use crate::stimulus::Batch;
 
 /// One network, or several that are trained together, each from its own images. A batch has the rows of the
 /// first network, then the rows of the second, and so on, the same number for each.
-pub(crate) trait Trainee: Sized {
+pub(crate) trait Trainee: Sized + 'static {
     /// The type of the networks.
     type Network: Learner;
     /// The module with the parameters of all networks.
@@ -27,8 +27,15 @@ pub(crate) trait Trainee: Sized {
     /// One step; also returns each network's loss of the task before the step, `[networks]`, without a graph.
     fn step(self, batch: Batch) -> (Self, Tensor<1>);
 
+    /// Whether a step computes with the parameters and the batch alone, always by the same operations, and
+    /// changes only the parameters. Such a step can be recorded and replayed.
+    fn is_recordable(&self) -> bool;
+
     /// The networks as one module.
     fn module(&self) -> &Self::Module;
+
+    /// Changes the parameters.
+    fn map(self, f: impl FnOnce(Self::Module) -> Self::Module) -> Self;
 
     /// Each network as a separate module, without autodiff.
     fn networks(&self) -> Vec<Self::Network>;
@@ -65,8 +72,18 @@ impl<N: Learner> Trainee for Alone<N> {
         (self, loss)
     }
 
+    /// A network of another program may draw random numbers in a step.
+    fn is_recordable(&self) -> bool {
+        false
+    }
+
     fn module(&self) -> &N {
         &self.network
+    }
+
+    fn map(mut self, f: impl FnOnce(N) -> N) -> Self {
+        self.network = f(self.network);
+        self
     }
 
     fn networks(&self) -> Vec<N> {
@@ -107,8 +124,17 @@ impl<P: NetworkPopulation> Trainee for Together<P> {
         (self, losses)
     }
 
+    fn is_recordable(&self) -> bool {
+        self.optimizer.is_stateless()
+    }
+
     fn module(&self) -> &P {
         &self.population
+    }
+
+    fn map(mut self, f: impl FnOnce(P) -> P) -> Self {
+        self.population = f(self.population);
+        self
     }
 
     fn networks(&self) -> Vec<P::Network> {

@@ -121,6 +121,7 @@ pub fn with_correct(run: &SweepRun, correct: i32) -> SweepRecord {
                 images_per_second: None,
                 seconds: 1.0,
                 population: None,
+                replayed: None,
                 ended: None,
                 machine: None,
             },

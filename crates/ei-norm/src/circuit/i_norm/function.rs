@@ -1,7 +1,7 @@
 //! The function of an I-Norm circuit, with the backward pass of the task's error.
 
 use burn::backend::DispatchTensor;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 
 use super::positions::{joined, pooled, spread};
 use super::{INorm, NormalizedOver};
@@ -41,26 +41,23 @@ pub(super) struct Divisive<const D: usize> {
     pub(super) uniform: Option<Vec<f64>>,
 }
 
-/// `x` times the number of each network times `factor`.
-pub(super) fn times<const D: usize>(x: Tensor<D>, numbers: &[f64], factor: f64) -> Tensor<D> {
-    if numbers.iter().all(|number| *number == numbers[0]) {
-        return x * (numbers[0] * factor);
-    }
-    let mut shape = [1; D];
-    shape[0] = numbers.len();
-    let options = (&x.device().inner(), x.dtype());
-    let numbers = Tensor::from_data(TensorData::new(numbers.to_vec(), shape), options);
-    x * (numbers * factor)
-}
-
 impl<const D: usize> Divisive<D> {
     /// d² U_ei for the drive d = x U_ix: `[..., rows, d_output]` or, if U_ei is uniform, `[..., rows, 1]`.
     fn power(&self, drive: Tensor<D>) -> Tensor<D> {
         let n_d = drive.dims()[D - 1] as f64;
         match &self.uniform {
-            Some(u) => times(mean_square(drive), u, n_d),
+            Some(u) => self.times(u, mean_square(drive), n_d),
             None => product(drive.square(), self.u_ei.clone()),
         }
+    }
+
+    /// `x` times the element u of a uniform U_ei, in each network, times `factor`.
+    pub(super) fn times(&self, u: &[f64], x: Tensor<D>, factor: f64) -> Tensor<D> {
+        if u.iter().all(|other| *other == u[0]) {
+            return x * (u[0] * factor);
+        }
+        let of_networks = self.u_ei.clone().narrow(D - 2, 0, 1).narrow(D - 1, 0, 1);
+        x * (of_networks * factor)
     }
 }
 

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::INorm;
-use super::function::{INormFunction, times};
+use super::function::INormFunction;
 use super::positions::{gathered, joined, pooled, shared};
 use crate::autodiff::{attach, is_listed};
 use crate::circuit::values::Values;
@@ -112,7 +112,7 @@ fn local_loss<const D: usize>(function: INormFunction<D>, pass: Pass<D>) -> Tens
                 let along = alpha * first.clone() + beta * second_moment;
                 let along = function.features.times(-along, features);
                 let to_power = shared(along / q.square() * 0.5, positions);
-                let to_drive = || drive.clone() * times(to_power, u, 2.0);
+                let to_drive = || drive.clone() * divisive.times(u, to_power, 2.0);
                 let of_u_ix = wanted[2].then(|| of_reader(inputs.clone(), to_drive()));
                 [of_u_ix, None]
             }
