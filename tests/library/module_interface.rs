@@ -11,8 +11,8 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::store::ModuleRecord;
 use burn::tensor::quantization::{Calibration, QuantValue};
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use ei_norm::circuit::Population;
-use ei_norm::dale::{Plasticity, Sign, Weight};
+use ei_norm::circuit::{self, NormalizedOver, Population};
+use ei_norm::dale::{Plasticity, Sign, Weight, mask};
 use ei_norm::prelude::*;
 use ei_norm::{LearnedLateral, LearnedLateralConfig};
 use rand_chacha::ChaCha8Rng;
@@ -286,6 +286,99 @@ subjects! {
     };
 }
 
+/// Layers with other options than the default.
+macro_rules! variants {
+    ($($name:ident $layer:ident |$rng:ident| $make:expr, |$m:ident, $dtype:ident| $loss:expr;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                let make = |seed| -> $layer {
+                    let $rng = &mut rng(seed);
+                    $make.unwrap()
+                };
+                subject(stringify!($name), make, |$m, $dtype| $loss).check();
+            }
+        )*
+    };
+}
+
+/// The layer, in which every third connection of W_ex is missing.
+macro_rules! sparse {
+    ($layer:expr) => {
+        $layer.and_then(|mut layer| {
+            let shape = layer.w_ex.dims();
+            let mask = mask::from_fn(shape, |(pre, post)| (pre + post) % 3 != 0, &device());
+            layer.w_ex.set_mask(mask)?;
+            Ok(layer)
+        })
+    };
+}
+
+variants! {
+    sparse_ei EiLinear
+        |rng| sparse!(EiLinearConfig::new(6, 5).try_init_with(&device(), rng)),
+        |m, dtype| weighed(m.forward(rows(dtype)));
+    sparse_i_norm INormLinear
+        |rng| sparse!(INormLinearConfig::new(6, 5).try_init_with(&device(), rng)),
+        |m, dtype| {
+            let (z, local) = m.forward_with_local_loss(rows(dtype));
+            weighed(z) + local
+        };
+    sparse_conv EiConv2d
+        |rng| sparse!(EiConv2dConfig::new([3, 4], [2, 3]).try_init_with(&device(), rng)),
+        |m, dtype| weighed(m.forward(images(dtype)));
+    without_inhibition_and_bias EiLinear
+        |rng| EiLinearConfig::new(6, 5)
+            .with_inhibitory(Inhibitory::Count(0))
+            .with_bias(false)
+            .try_init_with(&device(), rng),
+        |m, dtype| weighed(m.forward(rows(dtype)));
+    inhibition_that_only_subtracts INormLinear
+        |rng| INormLinearConfig::new(6, 5).with_divisive(false).try_init_with(&device(), rng),
+        |m, dtype| {
+            let (z, local) = m.forward_with_local_loss(rows(dtype));
+            weighed(z) + local
+        };
+    divisive_weights_that_learn INormLinear
+        |rng| INormLinearConfig::new(6, 5).try_init_with(&device(), rng).map(|mut layer| {
+            let u_ei = layer.circuit.u_ei.take();
+            layer.circuit.u_ei = u_ei.map(|u_ei| u_ei.with_plasticity(Plasticity::Plastic));
+            layer
+        }),
+        |m, dtype| {
+            let (z, local) = m.forward_with_local_loss(rows(dtype));
+            weighed(z) + local
+        };
+    lateral_errors INormLinear
+        |rng| INormLinearConfig::new(6, 5)
+            .with_grad_norm(GradNormMode::Lateral)
+            .try_init_with(&device(), rng),
+        |m, dtype| {
+            let (z, local) = m.forward_with_local_loss(rows(dtype));
+            weighed(z) + local
+        };
+    over_an_example INormConv2d
+        |rng| INormConv2dConfig::new([3, 4], [2, 3])
+            .with_over(NormalizedOver::Example)
+            .try_init_with(&device(), rng),
+        |m, dtype| {
+            let (z, local) = m.forward_with_local_loss(images(dtype));
+            weighed(z) + local
+        };
+    with_autapses ColumnEiRnn
+        |rng| ColumnEiRnnConfig::new(4, 5).with_autapses(true).try_init_with(&device(), rng),
+        |m, dtype| weighed(m.forward(sequences(dtype), None).0);
+    without_autapses ColumnEiRnn
+        |rng| ColumnEiRnnConfig::new(4, 5).with_autapses(false).try_init_with(&device(), rng),
+        |m, dtype| weighed(m.forward(sequences(dtype), None).0);
+    i_norm_without_autapses INormRnn
+        |rng| INormRnnConfig::new(4, 5).with_autapses(false).try_init_with(&device(), rng),
+        |m, dtype| {
+            let (states, _, local) = m.forward_with_local_loss(sequences(dtype), None);
+            weighed(states) + local
+        };
+}
+
 /// A population of two networks of different widths, for every circuit.
 macro_rules! populations {
     ($($name:ident $config:ident |$m:ident, $dtype:ident| $loss:expr;)*) => {
@@ -319,6 +412,23 @@ populations! {
         let (z, local) = m.forward_with_local_loss(pair(dtype));
         weighed(z) + local.sum()
     };
+}
+
+#[test]
+fn population_of_sparse() {
+    let make = |seed| {
+        let rng = &mut rng(seed);
+        let mut circuit = |width| {
+            let layer = INormLinearConfig::new(6, width).try_init_with(&device(), rng);
+            sparse!(layer).unwrap().circuit
+        };
+        Population::stack(vec![circuit(5), circuit(4)]).unwrap()
+    };
+    let loss = |m: &Population<circuit::INorm>, dtype| {
+        let (z, local) = m.forward_with_local_loss(pair(dtype));
+        weighed(z) + local.sum()
+    };
+    subject("population_of_sparse", make, loss).check();
 }
 
 /// A layer, and behind it a module that changes the layer's errors.
