@@ -3,7 +3,8 @@
 
 For each device, condition and number of networks: network-steps a second and the largest memory of the
 process, by a short sweep in one population. On devices of CubeCL also the kernels of a step that is not
-replayed, counted by CubeCL's log. Each row replaces the same row of population.csv in the folder of --out; the others are kept.
+replayed, counted by CubeCL's log. Each row replaces the same row of population.csv in the folder of --out;
+the others are kept.
 Draws population.svg and population.png there.
 """
 

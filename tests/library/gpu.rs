@@ -8,6 +8,7 @@ use ei_norm::GradNormMode;
 use luminosity::data::{Dataset, Selection};
 use luminosity::{Condition, DeviceName, RunConfig, condition, run};
 use std::ops::ControlFlow;
+use std::sync::Mutex;
 
 #[test]
 fn the_kernel_is_right_for_every_shape() {
@@ -76,8 +77,12 @@ fn half_precision_is_computed_in_single() {
     }
 }
 
+/// Held by a test that trains: a step is recorded only if there is one run on a GPU.
+static TRAINS: Mutex<()> = Mutex::new(());
+
 #[test]
 fn losses_follow_those_of_the_cpu() {
+    let _alone = TRAINS.lock();
     let data = Dataset::load(&Selection::Default).unwrap();
     // Training amplifies rounding, most of all with forward-only normalization: there two CPU backends
     // diverge as early and as far as these two.
@@ -111,6 +116,7 @@ fn losses_follow_those_of_the_cpu() {
 
 #[test]
 fn a_population_learns_as_on_the_cpu() {
+    let _alone = TRAINS.lock();
     let data = Dataset::load(&Selection::Default).unwrap();
     // The other conditions amplify rounding too much for two epochs and for learning rates like these.
     let stable = [condition::INORM_FULL, condition::LN_PLUS];

@@ -9,8 +9,8 @@ use crate::bounds::{self, at_least_zero, within};
 use crate::data::MAX_CLASSES;
 use crate::{DeviceName, Error, RunConfig};
 
-/// The version of the numerical results: raised with every change that alters a bit of them. A store does not
-/// mix runs of different versions.
+/// The version of the numerical results: raised with every change that alters a bit of them on a CPU. A store does
+/// not mix runs of different versions.
 pub const NUMERICS: u32 = 2;
 
 /// [`NUMERICS`] of a record without this field.

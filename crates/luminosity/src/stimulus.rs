@@ -245,7 +245,7 @@ impl Shown {
         }
     }
 
-    /// Writes other presentations, as many, into the same memory.
+    /// Writes the same number of other presentations into the same memory.
     pub fn write(&mut self, presented: &[Presented]) {
         let new = Self::new(presented, &self.brightness.device());
         let rows = 0..presented.len();

@@ -10,6 +10,9 @@ use crate::RunConfig;
 use crate::condition::{ErrorRule, HiddenSpec};
 
 /// Networks of one form that are trained together but learn independently.
+///
+/// A GPU records a step and replays it with other images, so every step must consist of the same operations on
+/// the parameters and the images, without random numbers and without tensors from or to the host.
 pub trait NetworkPopulation: Module + Send + Sync + 'static {
     /// The type of the networks.
     type Network: Learner;

@@ -1,13 +1,14 @@
 //! Recorded steps. On a GPU, the kernels of a small step take less time than launching them one by one. Therefore
 //! a step is recorded once and then replayed with other images.
 //!
-//! A recorded step reads and writes the memory that it used when it was recorded. So each step, recorded or
-//! not, writes the new parameters into the memory of the old parameters.
+//! A replay reads and writes the memory that the step used when it was recorded. So a step of a trainee that may
+//! be recorded writes the new parameters into the memory of the old parameters.
 #![allow(unsafe_code)]
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Graph, Tensor, capture};
@@ -18,6 +19,9 @@ use crate::stimulus::{Batch, Images, OnDevice, Presented, Shown};
 /// The number of successive steps of one size before such a step is recorded; meanwhile kernels are compiled and
 /// selected.
 const BEFORE_RECORDING: usize = 8;
+/// The largest deviation of a replayed step from the same step made anew, relative to the change of a parameter.
+/// It leaves room for rounding.
+const DEVIATION: f64 = 0.01;
 
 /// A trainee whose steps are recorded if its device makes the batches and can record.
 pub(super) struct Recorder<T> {
@@ -26,12 +30,13 @@ pub(super) struct Recorder<T> {
     mode: Mode,
     /// The number of replayed steps.
     pub replayed: usize,
+    _on_gpu: Option<OnGpu>,
 }
 
 enum Mode {
     /// Every step is made anew.
     Anew,
-    /// A step with so many rows will be recorded after so many of them.
+    /// So many successive steps had so many rows.
     Waits { rows: usize, steps: usize },
     /// Steps with so many rows are replayed.
     Replays { rows: usize, step: Box<Recorded> },
@@ -47,7 +52,8 @@ struct Recorded {
 
 impl<T: Trainee> Recorder<T> {
     pub fn new(trainee: T, images: &Images<'_>) -> Self {
-        let mode = match images.on_device().is_some() && trainee.is_recordable() {
+        let on_gpu = images.on_device().map(|_| OnGpu::new());
+        let mode = match on_gpu.is_some() && trainee.is_recordable() {
             true => Mode::Waits { rows: 0, steps: 0 },
             false => Mode::Anew,
         };
@@ -55,6 +61,7 @@ impl<T: Trainee> Recorder<T> {
             trainee: Some(trainee),
             mode,
             replayed: 0,
+            _on_gpu: on_gpu,
         }
     }
 
@@ -65,36 +72,29 @@ impl<T: Trainee> Recorder<T> {
     /// One step; returns each network's loss of the task before the step, `[networks]`, without a graph.
     pub fn step(&mut self, images: &Images<'_>, presented: &[Presented]) -> Tensor<1> {
         let now = presented.len();
-        let is_next = matches!(
-            self.mode,
-            Mode::Waits { rows, steps } if rows == now && steps == BEFORE_RECORDING
-        );
-        if let (true, Some(on_device)) = (is_next, images.on_device()) {
-            let trainee = present(self.trainee.take());
-            let (trainee, step) = Recorded::new(trainee, on_device.clone(), presented);
-            self.trainee = Some(trainee);
-            self.mode = step.map_or(Mode::Anew, |step| Mode::Replays { rows: now, step });
-        }
         if let Mode::Replays { rows, step } = &mut self.mode
             && *rows == now
         {
             self.replayed += 1;
             return step.replay(presented);
         }
-        let (trainee, batch) = (present(self.trainee.take()), images.batch(presented));
-        let (trainee, losses) = match self.mode {
-            Mode::Anew => trainee.step(batch),
-            _ => {
-                let (trainee, losses, stayed) = step_in_place(trainee, batch);
-                match &mut self.mode {
+        let trainee = present(self.trainee.take());
+        let (trainee, losses) = match (&mut self.mode, images.on_device()) {
+            (Mode::Waits { rows, steps }, Some(images))
+                if *rows == now && *steps >= BEFORE_RECORDING && OnGpu::is_alone() =>
+            {
+                let (trainee, losses, step) = Recorded::new(trainee, images.clone(), presented);
+                self.replayed += usize::from(step.is_some());
+                self.mode = step.map_or(Mode::Anew, |step| Mode::Replays { rows: now, step });
+                (trainee, losses)
+            }
+            (Mode::Anew, _) => trainee.step(images.batch(presented)),
+            (mode, _) => {
+                let (trainee, losses, stayed) = step_in_place(trainee, images.batch(presented));
+                match mode {
                     Mode::Waits { rows, steps } if *rows == now => *steps += 1,
                     Mode::Replays { .. } if stayed => {}
-                    mode => {
-                        *mode = Mode::Waits {
-                            rows: now,
-                            steps: 1,
-                        }
-                    }
+                    mode => *mode = Mode::first(now),
                 }
                 (trainee, losses)
             }
@@ -104,45 +104,64 @@ impl<T: Trainee> Recorder<T> {
     }
 }
 
+impl Mode {
+    /// After one step with so many rows.
+    fn first(rows: usize) -> Self {
+        Self::Waits { rows, steps: 1 }
+    }
+}
+
 impl Recorded {
-    /// Records a step, if the device can. The parameters are the same afterwards.
+    /// Makes a step and records it; also returns its losses. There is no recorded step if the device cannot
+    /// record, or if a replay does not do the same as the step.
     fn new<T: Trainee>(
         trainee: T,
         images: OnDevice,
         presented: &[Presented],
-    ) -> (T, Option<Box<Self>>) {
+    ) -> (T, Tensor<1>, Option<Box<Self>>) {
         let device = images.device();
+        let batch = images.batch(&Shown::new(presented, &device));
         let before = Values::of(trainee.module()).copied();
-        let shown = Rc::new(RefCell::new(Shown::new(presented, &device)));
+        // Other images, so that a replay that does not see the new ones is found out.
+        let others = vec![presented[0]; presented.len()];
+        let shown = Rc::new(RefCell::new(Shown::new(&others, &device)));
         // The trainee, and whether its parameters stayed in their memory in the latest step.
         let slot = Rc::new(RefCell::new(Some((trainee, true))));
         let step: Box<dyn FnMut() -> Tensor<1>> = {
             let (shown, slot) = (Rc::clone(&shown), Rc::clone(&slot));
             Box::new(move || {
                 let (trainee, _) = present(slot.take());
-                let (trainee, losses, stayed) =
-                    step_in_place(trainee, images.batch(&shown.borrow()));
+                let batch = images.batch(&shown.borrow());
+                let (trainee, losses, stayed) = step_in_place(trainee, batch);
                 slot.replace(Some((trainee, stayed)));
                 losses
             })
         };
         // This makes a few steps, too.
         let graph = capture(&device, step);
-        let (trainee, mut stayed) = present(slot.take());
-        let trainee = trainee.map(|module| {
-            let (module, restored) = before.written_into(module);
-            stayed &= restored;
-            module
-        });
-        let is_ready = graph.is_hardware() && stayed;
-        (trainee, is_ready.then(|| Box::new(Self { graph, shown })))
+        let (trainee, stayed) = present(slot.take());
+        let (trainee, restored) = before.clone().written_into(trainee);
+        let (trainee, losses, stayed_again) = step_in_place(trainee, batch);
+        if !(graph.is_hardware() && stayed && restored && stayed_again) {
+            return (trainee, losses, None);
+        }
+        let anew = Values::of(trainee.module()).copied();
+        let (trainee, restored) = before.clone().written_into(trainee);
+        let mut step = Self { graph, shown };
+        let replayed = restored.then(|| step.replay(presented));
+        match replayed {
+            Some(losses) if Values::of(trainee.module()).agree_with(&anew, &before) => {
+                (trainee, losses, Some(Box::new(step)))
+            }
+            _ => (anew.written_into(trainee).0, losses, None),
+        }
     }
 
     fn replay(&mut self, presented: &[Presented]) -> Tensor<1> {
         self.shown.borrow_mut().write(presented);
-        // SAFETY: everything that the step reads and writes is still in the same memory: the recorder has the
-        // trainee, whose parameters it only writes in place, as it does `shown`; the graph has images and losses.
-        // This thread alone starts work on them.
+        // SAFETY: the memory that the step reads and writes is not used for anything else. The parameters and
+        // `shown` are only written in place; the graph owns images and losses; CubeCL keeps the memory of
+        // intermediate results for the graph. Only this thread starts work on this memory.
         let losses = unsafe { self.graph.replay() };
         copied(losses.clone())
     }
@@ -158,11 +177,13 @@ fn step_in_place<T: Trainee>(trainee: T, batch: Batch) -> (T, Tensor<1>, bool) {
     // Keeps the memory from being used for the new parameters or anything else.
     let old = trainee.module().clone();
     let (trainee, losses) = trainee.step(batch);
-    let (module, stayed) = Values::of(trainee.module()).written_into(old);
-    (trainee.map(|_| module), losses, stayed)
+    let new = Values::of(trainee.module());
+    let (trainee, stayed) = new.written_into(trainee.map(|_| old));
+    (trainee, losses, stayed)
 }
 
 /// The values of the parameters of a module, each as a vector.
+#[derive(Clone)]
 struct Values {
     of: HashMap<ParamId, Tensor<1>>,
     /// Whether all parameters that learn were written in place.
@@ -187,10 +208,22 @@ impl Values {
         self
     }
 
-    /// Writes the values into a module; also returns whether they are in its memory.
-    fn written_into<M: Module>(mut self, module: M) -> (M, bool) {
-        let module = module.map(&mut self);
-        (module, self.stayed)
+    /// Writes the values into the parameters; also returns whether these are in the same memory as before.
+    fn written_into<T: Trainee>(mut self, trainee: T) -> (T, bool) {
+        let trainee = trainee.map(|module| module.map(&mut self));
+        (trainee, self.stayed)
+    }
+
+    /// Whether these values are the expected ones, up to the allowed deviation. Reads from the device.
+    fn agree_with(&self, expected: &Self, before: &Self) -> bool {
+        let largest = |a: &Tensor<1>, b: &Tensor<1>| (a.clone() - b.clone()).abs().max();
+        let not_empty = self.of.iter().filter(|(_, found)| found.dims()[0] > 0);
+        let beyond = not_empty.filter_map(|(id, found)| {
+            let (expected, before) = (expected.of.get(id)?, before.of.get(id)?);
+            Some(largest(found, expected) - largest(expected, before) * DEVIATION)
+        });
+        let beyond: Vec<_> = beyond.collect();
+        beyond.is_empty() || Tensor::cat(beyond, 0).max().into_scalar::<f32>() <= 0.0
     }
 }
 
@@ -227,4 +260,63 @@ impl ModuleMapper for Values {
 fn copied(values: Tensor<1>) -> Tensor<1> {
     let all = 0..values.dims()[0];
     values.zeros_like().slice_assign([all], values)
+}
+
+/// A run of this process on a GPU. While a step is recorded, CUDA refuses memory to other threads; so steps are
+/// recorded only if there is one run.
+struct OnGpu;
+
+static ON_GPU: AtomicUsize = AtomicUsize::new(0);
+
+impl OnGpu {
+    fn new() -> Self {
+        ON_GPU.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+
+    fn is_alone() -> bool {
+        ON_GPU.load(Ordering::Relaxed) == 1
+    }
+}
+
+impl Drop for OnGpu {
+    fn drop(&mut self) {
+        ON_GPU.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    #[test]
+    fn a_replay_must_change_each_parameter_as_the_step_does() {
+        let ids = [ParamId::new(), ParamId::new()];
+        let values = |each: [[f32; 2]; 2]| Values {
+            of: ids
+                .into_iter()
+                .zip(each)
+                .map(|(id, values)| (id, Tensor::from_floats(values, &Device::flex())))
+                .collect(),
+            stayed: true,
+        };
+        let (before, expected) = (
+            values([[1.0, 2.0], [5.0, 5.0]]),
+            values([[1.1, 2.0], [5.0, 6.0]]),
+        );
+        for (found, agrees) in [
+            ([[1.1, 2.0], [5.0, 6.0]], true),
+            ([[1.1005, 2.0], [5.0, 6.005]], true),
+            ([[1.1, 2.0], [5.0, 5.0]], false),
+            ([[1.1, 2.002], [5.0, 6.0]], false),
+            ([[1.1, 2.0], [f32::NAN, 6.0]], false),
+        ] {
+            assert_eq!(
+                values(found).agree_with(&expected, &before),
+                agrees,
+                "{found:?}"
+            );
+        }
+    }
 }
