@@ -6,7 +6,7 @@ use crate::common::{Setup, assert_close, gpu, rng, values};
 use burn::tensor::{DType, Device};
 use ei_norm::GradNormMode;
 use luminosity::data::{Dataset, Selection};
-use luminosity::{Condition, DeviceName, RunConfig, condition, run};
+use luminosity::{Condition, DeviceName, Network, RunConfig, condition, run};
 use std::ops::ControlFlow;
 use std::sync::Mutex;
 
@@ -84,31 +84,38 @@ static TRAINS: Mutex<()> = Mutex::new(());
 fn losses_follow_those_of_the_cpu() {
     let _alone = TRAINS.lock();
     let data = Dataset::load(&Selection::Default).unwrap();
+    let networks = ["mlp", "conv", "rnn"].map(|name| name.parse::<Network>().unwrap());
+    let [mlp, conv, rnn] = networks;
     // Training amplifies rounding, most of all with forward-only normalization: there two CPU backends
     // diverge as early and as far as these two.
-    for (condition, steps) in [
-        (condition::E_ONLY_LN_PLUS, 60),
-        (condition::INORM_FULL, 60),
-        (condition::INORM, 10),
+    for (network, width, lr_ix, condition, steps) in [
+        (mlp, 50, 0.1, condition::E_ONLY_LN_PLUS, 60),
+        (mlp, 50, 0.1, condition::INORM_FULL, 60),
+        (mlp, 50, 0.1, condition::INORM, 10),
+        (conv, 6, 1e-3, condition::INORM_FULL, 12),
+        (rnn, 40, 1e-3, condition::INORM_FULL, 12),
+        (rnn, 40, 1e-3, condition::LN_PLUS, 12),
     ] {
         let config = RunConfig {
             max_steps: Some(steps),
-            width: 50,
+            width,
             lr: 0.003,
-            lr_ix: 0.1,
-            ..RunConfig::new(condition, 5)
+            lr_ix,
+            ..RunConfig::of(network, condition, 5)
         };
-        let losses = |device| {
-            run::run(&config, &data, device, &mut |_| ControlFlow::Continue(()))
-                .unwrap()
-                .losses
-        };
-        let (cpu, gpu) = (losses(DeviceName::Flex), losses(DeviceName::Wgpu));
-        assert_eq!((cpu.len(), gpu.len()), (steps, steps));
-        for (step, (cpu, gpu)) in cpu.iter().zip(&gpu).enumerate() {
+        let trained =
+            |device| run::run(&config, &data, device, &mut |_| ControlFlow::Continue(())).unwrap();
+        let (cpu, gpu) = (trained(DeviceName::Flex), trained(DeviceName::Wgpu));
+        assert_eq!(
+            gpu.record.timing.replayed,
+            Some(steps - 8),
+            "{network}, {condition}"
+        );
+        assert_eq!((cpu.losses.len(), gpu.losses.len()), (steps, steps));
+        for (step, (cpu, gpu)) in cpu.losses.iter().zip(&gpu.losses).enumerate() {
             assert!(
                 (cpu - gpu).abs() < 1e-2,
-                "{condition}, step {step}: {cpu} and {gpu}"
+                "{network}, {condition}, step {step}: {cpu} and {gpu}"
             );
         }
     }

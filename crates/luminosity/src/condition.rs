@@ -44,6 +44,16 @@ pub enum HiddenSpec {
     },
 }
 
+impl HiddenSpec {
+    /// Whether a rule of the library normalizes the errors, and does not learn.
+    pub(crate) fn has_fixed_errors(&self) -> bool {
+        match self {
+            Self::Ei { .. } => true,
+            Self::INorm { errors, .. } => matches!(errors, ErrorRule::GradNorm(_)),
+        }
+    }
+}
+
 /// The rule for the error dL/dz at a layer with output z.
 #[derive(Debug, Clone, Copy)]
 pub enum ErrorRule {

@@ -143,7 +143,6 @@ impl Optimizer {
 
 /// The optimizer of a population; each network has its own learning rates and λ.
 pub(crate) struct PopulationOptimizer {
-    name: OptimizerName,
     optimizer: ModuleOptimizer,
     /// `[networks]`
     lambdas: Tensor<1>,
@@ -160,15 +159,9 @@ impl PopulationOptimizer {
             .with_rates(&Role::INTO_INHIBITION, &each(|c| c.lr_ix), device)
             .with_rates(&Role::OUT_OF_INHIBITION, &each(|c| c.lr_ei), device);
         Self {
-            name: configs[0].optimizer,
             optimizer: configs[0].optimizer.init_population(rates),
             lambdas: Tensor::from_data(each(|c| c.lambda).as_slice(), device),
         }
-    }
-
-    /// Whether a step depends on nothing from earlier steps but the parameters.
-    pub fn is_stateless(&self) -> bool {
-        self.name == OptimizerName::Sgd
     }
 
     /// One step on a batch of each network; returns the population and each network's loss of the task before

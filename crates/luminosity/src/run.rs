@@ -72,15 +72,7 @@ pub fn run(
     progress: &mut Observer<'_>,
 ) -> Result<Trained, Error> {
     config.validate()?;
-    let functions = config.network.functions;
-    match functions.population {
-        // The steps of a population can be recorded.
-        Some(population) if device.is_gpu() && (population.takes)(config) => {
-            let trained = (population.train)(&[config], data, device, progress);
-            trained.map(|mut one| one.swap_remove(0))
-        }
-        _ => (functions.train)(config, data, device, progress),
-    }
+    (config.network.functions.train)(config, data, device, progress)
 }
 
 /// [`run`] for networks that are trained together; the records are in the order of the configurations. Each
@@ -110,10 +102,7 @@ pub fn run_population(
         }
     }
     match first.network.functions.population {
-        Some(population) => {
-            let trained = (population.train)(configs, data, device, progress)?;
-            Ok(trained.into_iter().map(|trained| trained.record).collect())
-        }
+        Some(population) => (population.train)(configs, data, device, progress),
         None => unreachable!("runs that join have a population"),
     }
 }
@@ -129,14 +118,15 @@ pub(crate) fn train<N: Learner>(
     trained.map(|mut one| one.swap_remove(0))
 }
 
-/// [`run_population`] with populations of type `P`, and with the networks.
+/// [`run_population`] with populations of type `P`.
 pub(crate) fn train_population<P: NetworkPopulation>(
     configs: &[&RunConfig],
     data: &Dataset,
     device: DeviceName,
     progress: &mut Observer<'_>,
-) -> Result<Vec<Trained>, Error> {
-    train_all::<Together<P>>(configs, data, device, progress)
+) -> Result<Vec<RunRecord>, Error> {
+    let trained = train_all::<Together<P>>(configs, data, device, progress)?;
+    Ok(trained.into_iter().map(|trained| trained.record).collect())
 }
 
 fn train_all<T: Trainee>(

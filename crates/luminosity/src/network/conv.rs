@@ -62,6 +62,8 @@ pub struct Conv {
 }
 
 impl Learner for Conv {
+    const RECORDABLE: bool = true;
+
     fn create(
         config: &RunConfig,
         task: Task,

@@ -27,6 +27,8 @@ pub struct Mlp {
 }
 
 impl Learner for Mlp {
+    const RECORDABLE: bool = true;
+
     fn create(
         config: &RunConfig,
         task: Task,

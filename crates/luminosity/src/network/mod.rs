@@ -28,6 +28,7 @@ pub(crate) use trainee::{Alone, Together, Trainee};
 
 use crate::catalogue::{Catalogue, Entry, Named};
 use crate::data::{Dataset, Shape};
+use crate::record::RunRecord;
 use crate::run::{self, Observer, Trained};
 use crate::saved::Weights;
 use crate::sweep::Ranges;
@@ -57,6 +58,11 @@ impl Task {
 
 /// A network that a run trains. The learning rate of a weight follows from its [`Role`](ei_norm::dale::Role).
 pub trait Learner: Module + Send + Sync + 'static {
+    /// Whether a GPU may record a step and replay it with other images: if every step consists of the same
+    /// operations on the parameters and the images, without random numbers, without tensors from or to the host,
+    /// and without other state. By default not.
+    const RECORDABLE: bool = false;
+
     /// A network with new weights from `rng` and hidden layers for the condition.
     ///
     /// # Errors
@@ -177,7 +183,7 @@ pub(crate) struct Population {
 }
 
 type TrainAll =
-    fn(&[&RunConfig], &Dataset, DeviceName, &mut Observer<'_>) -> Result<Vec<Trained>, Error>;
+    fn(&[&RunConfig], &Dataset, DeviceName, &mut Observer<'_>) -> Result<Vec<RunRecord>, Error>;
 type Train = fn(&RunConfig, &Dataset, DeviceName, &mut Observer<'_>) -> Result<Trained, Error>;
 type Check = fn(&RunConfig, Task, &Device) -> Result<(), ei_norm::Error>;
 type Load = fn(&RunConfig, Task, &Weights<'_>, &Device) -> Result<Box<dyn TrainedNetwork>, Error>;

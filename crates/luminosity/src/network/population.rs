@@ -7,12 +7,9 @@ use ei_norm::circuit::{Ei, INorm, Population};
 
 use super::{DenseHidden, EPSILON, Hidden, Learner, Mlp, NormalizedEi, add_losses};
 use crate::RunConfig;
-use crate::condition::{ErrorRule, HiddenSpec};
 
-/// Networks of one form that are trained together but learn independently.
-///
-/// A GPU records a step and replays it with other images, so every step must consist of the same operations on
-/// the parameters and the images, without random numbers and without tensors from or to the host.
+/// Networks of one form that are trained together but learn independently. A GPU records a step and replays it, so
+/// a step must be as [`Learner::RECORDABLE`] describes.
 pub trait NetworkPopulation: Module + Send + Sync + 'static {
     /// The type of the networks.
     type Network: Learner;
@@ -131,11 +128,7 @@ impl NetworkPopulation for MlpPopulation {
     type Network = Mlp;
 
     fn takes(config: &RunConfig) -> bool {
-        let fits = match config.condition.hidden {
-            HiddenSpec::Ei { .. } => true,
-            HiddenSpec::INorm { errors, .. } => matches!(errors, ErrorRule::GradNorm(_)),
-        };
-        fits && config.clip_errors.is_none()
+        config.condition.hidden.has_fixed_errors() && config.clip_errors.is_none()
     }
 
     fn stack(networks: Vec<Mlp>) -> Result<Self, ei_norm::Error> {

@@ -45,6 +45,8 @@ pub struct Rnn {
 }
 
 impl Learner for Rnn {
+    const RECORDABLE: bool = true;
+
     fn create(
         config: &RunConfig,
         task: Task,

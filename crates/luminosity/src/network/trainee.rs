@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::{Learner, NetworkPopulation, Task};
 use crate::RunConfig;
-use crate::optimizer::{Optimizer, PopulationOptimizer};
+use crate::optimizer::{Optimizer, OptimizerName, PopulationOptimizer};
 use crate::random::{Purpose, generator};
 use crate::stimulus::Batch;
 
@@ -27,8 +27,7 @@ pub(crate) trait Trainee: Sized + 'static {
     /// One step; also returns each network's loss of the task before the step, `[networks]`, without a graph.
     fn step(self, batch: Batch) -> (Self, Tensor<1>);
 
-    /// Whether a step computes with the parameters and the batch alone, always by the same operations, and
-    /// changes only the parameters. Such a step can be recorded and replayed.
+    /// Whether a step may be recorded and replayed with other images; see [`Learner::RECORDABLE`].
     fn is_recordable(&self) -> bool;
 
     /// The networks as one module.
@@ -49,6 +48,7 @@ pub(crate) trait Trainee: Sized + 'static {
 pub(crate) struct Alone<N> {
     network: N,
     optimizer: Optimizer,
+    is_recordable: bool,
 }
 
 impl<N: Learner> Trainee for Alone<N> {
@@ -62,6 +62,7 @@ impl<N: Learner> Trainee for Alone<N> {
         Ok(Self {
             optimizer: Optimizer::new(config.optimizer, &network, rates, config.lambda),
             network,
+            is_recordable: N::RECORDABLE && is_recordable(config),
         })
     }
 
@@ -72,9 +73,8 @@ impl<N: Learner> Trainee for Alone<N> {
         (self, loss)
     }
 
-    /// A network of another program may draw random numbers in a step.
     fn is_recordable(&self) -> bool {
-        false
+        self.is_recordable
     }
 
     fn module(&self) -> &N {
@@ -101,6 +101,7 @@ pub(crate) struct Together<P> {
     population: P,
     size: usize,
     optimizer: PopulationOptimizer,
+    is_recordable: bool,
 }
 
 impl<P: NetworkPopulation> Trainee for Together<P> {
@@ -113,6 +114,7 @@ impl<P: NetworkPopulation> Trainee for Together<P> {
             population: P::stack(networks.collect::<Result<_, _>>()?)?,
             size: configs.len(),
             optimizer: PopulationOptimizer::new(configs, device),
+            is_recordable: is_recordable(configs[0]),
         })
     }
 
@@ -125,7 +127,7 @@ impl<P: NetworkPopulation> Trainee for Together<P> {
     }
 
     fn is_recordable(&self) -> bool {
-        self.optimizer.is_stateless()
+        self.is_recordable
     }
 
     fn module(&self) -> &P {
@@ -149,6 +151,11 @@ impl<P: NetworkPopulation> Trainee for Together<P> {
             logits.flatten(0, 1)
         })
     }
+}
+
+/// Whether neither the optimizer nor the rule for errors has a state or is of another program.
+fn is_recordable(config: &RunConfig) -> bool {
+    config.optimizer == OptimizerName::Sgd && config.condition.hidden.has_fixed_errors()
 }
 
 /// A network with initial weights from its seed.
