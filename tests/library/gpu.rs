@@ -3,8 +3,11 @@
 
 use crate::common::formulas::{self, apply, formula, pair, weights};
 use crate::common::{Setup, assert_close, gpu, rng, values};
-use burn::tensor::{DType, Device};
-use ei_norm::GradNormMode;
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{DType, Device, Tensor, capture};
+use ei_norm::optim::ProjectedSgd;
+use ei_norm::prelude::*;
 use luminosity::data::{Dataset, Selection};
 use luminosity::{Condition, DeviceName, Network, RunConfig, condition, run};
 use std::ops::ControlFlow;
@@ -74,6 +77,56 @@ fn half_precision_is_computed_in_single() {
         // Half a unit in the last place of F16's 11 bits, and a small margin.
         let tolerance = 1.1 * 2.0_f64.powi(-11);
         assert_close(&values(&found), &values(&expected), tolerance, mode.name());
+    }
+}
+
+/// Checks that a training step can be recorded: a device records no read and no tensor from the host.
+fn assert_recordable<M: Module>(name: &str, module: &M, loss: impl Fn(&M) -> Tensor<1>) {
+    let recorded = capture(&gpu().device, || {
+        let grads = GradientsParams::from_grads(loss(module).backward(), module);
+        ProjectedSgd.init().step(0.1, module.clone(), grads)
+    });
+    assert!(recorded.is_hardware(), "{name}");
+}
+
+macro_rules! recordable {
+    ($($config:ident ($($size:expr),*) $shape:expr, |$layer:ident, $x:ident| $loss:expr;)*) => {
+        $({
+            let device = gpu().device.autodiff();
+            let layer = $config::new($($size),*).try_init_with(&device, &mut rng(1)).unwrap();
+            let x = gpu().positive(&mut rng(2), $shape).autodiff();
+            assert_recordable(stringify!($config), &layer, |$layer| {
+                let $x = x.clone();
+                $loss.square().sum()
+            });
+        })*
+    };
+}
+
+#[test]
+fn no_step_of_a_layer_reads_or_sends() {
+    recordable! {
+        EiLinearConfig(6, 5) [3, 6], |layer, x| layer.forward(x);
+        ShuntingLinearConfig(6, 5) [3, 6], |layer, x| layer.forward(x);
+        ColumnEiLinearConfig(6, 5) [3, 6], |layer, x| layer.forward(x);
+        INormLinearConfig(6, 5) [3, 6], |layer, x| {
+            let (z, local) = layer.forward_with_local_loss(x);
+            z + local.unsqueeze()
+        };
+        EiConv2dConfig([3, 4], [2, 3]) [2, 3, 5, 4], |layer, x| layer.forward(x);
+        ShuntingConv2dConfig([3, 4], [2, 3]) [2, 3, 5, 4], |layer, x| layer.forward(x);
+        ColumnEiConv2dConfig([3, 4], [2, 3]) [2, 3, 5, 4], |layer, x| layer.forward(x);
+        INormConv2dConfig([3, 4], [2, 3]) [2, 3, 5, 4], |layer, x| {
+            let (z, local) = layer.forward_with_local_loss(x);
+            z + local.unsqueeze()
+        };
+        EiRnnConfig(4, 5) [2, 3, 4], |layer, x| layer.forward(x, None).0;
+        ShuntingRnnConfig(4, 5) [2, 3, 4], |layer, x| layer.forward(x, None).0;
+        ColumnEiRnnConfig(4, 5) [2, 3, 4], |layer, x| layer.forward(x, None).0;
+        INormRnnConfig(4, 5) [2, 3, 4], |layer, x| {
+            let (states, _, local) = layer.forward_with_local_loss(x, None);
+            states + local.unsqueeze()
+        };
     }
 }
 
