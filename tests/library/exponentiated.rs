@@ -286,6 +286,10 @@ fn values_that_are_not_allowed() {
     for (config, message) in sgds {
         let error = config.try_build().unwrap_err().to_string();
         assert!(error.starts_with(message), "{error}");
+        assert_eq!(
+            config.try_init().err().map(|error| error.to_string()),
+            Some(error)
+        );
         assert!(panic_of(|| drop(config.init())).starts_with(message));
     }
     let adam = ExponentiatedAdamConfig::new;

@@ -7,16 +7,16 @@ use burn::module::Module;
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use ei_norm::circuit::Ei;
-use ei_norm::dale::{Plasticity, Sign, Weight};
+use ei_norm::circuit::{Ei, NormalizedOver};
+use ei_norm::dale::{Plasticity, Sign, Weight, mask};
 use ei_norm::functional::{BackwardRule, Normalization};
 use ei_norm::layer::Padded;
 use ei_norm::metric::{Alignment, Moments};
 use ei_norm::{
     ColumnEiRnn, Currents, EiInitializer, EiLinear, EiLinearConfig, EiRnn, EiRnnConfig, EiWeights,
-    Error, GradNorm, GradNormConfig, GradNormMode, INormLinear, INormLinearConfig, INormRnn,
-    INormRnnConfig, INormWeights, Inhibitory, InhibitoryPlasticity, NonNegativeActivation,
-    RnnState, ShuntingRnn,
+    Error, GradNorm, GradNormConfig, GradNormMode, INormConv2dConfig, INormLinear,
+    INormLinearConfig, INormRnn, INormRnnConfig, INormWeights, Inhibitory, InhibitoryPlasticity,
+    NonNegativeActivation, RnnState, ShuntingRnn,
 };
 
 #[derive(Module, Debug)]
@@ -200,6 +200,21 @@ fn a_module_can_change_its_dtype() {
     }
 }
 
+/// A module of a user's own with a weight.
+#[derive(Module, Debug)]
+struct Own {
+    w: Weight<2>,
+}
+
+impl Own {
+    fn new(device: &Device) -> Self {
+        let value = Tensor::ones([2, 2], device);
+        let mut w = Weight::new(value, Sign::NonNegative, Plasticity::Fixed);
+        w.set_mask(mask::no_autapses(2, device)).unwrap();
+        Self { w }
+    }
+}
+
 #[test]
 fn display_shows_sizes_and_options() {
     let device = Device::flex();
@@ -218,7 +233,8 @@ fn display_shows_sizes_and_options() {
         ),
         (
             i_norm.init(&device).to_string(),
-            "INormLinear; d_input: 17; d_output: 29; subtractive: 3; divisive: 29; center; bias: true",
+            "INormLinear; d_input: 17; d_output: 29; subtractive: 3; divisive: 29; center; \
+             epsilon: 0.00001; bias: true",
         ),
         (
             norm.init(&device).to_string(),
@@ -237,6 +253,17 @@ fn display_shows_sizes_and_options() {
             i_norm_rnn.with_bias(false).init(&device).to_string(),
             "INormRnn; d_input: 7; d_hidden: 20; subtractive: 2; divisive: 20; center; relu; \
              bias: false; batch_first: true",
+        ),
+        (
+            INormConv2dConfig::new([2, 5], [3, 3])
+                .with_over(NormalizedOver::Example)
+                .init(&device)
+                .to_string(),
+            "INormConv2d; over: example",
+        ),
+        (
+            Own::new(&device).to_string(),
+            "Own; w: Weight {shape: [2, 2], non-negative, fixed, masked}",
         ),
     ] {
         for part in parts.split("; ") {

@@ -493,8 +493,24 @@ impl<const D: usize> Module for Weight<D> {
 }
 
 impl<const D: usize> ModuleDisplayDefault for Weight<D> {
+    /// As for a `Param`, with what a `Weight` adds.
     fn content(&self, content: Content) -> Option<Content> {
-        self.param.content(content)
+        let id = match content.display_settings.show_param_id() {
+            true => format!(", id: {}", self.param.id),
+            false => String::new(),
+        };
+        let facts = [
+            (self.plasticity == Plasticity::Fixed, ", fixed"),
+            (self.mask.is_some(), ", masked"),
+            (self.storage() != Storage::Value, ", reparameterized"),
+        ];
+        let facts: String = facts.iter().filter(|f| f.0).map(|f| f.1).collect();
+        let (shape, sign) = (self.param.shape(), self.sign);
+        let text = format!(
+            "Weight {{shape: {:?}, {sign}{facts}{id}}}",
+            shape.as_slice()
+        );
+        content.add_formatted(&text).optional()
     }
 
     fn num_params(&self) -> usize {

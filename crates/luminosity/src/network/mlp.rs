@@ -96,7 +96,7 @@ impl Learner for Mlp {
 }
 
 impl Mlp {
-    /// The error dL/dz of the loss at the output z of a hidden layer.
+    /// The error dL/dz of the loss at the output z of a hidden layer, as it arrives there in training.
     fn error(
         &self,
         layer: usize,
@@ -105,7 +105,8 @@ impl Mlp {
     ) -> Tensor<2> {
         let z = z.inner().autodiff().require_grad();
         let above = self.hidden.iter().skip(layer + 1);
-        let x = above.fold(relu(z.clone()), |x, layer| relu(layer.infer(x)));
+        let activity = |z| relu(clip_errors(z, self.clip_errors));
+        let x = above.fold(activity(z.clone()), |x, layer| activity(layer.infer(x)));
         let grads = loss(self.readout.forward(x)).backward();
         z.grad(&grads).unwrap_or_else(|| z.inner().zeros_like())
     }
@@ -123,4 +124,57 @@ pub(super) fn readout(
         .with_inhibitory(Inhibitory::Count(1))
         .with_initializer(config.init)
         .try_init_with(device, rng)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::condition::INORM_FULL;
+    use crate::data::Shape;
+    use crate::random::{Purpose, generator};
+
+    /// The norm of each example's error at the outputs of the hidden layers.
+    fn error_norms(clip_errors: Option<f64>) -> Vec<Vec<f64>> {
+        let config = RunConfig {
+            width: 20,
+            clip_errors,
+            ..RunConfig::new(INORM_FULL, 0)
+        };
+        let shape = Shape {
+            channels: 1,
+            height: 3,
+            width: 5,
+        };
+        let task = Task { shape, classes: 4 };
+        let device = Device::flex();
+        let mut rng = generator(0, Purpose::Weights);
+        let network = Mlp::create(&config, task, &device, &mut rng).unwrap();
+        let x = Tensor::<1, burn::tensor::Int>::arange(0..6 * 15, &device).float();
+        let x = x.cos().abs().reshape([6, 15]);
+        let probes = network.probe(x, &|logits| logits.square().sum());
+        let norms = probes
+            .into_iter()
+            .map(|probe| probe.error.square().sum_dim(1).sqrt());
+        norms
+            .map(|norms| norms.into_data().iter::<f64>().collect())
+            .collect()
+    }
+
+    #[test]
+    fn probed_errors_are_clipped_as_in_training() {
+        let [lower, upper] = error_norms(None).try_into().unwrap();
+        let clip = upper.iter().sum::<f64>() / 6.0;
+        let [clipped_lower, clipped_upper] = error_norms(Some(clip)).try_into().unwrap();
+        assert!(upper.iter().any(|norm| *norm > clip));
+        for (norm, clipped) in upper.iter().zip(clipped_upper) {
+            assert!(
+                (norm.min(clip) - clipped).abs() < 1e-5 * clip,
+                "{norm}: {clipped}"
+            );
+        }
+        // The errors that reach the lower layer come from the clipped ones.
+        let ceiling = 1.00001 * clip;
+        assert!(clipped_lower.iter().all(|norm| *norm <= ceiling));
+        assert_ne!(lower, clipped_lower);
+    }
 }

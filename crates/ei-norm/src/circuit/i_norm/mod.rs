@@ -130,11 +130,16 @@ impl Circuit for INorm {
 
     fn describe(&self, content: Content) -> Content {
         let divisive = self.u_ix.as_ref().map_or(0, |u_ix| u_ix.dims()[1]);
-        content
+        let content = content
             .add("subtractive", &self.w_ix.dims()[1])
             .add("divisive", &divisive)
             .add("grad_norm", self.grad_norm.mode().name())
-            .add("bias", &self.bias.is_some())
+            .add("epsilon", &self.epsilon)
+            .add("bias", &self.bias.is_some());
+        match self.over {
+            NormalizedOver::Features => content,
+            over => content.add("over", format!("{over:?}").to_lowercase().as_str()),
+        }
     }
 }
 

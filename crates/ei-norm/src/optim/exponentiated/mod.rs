@@ -8,10 +8,19 @@ macro_rules! builders {
             ///
             /// # Panics
             ///
-            /// Where [`try_build`](Self::try_build) returns an error.
+            /// Where [`try_init`](Self::try_init) returns an error.
             #[track_caller]
             pub fn init(&self) -> ModuleOptimizer {
-                ModuleOptimizer::from(self.build())
+                crate::check::or_panic(self.try_init())
+            }
+
+            /// The optimizer of a module.
+            ///
+            /// # Errors
+            ///
+            /// As [`try_build`](Self::try_build).
+            pub fn try_init(&self) -> Result<ModuleOptimizer, Error> {
+                self.try_build().map(ModuleOptimizer::from)
             }
 
             /// The bare optimizer, for a group of parameters.
