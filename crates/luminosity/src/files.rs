@@ -200,7 +200,9 @@ fn temporary(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     let prefix = format!(".{name}{MARK}");
     let mut builder = tempfile::Builder::new();
     builder.prefix(&prefix);
-    as_created(&mut builder);
+    // The permissions of a file that is created as usual; a temporary file is for its owner alone.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let file = builder.tempfile_in(folder_of(path))?;
     // The new file has the same permissions as the old one.
     if let Ok(found) = std::fs::metadata(path) {
@@ -209,18 +211,9 @@ fn temporary(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     Ok(file)
 }
 
-/// Gives a temporary file the permissions of a normally created file. By default only the owner can read a
-/// temporary file, also after the rename.
-pub(crate) fn as_created(builder: &mut tempfile::Builder<'_, '_>) {
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    #[cfg(not(unix))]
-    let _ = builder;
-}
-
 /// Makes the rename to `path` survive a power failure where the system supports it. Elsewhere the file is still
 /// complete or absent.
-pub(crate) fn sync_folder(path: &Path) {
+fn sync_folder(path: &Path) {
     if let Ok(folder) = File::open(folder_of(path)) {
         let _ = folder.sync_all();
     }

@@ -1,19 +1,17 @@
 //! Downloads the published Fashion-MNIST into a folder.
 //!
-//! The official mirror supports only plain HTTP, so the SHA-256 of the content is checked. A file gets its
-//! final name only after this check.
+//! The official mirror supports only plain HTTP, so the SHA-256 of the content is checked. A download stays in
+//! memory until this check, so nothing else is ever stored.
 
 use std::fmt::Display;
-use std::fs;
-use std::io::{self, Read, Seek, Write};
+use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tempfile::NamedTempFile;
 use ureq::Agent;
 
-use super::files::{IdxFile, list};
+use super::files::IdxFile;
 use super::identity::PUBLISHED_SHA256;
 use super::idx::{self, Idx};
 use crate::error::one_line;
@@ -26,11 +24,10 @@ pub const MIRROR: &str = "http://fashion-mnist.s3-website.eu-central-1.amazonaws
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// The longest silence of the server; a slow download is not an error.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
-/// The largest download, more than twice the largest file, so that a server cannot fill the disk.
+/// The largest download, more than twice the largest file, so that a server cannot fill the memory.
 const MAX_DOWNLOAD: u64 = 64 << 20;
-/// The prefix of unfinished downloads.
-const TEMPORARY: &str = ".download-";
-const CHUNK: usize = 64 << 10;
+/// The bytes between two calls for the progress.
+const CHUNK: u64 = 64 << 10;
 
 /// The progress of the download of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,8 +57,8 @@ pub struct Fetched {
 /// # Errors
 ///
 /// [`Error::Interrupted`] if `progress` breaks; [`Error::File`] with the address if the network or the content
-/// is at fault, with a path if the folder cannot be written or has a wrong file that takes precedence. After
-/// an error there is no temporary file, and no new file with wrong content.
+/// is at fault, with a path if the folder has a wrong file that takes precedence; [`Error::Io`] if the folder
+/// cannot be written. After an error there is no new file but those that were complete.
 pub fn fetch(
     base_url: &str,
     folder: &Path,
@@ -84,8 +81,7 @@ fn fetch_with(
     limit: u64,
     progress: &mut Observer<'_>,
 ) -> Result<Vec<Fetched>, Error> {
-    fs::create_dir_all(folder).map_err(not_stored(folder))?;
-    clear(folder);
+    files::prepare_folder(folder)?;
     let files = IdxFile::ALL.into_iter().zip(expected);
     let fetched = files.map(|(file, expected)| {
         let download = Download {
@@ -134,60 +130,43 @@ impl Download<'_> {
             }
         }
 
-        // In the same folder, so that the rename stays within a file system. It is deleted on every return
-        // except the last.
-        let mut temporary = temporary(self.folder).map_err(not_stored(self.folder))?;
-        self.download(&mut temporary, progress)?;
-        self.check(&mut temporary)?;
-        let synced = temporary.as_file().sync_all();
-        synced.map_err(not_stored(self.folder))?;
-        let renamed = temporary.persist(&path).map_err(|failed| failed.error);
-        renamed.map_err(not_stored(&path))?;
-        files::sync_folder(&path);
+        let bytes = self.download(progress)?;
+        self.check(&bytes)?;
+        files::write(&path, &bytes)?;
         Ok(Fetched {
             path,
             was_there: false,
         })
     }
 
-    fn download(
-        &self,
-        target: &mut NamedTempFile,
-        progress: &mut Observer<'_>,
-    ) -> Result<(), Error> {
+    fn download(&self, progress: &mut Observer<'_>) -> Result<Vec<u8>, Error> {
         let response = self.agent.get(&self.url).call();
         let body = response.map_err(|e| self.failed(&e))?.into_body();
         let total = body.content_length();
         let mut reader = body.into_with_config().limit(self.limit).reader();
 
         let name = self.file.gzipped_name();
-        let mut received = 0;
-        let mut chunk = vec![0; CHUNK];
+        let mut bytes = Vec::new();
         loop {
             let so_far = Progress {
                 file: &name,
-                received,
+                received: bytes.len() as u64,
                 total,
             };
             if progress(so_far).is_break() {
                 return Err(Error::Interrupted);
             }
-            let length = reader.read(&mut chunk);
-            let length = length.map_err(|e| self.failed(&e))?;
-            if length == 0 {
-                return Ok(());
+            let read = reader.by_ref().take(CHUNK).read_to_end(&mut bytes);
+            if read.map_err(|e| self.failed(&e))? == 0 {
+                return Ok(bytes);
             }
-            let written = target.as_file_mut().write_all(&chunk[..length]);
-            written.map_err(not_stored(self.folder))?;
-            received += length as u64;
         }
     }
 
-    /// Unpacks the stored file and compares it with the digest.
-    fn check(&self, stored: &mut NamedTempFile) -> Result<(), Error> {
-        stored.rewind().map_err(not_stored(stored.path()))?;
+    /// Unpacks the file and compares its content with the digest.
+    fn check(&self, bytes: &[u8]) -> Result<(), Error> {
         let (file, expected) = (self.file, self.expected);
-        let problem = match idx::read(&self.url, file.kind(), most(file), stored) {
+        let problem = match idx::read(&self.url, file.kind(), most(file), bytes) {
             Ok(content) if content.sha256 == expected => return Ok(()),
             Ok(Idx { sha256, .. }) => {
                 format!("SHA-256 of the content is {sha256}, must be {expected}")
@@ -213,42 +192,6 @@ fn most(file: IdxFile) -> usize {
         IdxFile::TrainLabels => 60_000,
         IdxFile::TestImages => 10_000 * 28 * 28,
         IdxFile::TestLabels => 10_000,
-    }
-}
-
-/// A temporary file for a download; this process holds a lock on it.
-fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
-    loop {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(TEMPORARY);
-        files::as_created(&mut builder);
-        let file = builder.tempfile_in(folder)?;
-        // If the folder does not support locks, the download goes on without one.
-        let _ = file.as_file().lock();
-        // Another process may have removed it before it was locked.
-        if file.path().exists() {
-            return Ok(file);
-        }
-    }
-}
-
-/// Removes files of killed downloads: temporary files that are not locked.
-fn clear(folder: &Path) {
-    for (name, path) in list(folder) {
-        let left = || fs::File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
-        if name.starts_with(TEMPORARY) && left() {
-            let _ = fs::remove_file(path);
-        }
-    }
-}
-
-/// The error of a download that cannot be stored at a path.
-fn not_stored(path: &Path) -> impl Fn(io::Error) -> Error {
-    move |error| {
-        let reason = one_line(&error.to_string());
-        let problem =
-            format!("cannot store the download: {reason}; must be on a writable disk with space");
-        Error::file(path, problem)
     }
 }
 

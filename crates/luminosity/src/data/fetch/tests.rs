@@ -1,6 +1,8 @@
+use std::fs;
 use std::net::TcpListener;
 
 use super::*;
+use crate::data::files::list;
 use crate::data::sha256;
 use crate::data::testing::{gzip, tiny};
 use crate::error::shown;
@@ -99,14 +101,6 @@ fn only_what_is_missing_or_damaged_is_fetched() {
 }
 
 #[test]
-fn what_a_killed_download_left_is_cleared() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join(".download-abc"), "half").unwrap();
-    run(&serve(good), folder.path(), &mut |_| GO_ON).unwrap();
-    assert_eq!(names_in(folder.path()).len(), 4);
-}
-
-#[test]
 fn a_wrong_file_that_would_be_preferred_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(IdxFile::TrainImages.name());
@@ -192,18 +186,18 @@ fn a_failed_download_keeps_the_files_before_it() {
 #[test]
 fn a_place_that_cannot_be_written_is_named_and_left_without_temporaries() {
     let root = tempfile::tempdir().unwrap();
-    let not_stored = |folder: &Path, place: &Path| {
+    let not_stored = |folder: &Path, action: &str, place: &Path| {
         let error = run(&serve(good), folder, &mut |_| GO_ON).unwrap_err();
-        let start = format!("{}: cannot store the download: ", shown(place));
+        let start = format!("cannot {action} {}: ", shown(place));
         assert!(error.to_string().starts_with(&start), "{error}");
     };
     let below_a_file = root.path().join("file").join("data");
     fs::write(root.path().join("file"), "").unwrap();
-    not_stored(&below_a_file, &below_a_file);
+    not_stored(&below_a_file, "create", &below_a_file);
 
     let folder = root.path().join("folder");
     let name = IdxFile::TrainImages.gzipped_name();
     fs::create_dir_all(folder.join(&name)).unwrap();
-    not_stored(&folder, &folder.join(&name));
+    not_stored(&folder, "write", &folder.join(&name));
     assert_eq!(names_in(&folder), [name]);
 }
