@@ -152,7 +152,10 @@ def a_full_disk_keeps_the_old_model(folder):
         before = weights.read_bytes(), record.read_bytes()
         disk = os.statvfs(folder)
         (folder / "fill").write_bytes(bytes(disk.f_bavail * disk.f_frsize - len(before[0]) // 2))
-        full = run(*TINY, "--seed", "5", "--save", "model", cwd=folder)
+        with tempfile.TemporaryDirectory() as elsewhere:
+            losses = Path(elsewhere, "losses.csv")
+            full = run(*TINY, "--seed", "5", "--save", "model", "--losses", losses, cwd=folder)
+            assert losses.read_text().startswith("step,loss")
         assert full.returncode == 1 and "No space" in full.stderr, full.stderr
         assert json.loads(full.stdout)["seed"] == 5
         assert (weights.read_bytes(), record.read_bytes()) == before
@@ -281,6 +284,9 @@ def outputs_of_two_networks_do_not_mix(folder):
         done(run(*TINY, "--depth", depth, "--dump", "arrays", cwd=folder))
     names = sorted(path.name for path in (folder / "arrays").iterdir())
     assert names and not any(".1" in name for name in names), names
+    done(run("train", "--network", "rnn", "--condition", "none", "--steps", "3", "--dump", "arrays", cwd=folder))
+    names = sorted(path.name for path in (folder / "arrays").iterdir())
+    assert names and not any("pre_activation" in name for name in names), names
     for name, seed in (("model", 0), ("model.safetensors", 1)):
         done(run(*TINY, "--seed", seed, "--save", name, cwd=folder))
     done(run("eval", "--model", "model", cwd=folder))
@@ -309,7 +315,16 @@ def what_is_odd_is_one_line_of_the_right_kind(folder):
     for record in (folder / "store/runs").glob("*.json"):
         record.unlink()
     refused(1, "a report needs one", arguments=["report", "store"], cwd=folder)
-    refused(1, "store", arguments=["pack", "store", "store/manifest.json"], cwd=folder)
+    os.symlink("store/manifest.json", folder / "link.gz")
+    for store, packed, where in (("store", "store/manifest.json", folder), (".", "manifest.json", folder / "store"),
+                                 ("..", "x.json", folder / "store/runs"), ("store", "link.gz", folder)):
+        refused(1, "in the folder of the store", arguments=["pack", store, packed], cwd=where)
+    (folder / "sweep.toml").write_text('conditions = ["none"]\nlambdas = [0.1]\n')
+    refused(2, "lambdas is 0.1", arguments=["sweep", "--config", "sweep.toml"], cwd=folder)
+    for words, option, value in (("a whole number of at least 0", "--seed", "-1"), ("a number", "--lr", "x"),
+                                 ("1e-30 to 1.0", "--epsilon", "1e-40"), ("at most 200000", "--settings", "9999")):
+        arguments = ["sweep", "--conditions", "inorm", "--lambdas", "0.1,0.2,0.3,0.4,0.5", "--seeds", "9", option, value]
+        refused(2, words, arguments=arguments, cwd=folder)
 
 
 def a_store_takes_no_other_data_or_device_and_tells_other_machines(folder):

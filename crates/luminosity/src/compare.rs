@@ -45,7 +45,6 @@ pub fn write(
     conditions: &[Condition],
     records: &[SweepRecord],
     report: &Report,
-    data: &str,
     folder: &Path,
 ) -> Result<Vec<PathBuf>, Error> {
     let path = |ending: &str| folder.join(format!("comparison.{ending}"));
@@ -53,7 +52,7 @@ pub fn write(
     // The numbers first, in case the disk has space for only one of the two.
     files::write(&json, &self::json(records, report, &json)?)?;
     files::write(&csv, &report.curves()?)?;
-    let Some(chart) = plot::chart(data, conditions, records) else {
+    let Some(chart) = plot::chart(&report.task(), conditions, records) else {
         files::remove(&svg)?;
         files::remove(&png)?;
         return Ok(vec![csv, json]);

@@ -126,16 +126,19 @@ impl RunConfig {
         at_least_zero("lr-ix", self.lr_ix)?;
         at_least_zero("lambda", self.lambda)?;
         // Both are in the names of files, as decimals.
-        for (name, value) in [("epsilon", self.epsilon), ("lambda", self.lambda)] {
-            if value != 0.0 && !(1e-30..=1e30).contains(&value) {
-                let allowed = "0, or 1e-30 to 1e30";
-                return Err(Error::usage(name, format!("{value:?}"), allowed));
+        for (name, value, most) in [
+            ("epsilon", self.epsilon, 1.0),
+            ("lambda", self.lambda, 1e30),
+        ] {
+            if value != 0.0 && !(1e-30..=most).contains(&value) {
+                let allowed = format!("0, or 1e-30 to {most:?}");
+                return Err(Error::usage(name, format!("{value:?}"), &allowed));
             }
         }
         if let Some(norm) = self.clip_errors
             && !(norm.is_finite() && norm > 0.0)
         {
-            let allowed = "a finite number above 0; for no clipping none, in a file 0";
+            let allowed = "a finite number above 0; not to clip: none, or in a file 0";
             return Err(Error::usage("clip-errors", norm, allowed));
         }
         within("steps", self.max_steps.unwrap_or(1), 1..=1_000_000_000)?;
@@ -147,7 +150,7 @@ impl RunConfig {
         self.network.check(&self.options)?;
         let i_norm = !matches!(self.condition.hidden, HiddenSpec::Ei { .. });
         if self.width == 1 && (i_norm || self.init != EiInitializer::Iclr) {
-            let allowed = "at least 2, except without I-Norm and with --init iclr";
+            let allowed = "at least 2; 1 only with --init iclr and a condition without I-Norm";
             return Err(Error::usage("width", 1, allowed));
         }
         Ok(())

@@ -53,18 +53,15 @@ pub fn dump(
     let files = files.collect::<Result<Vec<_>, Error>>()?;
     files::write_all(&files)?;
     // Other arrays of a numbered layer are of an earlier network.
-    let is_kind = |kind: &str| {
-        arrays
-            .iter()
-            .any(|(name, _)| name.split('.').next() == Some(kind))
-    };
+    let kinds = arrays.iter().filter_map(|(name, _)| name.split('.').next());
+    let kinds: Vec<&str> = kinds.chain(["hidden", "pre_activation"]).collect();
     let list = |e| Error::io("list", folder, e);
     for entry in std::fs::read_dir(folder).map_err(list)? {
         let path = entry.map_err(list)?.path();
         let name = path.file_name().and_then(|name| name.to_str());
         let parts: Vec<&str> = name.unwrap_or_default().split('.').collect();
         let is_of_layer = match parts[..] {
-            [kind, layer, .., "npy"] => is_kind(kind) && layer.parse::<usize>().is_ok(),
+            [kind, layer, .., "npy"] => kinds.contains(&kind) && layer.parse::<usize>().is_ok(),
             _ => false,
         };
         if is_of_layer && files.iter().all(|(written, _)| *written != path) {

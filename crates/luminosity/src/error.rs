@@ -55,14 +55,14 @@ pub enum Error {
     Run(String),
     /// The system refused a thread, for the named reason.
     #[error(
-        "no thread could be started ({0}); allowed: as many processes as the system's limit \
-         (ulimit -u) leaves, which fewer jobs at once need fewer of"
+        "no thread could be started ({0}); allowed: as many threads as the system's limit (ulimit -u) \
+         leaves; fewer runs at once (--jobs, --threads) need fewer"
     )]
     Thread(String),
     /// The system's limit of memory is too low.
     #[error(
-        "{at_once} at a time need about {needed} MB of memory; allowed: {limit} MB ({name}), enough for \
-         {enough_for} at a time"
+        "{at_once} runs at a time need about {needed} MB of memory; allowed: {limit} MB ({name}), enough \
+         for {enough_for} at a time"
     )]
     Memory {
         /// The number of runs to be trained at a time.

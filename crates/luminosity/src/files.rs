@@ -179,6 +179,11 @@ fn followed(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("too many symbolic links"))
 }
 
+/// The folder of the file to which [`write()`] would write, if the folder exists.
+pub(crate) fn folder_behind(path: &Path) -> Option<PathBuf> {
+    folder_of(&followed(path).ok()?).canonicalize().ok()
+}
+
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

@@ -1,5 +1,8 @@
 //! The memory that training needs, and the memory that the system allows.
 
+use std::iter::successors;
+
+use crate::network::Task;
 use crate::{Error, RunConfig};
 
 const MB: u64 = 1 << 20;
@@ -7,34 +10,32 @@ const MB: u64 = 1 << 20;
 const PROGRAM: u64 = 128 * MB;
 /// The memory of a run besides its weights: thread, batches, tests.
 const RUN: u64 = 24 * MB;
-/// The bytes for each element of a hidden layer's W_ex in the largest circuit, I-Norm: two further matrices of the
-/// same size, gradients, and allocations of a step.
+/// The bytes for each parameter that a network has at least, the elements of its W_ex, in the largest circuit,
+/// I-Norm: two further matrices of the same size, gradients, and allocations of a step.
 const EACH_WEIGHT: u64 = 24;
 /// The addresses that the program's allocator reserves for more than [`FEW`] runs at a time.
 const ARENA: u64 = 1152 * MB;
 /// The largest number of runs at a time for which [`ARENA`] is not reserved.
 const FEW: usize = 4;
 
-/// The memory of a run on images with `pixels` pixels, in bytes: an estimate for a dense network, from
-/// measurements of 1 to 16 runs at a time.
-fn of_a_run(config: &RunConfig, pixels: usize) -> u64 {
-    let (width, depth) = (config.width as u64, config.depth as u64);
-    let rows = (pixels as u64).saturating_add(width.saturating_mul(depth.saturating_sub(1)));
-    RUN.saturating_add(width.saturating_mul(rows).saturating_mul(EACH_WEIGHT))
+/// The memory of a run, in bytes: an estimate from measurements of 1 to 16 runs of dense networks at a time.
+fn of_a_run(config: &RunConfig, task: Task) -> u64 {
+    let parameters = (config.network.functions.least_parameters)(config, task) as u64;
+    RUN.saturating_add(parameters.saturating_mul(EACH_WEIGHT))
 }
 
 /// The memory of the program in bytes, with `at_once` runs at a time, each as large as the largest of `configs`.
 pub(crate) fn of_runs<'a>(
     configs: impl Iterator<Item = &'a RunConfig>,
-    pixels: usize,
+    task: Task,
     at_once: usize,
 ) -> u64 {
-    with(of_the_largest(configs, pixels), at_once)
+    with(of_the_largest(configs, task), at_once)
 }
 
 /// The memory of the largest run, in bytes.
-fn of_the_largest<'a>(configs: impl Iterator<Item = &'a RunConfig>, pixels: usize) -> u64 {
-    let each = configs.map(|config| of_a_run(config, pixels));
+fn of_the_largest<'a>(configs: impl Iterator<Item = &'a RunConfig>, task: Task) -> u64 {
+    let each = configs.map(|config| of_a_run(config, task));
     each.max().unwrap_or(0)
 }
 
@@ -61,10 +62,10 @@ struct Limit {
 /// [`Error::Memory`] with the number of runs at a time for which the memory suffices.
 pub(crate) fn check<'a>(
     configs: impl Iterator<Item = &'a RunConfig>,
-    pixels: usize,
+    task: Task,
     at_once: usize,
 ) -> Result<(), Error> {
-    let each = of_the_largest(configs, pixels);
+    let each = of_the_largest(configs, task);
     let mut limits = limits().into_iter();
     limits.try_for_each(|limit| within(limit, each, at_once))
 }
@@ -92,9 +93,15 @@ fn within(limit: Limit, each: u64, at_once: usize) -> Result<(), Error> {
 fn limits() -> [Limit; 3] {
     let read = |path: &str| std::fs::read_to_string(path).ok();
     let of_addresses = read("/proc/self/limits").and_then(|text| of_addresses(&text));
-    let group = read("/proc/self/cgroup").and_then(|text| Some(group(&text)?.to_owned()));
-    let group = group.and_then(|group| read(&format!("/sys/fs/cgroup{group}/memory.max")));
-    let of_group = group.and_then(|text| text.trim().parse().ok());
+    let groups = read("/proc/self/cgroup");
+    let groups = groups
+        .iter()
+        .filter_map(|text| group(text))
+        .flat_map(with_parents);
+    let of_groups = groups.filter_map(|group| {
+        let limit = read(&format!("/sys/fs/cgroup{group}/memory.max"))?;
+        limit.trim().parse().ok()
+    });
     let free = read("/proc/meminfo").and_then(|text| free(&text));
     let limit = |bytes: Option<u64>, name, of_addresses| Limit {
         bytes: bytes.unwrap_or(u64::MAX),
@@ -103,7 +110,7 @@ fn limits() -> [Limit; 3] {
     };
     [
         limit(of_addresses, "ulimit -v", true),
-        limit(of_group, "the limit of the control group", false),
+        limit(of_groups.min(), "the limit of the control group", false),
         limit(free, "what is free", false),
     ]
 }
@@ -122,6 +129,11 @@ fn group(groups: &str) -> Option<&str> {
     Some(group.trim_end_matches('/'))
 }
 
+/// A control group and the groups that it is in: a limit holds for all groups within.
+fn with_parents(group: &str) -> impl Iterator<Item = &str> {
+    successors(Some(group), |group| Some(group.rsplit_once('/')?.0))
+}
+
 /// The memory that is available without swapping, in `/proc/meminfo`.
 fn free(memory: &str) -> Option<u64> {
     let mut lines = memory.lines();
@@ -134,6 +146,30 @@ fn free(memory: &str) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::condition;
+    use crate::data::Shape;
+    use crate::network::CONV;
+
+    /// The task of Fashion-MNIST.
+    const TASK: Task = Task {
+        shape: Shape {
+            channels: 1,
+            height: 28,
+            width: 28,
+        },
+        classes: 10,
+    };
+
+    #[test]
+    fn the_kernel_counts_in_a_convolution() {
+        let of_width = |width| RunConfig {
+            width,
+            depth: 3,
+            ..RunConfig::of(CONV, condition::INORM_FULL, 0)
+        };
+        // 25 · 2000 · (1 + 2 · 2000 + 2 · 8000) parameters.
+        let needed = RUN + 25 * 2000 * (1 + 2 * 2000 + 8 * 2000) * EACH_WEIGHT;
+        assert_eq!(of_a_run(&of_width(2000), TASK), needed);
+    }
 
     #[test]
     fn the_limit_is_that_of_addresses() {
@@ -157,6 +193,8 @@ mod tests {
         assert_eq!(group("0::/user.slice/a\n"), Some("/user.slice/a"));
         assert_eq!(group("0::/\n"), Some(""));
         assert_eq!(group("4:memory:/a\n"), None);
+        let groups: Vec<&str> = with_parents("/job/step/task").collect();
+        assert_eq!(groups, ["/job/step/task", "/job/step", "/job", ""]);
     }
 
     #[test]
@@ -171,14 +209,14 @@ mod tests {
                 name: "ulimit -v",
                 of_addresses: true,
             };
-            let refused = within(limit, of_a_run(&wide, 784), at_once);
+            let refused = within(limit, of_a_run(&wide, TASK), at_once);
             refused.map_err(|e| e.to_string())
         };
         assert_eq!(refusal(300, 4), Ok(()));
         assert_eq!(refusal(4096, 8), Ok(()));
         let message = refusal(300, 64).unwrap_err();
         assert!(
-            message.contains("64 at a time") && message.contains("300 MB (ulimit -v)"),
+            message.contains("64 runs at a time") && message.contains("300 MB (ulimit -v)"),
             "{message}"
         );
         assert!(message.contains("enough for 4 at a time"), "{message}");

@@ -313,6 +313,8 @@ impl Sweep<'_> {
         };
         let records = panics::caught(|| (self.execute)(&own_jobs, &mut hear));
         let records = records.map_err(Error::Run)??;
+        // A record that cannot be published takes no other with it.
+        let mut published = Ok(());
         for ((place, job, id, claim), run) in claimed.into_iter().zip(records) {
             if run.outcome == Outcome::Interrupted {
                 made[place] = Made::Unfinished;
@@ -324,9 +326,9 @@ impl Sweep<'_> {
             made[place] = Made::Done(Some(result));
             let setting = job.setting;
             let record = SweepRecord { setting, run };
-            self.store.publish(&claim, &id, &record)?;
+            published = published.and(self.store.publish(&claim, &id, &record));
         }
-        Ok(made)
+        published.map(|()| made)
     }
 
     fn progress(&self, elapsed: Duration, cost_before: f64) -> Progress {

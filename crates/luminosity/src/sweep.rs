@@ -278,17 +278,18 @@ impl Request {
             return Err(Error::usage("seed", self.seed, &allowed));
         }
         // Checked before a list of the runs takes the memory.
+        let lambdas = self.conditions.iter().map(|c| self.lambdas_of(*c).count());
         let factors = [
-            self.conditions.len(),
             self.epsilons.len(),
-            1 + self.lambdas.len(),
             self.settings.max(1),
             self.seeds as usize,
         ];
-        if factors.into_iter().fold(1, usize::saturating_mul) > MOST_RUNS {
-            let found = "conditions × epsilons × lambdas × settings × seeds";
+        let runs = factors
+            .into_iter()
+            .fold(lambdas.sum::<usize>(), usize::saturating_mul);
+        if runs > MOST_RUNS {
             let allowed = format!("at most {MOST_RUNS}");
-            return Err(Error::usage("the number of runs", found, &allowed));
+            return Err(Error::usage("the number of runs", runs, &allowed));
         }
         // Every λ is checked, even if no condition has further λ.
         for &lambda in &self.lambdas {

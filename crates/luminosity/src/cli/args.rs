@@ -87,12 +87,15 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct CompareArguments {
-    /// Conditions to compare, separated by commas.
     #[arg(
         long,
         value_delimiter = ',',
         default_value = "none,ln+,inorm,inorm+full",
-        help = one_of(Condition::all(), |condition| condition.description)
+        help = one_of(
+            "Conditions to compare, separated by commas, each",
+            Condition::all(),
+            |condition| condition.description
+        )
     )]
     pub conditions: Vec<Condition>,
     /// How many seeds each condition gets, counted up from --seed.
@@ -102,7 +105,8 @@ pub(super) struct CompareArguments {
     /// records of the runs: the same command continues where it was interrupted.
     #[arg(long, default_value = "luminosity-results")]
     pub out: PathBuf,
-    /// How many runs go at once [default: all cores]; the results do not depend on it.
+    /// How many runs go at once [default: all cores; on a GPU one population]; on a CPU the results do not
+    /// depend on it.
     #[arg(long)]
     pub threads: Option<usize>,
     /// Print comparison.json instead of the table.
@@ -150,8 +154,10 @@ fn of_one_epsilon(request: Request) -> Result<Request, Error> {
   luminosity train --condition inorm --steps 200 --losses losses.csv --dump arrays"
 )]
 pub(super) struct TrainArguments {
-    /// The condition.
-    #[arg(long, help = one_of(Condition::all(), |condition| condition.description))]
+    #[arg(
+        long,
+        help = one_of("The condition,", Condition::all(), |condition| condition.description)
+    )]
     pub condition: Condition,
     /// Stop after this many steps.
     #[arg(long)]
@@ -159,13 +165,13 @@ pub(super) struct TrainArguments {
     /// Save the network as NAME.bpk and NAME.json; with NAME.safetensors as that, which Python reads.
     #[arg(long, value_name = "NAME")]
     pub save: Option<PathBuf>,
-    /// Write weights and the hidden activity of a test batch into DIR, as .npy.
+    /// Write the weights and, of the network mlp, the hidden activity of a test batch into DIR, as .npy.
     #[arg(long, value_name = "DIR")]
     pub dump: Option<PathBuf>,
     /// Write the loss before each step to FILE, as CSV.
     #[arg(long, value_name = "FILE")]
     pub losses: Option<PathBuf>,
-    /// How many runs go at once; a single run always uses one thread.
+    /// Accepted as in the comparison; the single run uses one thread.
     #[arg(long)]
     pub threads: Option<usize>,
     /// Print the record as one line of JSON also on a terminal, where a summary stands instead.
@@ -188,7 +194,7 @@ pub(super) struct EvalArguments {
     /// Test at this strength of the stimulus, 0 to 1 [default: that of training].
     #[arg(long, value_name = "E", allow_hyphen_values = true)]
     pub epsilon: Option<f64>,
-    /// Accepted everywhere; the result of eval always is JSON.
+    /// Accepted as in train; the result of eval is one line of JSON in any case.
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
@@ -288,16 +294,41 @@ impl SweepArguments {
             lambdas: self.lambdas.clone().unwrap_or(base.lambdas),
             ..base
         })?;
+        // A preset may have λ for a condition that the options leave out.
+        let given = self.lambdas.is_some() || self.config.is_some();
         let mut conditions = request.conditions.iter();
-        match &self.lambdas {
-            Some(given) if !given.is_empty() && !conditions.any(|c| Request::has_lambdas(*c)) => {
-                let found = given.iter().map(f64::to_string).collect::<Vec<_>>();
-                let allowed = "none without the condition inorm, which alone has further λ";
-                Err(Error::usage("lambdas", found.join(","), allowed))
-            }
-            _ => Ok(request),
+        if given && !request.lambdas.is_empty() && !conditions.any(|c| Request::has_lambdas(*c)) {
+            let found = request.lambdas.iter().map(f64::to_string);
+            let found = found.collect::<Vec<_>>().join(",");
+            let allowed = "none, except with the condition inorm";
+            return Err(Error::usage("lambdas", found, allowed));
         }
+        Ok(request)
     }
+}
+
+/// A message of a parser with words in place of Rust's types.
+pub(super) fn in_words(message: String) -> String {
+    const WHOLE: &str = "allowed: a whole number of at least 0";
+    [
+        ("expected usize", WHOLE),
+        ("expected u64", WHOLE),
+        ("expected f64", "allowed: a number"),
+        ("expected a sequence", "allowed: a list"),
+        ("expected struct Ranges", "allowed: a table"),
+        ("invalid digit found in string", WHOLE),
+        ("cannot parse integer from empty string", WHOLE),
+        ("invalid float literal", "allowed: a number"),
+        ("cannot parse float from empty string", "allowed: a number"),
+        (
+            "number too large to fit in target type",
+            "allowed: a smaller whole number",
+        ),
+    ]
+    .into_iter()
+    .fold(message, |message, (of_parser, words)| {
+        message.replace(of_parser, words)
+    })
 }
 
 /// The message of a TOML error on one line, with the line of the file, and with words in place of Rust's types.
@@ -306,15 +337,7 @@ fn toml_fault(error: &toml::de::Error, text: &str) -> String {
     const LONGEST_LINE: usize = 80;
     let lines = error.message().lines().collect::<Vec<_>>();
     let mut message = one_line(&lines.join(" "));
-    for (ours, words) in [
-        ("expected usize", "allowed: a whole number"),
-        ("expected u64", "allowed: a whole number"),
-        ("expected f64", "allowed: a number"),
-        ("expected a sequence", "allowed: a list"),
-        ("expected struct Ranges", "allowed: a table"),
-    ] {
-        message = message.replace(ours, words);
-    }
+    message = in_words(message);
     let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
         return message;
     };
@@ -327,7 +350,6 @@ fn toml_fault(error: &toml::de::Error, text: &str) -> String {
 /// The settings of a run, in every command. What is not given has the default of the network.
 #[derive(Debug, Clone, Args)]
 pub(super) struct RunOptions {
-    /// The network.
     #[arg(long, help = networks_help())]
     pub network: Option<Network>,
     /// An option of the network's own, such as kernel=3; several are separated by commas.
@@ -339,8 +361,10 @@ pub(super) struct RunOptions {
     /// Hidden layers.
     #[arg(long)]
     pub depth: Option<usize>,
-    /// How brightness varies.
-    #[arg(long, help = one_of(Stimulus::all(), |stimulus| stimulus.description))]
+    #[arg(
+        long,
+        help = one_of("How brightness varies,", Stimulus::all(), |stimulus| stimulus.description)
+    )]
     pub stimulus: Option<Stimulus>,
     /// Strength of the stimulus, 0 to 1: U(-E, E) of the pixels' range for luminosity.
     #[arg(
@@ -536,7 +560,9 @@ pub(super) fn at_once(
 }
 
 fn networks_help() -> String {
-    let mut help = one_of(Network::all(), |network| network.description);
+    let mut help = one_of("The network,", Network::all(), |network| {
+        network.description
+    });
     for network in Network::all() {
         let (name, sizes) = (network.name(), network.sizes);
         help += &format!("{name}: width and depth are {sizes}\n");
@@ -551,8 +577,9 @@ fn networks_help() -> String {
     help
 }
 
-/// A list of names and descriptions.
-fn one_of<E: Entry>(entries: Vec<Named<E>>, description: fn(&E) -> &str) -> String {
+/// A list of names and descriptions, after a few words on what they are for.
+fn one_of<E: Entry>(what: &str, entries: Vec<Named<E>>, description: fn(&E) -> &str) -> String {
     let row = |entry: &Named<E>| format!("  {:<22}{}\n", entry.name(), description(entry));
-    format!("One of\n{}", entries.iter().map(row).collect::<String>())
+    let rows: String = entries.iter().map(row).collect();
+    format!("{what} one of\n{rows}")
 }

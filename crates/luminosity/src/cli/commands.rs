@@ -25,7 +25,7 @@ use crate::report::Report;
 use crate::run::Trained;
 use crate::saved::ModelFiles;
 use crate::schedule::Ending;
-use crate::{Condition, Error, RunConfig, compare, dump, files, memory, run, signal};
+use crate::{Condition, Error, RunConfig, compare, dump, files, memory, panics, run, signal};
 
 pub(super) fn compare(arguments: &CompareArguments) -> Result<ExitCode, Error> {
     let (request, setup) = (arguments.request()?, &arguments.setup);
@@ -55,7 +55,7 @@ pub(super) fn compare(arguments: &CompareArguments) -> Result<ExitCode, Error> {
         print(format_args!("\n{}\n", report.results()))?;
     }
     let (conditions, out) = (&plan.request.conditions, &arguments.out);
-    let mut written = compare::write(conditions, &records, &report, plan.data.name(), out)?;
+    let mut written = compare::write(conditions, &records, &report, out)?;
     written.extend(report.write(&out.join("report"))?.into_iter().take(1));
     let names = written.iter().map(|path| path.strip_prefix(out));
     let names = names.filter_map(|name| Some(name.ok()?.display().to_string()));
@@ -71,7 +71,7 @@ pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
     let opened = device.open()?;
     let data = load(&arguments.setup.data)?;
     if !device.is_gpu() {
-        memory::check(std::iter::once(&config), data.shape().pixels(), 1)?;
+        memory::check(std::iter::once(&config), Task::of(&data), 1)?;
     }
     if let (None, Some(steps)) = (arguments.run.epochs, arguments.steps) {
         // Without a number of epochs, the number of steps alone determines the length of the run.
@@ -99,12 +99,13 @@ pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
 
     let stop = signals(Path::new("a run"))?;
     let mut bar = Bar::new();
-    let result = run::run(&config, &data, device, &mut |progress| {
+    let mut hear = |progress: run::Progress<'_>| {
         bar.run(&config, progress);
         go_on(&stop)
-    });
+    };
+    let result = panics::caught(|| run::run(&config, &data, device, &mut hear));
     bar.finish();
-    let trained = result?;
+    let trained = result.map_err(Error::Run)??;
     if trained.record.outcome == Outcome::Interrupted {
         let epochs = trained.record.history.len();
         say(format_args!(
@@ -145,7 +146,7 @@ fn check_targets(arguments: &TrainArguments) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes the requested files.
+/// Writes the requested files; if one cannot be written, still the others.
 fn write_results(
     arguments: &TrainArguments,
     trained: &Trained,
@@ -153,20 +154,21 @@ fn write_results(
     device: &Device,
 ) -> Result<(), Error> {
     let (network, record) = (trained.network.as_ref(), &trained.record);
-    if let Some(name) = &arguments.save {
+    let losses = arguments.losses.as_deref();
+    let losses = losses.map(|path| files::write(path, losses_csv(&trained.losses).as_bytes()));
+    let saved = arguments.save.as_deref().map(|name| {
         let model = ModelFiles::named(name);
         model.save(network, record)?;
         let (weights, record) = (model.weights.display(), model.record.display());
         say(format_args!("Wrote {weights} and {record}"));
-    }
-    if let Some(folder) = &arguments.dump {
+        Ok(())
+    });
+    let dumped = arguments.dump.as_deref().map(|folder| {
         dump::dump(folder, network, &record.config, test, device)?;
         say(format_args!("Wrote arrays to {}", folder.display()));
-    }
-    if let Some(path) = &arguments.losses {
-        files::write(path, losses_csv(&trained.losses).as_bytes())?;
-    }
-    Ok(())
+        Ok(())
+    });
+    [losses, saved, dumped].into_iter().flatten().collect()
 }
 
 /// Prints a summary on a terminal; elsewhere, or on request, JSON.

@@ -60,7 +60,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
     let lines = text.lines().map(str::trim);
     let lines = lines.take_while(|l| !l.starts_with("Usage:") && !l.starts_with("For more"));
     let lines = lines.filter(|l| !l.is_empty());
-    let message = lines.collect::<Vec<_>>().join(" ");
+    let message = args::in_words(lines.collect::<Vec<_>>().join(" "));
     say(format_args!("{message}; see --help"));
     ExitCode::from(2)
 }

@@ -20,7 +20,9 @@ use crate::report::{Report, count};
 use crate::schedule::{self, AtOnce, Ending, Hear, Shard, Summary};
 use crate::store::{self, Manifest, Open, Store};
 use crate::sweep::{Request, SweepRun};
-use crate::{Condition, DeviceName, Error, RunConfig, machine, memory, parallel, run, signal};
+use crate::{
+    Condition, DeviceName, Error, RunConfig, machine, memory, panics, parallel, run, signal,
+};
 
 pub(super) fn sweep(arguments: &SweepArguments) -> Result<ExitCode, Error> {
     let request = arguments.request()?;
@@ -86,7 +88,7 @@ impl Plan {
             at_once,
         };
         if plan.has_estimated_memory() {
-            memory::check(plan.configs(), plan.data.shape().pixels(), plan.at_a_time())?;
+            memory::check(plan.configs(), Task::of(&plan.data), plan.at_a_time())?;
         }
         plan.check_conditions(&opened)?;
         Ok(plan)
@@ -122,6 +124,14 @@ impl Plan {
         !self.device.is_gpu() && self.at_once.population == 1
     }
 
+    /// The length of a run.
+    fn length(&self) -> String {
+        match self.request.steps {
+            Some(steps) => count(steps, "step"),
+            None => count(self.request.epochs, "epoch"),
+        }
+    }
+
     fn manifest(&self) -> Manifest {
         Manifest::new(&self.request, self.data.sha256(), self.device)
     }
@@ -129,11 +139,7 @@ impl Plan {
     /// Makes all runs in a store, which may also hold other runs of the same data and device; returns their records
     /// in the order of the request.
     pub fn complete(&self, folder: &Path) -> Result<(Vec<SweepRecord>, Summary), Error> {
-        let length = match self.request.steps {
-            Some(steps) => count(steps, "step"),
-            None => count(self.request.epochs, "epoch"),
-        };
-        let runs = count(self.jobs.len(), "run");
+        let (length, runs) = (self.length(), count(self.jobs.len(), "run"));
         say(format_args!(
             "{runs} of {length}, {}, on {}",
             self.at_once, self.device
@@ -218,7 +224,10 @@ impl Plan {
         let samples: Vec<_> = samples.collect();
         let measured = parallel::map(&samples, self.at_once.threads, |sample| {
             let configs: Vec<&RunConfig> = sample.iter().collect();
-            let make = || self.run(&configs, &mut |_| ControlFlow::Continue(()));
+            let make = || {
+                let run = || self.run(&configs, &mut |_| ControlFlow::Continue(()));
+                panics::caught(run).map_err(Error::Run)?
+            };
             let ms = match make()?[0].timing.ms_per_step {
                 Some(ms) => ms,
                 // A run too short for that is timed as a whole, the second time, because the first takes longer.
@@ -244,15 +253,15 @@ impl Plan {
         let memory = match self.has_estimated_memory() {
             false => String::new(),
             true => {
-                let pixels = self.data.shape().pixels();
-                let bytes = memory::of_runs(self.configs(), pixels, self.at_a_time());
+                let task = Task::of(&self.data);
+                let bytes = memory::of_runs(self.configs(), task, self.at_a_time());
                 format!(" and up to {} MB", bytes >> 20)
             }
         };
         print(format_args!(
             "{} of {}, {}{memory} with {}",
             row("together", self.jobs.len()),
-            count(self.request.epochs, "epoch"),
+            self.length(),
             about(time),
             self.at_once
         ))?;

@@ -108,14 +108,13 @@ impl Runs {
     }
 }
 
-/// The final accuracies (panel A) and learning curves (panel B) of `conditions`, trained with `data`; none without
-/// an epoch.
+/// The final accuracies (panel A) and learning curves (panel B) of `conditions`, trained on `task`; none without an
+/// epoch.
 ///
 /// A run that diverged is left out of the mean curve from its end on, has no final accuracy, and is counted in the
 /// legend. Early stopping leaves a run its last accuracy.
-pub fn chart(data: &str, conditions: &[Condition], records: &[SweepRecord]) -> Option<Chart> {
-    let config = &records.first()?.run.config;
-    let (stimulus, epsilon) = (&config.stimulus, config.epsilon);
+pub fn chart(task: &str, conditions: &[Condition], records: &[SweepRecord]) -> Option<Chart> {
+    let epsilon = records.first()?.run.config.epsilon;
     let epochs = longest(records.iter().map(|record| &record.run));
     if epochs == 0 {
         return None;
@@ -156,7 +155,7 @@ pub fn chart(data: &str, conditions: &[Condition], records: &[SweepRecord]) -> O
         ),
     };
     Some(Chart {
-        title: format!("{data} under variable {stimulus} (ε = {epsilon})"),
+        title: format!("{task} (ε = {epsilon})"),
         caption,
         ..Chart::new(grid, [a, curves(lines, epochs, y)], legend)
     })
@@ -187,7 +186,7 @@ mod tests {
         for (n, seeds, epochs) in [(1, 1, 1), (2, 30, 200), (4, 3, 25), (10, 5, 10)] {
             let records = made(&PAPER[..n], seeds, epochs);
             let chart = chart("Title", &PAPER[..n], &records).unwrap();
-            let title = "Title under variable luminosity (ε = 0.75)";
+            let title = "Title (ε = 0.75)";
             check(&chart, &[title, "epoch", &format!("n = {seeds} seed")]);
         }
         assert!(chart("", &PAPER, &[]).is_none());

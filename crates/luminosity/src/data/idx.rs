@@ -136,7 +136,7 @@ fn parse(file: &str, kind: Kind, most: usize, input: &mut dyn Read) -> Result<Id
             "truncated: {found} bytes after the header, must be {expected} for its {count} {kind}"
         ))),
         found if found > expected => Err(Fault::content(format!(
-            "more than {expected} bytes after the header, must be as many for its {count} {kind}"
+            "more than {expected} bytes after the header, must be {expected} for its {count} {kind}"
         ))),
         _ => Ok(Idx {
             name: one_line(file),

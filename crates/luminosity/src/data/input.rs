@@ -37,7 +37,7 @@ impl Fault {
 
     /// The fault of a file that needs more memory than is allowed.
     pub(crate) fn too_large(most: usize) -> Self {
-        Self::content(format!("more than {most} bytes; must be at most as many"))
+        Self::content(format!("more than {most} bytes; must be at most {most}"))
     }
 
     /// The error that names the file, in one line.

@@ -104,7 +104,9 @@ impl Learner for Conv {
     fn least_parameters(config: &RunConfig, task: Task) -> usize {
         let outputs = (0..config.depth).map(|layer| channels(config, layer));
         let inputs = std::iter::once(task.shape.channels).chain(outputs.clone());
-        let products = inputs.zip(outputs).map(|(a, b)| a.saturating_mul(b));
+        let kernel = config.option(&KERNEL).pow(2);
+        let products = inputs.zip(outputs);
+        let products = products.map(|(a, b)| a.saturating_mul(b).saturating_mul(kernel));
         products.fold(0, usize::saturating_add)
     }
 

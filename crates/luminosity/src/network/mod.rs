@@ -75,8 +75,8 @@ pub trait Learner: Module + Send + Sync + 'static {
         rng: &mut ChaCha8Rng,
     ) -> Result<Self, ei_norm::Error>;
 
-    /// The least number of parameters of a network with this configuration. A file of weights with fewer is
-    /// refused before the network is made, which might need too much memory. By default 0.
+    /// The least number of parameters of a network with this configuration; memory is estimated by it. A file of
+    /// weights with fewer is refused before the network is made. By default 0.
     fn least_parameters(config: &RunConfig, task: Task) -> usize {
         let _ = (config, task);
         0
@@ -171,6 +171,8 @@ pub struct Functions {
     pub(crate) load: Load,
     /// Checks that a network can have this configuration for images of this shape.
     pub(crate) check: Check,
+    /// [`Learner::least_parameters`].
+    pub(crate) least_parameters: fn(&RunConfig, Task) -> usize,
 }
 
 /// The functions that train networks in populations.
@@ -203,6 +205,7 @@ impl NetworkSpec {
                 population: None,
                 load: trained::load::<N>,
                 check: trainee::check::<N>,
+                least_parameters: N::least_parameters,
             },
         }
     }

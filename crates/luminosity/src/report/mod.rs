@@ -89,7 +89,7 @@ impl Report {
                 expected: expected.len(),
             });
         }
-        let task = Task::new(records);
+        let task = Task::new(records, samples.lambda);
         let effects = effect::effects(&samples);
         let (plots, no_plots) = plot::draw(&samples, &effects, &task.stimulus)?;
         let mut sorted: Vec<&SweepRecord> = records.iter().collect();
@@ -136,6 +136,11 @@ impl Report {
     /// [`Error::File`] if the table cannot be encoded.
     pub fn curves(&self) -> Result<Vec<u8>, Error> {
         runs::table(&self.epochs, "curves.csv")
+    }
+
+    /// The task in a few words.
+    pub fn task(&self) -> String {
+        self.task.words()
     }
 
     /// Warnings about the runs.

@@ -184,7 +184,7 @@ fn figure(report: &Report, plot: &Plot) -> String {
         0 => String::new(),
         n => format!(
             " Left out: {} at or below {} %.",
-            text::count(n, report.samples.unit),
+            text::count(n, "value"),
             report.samples.chance_in_short()
         ),
     };

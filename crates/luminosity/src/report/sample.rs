@@ -96,16 +96,15 @@ impl Samples {
         let mut conditions: Vec<Condition> = cells.iter().map(|cell| cell.condition).collect();
         conditions.dedup();
 
-        let often = |l: &f64| jobs.iter().filter(|(_, c, _)| c.lambda == *l).count();
-        // Of equally frequent λ, the main λ of the request, which its first run has; otherwise the smallest.
-        let main = expected.first().map(|run| run.config.lambda);
-        let order = |l: &f64| (often(l), Some(*l) == main);
+        // The first run of a request has its main λ.
+        let main = expected.first().map(|run| run.config.lambda + 0.0);
         let first = records.first();
-        let lambdas = ascending(cells.iter().map(|cell| cell.lambda));
         Self {
             conditions,
             epsilons: ascending(cells.iter().map(|cell| cell.epsilon)),
-            lambda: lambdas.into_iter().rev().max_by_key(order).unwrap_or(0.0),
+            lambda: main
+                .or(cells.first().map(|cell| cell.lambda))
+                .unwrap_or(0.0),
             chance: first.map_or(0.0, |r| percent(1.0 / r.run.classes as f64)),
             unit: if by_seed { "seed" } else { "setting" },
             unusable: unusable.len(),

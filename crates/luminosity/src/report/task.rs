@@ -21,8 +21,8 @@ pub struct Task {
 }
 
 impl Task {
-    /// The task of the records.
-    pub fn new(records: &[SweepRecord]) -> Self {
+    /// The task of the records, whose main λ is `lambda`.
+    pub fn new(records: &[SweepRecord], lambda: f64) -> Self {
         let of = |value: fn(&SweepRecord) -> &str| -> String {
             let values: BTreeSet<&str> = records.iter().map(value).collect();
             values.into_iter().collect::<Vec<_>>().join(" and ")
@@ -40,6 +40,8 @@ impl Task {
                 ("init", config.init != paper.init),
                 ("clipped errors", config.clip_errors != paper.clip_errors),
                 ("patience", config.patience != paper.patience),
+                ("steps", config.max_steps != paper.max_steps),
+                ("lambda", lambda != paper.lambda),
             ]
         };
         let found = records.iter().flat_map(differences);

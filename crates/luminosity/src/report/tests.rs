@@ -5,7 +5,7 @@ use super::testing::{complete, diverged, expected, record, records, report, with
 use super::*;
 use crate::condition::ConditionSpec;
 use crate::sweep::Request;
-use crate::{Condition, condition, stimulus};
+use crate::{Condition, RunConfig, condition, stimulus};
 
 /// The rows of a CSV file of the report, by column.
 fn rows(report: &Report, name: &str) -> Vec<BTreeMap<String, String>> {
@@ -397,8 +397,8 @@ fn an_unfinished_store_says_what_is_missing() {
 #[test]
 fn a_diverged_run_counts_with_chance_and_is_not_drawn() {
     for (classes, chance, left_out) in [
-        (10, 10.0, "Left out: 3 settings at or below 10 %."),
-        (47, 100.0 / 47.0, "Left out: 3 settings at or below 2.1 %."),
+        (10, 10.0, "Left out: 3 values at or below 10 %."),
+        (47, 100.0 / 47.0, "Left out: 3 values at or below 2.1 %."),
     ] {
         let made = |run: &SweepRun| {
             let c = &run.config;
@@ -467,15 +467,46 @@ fn the_mean_over_seeds_is_one_value_and_ties_stay_exact() {
 }
 
 #[test]
-fn the_main_lambda_is_the_requests_where_all_are_equally_frequent() {
+fn the_main_lambda_is_the_requests_also_while_others_have_more_records() {
     let request = Request {
         conditions: vec![condition::INORM],
         lambdas: vec![1e-5, 1.0],
         ..Request::default()
     };
     let runs = request.runs();
+    let further = runs
+        .iter()
+        .filter(|run| run.config.lambda != request.lambda);
+    let unfinished = report(further.chain(&runs[..1]).map(record), &runs);
     let report = report(runs.iter().map(record), &runs);
-    assert_eq!(report.samples.lambda, request.lambda);
+    for report in [report, unfinished] {
+        assert_eq!(report.samples.lambda, request.lambda);
+    }
+}
+
+#[test]
+fn claims_are_not_judged_on_other_steps_or_another_lambda() {
+    let runs = Request::default().runs();
+    let report_of = |change: fn(&mut RunConfig)| {
+        let made = |run: &SweepRun| {
+            let mut record = record(run);
+            change(&mut record.run.config);
+            record
+        };
+        report(runs.iter().map(made), &[])
+    };
+    assert!(!report_of(|_| {}).verdicts.is_empty());
+    for (change, part) in [
+        (
+            (|config| config.max_steps = Some(1 << 20)) as fn(&mut RunConfig),
+            "steps",
+        ),
+        (|config| config.lambda = 1.0, "lambda"),
+    ] {
+        let other = report_of(change);
+        assert!(other.verdicts.is_empty());
+        assert_eq!(other.task.differences, [part]);
+    }
 }
 
 #[test]

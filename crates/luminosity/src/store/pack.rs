@@ -22,7 +22,7 @@ const MOST_OF_A_LINE: u64 = 1 << 28;
 pub fn pack(folder: &Path, path: &Path) -> Result<(usize, Vec<Error>), Error> {
     let store = Store::open(folder)?;
     // The packed file must not replace one of the store's own files.
-    let target = path.parent().and_then(|parent| parent.canonicalize().ok());
+    let target = files::folder_behind(path);
     let within = |own: &Path| own.canonicalize().is_ok_and(|own| Some(own) == target);
     if within(folder) || within(&store.runs()) {
         let problem = "in the folder of the store; allowed: a file beside it";
@@ -65,21 +65,26 @@ pub struct Unpacked {
 pub fn unpack(path: &Path, folder: &Path) -> Result<Unpacked, Error> {
     let contents = read(path)?;
     let store = Store::prepare(folder, &contents.manifest, Open::Same)?;
-    let (mut added, mut busy) = (0, 0);
+    let (mut added, mut busy, mut problems) = (0, 0, contents.problems);
     for (id, record) in &contents.records {
-        match store.begin(id)? {
-            Turn::Done => {}
-            Turn::Busy => busy += 1,
-            Turn::Mine(claim) => {
-                store.publish(&claim, id, record)?;
-                added += 1;
-            }
+        match store.begin(id) {
+            Ok(Turn::Done) => {}
+            Ok(Turn::Busy) => busy += 1,
+            Ok(Turn::Mine(claim)) => match store.publish(&claim, id, record) {
+                Err(problem @ Error::File { .. }) => problems.push(problem),
+                published => {
+                    published?;
+                    added += 1;
+                }
+            },
+            Err(problem @ Error::File { .. }) => problems.push(problem),
+            Err(other) => return Err(other),
         }
     }
     Ok(Unpacked {
         added,
         busy,
-        problems: contents.problems,
+        problems,
     })
 }
 

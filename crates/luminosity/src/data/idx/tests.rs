@@ -124,12 +124,12 @@ fn another_length_than_in_the_header_is_refused() {
         (
             Kind::Images,
             &[images(2), vec![0]].concat(),
-            "more than 1568 bytes after the header, must be as many for its 2 images",
+            "more than 1568 bytes after the header, must be 1568 for its 2 images",
         ),
         (
             Kind::Labels,
             &[labels(2), vec![0; 1000]].concat(),
-            "more than 2 bytes after the header, must be as many for its 2 labels",
+            "more than 2 bytes after the header, must be 2 for its 2 labels",
         ),
     ] {
         both_refused(kind, bytes, expected);
