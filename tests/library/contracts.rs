@@ -19,7 +19,7 @@ use ei_norm::init::SignedLognormal;
 use ei_norm::layer::{Conv2d, Dense, Geometry, LayerConfig, Recurrent};
 use ei_norm::optim::{PopulationSgd, RoleLrSchedulerConfig};
 use ei_norm::{
-    ColumnEiLinearConfig, EiConv2dConfig, EiLinear, EiLinearConfig, EiWeights, Error,
+    ColumnEiLinearConfig, EiConv2dConfig, EiLinear, EiLinearConfig, EiWeights, Error, GradNorm,
     GradNormConfig, GradNormMode, INormLinearConfig, INormRnnConfig, Inhibitory, LearnedLateral,
     LearnedLateralConfig, RnnState, metric,
 };
@@ -96,7 +96,7 @@ fn numbers_and_sizes_that_mean_nothing_are_refused() {
     let row = |features| of([1, features]).squeeze_dim::<1>(0);
     let targets = || Tensor::<1, Int>::zeros([3], device);
     let (layer, exact) = (Normalization::Layer, BackwardRule::Exact);
-    let refused: [(&str, &dyn Fn()); 8] = [
+    let refused: [(&str, &dyn Fn()); 9] = [
         (
             "epsilon is -1; allowed: a finite number of at least 0",
             &|| {
@@ -133,6 +133,11 @@ fn numbers_and_sizes_that_mean_nothing_are_refused() {
             let image = Tensor::zeros([1, 3, 0, 3], device);
             drop(config.init(device).forward(image));
         }),
+        ("`grad_norm` has shape [8], expected [4]", &|| {
+            let mut layer = INormLinearConfig::new(5, 4).init(device);
+            layer.grad_norm = GradNorm::with_lateral_weights(Tensor::ones([8], device));
+            drop(layer.forward(of([6, 5])));
+        }),
         ("3 rates for 2 networks", &|| {
             let autodiff = &device.clone().autodiff();
             let circuit = EiLinearConfig::new(5, 4).init(autodiff).circuit;
@@ -161,6 +166,8 @@ fn numbers_and_sizes_that_mean_nothing_are_refused() {
             format!("the learning rate is {rate}; allowed: a finite number of at least 0")
         );
     }
+    let no_kernel = Conv2d::new([1, 1], [0, 3]).kernels(of([0, 1])).map(drop);
+    assert!(error(no_kernel).starts_with("kernel_size is 0"));
     let none = INormWeights::subtractive(of([5, 4]), of([5, 0]), of([0, 4]), None);
     let none = INorm::from_weights(none).map(drop);
     assert_eq!(

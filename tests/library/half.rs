@@ -5,9 +5,11 @@ use crate::backends::{changed_layers, metrics, three_steps, toolbox};
 use crate::common::table::{largest_error, layers};
 use crate::common::{Cast, Setup, assert_close, rng, values};
 use burn::module::Module;
+use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use ei_norm::INormLinearConfig;
 use ei_norm::circuit::{INorm, Population};
+use ei_norm::optim::ExponentiatedAdamConfig;
+use ei_norm::{EiLinearConfig, INormLinearConfig, Inhibitory, ShuntingLinearConfig};
 
 fn flex(dtype: DType, tolerance: f64) -> Setup {
     Setup {
@@ -45,6 +47,47 @@ fn f16_is_near_f32() {
 #[test]
 fn bf16_is_near_f32() {
     near_f32(DType::BF16, f64::powi(2.0, -7));
+}
+
+#[test]
+fn zeros_stay_finite_and_small_gradients_count() {
+    let device = &Device::flex().autodiff();
+    for dtype in [DType::F16, DType::BF16] {
+        // An input of zeros, then one example; the gradient of the second is about 1e-5.
+        let tensor = |values: [f32; 6]| {
+            Tensor::<2>::from_data(TensorData::new(values.to_vec(), [2, 3]), (device, dtype))
+        };
+        let x = tensor([0.0, 0.0, 0.0, 0.5, 1.0, 0.25]);
+        let shunting = ShuntingLinearConfig::new(3, 4).with_inhibitory(Inhibitory::Count(2));
+        let shunting = shunting.init(device).map(&mut Cast(dtype));
+        let z = shunting.forward(x.clone());
+        let grads = (z.clone() * 1e-2).sum().backward();
+        let gradient = shunting.w_ei.base().grad(&grads).unwrap();
+        let finite = |values: Vec<f64>| values.iter().all(|v| v.is_finite());
+        assert!(finite(values(&z)) && finite(values(&gradient)), "{dtype:?}");
+        assert_eq!(values(&z)[..4], [0.0; 4], "{dtype:?}");
+
+        let mut layer = EiLinearConfig::new(3, 4).with_bias(false).init(device);
+        layer = layer.map(&mut Cast(dtype));
+        let before = values(&layer.w_ex.val());
+        let mut adam = ExponentiatedAdamConfig::new().init();
+        for _ in 0..3 {
+            // Only the first input has a gradient at W_ex.
+            let x = tensor([0.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
+            let grads = (layer.forward(x) * 1e-5).sum().backward();
+            let grads = GradientsParams::from_grads(grads, &layer);
+            layer = adam.step(0.1, layer, grads);
+        }
+        let after = values(&layer.w_ex.val());
+        assert_eq!(layer.w_ex.dtype(), dtype);
+        for (k, (before, after)) in before.iter().zip(after).enumerate() {
+            let moves = k < 4;
+            assert!(
+                after > 0.0 && moves == (after < *before),
+                "{dtype:?}, {k}: {after}"
+            );
+        }
+    }
 }
 
 #[test]

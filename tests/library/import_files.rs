@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use crate::common::published::{
     Net, bytes_of, file_of, fixture, published, published_tensors, published_weights, torch_file,
 };
-use crate::common::{Setup, setups, values};
+use crate::common::{Setup, assert_close, setups, values};
 use burn::module::{Module, Quantizer};
-use burn::tensor::DType;
+use burn::nn::{Linear, LinearConfig};
 use burn::tensor::quantization::{Calibration, QuantValue};
+use burn::tensor::{DType, Device};
 use ei_norm::import::{Axes, Import, KeyMap, Weights};
 use ei_norm::{EiLinear, EiLinearConfig, EiWeights, Error};
 use safetensors::Dtype;
@@ -447,6 +448,23 @@ fn a_quantized_parameter_is_refused() {
     let error = import.apply(&weights, &mut quantized).unwrap_err();
     let expected = "expected a parameter that is not quantized";
     assert!(error.to_string().ends_with(expected), "{error}");
+}
+
+/// The values for which the numbers of a quantized parameter stand, not these numbers.
+#[test]
+fn quantized_parameters_of_other_modules_are_written_as_their_values() {
+    let device = Device::flex();
+    let linear = LinearConfig::new(8, 8).with_bias(false).init(&device);
+    let scheme = device.settings().quantization.scheme;
+    let mut quantizer = Quantizer::new(Calibration::MinMax, scheme.with_value(QuantValue::Q8S));
+    let linear: Linear = linear.quantize_weights(&mut quantizer);
+    let written = Weights::of(&linear, &KeyMap::of(&linear)).unwrap();
+    let mut loaded = LinearConfig::new(8, 8).with_bias(false).init(&device);
+    let import = Import::new(KeyMap::of(&loaded));
+    import.apply(&written, &mut loaded).unwrap();
+    let expected = values(&linear.weight.val().dequantize());
+    assert_close(&values(&loaded.weight.val()), &expected, 1e-6, "weight");
+    assert!(expected.iter().any(|v| *v != 0.0) && expected.iter().all(|v| v.abs() < 1.0));
 }
 
 /// A value that is too large for the model's type is named; so are infinities.

@@ -292,5 +292,13 @@ fn the_cosine_of_a_step_and_its_projection() {
         assert_close(&[found], &[expected], setup.tolerance, &at("cut"));
         assert!(cosine(vec![1.0, 2.0, 0.5, 0.0]).is_nan(), "no step");
         assert!(cosine(vec![f64::NAN, 2.0, 0.5, 0.0]).is_nan(), "diverged");
+        // A parameter that is missing afterwards is left out, not compared with the next one.
+        let (a, b) = (
+            layer(vec![9.0; 4], 0.0),
+            layer(vec![1.0, 2.0, 0.5, 0.0], 0.0),
+        );
+        let after = layer(vec![-1.0, 3.0, 0.5, -1.0], 0.0);
+        let found = metric::projection_cosine(&(Some(a), b), &(None, after));
+        assert_close(&[found], &[expected], setup.tolerance, &at("missing"));
     }
 }

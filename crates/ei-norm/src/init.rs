@@ -75,9 +75,10 @@ impl Inhibitory {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EiInitializer {
-    /// W_ex and W_ei lognormal with mean and standard deviation σ* = sqrt(2 n_e / (n_in (n_e − 1))); W_ei is
-    /// then normalized to sum 1 for each output, and W_ix is the mean excitatory weight of each input (Eyono
-    /// et al. 2026). Needs at least 2 outputs.
+    /// W_ex and W_ei lognormal with mean and standard deviation σ* = sqrt(2 n_e / (n_in (n_e − 1))); in a
+    /// recurrent layer for its inputs and for its neurons separately, with 1/3 in place of 2. W_ei is then
+    /// normalized to sum 1 for each output, and W_ix is the mean excitatory weight of each input (Eyono et al.
+    /// 2026). Needs at least 2 outputs.
     #[default]
     Lognormal,
     /// As `Lognormal`, but from Exp(scale σ*). Needs at least 2 outputs.

@@ -1,7 +1,7 @@
 //! Measures of activity and of errors, as in the figures of Eyono et al. (2026).
 
 use burn::module::Module;
-use burn::tensor::{DType, Tensor, activation::relu};
+use burn::tensor::{Tensor, activation::relu};
 
 use crate::check::{check_shape, or_panic};
 use crate::dale::constrained_values;
@@ -9,6 +9,7 @@ use crate::functional::{
     BackwardRule, Normalization, mean, normalize, normalize_backward, variance,
 };
 use crate::matmul::product;
+use crate::statistics::widened;
 use crate::{EiLinear, GradNormMode, INormLinear, read};
 
 /// Mean and variance over the features of one example, averaged over a batch.
@@ -31,13 +32,13 @@ pub struct Alignment {
     pub gradient: f64,
 }
 
-/// The moments of the rows of `z`; NaN if there are no rows.
+/// The moments of the rows of `z`; NaN if there are no rows. Half precision is computed in f32.
 ///
 /// # Shapes
 ///
 /// - `z`: `[..., features]`
 pub fn moments<const D: usize>(z: Tensor<D>) -> Moments {
-    let z = z.inner();
+    let z = widened(z.inner());
     Moments {
         mean: read::scalar(mean(z.clone()).mean()),
         variance: read::scalar(variance(z).mean()),
@@ -53,17 +54,9 @@ pub fn moments<const D: usize>(z: Tensor<D>) -> Moments {
 #[track_caller]
 pub fn cosine<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f64 {
     or_panic(check_shape("b", b.dims(), a.dims()));
-    let [a, b] = [a, b].map(|t| single_if_half(t.inner()));
+    let [a, b] = [a, b].map(|t| widened(t.inner()));
     let sum = |t: Tensor<D>| -> f64 { read::scalar(t.sum()) };
     sum(a.clone() * b.clone()) / (sum(a.square()) * sum(b.square())).sqrt()
-}
-
-/// f16 and bf16 as f32.
-fn single_if_half<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    match x.dtype() {
-        DType::F16 | DType::BF16 => x.cast(DType::F32),
-        _ => x,
-    }
 }
 
 /// The cosine of the angle between an optimizer's step and the same step after the projection onto Dale's
@@ -77,8 +70,7 @@ pub fn projection_cosine<M: Module>(before: &M, after: &M) -> f64 {
     let (before, after) = (constrained_values(before), constrained_values(after));
     let pairs = before
         .iter()
-        .zip(&after)
-        .filter(|(b, a)| b.len() == a.len());
+        .filter_map(|(place, before)| Some((before, after.get(place)?)));
     let (mut inner, mut whole, mut left) = (0.0, 0.0, 0.0);
     for (before, after) in pairs.flat_map(|(before, after)| before.iter().zip(after)) {
         // NaN is not projected.
@@ -93,13 +85,13 @@ pub fn projection_cosine<M: Module>(before: &M, after: &M) -> f64 {
 
 /// λ_max: the largest eigenvalue of the covariance of the rows of `delta` (divisor batch − 1), the variance
 /// of errors in the direction of their largest variance. NaN for fewer than two rows, for no features, or for
-/// values that are not finite.
+/// values that are not finite. Half precision is computed in f32.
 ///
 /// # Shapes
 ///
 /// - `delta`: `[batch, features]`, the error that reaches a layer
 pub fn largest_covariance_eigenvalue(delta: Tensor<2>) -> f64 {
-    let delta = delta.inner();
+    let delta = widened(delta.inner());
     let [batch, features] = delta.dims();
     if batch < 2 || features == 0 {
         return f64::NAN;
@@ -191,7 +183,8 @@ fn i_norm(
     alignment(x, z, mode, errors, layer.epsilon(), to_drive)
 }
 
-/// The alignment of an EI layer for a batch, optionally followed by a fixed normalization.
+/// The alignment of an EI layer for a batch, optionally followed by a fixed normalization. `epsilon` is the ε of
+/// this normalization and of the LayerNorm that is compared.
 ///
 /// # Shapes
 ///
@@ -261,7 +254,7 @@ fn alignment(
 ///
 /// - `x`: `[batch, d_input]`; `a`, `b`: `[batch, d_output]`
 fn cosine_of_gradients(x: Tensor<2>, a: Tensor<2>, b: Tensor<2>) -> f64 {
-    let [x, a, b] = [x, a, b].map(single_if_half);
+    let [x, a, b] = [x, a, b].map(widened);
     let gram = |a: &Tensor<2>, b: &Tensor<2>| product(a.clone(), b.clone().transpose());
     let of_inputs = gram(&x, &x);
     let inner = |a: &Tensor<2>, b: &Tensor<2>| -> f64 {

@@ -44,6 +44,14 @@ pub fn row_std<const D: usize>(x: Tensor<D>, epsilon: f64) -> Tensor<D> {
     (variance(x) + epsilon).sqrt()
 }
 
+/// f16 and bf16 as f32, in which squares and sums stay in the range.
+pub(crate) fn widened<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    match x.dtype() {
+        DType::F16 | DType::BF16 => x.cast(DType::F32),
+        _ => x,
+    }
+}
+
 /// The mean of all values; 0, not 0/0, if there are none.
 pub(crate) fn mean_or_zero<const D: usize>(x: Tensor<D>) -> Tensor<1> {
     match x.shape().num_elements() {

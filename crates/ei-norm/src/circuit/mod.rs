@@ -220,7 +220,7 @@ impl Wiring {
     /// The number of sources that are not the layer's own neurons.
     pub(crate) fn external(&self) -> usize {
         match self.recurrence {
-            Some(_) => self.sources - self.outputs,
+            Some(_) => self.sources.saturating_sub(self.outputs),
             None => self.sources,
         }
     }

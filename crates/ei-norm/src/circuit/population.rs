@@ -19,7 +19,9 @@ use crate::{Error, context, read};
 ///
 /// The circuits may differ in all their sizes. Each is embedded in tensors of the largest sizes; the surplus
 /// units are 0, have no connections, receive no errors, and are excluded from means and variances. The
-/// results equal the results of the separate circuits, up to the order of sums.
+/// results equal the results of the separate circuits, up to the order of sums. Of the forms of
+/// [`dale::reparameterize`](crate::dale::reparameterize), [`Abs`](crate::dale::NonNegative::Abs) alone keeps surplus
+/// units without connections.
 ///
 /// ```
 /// use burn::prelude::*;

@@ -1,6 +1,6 @@
 use burn::backend::DispatchTensor;
 use burn::module::{Content, Module};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +29,7 @@ use crate::statistics::Features;
 /// learn from the task's error.
 ///
 /// Inputs must be ≥ 0, otherwise γ can be 0 or negative; see `with_input_check`. For an input of zeros, z =
-/// b, and the error at x is divided by ε. A ReLU before the layer stops this error: where its output is 0,
+/// b, and the error at x is divided by ε (in f16 by at least 2⁻¹⁴). A ReLU before the layer stops this error: where its output is 0,
 /// its derivative is 0.
 #[derive(Module, Debug)]
 pub struct Shunting {
@@ -157,10 +157,11 @@ impl Circuit for Shunting {
     fn currents<const D: usize>(&self, x: Tensor<D>) -> Currents<D> {
         let h = excite(x.clone(), self.w_ix.val(), None);
         let dividing = h.clone() * as_row(self.alpha.val().exp());
+        let epsilon = representable(self.epsilon, dividing.dtype());
         Currents {
             excitatory: excite(x, self.w_ex.val(), None),
             subtractive: excite(h, self.w_ei.val(), None),
-            divisive: Some(excite(dividing, self.w_ei.val(), None) + self.epsilon),
+            divisive: Some(excite(dividing, self.w_ei.val(), None) + epsilon),
         }
     }
 
@@ -251,6 +252,16 @@ impl<const D: usize> ShuntingFunction<D> {
     }
 }
 
+/// ε, raised to the smallest normal number of f16 if that is the type: smaller ones could become 0 there.
+fn representable(epsilon: f64, dtype: DType) -> f64 {
+    /// 2⁻¹⁴.
+    const SMALLEST_F16: f64 = 6.103515625e-5;
+    match dtype {
+        DType::F16 if epsilon > 0.0 => epsilon.max(SMALLEST_F16),
+        _ => epsilon,
+    }
+}
+
 impl<const D: usize> RowFunction<D> for ShuntingFunction<D> {
     fn readers(&self) -> Vec<Tensor<D>> {
         vec![self.w_ex.clone(), self.w_ix.clone()]
@@ -280,7 +291,8 @@ impl<const D: usize> RowFunction<D> for ShuntingFunction<D> {
     fn activate(&self, drives: Vec<Tensor<D>>) -> (Tensor<D>, Vec<Tensor<D>>) {
         let [e, h] = exactly(drives);
         let balance = add_product(e, -1.0, h.clone(), self.w_ei.clone());
-        let gamma = product(h.clone() * self.strength(), self.w_ei.clone()) + self.epsilon;
+        let epsilon = representable(self.epsilon, h.dtype());
+        let gamma = product(h.clone() * self.strength(), self.w_ei.clone()) + epsilon;
         let gamma = self.features.divisor(gamma);
         let ratio = balance / gamma.clone();
         let z = ratio.clone() * self.gain.row();

@@ -29,6 +29,8 @@ mod scope;
 mod walk;
 mod weight;
 
+use std::collections::BTreeMap;
+
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
 
@@ -102,12 +104,15 @@ pub fn check<M: Module>(module: &M) -> Result<(), Error> {
     violation.map_or(Ok(()), Err)
 }
 
-/// The values of every parameter that [`project`] may change, in f64, in the order of a traversal.
-pub(crate) fn constrained_values<M: Module>(module: &M) -> Vec<Vec<f64>> {
-    let mut found = Vec::new();
+/// The values of every parameter that [`project`] may change, in f64, by its path and shape.
+pub(crate) fn constrained_values<M: Module>(
+    module: &M,
+) -> BTreeMap<(String, Vec<usize>), Vec<f64>> {
+    let mut found = BTreeMap::new();
     walk(module, |visited| {
         if visited.announced.constrained {
-            found.push((visited.stored)().iter().collect());
+            let values = (visited.stored)().iter().collect();
+            found.insert((visited.path, visited.shape), values);
         }
     });
     found

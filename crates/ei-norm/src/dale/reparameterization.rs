@@ -54,8 +54,8 @@ pub enum NonNegative {
 impl NonNegative {
     /// The value to which [`reparameterize`] sets weights that are 0 (or negative) under
     /// [`Softplus`](Self::Softplus) and [`Square`](Self::Square). The base of an exact 0 would be −∞ or a
-    /// base that no gradient moves. Such weights still learn slowly; if many weights are 0, use
-    /// [`Abs`](Self::Abs), under which they stay exactly 0 and learn.
+    /// base that no gradient moves. Such weights still learn slowly (under `Softplus` in f16 not at all); if many
+    /// weights are 0, use [`Abs`](Self::Abs), under which they stay exactly 0 and learn.
     pub const ZERO: f64 = 1e-8;
 
     /// The form of a parameter that this crate has reparameterized.

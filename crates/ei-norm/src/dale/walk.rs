@@ -4,6 +4,7 @@ use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{DType, Tensor, TensorData};
 
 use super::scope::{self, Announcement};
+use super::weight::dequantized;
 use crate::read;
 
 /// A floating-point parameter of a module.
@@ -18,7 +19,7 @@ pub(crate) struct Visited<'a> {
     pub announced: Announcement,
     #[cfg_attr(not(feature = "import"), allow(dead_code))]
     pub dtype: &'a dyn Fn() -> DType,
-    /// The stored values.
+    /// The stored values; of quantized ones those that they stand for.
     pub stored: &'a dyn Fn() -> TensorData,
 }
 
@@ -59,7 +60,7 @@ impl<F: FnMut(Visited)> ModuleVisitor for Walk<F> {
             is_part: self.inside > 0,
             announced: scope::announced(),
             dtype: &|| param.base().dtype(),
-            stored: &|| read::data(param.base().inner()),
+            stored: &|| read::data(dequantized(param.base()).inner()),
         });
     }
 }

@@ -136,7 +136,9 @@ impl<const D: usize> Weight<D> {
         let found = format!("{found:?} in place of {own:?}");
         let is_allowed = value.dtype() == own || self.is_quantized();
         check(is_allowed, self.name(), found, allowed)?;
-        let value = context::associate(value, &self.param.base());
+        let base = self.param.base();
+        let value = value.inner().to_device(&base.clone().inner().device());
+        let value = context::associate(value, &base);
         let (mask, role, is_frozen) = (self.mask.take(), self.role, self.is_frozen());
         let weight = Self::new(value, self.sign, self.plasticity).cut_to(mask);
         *self = Self { role, ..weight }.frozen_if(is_frozen);
@@ -173,7 +175,8 @@ impl<const D: usize> Weight<D> {
     }
 
     /// Restricts the connections to the elements where `mask` is true, in place of an earlier mask. The
-    /// values elsewhere are lost; the parameter keeps its identity.
+    /// values elsewhere are lost, except the values of a reparameterized or quantized weight, which are only
+    /// hidden; the parameter keeps its identity.
     ///
     /// # Errors
     ///
@@ -194,7 +197,8 @@ impl<const D: usize> Weight<D> {
         Ok(self.cut_to(Some(mask)))
     }
 
-    /// The same parameter without a mask: the missing connections start at 0.
+    /// The same parameter without a mask: the missing connections start at 0, those of a reparameterized or
+    /// quantized weight at their stored value.
     #[must_use]
     pub fn without_mask(self) -> Self {
         Self { mask: None, ..self }
@@ -409,7 +413,7 @@ impl Storage {
     }
 }
 
-fn dequantized<const D: usize>(value: Tensor<D>) -> Tensor<D> {
+pub(super) fn dequantized<const D: usize>(value: Tensor<D>) -> Tensor<D> {
     match value.dtype() {
         DType::QFloat(_) => value.dequantize(),
         _ => value,

@@ -23,7 +23,7 @@ use burn::tensor::{DType, Tensor};
 
 use crate::autodiff::{from_backend, to_backend};
 use crate::context::with_strategy;
-use crate::statistics::Features;
+use crate::statistics::{Features, widened};
 
 pub use mode::{GradNormMode, Offset};
 
@@ -37,9 +37,9 @@ pub struct ErrorNorm {
 /// The inputs of a kernel besides the error:
 ///
 /// - z, in the shape of the error, if the mode needs it;
-/// - w, if the mode is lateral: as long as a row, for all rows; or several such vectors one after the other,
-///   each for one of as many equal parts of the rows;
-/// - the number of features in the rows of each of as many equal parts; none if all features exist.
+/// - w, if the mode is lateral: one row for all rows of the error, or one row for each network; the rows of a
+///   network are consecutive, and equally many for all networks;
+/// - the number of existing features of each network; none if all exist in every network.
 type Inputs<T> = [Option<T>; 3];
 
 impl GradNormMode {
@@ -84,13 +84,9 @@ fn by_operations<const D: usize>(
     delta: Tensor<D>,
 ) -> Tensor<D> {
     let dtype = delta.dtype();
-    let wide = match dtype {
-        DType::F16 | DType::BF16 => DType::F32,
-        dtype => dtype,
-    };
-    let widened = |tensor: &Tensor<D>| tensor.clone().cast(wide);
-    let (z, weights, delta) = (z.map(widened), weights.map(widened), delta.cast(wide));
-    let features = features.cast(wide);
+    let delta = widened(delta);
+    let [z, weights] = [z, weights].map(|tensor| Some(tensor?.clone().cast(delta.dtype())));
+    let features = features.cast(delta.dtype());
     let offset = match (mode.offset(), weights) {
         (Offset::Mean, _) => Some(features.mean(delta.clone())),
         (Offset::Weighted, Some(weights)) => Some((delta.clone() * weights).sum_dim(D - 1)),
@@ -128,9 +124,8 @@ fn by_kernel<const D: usize>(
     let divides = |parts: usize| parts > 0 && rows.is_multiple_of(parts);
     let fits = z.is_none_or(|z| z.dims() == dims && z.dtype() == dtype)
         && weights.is_none_or(|w| {
-            let values = w.shape().num_elements();
-            let whole = values.checked_rem(features).unwrap_or(values) == 0;
-            w.dtype() == dtype && whole && values.checked_div(features).is_none_or(divides)
+            let (values, row) = (w.shape().num_elements(), w.dims()[D - 1]);
+            w.dtype() == dtype && row == features && values.checked_div(row).is_none_or(divides)
         })
         // Half precision cannot represent every number of features.
         && counts.is_none_or(|counts| {

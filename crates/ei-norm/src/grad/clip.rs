@@ -1,7 +1,8 @@
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 
 use super::map_grad;
 use crate::check::{check_not_negative, or_panic};
+use crate::statistics::widened;
 
 /// Returns `x`; in the backward pass the error of each example is scaled down to the Euclidean norm
 /// `max_norm` if its norm is larger (Pascanu et al. 2013).
@@ -84,10 +85,7 @@ fn clip_norm<const D: usize>(error: Tensor<D>, rows: usize, max_norm: f64) -> Te
         return error;
     }
     let error = error.reshape([rows, values / rows]);
-    let error = match dtype {
-        DType::F16 | DType::BF16 => error.cast(DType::F32),
-        _ => error,
-    };
+    let error = widened(error);
     // The norm is largest · relative; the factors are separate because squares of large or small errors leave
     // the range of f32. Rows of zeros and rows that are not finite give NaN, which compares as not above.
     let largest = error.clone().abs().max_dim(1);

@@ -53,7 +53,7 @@ pub use probe::GradProbe;
 pub use scale::{reverse_grad, scale_grad};
 pub use sentinel::{GradSentinel, check_grad};
 
-/// Locks even after a panic elsewhere: the tools replace the shared value only as a whole.
+/// Locks even after a panic elsewhere: no code that can panic runs while a shared value is changed in part.
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -227,7 +227,9 @@ impl GradNorm {
 
     /// Fails unless the module has this number of features.
     pub(crate) fn check_features(&self, features: usize) -> Result<(), Error> {
-        check_shape("grad_norm", [self.features], [features])
+        let weights = self.lateral_weights.as_ref().map(|weights| weights.dims());
+        check_shape("grad_norm", [self.features], [features])?;
+        check_shape("grad_norm", weights.unwrap_or([features]), [features])
     }
 
     /// The number of features D.

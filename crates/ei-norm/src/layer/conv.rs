@@ -73,8 +73,10 @@ impl Conv2d {
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] if the matrix has another number of rows.
+    /// [`Error::Config`] if a size of the geometry is not allowed, [`Error::Shape`] if the matrix has another
+    /// number of rows.
     pub fn kernels(&self, matrix: Tensor<2>) -> Result<Tensor<4>, Error> {
+        self.wiring()?;
         let found @ [_, outputs] = matrix.dims();
         let patch = self.channels[0].saturating_mul(self.places());
         check_shape("matrix", found, [patch, outputs])?;

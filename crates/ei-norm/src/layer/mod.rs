@@ -182,7 +182,8 @@ impl<C: Circuit, G: Geometry> Layer<C, G> {
         }
     }
 
-    /// A layer of this circuit in this geometry.
+    /// A layer of this circuit in this geometry. A geometry without autapses does not change the circuit: mask
+    /// its W_ex too ([`Weight::set_mask`](crate::dale::Weight::set_mask)).
     ///
     /// # Errors
     ///

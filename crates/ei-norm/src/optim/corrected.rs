@@ -8,6 +8,7 @@ use crate::Error;
 use crate::check::{check_below_one, or_panic};
 use crate::dale::{Role, RoleOf, Roles, is_constrained};
 use crate::read;
+use crate::statistics::widened;
 
 /// Configuration of gradient descent with the corrections of Cornford et al. (2021) for layers with
 /// inhibitory units, followed by the projection of Dale's law. The gradient of W_ix is divided by √n_e, the
@@ -154,6 +155,8 @@ impl Optimizer for CorrectedSgd {
 
 /// ‖max(θ, 0)‖/‖θ‖; NaN if θ is 0.
 fn kept<const D: usize>(theta: Tensor<D>) -> f64 {
+    // In half precision, squares of small weights would be 0.
+    let theta = widened(theta);
     let norm = |t: Tensor<D>| read::scalar::<1, _, f64>(t.square().sum().sqrt());
     norm(theta.clone().clamp_min(0.0)) / norm(theta)
 }

@@ -115,8 +115,9 @@ impl CheckedRecord {
     /// # Errors
     ///
     /// [`Error::Record`] with the name of the first parameter of the module that the record lacks or has in
-    /// another shape or under another identity, or of the first parameter that the module lacks; also if
-    /// another kind of optimizer wrote the state.
+    /// another shape or under another identity, or of the first parameter that the module lacks; also if the
+    /// optimizer cannot use every tensor of the state. Optimizers with the same state, such as Adam and AdamW,
+    /// are not told apart, and a record without state fits every optimizer.
     pub fn load_into<M: Module>(
         self,
         optimizer: &mut ModuleOptimizer,

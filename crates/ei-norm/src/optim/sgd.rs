@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use burn::optim::{LearningRate, ModuleOptimizer, Optimizer};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use crate::dale::{Role, announced, is_constrained};
 
@@ -135,11 +135,10 @@ impl Optimizer for PopulationSgd {
         let updated = descend(tensor, grad, &on_host, |grad| {
             let mut shape = [1; D];
             shape[0] = networks;
-            let on_device = rates.on_device.clone().cast(grad.dtype());
-            // Even for a few numbers, each operation is a kernel launch on a GPU.
-            let on_device = match lr == 1.0 {
-                true => on_device,
-                false => on_device * lr,
+            let on_device = match grad.dtype() {
+                // Even for a few numbers, each operation is a kernel launch on a GPU.
+                DType::F32 if lr == 1.0 => rates.on_device.clone(),
+                dtype => Tensor::from_data(on_host.as_slice(), (&grad.device(), dtype)),
             };
             grad * on_device.reshape(shape)
         });

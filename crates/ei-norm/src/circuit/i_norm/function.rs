@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 
 use super::positions::{joined, pooled, spread};
 use super::{INorm, NormalizedOver};
+use crate::check::or_panic;
 use crate::circuit::values::Values;
 use crate::error_norm::{ErrorNorm, GradNormMode};
 use crate::matmul::{add_product, product};
@@ -64,6 +65,8 @@ impl<const D: usize> Divisive<D> {
 impl<const D: usize> INormFunction<D> {
     /// The function of circuits of one form.
     pub(super) fn new(form: &INorm, mut values: Values<D>) -> Self {
+        // The field may have been replaced.
+        or_panic(form.grad_norm.check_features(form.w_ex.dims()[1]));
         Self {
             w_ex: values.matrix(),
             w_ix: values.matrix(),

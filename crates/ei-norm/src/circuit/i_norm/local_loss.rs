@@ -16,7 +16,7 @@ impl sealed::HasLocalLoss for INorm {
     /// The [`local_loss`] of these rows; 0 if there are none.
     fn local_losses<const D: usize>(&self, values: Values<D>, pass: Pass<D>) -> Tensor<1> {
         let count = pass.inputs.dims()[D - 2];
-        // x W_ix has a row for each example, so its size tells how many rows an example has.
+        // Kept is the mean of x W_ix over the rows that are normalized together: a row for each such group.
         let examples = pass.kept.get(1).map_or(0, |h| h.dims()[D - 2]);
         let function = INormFunction::new(self, values).for_rows(count, examples);
         if count == 0 {

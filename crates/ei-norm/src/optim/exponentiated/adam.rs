@@ -6,6 +6,7 @@ use super::{Exponentiated, Memory, Rule, Unconstrained, multiply};
 use crate::Error;
 use crate::check::{check_below_one, check_not_negative};
 use crate::optim::state::{put, take};
+use crate::statistics::widened;
 
 /// Configuration of exponentiated gradient descent with the moments of Adam:
 ///
@@ -86,6 +87,8 @@ impl Rule for ExponentiatedAdamConfig {
         grad: Tensor<D>,
         memory: Option<Moments<D>>,
     ) -> (Tensor<D>, Moments<D>) {
+        // In half precision, squares of small gradients and ε would be 0.
+        let grad = widened(grad);
         // Burn's own moments have f32 coefficients.
         let moments = memory.unwrap_or_else(|| Moments {
             time: 0,

@@ -200,8 +200,9 @@ fn parts<const D: usize>(w: Tensor<D>, scale: f64) -> (Tensor<D>, Tensor<D>) {
 
 /// values · exp(−exponent · sgn(values)); 0 stays 0 for every finite exponent.
 fn multiply<const D: usize>(values: Tensor<D>, exponent: Tensor<D>) -> Tensor<D> {
-    let factor = (exponent * values.clone().sign()).neg().exp();
-    values * factor
+    let signs = values.clone().sign().cast(exponent.dtype());
+    let factor = (exponent * signs).neg().exp();
+    values.clone() * factor.cast(values.dtype())
 }
 
 impl<const D: usize, M: Memory<D>> RecordState for ExponentiatedState<D, M> {

@@ -16,7 +16,8 @@ use crate::optim::state::{put, take};
 /// w ← w · exp(−η sgn(w) v)
 /// ```
 ///
-/// with η the learning rate, λ the weight decay, μ the momentum and τ its dampening. Every weight keeps its
+/// with η the learning rate, λ the weight decay, μ the momentum and τ its dampening; with Nesterov's momentum, g + μ v
+/// takes the place of v in the last line. Every weight keeps its
 /// sign, so Dale's law needs no projection. A weight that is exactly 0 never moves: start with positive
 /// weights, as the initializations of this crate do, and do not project. Steps are relative to the size of a
 /// weight, so learning rates are larger than for plain gradient descent. Weights that shrink below the
