@@ -27,6 +27,8 @@ pub enum Open {
     Extend,
     /// The store may have runs of any request; the runs of this request are added.
     Join,
+    /// The store's request has all runs of this request.
+    Within,
 }
 
 /// The request of a store, and the names of its runs.
@@ -176,6 +178,19 @@ impl Manifest {
                 return refuse(name, &ours, &theirs, allowed);
             }
         }
+        if open == Open::Within {
+            let known: HashSet<&String> = stored.jobs.iter().collect();
+            return match self.jobs.iter().find(|id| !known.contains(id)) {
+                None => Ok(stored.clone()),
+                Some(id) => {
+                    let problem = format!(
+                        "the store was made for other runs, without {id}; allowed: a store for all of these runs, \
+                         or another folder"
+                    );
+                    Err(Error::file(path, problem))
+                }
+            };
+        }
         if open == Open::Same {
             return match self.jobs == stored.jobs {
                 true => Ok(stored.clone()),
@@ -238,7 +253,7 @@ mod tests {
         };
         let mut old = stored.clone();
         old.asked.remove("numerics");
-        for open in [Open::Same, Open::Extend, Open::Join] {
+        for open in [Open::Same, Open::Extend, Open::Join, Open::Within] {
             assert_eq!(over(&stored, open), Ok(48));
             refused(&with(|_| (), "b"), open, &["\"a\"", "\"b\""]);
             refused(&old, open, &["numerics = 2, asked for is numerics = 1"]);

@@ -61,10 +61,10 @@ pub struct Unpacked {
 ///
 /// # Errors
 ///
-/// Like [`read`]; the store in `folder` was made for another request; or it cannot be written.
+/// Like [`read`]; the store in `folder` was not made for all of these runs; or it cannot be written.
 pub fn unpack(path: &Path, folder: &Path) -> Result<Unpacked, Error> {
     let contents = read(path)?;
-    let store = Store::prepare(folder, &contents.manifest, Open::Same)?;
+    let store = Store::prepare(folder, &contents.manifest, Open::Within)?;
     let (mut added, mut busy, mut problems) = (0, 0, contents.problems);
     for (id, record) in &contents.records {
         match store.begin(id) {
