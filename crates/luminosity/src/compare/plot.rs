@@ -155,10 +155,17 @@ pub fn chart(task: &str, conditions: &[Condition], records: &[SweepRecord]) -> O
         ),
     };
     Some(Chart {
-        title: format!("{task} (ε = {epsilon})"),
+        title: format!("{} (ε = {epsilon})", titled(task)),
         caption,
         ..Chart::new(grid, [a, curves(lines, epochs, y)], legend)
     })
+}
+
+/// A text that begins in upper case.
+fn titled(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).collect()
 }
 
 #[cfg(test)]
@@ -185,7 +192,7 @@ mod tests {
     fn comparisons_of_every_size_are_drawn() {
         for (n, seeds, epochs) in [(1, 1, 1), (2, 30, 200), (4, 3, 25), (10, 5, 10)] {
             let records = made(&PAPER[..n], seeds, epochs);
-            let chart = chart("Title", &PAPER[..n], &records).unwrap();
+            let chart = chart("title", &PAPER[..n], &records).unwrap();
             let title = "Title (ε = 0.75)";
             check(&chart, &[title, "epoch", &format!("n = {seeds} seed")]);
         }
