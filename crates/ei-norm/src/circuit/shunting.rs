@@ -29,8 +29,8 @@ use crate::statistics::Features;
 /// learn from the task's error.
 ///
 /// Inputs must be ≥ 0, otherwise γ can be 0 or negative; see `with_input_check`. For an input of zeros, z =
-/// b, and the error at x is divided by ε (in f16 by at least 2⁻¹⁴). A ReLU before the layer stops this error: where its output is 0,
-/// its derivative is 0.
+/// b, and the error at x is divided by ε (in f16 by at least 2⁻¹⁴). A ReLU before the layer stops this error:
+/// where its output is 0, its derivative is 0.
 #[derive(Module, Debug)]
 pub struct Shunting {
     /// Excitatory weights W_ex, `[d_input, d_output]`, ≥ 0.

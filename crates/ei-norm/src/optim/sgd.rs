@@ -137,7 +137,7 @@ impl Optimizer for PopulationSgd {
             shape[0] = networks;
             let on_device = match grad.dtype() {
                 // Even for a few numbers, each operation is a kernel launch on a GPU.
-                DType::F32 if lr == 1.0 => rates.on_device.clone(),
+                DType::F32 if lr == 1.0 => rates.on_device.clone().cast(DType::F32),
                 dtype => Tensor::from_data(on_host.as_slice(), (&grad.device(), dtype)),
             };
             grad * on_device.reshape(shape)

@@ -16,13 +16,13 @@ use crate::optim::state::{put, take};
 /// w ← w · exp(−η sgn(w) v)
 /// ```
 ///
-/// with η the learning rate, λ the weight decay, μ the momentum and τ its dampening; with Nesterov's momentum, g + μ v
-/// takes the place of v in the last line. Every weight keeps its
-/// sign, so Dale's law needs no projection. A weight that is exactly 0 never moves: start with positive
-/// weights, as the initializations of this crate do, and do not project. Steps are relative to the size of a
-/// weight, so learning rates are larger than for plain gradient descent. Weights that shrink below the
-/// smallest number of their dtype become 0 and stay 0; weights that grow beyond the largest number become
-/// infinite. [`dale::check`](crate::dale::check) finds infinite weights that must be ≥ 0.
+/// with η the learning rate, λ the weight decay, μ the momentum and τ its dampening; with Nesterov's momentum,
+/// g + μ v takes the place of v in the last line. Every weight keeps its sign, so Dale's law needs no
+/// projection. A weight that is exactly 0 never moves: start with positive weights, as the initializations of
+/// this crate do, and do not project. Steps are relative to the size of a weight, so learning rates are larger
+/// than for plain gradient descent. Weights that shrink below the smallest number of their dtype become 0 and
+/// stay 0; weights that grow beyond the largest number become infinite.
+/// [`dale::check`](crate::dale::check) finds infinite weights that must be ≥ 0.
 ///
 /// Parameters that may have any sign are split ([`Unconstrained`]).
 ///
