@@ -75,7 +75,7 @@ fn one_of_each_goes_through_comparison_sweep_and_report() {
         assert!(header.iter().any(|name| name == "measures.silent.1"));
     }
     let svg = std::fs::read_to_string(folder.join("cmp/comparison.svg")).unwrap();
-    assert!(svg.contains("stripes under variable flicker") && svg.contains("inorm+sign"));
+    assert!(svg.contains("Stripes under variable flicker") && svg.contains("inorm+sign"));
 
     let sweep = format!("sweep {common} {conditions} --network shallow --settings 2 --out store");
     assert_eq!(stdout(&sweep, folder).trim_end(), "complete: 8 of 8 done");
