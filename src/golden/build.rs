@@ -42,6 +42,7 @@ impl<'a> Scope<'a> {
                         layer: self.build_ei(&|name| layer.get(name))?,
                         normalization,
                         over: NormalizedOver::Features,
+                        epsilon: self.epsilon,
                     }))
                 }
                 "i_norm" | "i_norm_subtractive" => {

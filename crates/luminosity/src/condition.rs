@@ -2,10 +2,11 @@
 
 use burn::tensor::Tensor;
 use ei_norm::GradNormMode;
-use ei_norm::functional::{BackwardRule, Normalization};
+use ei_norm::functional::{BackwardRule, Normalization, normalize_backward};
 
 use crate::catalogue::{Catalogue, Entry, Named};
 use crate::chart::look::{BLACK, BLUE, GREEN, GREY, ORANGE, PINK, SKY_BLUE, VERMILION};
+use crate::network::EPSILON;
 
 pub use crate::chart::Look;
 
@@ -127,6 +128,13 @@ conditions! {
     INORM_LATERAL: "inorm+lateral", "forward + lateral error inhibition", SKY_BLUE 0, mode(GradNormMode::Lateral);
     /// Like `inorm+lateral`, with weights that learn to center the error; not a condition of the paper.
     INORM_LEARNED_LATERAL: "inorm+learned-lateral", "forward + learned lateral", SKY_BLUE 1, i_norm(ErrorRule::LearnedLateral);
+    /// Like `inorm`, with the backward pass of LayerNorm at z. It equals `inorm+full` where inhibition normalizes
+    /// exactly; elsewhere `inorm+full` takes z as if it were normalized. ε is [`EPSILON`]. Not a condition of the paper.
+    INORM_LN: "inorm+ln", "forward + LayerNorm's error", VERMILION 1, i_norm(ErrorRule::Custom(layer_norm_backward));
+}
+
+fn layer_norm_backward(error: Tensor<2>, z: Tensor<2>) -> Tensor<2> {
+    normalize_backward(z, error, Normalization::Layer, BackwardRule::Exact, EPSILON)
 }
 
 /// The paper's conditions: the default of a sweep.
@@ -166,5 +174,32 @@ impl Entry for ConditionSpec {
     fn catalogue() -> &'static Catalogue<Self> {
         static CATALOGUE: Catalogue<ConditionSpec> = Catalogue::new(BUILT_IN);
         &CATALOGUE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Int};
+    use ei_norm::functional::normalize;
+
+    use super::*;
+
+    #[test]
+    fn the_errors_of_inorm_ln_are_full_where_z_is_normalized_and_orthogonal_to_z_everywhere() {
+        let device = Device::flex();
+        let wave = |step: f32| {
+            let steps = Tensor::<1, Int>::arange(0..3 * 16, &device).float();
+            (steps * step).sin().reshape([3, 16])
+        };
+        let (z, error) = (wave(1.7) * 5.0 + 2.0, wave(0.9));
+        let size = |t: Tensor<2>| t.abs().max().into_scalar::<f32>();
+        let normalized = normalize(z.clone(), Normalization::Layer, BackwardRule::Exact, 0.0);
+        let full = GradNormMode::Full.apply(normalized.clone(), error.clone(), None, EPSILON);
+        let ours = layer_norm_backward(error.clone(), normalized.clone());
+        assert!(size(full - ours) < 1e-5);
+        let ours = layer_norm_backward(error, z);
+        assert!(size(ours.clone()) > 0.05);
+        assert!(size(ours.clone().sum_dim(1)) < 1e-5);
+        assert!(size((ours * normalized).sum_dim(1)) < 1e-4);
     }
 }

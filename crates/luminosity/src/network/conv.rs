@@ -9,7 +9,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::mlp::readout;
 use super::{
-    ConvHidden, Learner, NetworkOption, NetworkSpec, Task, WIDE, add_losses, clip_errors, images,
+    BIAS, ConvHidden, Learner, NORM_EPSILON, NetworkOption, NetworkSpec, Task, WIDE, add_losses,
+    clip_errors, images,
 };
 use crate::RunConfig;
 use crate::data::Shape;
@@ -37,7 +38,7 @@ const MAP: NetworkOption = NetworkOption {
 
 pub(super) const SPEC: NetworkSpec = NetworkSpec {
     sizes: "channels of the first convolution, each further one has twice as many; convolutions",
-    options: &[KERNEL, STRIDE, MAP],
+    options: &[KERNEL, STRIDE, MAP, BIAS, NORM_EPSILON],
     ranges: WIDE,
     defaults: |config| {
         config.width = 12;
@@ -143,11 +144,11 @@ mod tests {
     use crate::network::{CONV, Hidden};
     use crate::random::{Purpose, generator};
 
-    /// A network of a condition; `map` selects what is normalized together.
-    fn network(condition: Condition, map: usize) -> Conv {
+    /// A network of a condition with this value of an option.
+    fn network(condition: Condition, option: &NetworkOption, value: usize) -> Conv {
         let config = RunConfig {
             width: 3,
-            options: [(MAP.name.to_owned(), map)].into(),
+            options: [(option.name.to_owned(), value)].into(),
             ..RunConfig::of(CONV, condition, 0)
         };
         let shape = Shape {
@@ -171,7 +172,7 @@ mod tests {
             m.max(v)
         };
         for map in [0, 1] {
-            let (z, _) = network(LN_PLUS, map).hidden[0].forward(x.clone());
+            let (z, _) = network(LN_PLUS, &MAP, map).hidden[0].forward(x.clone());
             let last = z.permute([0, 2, 3, 1]);
             let [batch, height, width, channels] = last.dims();
             let positions = last.clone().reshape([batch * height * width, channels]);
@@ -182,12 +183,28 @@ mod tests {
             };
             assert!(deviation(together) < 0.01);
             assert!(map == 0 || deviation(not) > 0.1);
-            for layer in network(INORM_FULL, map).hidden {
+            for layer in network(INORM_FULL, &MAP, map).hidden {
                 let Hidden::INorm(layer) = layer else {
                     panic!("not an I-Norm layer");
                 };
                 assert_eq!(layer.over() == NormalizedOver::Example, map == 1);
             }
         }
+    }
+
+    #[test]
+    fn the_bias_and_epsilon_of_every_layer_follow_the_options() {
+        let of = |option, value| {
+            let layers = [LN_PLUS, INORM_FULL].map(|condition| network(condition, option, value));
+            let layers = layers.into_iter().flat_map(|network| network.hidden);
+            layers.map(|layer| match layer {
+                Hidden::Ei(hidden) => (hidden.layer.bias.is_some(), hidden.epsilon),
+                Hidden::INorm(layer) => (layer.bias.is_some(), layer.epsilon()),
+                _ => panic!("another kind of layer"),
+            })
+        };
+        assert!(of(&BIAS, 1).eq([(true, 1e-5); 4]));
+        assert!(of(&BIAS, 0).eq([(false, 1e-5); 4]));
+        assert!(of(&NORM_EPSILON, 1000).eq([(true, 1e-2); 4]));
     }
 }

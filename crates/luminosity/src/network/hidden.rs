@@ -12,6 +12,7 @@ use ei_norm::{
 };
 use rand::Rng;
 
+use super::NetworkOption;
 use crate::RunConfig;
 use crate::condition::{ErrorRule, HiddenSpec};
 
@@ -19,6 +20,22 @@ use crate::condition::{ErrorRule, HiddenSpec};
 pub const EPSILON: f64 = 1e-5;
 /// The learning rate of lateral weights, relative to the power of the errors.
 pub const LATERAL_RATE: f64 = 0.5;
+
+/// Whether the neurons of the hidden layers have a bias.
+pub const BIAS: NetworkOption = NetworkOption {
+    name: "bias",
+    description: "0: the hidden layers have no bias",
+    default: 1,
+    range: [0, 1],
+};
+
+/// ε of the normalization in the hidden layers, in units of [`EPSILON`].
+pub const NORM_EPSILON: NetworkOption = NetworkOption {
+    name: "norm-epsilon",
+    description: "constant below the root of every normalization, in units of 0.00001",
+    default: 1,
+    range: [1, 10_000_000],
+};
 
 /// A function of the error at z and of z.
 type Custom = fn(Tensor<2>, Tensor<2>) -> Tensor<2>;
@@ -34,6 +51,9 @@ pub struct NormalizedEi<E: Module> {
     /// The features that are normalized together.
     #[module(skip)]
     pub over: NormalizedOver,
+    /// ε of the normalization.
+    #[module(skip)]
+    pub epsilon: f64,
 }
 
 /// A layer whose activity inhibition normalizes; at its output, errors inhibit each other by weights that
@@ -77,8 +97,8 @@ pub type DenseHidden = Hidden<EiLinear, INormLinear>;
 pub type ConvHidden = Hidden<EiConv2d, INormConv2d>;
 
 impl<G: Geometry> Hidden<Layer<circuit::Ei, G>, Layer<circuit::INorm, G>> {
-    /// A layer for the condition of a configuration, with new weights from `rng`; `features` is the number of
-    /// features that are normalized together.
+    /// A layer for the condition of a configuration and its options [`BIAS`] and [`NORM_EPSILON`], with new weights
+    /// from `rng`; `features` is the number of features that are normalized together.
     ///
     /// # Errors
     ///
@@ -90,6 +110,8 @@ impl<G: Geometry> Hidden<Layer<circuit::Ei, G>, Layer<circuit::INorm, G>> {
         device: &Device,
         rng: &mut impl Rng,
     ) -> Result<Self, ei_norm::Error> {
+        let epsilon = EPSILON * config.option(&NORM_EPSILON) as f64;
+        let bias = config.option(&BIAS) == 1;
         match config.condition.hidden {
             HiddenSpec::Ei {
                 inhibition,
@@ -102,12 +124,14 @@ impl<G: Geometry> Hidden<Layer<circuit::Ei, G>, Layer<circuit::INorm, G>> {
                 let circuit = circuit::EiOptions::default();
                 let layer = LayerConfig { geometry, circuit }
                     .with_inhibitory(inhibitory)
+                    .with_bias(bias)
                     .with_initializer(config.init)
                     .try_init_with(device, rng)?;
                 Ok(Self::Ei(NormalizedEi {
                     layer,
                     normalization,
                     over,
+                    epsilon,
                 }))
             }
             HiddenSpec::INorm { divisive, errors } => {
@@ -117,10 +141,11 @@ impl<G: Geometry> Hidden<Layer<circuit::Ei, G>, Layer<circuit::INorm, G>> {
                 };
                 let circuit = circuit::INormOptions::default();
                 let layer = LayerConfig { geometry, circuit }
+                    .with_bias(bias)
                     .with_initializer(config.init)
                     .with_divisive(divisive)
                     .with_grad_norm(mode)
-                    .with_epsilon(EPSILON)
+                    .with_epsilon(epsilon)
                     .with_over(over)
                     .try_init_with(device, rng)?;
                 Ok(match errors {
@@ -150,8 +175,9 @@ impl<E: Module, I: Module> Hidden<E, I> {
         match self {
             Self::Ei(NormalizedEi {
                 normalization: Some((kind, backward)),
+                epsilon,
                 ..
-            }) => normalize(z, *kind, *backward, EPSILON),
+            }) => normalize(z, *kind, *backward, *epsilon),
             Self::Ei(_) | Self::INorm(_) => z,
             Self::LateralINorm(hidden) => hidden.lateral.forward(z),
             Self::CustomINorm(hidden) => {
@@ -193,7 +219,8 @@ impl<E: Module, I: Module> Hidden<E, I> {
 }
 
 impl DenseHidden {
-    /// A layer for the condition of a configuration, with new weights from `rng`.
+    /// A layer for the condition of a configuration and its options [`BIAS`] and [`NORM_EPSILON`], with new weights
+    /// from `rng`.
     ///
     /// # Errors
     ///
@@ -238,7 +265,7 @@ impl DenseHidden {
     pub fn alignment(&self, x: Tensor<2>) -> Alignment {
         match self {
             Self::Ei(hidden) => {
-                metric::ei_alignment(&hidden.layer, hidden.normalization, EPSILON, x)
+                metric::ei_alignment(&hidden.layer, hidden.normalization, hidden.epsilon, x)
             }
             Self::INorm(layer) => metric::i_norm_alignment(layer, x),
             Self::LateralINorm(hidden) => {
@@ -254,8 +281,8 @@ impl DenseHidden {
 }
 
 impl ConvHidden {
-    /// A layer for the condition of a configuration, with new weights from `rng`. It normalizes the channels
-    /// of each position or, if its rows and columns are given, the whole map.
+    /// A layer for the condition of a configuration and its options [`BIAS`] and [`NORM_EPSILON`], with new weights
+    /// from `rng`. It normalizes the channels of each position or, if its rows and columns are given, the whole map.
     ///
     /// # Errors
     ///

@@ -18,7 +18,8 @@ use rand_chacha::ChaCha8Rng;
 
 pub use conv::Conv;
 pub use hidden::{
-    ConvHidden, CustomINorm, DenseHidden, EPSILON, Hidden, LATERAL_RATE, LateralINorm, NormalizedEi,
+    BIAS, ConvHidden, CustomINorm, DenseHidden, EPSILON, Hidden, LATERAL_RATE, LateralINorm,
+    NORM_EPSILON, NormalizedEi,
 };
 pub use mlp::Mlp;
 pub use population::{MlpPopulation, NetworkPopulation};

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 use ei_norm::circuit::{Ei, INorm, Population};
 
-use super::{DenseHidden, EPSILON, Hidden, Learner, Mlp, NormalizedEi, add_losses};
+use super::{DenseHidden, Hidden, Learner, Mlp, NormalizedEi, add_losses};
 use crate::RunConfig;
 
 /// Networks of one form that are trained together but learn independently. A GPU records a step and replays it, so
@@ -90,8 +90,9 @@ impl HiddenPopulation {
                 let z = match one {
                     Hidden::Ei(NormalizedEi {
                         normalization: Some((kind, backward)),
+                        epsilon,
                         ..
-                    }) => circuits.normalize(z, *kind, *backward, EPSILON),
+                    }) => circuits.normalize(z, *kind, *backward, *epsilon),
                     _ => z,
                 };
                 (z, None)

@@ -11,12 +11,16 @@ use ei_norm::EiLinear;
 use rand_chacha::ChaCha8Rng;
 
 use super::mlp::readout;
-use super::{DenseHidden, Learner, NetworkSpec, Task, WIDE, add_losses, clip_errors, images};
+use super::{
+    BIAS, DenseHidden, Learner, NORM_EPSILON, NetworkSpec, Task, WIDE, add_losses, clip_errors,
+    images,
+};
 use crate::RunConfig;
 use crate::data::Shape;
 
 pub(super) const SPEC: NetworkSpec = NetworkSpec {
     sizes: "neurons in each recurrent layer; recurrent layers",
+    options: &[BIAS, NORM_EPSILON],
     ranges: WIDE,
     defaults: |config| {
         config.width = 64;

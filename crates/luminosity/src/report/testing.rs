@@ -12,7 +12,7 @@ use crate::sweep::{Request, SweepRun};
 pub const DATA: &str = crate::data::FASHION_MNIST[0];
 
 /// The number of correct answers of 10,000 in setting 0 at ε = 0, and the decrease at each larger ε.
-pub const LEVELS: [(i32, i32); 11] = [
+pub const LEVELS: [(i32, i32); 12] = [
     (8600, 180), // none
     (8830, 110), // ln+
     (8840, 110), // e-only-ln+
@@ -24,6 +24,7 @@ pub const LEVELS: [(i32, i32); 11] = [
     (8730, 190), // inorm+decorrelate
     (8827, 110), // inorm+lateral
     (8826, 110), // inorm+learned-lateral
+    (8857, 60),  // inorm+ln
 ];
 
 /// Every run of 10 conditions × 4 ε × 8 settings.

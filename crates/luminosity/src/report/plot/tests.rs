@@ -70,8 +70,8 @@ fn the_main_figure_and_the_curves_show_every_condition() {
     for (conditions, main, curves) in [
         (
             &all[..],
-            "none, ln+, inorm, inorm+full, inorm+learned-lateral",
-            "none, e-only-ln+, inorm, inorm+full, inorm+center, inorm+lateral, inorm+learned-lateral",
+            "none, ln+, inorm, inorm+full, inorm+learned-lateral, inorm+ln",
+            "none, e-only-ln+, inorm, inorm+full, inorm+center, inorm+lateral, inorm+learned-lateral, inorm+ln",
         ),
         (
             &named("inorm+learned-lateral, inorm-sub"),
