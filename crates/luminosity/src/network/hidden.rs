@@ -29,10 +29,11 @@ pub const BIAS: NetworkOption = NetworkOption {
     range: [0, 1],
 };
 
-/// ε of the normalization in the hidden layers, in units of [`EPSILON`].
+/// ε of the normalization in the hidden layers, in units of [`EPSILON`]; a rule of errors that is
+/// [`ErrorRule::Custom`], as in `inorm+ln`, does not see it.
 pub const NORM_EPSILON: NetworkOption = NetworkOption {
     name: "norm-epsilon",
-    description: "constant below the root of every normalization, in units of 0.00001",
+    description: "ε of all normalizations but the errors of inorm+ln, in units of 0.00001",
     default: 1,
     range: [1, 10_000_000],
 };
