@@ -4,14 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::table::csv;
-use crate::network::Network;
-use crate::optimizer::OptimizerName;
 use crate::record::{Outcome, SweepRecord};
-use crate::stimulus::Stimulus;
-use crate::{Error, RunConfig, machine};
+use crate::{Error, machine};
 
 /// The fields of a row by their names in the record: `alignment.output`, `moments.0.mean`.
 pub type Row = BTreeMap<String, String>;
@@ -46,18 +43,6 @@ const LISTED: usize = 12;
 /// The measures of layers that are in the history alone.
 const FURTHER: [&str; 2] = ["lateral_cosine", "measures"];
 
-/// The settings that a record leaves out where they are the default.
-#[derive(Serialize)]
-struct Settings<'a> {
-    network: Network,
-    options: BTreeMap<&'a str, usize>,
-    stimulus: Stimulus,
-    optimizer: OptimizerName,
-    patience: Option<usize>,
-    clip_errors: Option<f64>,
-    classes: usize,
-}
-
 /// A row for each run, with every field of its record and every setting; the history is left out, except the
 /// [further](FURTHER) measures of the last epoch.
 ///
@@ -67,8 +52,19 @@ struct Settings<'a> {
 pub fn runs(records: &[&SweepRecord]) -> Result<Vec<Row>, Error> {
     let run = |record: &&SweepRecord| {
         let (run, config) = (&record.run, &record.run.config);
+        let options = config.network.options.iter();
+        let options: BTreeMap<_, _> = options.map(|o| (o.name, config.option(o))).collect();
         let mut row = self::row(record)?;
-        row.extend(self::row(&settings(config, run.classes))?);
+        // A record leaves these out where they are the default.
+        row.extend(self::row(&json!({
+            "network": config.network,
+            "options": options,
+            "stimulus": config.stimulus,
+            "optimizer": config.optimizer,
+            "patience": config.patience,
+            "clip_errors": config.clip_errors,
+            "classes": run.classes,
+        }))?);
         let last = run.history.last();
         if let Some(last) = last.filter(|_| run.outcome != Outcome::Diverged) {
             let last = self::row(last)?.into_iter();
@@ -174,19 +170,6 @@ pub fn table(rows: &[Row], name: &str) -> Result<Vec<u8>, Error> {
         columns.iter().map(cell).collect()
     });
     csv(name, std::iter::once(columns.clone()).chain(cells))
-}
-
-fn settings(config: &RunConfig, classes: usize) -> Settings<'_> {
-    let options = config.network.options.iter();
-    Settings {
-        network: config.network,
-        options: options.map(|o| (o.name, config.option(o))).collect(),
-        stimulus: config.stimulus,
-        optimizer: config.optimizer,
-        patience: config.patience,
-        clip_errors: config.clip_errors,
-        classes,
-    }
 }
 
 /// The field that a column is of or is a part of.
