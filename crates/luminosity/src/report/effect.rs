@@ -91,7 +91,7 @@ impl Paired {
             Some((low, high)) => format!(" [{}, {}]", signed(low, 2), signed(high, 2)),
             None => String::new(),
         };
-        let (points, p) = (self.points(2), p_equals(Some(self.test.p)));
+        let (points, p) = (self.points(2), p_equals(self.test.p));
         format!("{points}{interval} ({p}, n = {})", self.n)
     }
 }
@@ -139,7 +139,7 @@ impl Effect {
     fn significance(&self, unit: &str) -> [String; 2] {
         let (accuracy, error) = self.shares();
         let (accuracy, error) = (signed(accuracy, 1), signed(error, 0));
-        let p = p_equals(Some(self.paired.test.p));
+        let p = p_equals(self.paired.test.p);
         let n = text::count(self.paired.n, unit);
         [
             format!("{p}, higher in {} of {n};", self.paired.higher),

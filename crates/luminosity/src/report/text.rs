@@ -55,10 +55,9 @@ pub fn p_value(p: Option<f64>) -> String {
     }
 }
 
-/// `p = 0.012` or `p < 0.001`, or `no test`.
-pub fn p_equals(p: Option<f64>) -> String {
-    match p_value(p) {
-        text if text == NONE => "no test".to_owned(),
+/// `p = 0.012` or `p < 0.001`.
+pub fn p_equals(p: f64) -> String {
+    match p_value(Some(p)) {
         text if text.starts_with('<') => format!("p {text}"),
         text => format!("p = {text}"),
     }
@@ -88,11 +87,10 @@ pub fn count(n: usize, noun: &str) -> String {
     }
 }
 
-/// Removes the sign of a rounded zero, and uses a minus sign that is as wide as a plus.
+/// Removes the minus of a rounded zero, and uses a minus sign that is as wide as a plus.
 fn minus(text: String) -> String {
-    let zero = text.chars().all(|c| "+-0.".contains(c));
     match text.strip_prefix('-') {
-        Some(rest) if zero => rest.to_owned(),
+        Some(zero) if zero.chars().all(|c| "0.".contains(c)) => zero.to_owned(),
         Some(rest) => format!("−{rest}"),
         None => text,
     }
@@ -118,9 +116,8 @@ mod tests {
         assert_eq!(signed(-1.26, 1), "−1.3");
         assert_eq!(signed(1.26, 1), "+1.3");
         assert_eq!(fixed(None, 1), NONE);
-        assert_eq!(p_equals(Some(0.0004)), "p < 0.001");
-        assert_eq!(p_equals(Some(0.0125)), "p = 0.013");
-        assert_eq!(p_equals(None), "no test");
+        assert_eq!(p_equals(0.0004), "p < 0.001");
+        assert_eq!(p_equals(0.0125), "p = 0.013");
         let marks = [0.0009, 0.009, 0.049, 0.05].map(|p| stars(Some(p)));
         assert_eq!(marks, ["***", "**", "*", "n.s."]);
     }

@@ -70,9 +70,6 @@ fn values(levels: &[Vec<(f64, f64)>]) -> impl Iterator<Item = f64> {
 fn note(samples: &Samples, y: &'static str, x: &'static str) -> Option<String> {
     let epsilon = *samples.epsilons.last()?;
     let effect = Effect::new(samples, y, x, epsilon)?;
-    let (points, p) = (
-        effect.paired.points(1),
-        p_equals(Some(effect.paired.test.p)),
-    );
+    let (points, p) = (effect.paired.points(1), p_equals(effect.paired.test.p));
     Some(format!("{}: {points}, {p}", text::epsilon(epsilon)))
 }
