@@ -49,14 +49,11 @@ fn sorted(values: &[f64]) -> Option<Vec<f64>> {
     Some(sorted)
 }
 
-/// Quantile `q` of values in ascending order: the value at position `q (n − 1)`, counted from 0,
+/// Quantile `q`, 0 to 1, of values in ascending order: the value at position `q (n − 1)`, counted from 0,
 /// linear in between.
 ///
-/// `None` without values, for `q` outside [0, 1], and between −∞ and ∞.
+/// `None` without values, and between −∞ and ∞.
 pub(super) fn quantile_of_sorted(sorted: &[f64], q: f64) -> Option<f64> {
-    if !(0.0..=1.0).contains(&q) {
-        return None;
-    }
     let position = q * sorted.len().checked_sub(1)? as f64;
     let below = *sorted.get(position.floor() as usize)?;
     let above = *sorted.get(position.ceil() as usize)?;
