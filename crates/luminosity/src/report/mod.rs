@@ -81,14 +81,14 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// [`Error::NoRuns`] if no record can be used, [`Error::Figure`] if an image cannot be encoded.
+    /// [`Error::NoRuns`] without a record, [`Error::Figure`] if an image cannot be encoded.
     pub fn new(records: &[SweepRecord], expected: &[SweepRun]) -> Result<Self, Error> {
-        let samples = Samples::new(records, expected);
-        if samples.counts().0 == 0 {
+        if records.is_empty() {
             return Err(Error::NoRuns {
                 expected: expected.len(),
             });
         }
+        let samples = Samples::new(records, expected);
         let task = Task::new(records, samples.lambda);
         let effects = effect::effects(&samples);
         let (plots, no_plots) = plot::draw(&samples, &effects, &task.stimulus)?;

@@ -227,15 +227,8 @@ fn run(report: &Report) -> String {
     let samples = &report.samples;
     let (finished, expected) = samples.counts();
     let diverged: usize = samples.cells.iter().map(|c| diverged(&c.units)).sum();
-    let left_out = match samples.unusable {
-        0 => String::new(),
-        n => format!(
-            "; left out {} whose accuracy, ε or λ is not a number of its range",
-            text::count(n, "record")
-        ),
-    };
     let runs = format!(
-        "{finished} of {expected} finished, {} missing, {diverged} diverged{left_out}",
+        "{finished} of {expected} finished, {} missing, {diverged} diverged",
         expected - finished
     );
     let facts = runs::facts(&report.runs);

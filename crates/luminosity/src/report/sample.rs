@@ -20,9 +20,8 @@ pub struct Unit {
     pub percent: f64,
     /// The number of its runs that diverged.
     pub diverged: usize,
-    /// Alignment of the output.
+    /// Alignments of output and gradient.
     pub output: Option<f64>,
-    /// Alignment of the gradient.
     pub gradient: Option<f64>,
     /// The moments of each hidden layer.
     pub moments: Vec<Moments>,
@@ -35,13 +34,9 @@ pub struct Unit {
 /// A condition at one ε and λ.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cell {
-    /// The condition.
     pub condition: Condition,
-    /// The range of luminosity.
     pub epsilon: f64,
-    /// The weight of the local losses.
     pub lambda: f64,
-    /// The number of finished runs that can be used.
     pub finished: usize,
     /// The number of requested runs, or of finished runs if the request is not known.
     pub expected: usize,
@@ -56,14 +51,12 @@ pub struct Samples {
     pub conditions: Vec<Condition>,
     /// The ranges of luminosity, ascending.
     pub epsilons: Vec<f64>,
-    /// The most frequent λ, which is used in every figure except the figure of λ.
+    /// λ of the first requested run, which is used in every figure except the figure of λ.
     pub lambda: f64,
     /// The accuracy of chance in [percent].
     pub chance: f64,
     /// The kind of unit: `setting`, or `seed` if no condition has several settings at one ε.
     pub unit: &'static str,
-    /// The number of records that cannot be used because their accuracy, ε or λ is not a number in its range.
-    pub unusable: usize,
     /// The samples, by condition, ε and λ.
     pub cells: Vec<Cell>,
 }
@@ -72,9 +65,8 @@ pub struct Samples {
 type Job<'a> = (u64, &'a RunConfig, Option<&'a RunRecord>);
 
 impl Samples {
-    /// Groups the records into samples; `expected` lists all requested runs.
+    /// Groups records, which are valid, into samples; `expected` lists all requested runs.
     pub fn new(records: &[SweepRecord], expected: &[SweepRun]) -> Self {
-        let (records, unusable): (Vec<_>, Vec<_>) = records.iter().partition(|r| usable(r));
         let made = records.iter();
         let made = made.map(|r| (r.setting as u64, &r.run.config, Some(&r.run)));
         let asked = expected.iter();
@@ -107,7 +99,6 @@ impl Samples {
                 .unwrap_or(0.0),
             chance: first.map_or(0.0, |r| percent(1.0 / r.run.classes as f64)),
             unit: if by_seed { "seed" } else { "setting" },
-            unusable: unusable.len(),
             cells,
         }
     }
@@ -245,13 +236,6 @@ pub fn diverged(units: &[Unit]) -> usize {
 pub fn place(config: &RunConfig) -> (usize, u64, u64) {
     let [epsilon, lambda] = [config.epsilon, config.lambda].map(|v| (v + 0.0).to_bits());
     (config.condition.index(), epsilon, lambda)
-}
-
-fn usable(record: &SweepRecord) -> bool {
-    let config = &record.run.config;
-    let unit = 0.0..=1.0;
-    let in_range = unit.contains(&record.run.test_accuracy) && unit.contains(&config.epsilon);
-    in_range && config.lambda.is_finite() && config.lambda >= 0.0
 }
 
 /// The distinct values, ascending.
