@@ -11,18 +11,14 @@ pub struct Claim {
     pub published: &'static str,
     /// The figure with these numbers.
     pub figure: &'static str,
-    /// The rule that compares the results here with the claim.
     pub rule: Rule,
 }
 
-/// The ranges of luminosity of a claim.
+/// The ranges of luminosity ε of a claim: all, those above 0, or the largest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Where {
-    /// All ranges.
     Every,
-    /// All ranges above 0.
     Shifted,
-    /// The largest range.
     Largest,
 }
 

@@ -42,14 +42,12 @@ pub struct Paired {
     pub test: Wilcoxon,
 }
 
-/// One condition compared with another at one luminosity, over their common units.
+/// The condition `of` compared with another at one luminosity ε, over their common units.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Effect {
-    /// The condition.
     pub of: &'static str,
     /// The condition with which it is compared.
     pub over: &'static str,
-    /// The range of luminosity.
     pub epsilon: f64,
     /// Median accuracies in percent.
     pub medians: (f64, f64),

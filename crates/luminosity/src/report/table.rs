@@ -13,7 +13,6 @@ pub type Column<T> = (&'static str, &'static str, fn(&T) -> Cell);
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
     names: Vec<[&'static str; 2]>,
-    /// The rows.
     pub rows: Vec<Vec<Cell>>,
 }
 

@@ -9,11 +9,8 @@ use crate::record::SweepRecord;
 /// The task and the networks of the runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
-    /// A description of the data.
     pub data: String,
-    /// A description of the networks.
     pub network: String,
-    /// A description of the variation of the input.
     pub stimulus: String,
     /// The names of the parts that differ from the paper's task: `data`, `network`, `stimulus`, or a setting that all
     /// runs of the paper have.

@@ -12,24 +12,18 @@ use crate::stats::quartiles;
 /// The result of the comparison with a claim; ordered from the best to the worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ruling {
-    /// The results agree with the claim.
     Agrees,
     /// The results neither confirm nor contradict the claim.
     Undecided,
-    /// There are not enough results.
     TooFewRuns,
-    /// The results contradict the claim.
     Differs,
-    /// There are no results.
     NotRun,
 }
 
 /// A claim and the results here.
 #[derive(Debug, Clone)]
 pub struct Verdict {
-    /// The claim.
     pub claim: Claim,
-    /// The ruling.
     pub ruling: Ruling,
     /// The results, part by part.
     pub ours: Vec<String>,
