@@ -345,23 +345,10 @@ fn adam_has_rates_of_its_own() {
     assert_eq!([&given["lr"], &given["lr_ix"]], [2e-3, 1e-3]);
 }
 
-/// Makes the folder `tiny` with images of 2×2 pixels, of these classes, to train on and the same to test with.
-fn tiny_images(folder: &Folder, classes: &[u8]) {
-    let words = |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|w| w.to_be_bytes()).collect() };
-    let count = classes.len() as u32;
-    std::fs::create_dir_all(folder.path("tiny")).unwrap();
-    for part in ["train", "t10k"] {
-        let images = [words(&[2051, count, 2, 2]), vec![9; 4 * classes.len()]].concat();
-        folder.write(&format!("tiny/{part}-images-idx3-ubyte"), images);
-        let labels = [words(&[2049, count]), classes.to_vec()].concat();
-        folder.write(&format!("tiny/{part}-labels-idx1-ubyte"), labels);
-    }
-}
-
 #[test]
 fn images_that_a_network_cannot_take_are_refused_before_anything_is_made() {
     let folder = Folder::new();
-    tiny_images(&folder, &[0, 1]);
+    folder.tiny_images(2, &[0, 1]);
     let depth = "depth is 2 with kernel=5, stride=2 and images of 2x2";
     for command in ["sweep --out store", "--out store", "train --condition none"] {
         let command = format!("{command} --network conv --data tiny");
@@ -376,7 +363,7 @@ fn images_that_a_network_cannot_take_are_refused_before_anything_is_made() {
 #[test]
 fn a_single_image_cannot_be_held_out() {
     let folder = Folder::new();
-    tiny_images(&folder, &[1]);
+    folder.tiny_images(2, &[1]);
     let output = train(&folder, "none", "--data tiny --patience 1");
     let told = stderr(&output);
     assert_eq!(output.status.code(), Some(2), "{told}");
@@ -388,7 +375,7 @@ fn a_single_image_cannot_be_held_out() {
 fn classes_without_images_are_told() {
     for (classes, is_told) in [([0, 2], true), ([0, 1], false)] {
         let folder = Folder::new();
-        tiny_images(&folder, &classes);
+        folder.tiny_images(2, &classes);
         let told = stderr(&train(&folder, "none", "--data tiny"));
         let note = "note: 1 of the 3 classes have no training image";
         assert_eq!(told.contains(note), is_told, "{told}");

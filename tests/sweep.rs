@@ -263,7 +263,7 @@ fn a_dry_run_tells_the_plan_and_writes_nothing() {
     assert!(names(&folder.path("")).is_empty());
 
     // Runs of two steps take time too.
-    tiny_images(&folder);
+    folder.tiny_images(8, &[0, 1, 2].repeat(10));
     let text = folder.stdout("sweep --data tiny --epochs 2 --settings 2000 --dry-run");
     let of_all = text.split_once(" of 2 epochs, about ").unwrap().1;
     assert!(
@@ -272,24 +272,10 @@ fn a_dry_run_tells_the_plan_and_writes_nothing() {
     );
 }
 
-/// Makes the folder `tiny` with 30 images of 8×8 pixels and three classes to train on, and the same to test with.
-fn tiny_images(folder: &Folder) {
-    let words = |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|w| w.to_be_bytes()).collect() };
-    std::fs::create_dir_all(folder.path("tiny")).unwrap();
-    for part in ["train", "t10k"] {
-        let pixels = (0..30 * 64).map(|i| (i * 31 % 256) as u8).collect();
-        let images = [words(&[2051, 30, 8, 8]), pixels].concat();
-        folder.write(&format!("tiny/{part}-images-idx3-ubyte"), images);
-        let labels = (0..30).map(|i| i % 3).collect();
-        let labels = [words(&[2049, 30]), labels].concat();
-        folder.write(&format!("tiny/{part}-labels-idx1-ubyte"), labels);
-    }
-}
-
 #[test]
 fn every_network_goes_through_a_sweep_and_its_report() {
     let folder = Folder::new();
-    tiny_images(&folder);
+    folder.tiny_images(8, &[0, 1, 2].repeat(10));
     let conditions = "--conditions none,ln+,inorm,inorm+full";
     for network in ["conv --option kernel=3", "rnn"] {
         let sweep = format!("sweep --network {network} {conditions} --epsilons 0.75 --settings 1");

@@ -27,6 +27,23 @@ impl Folder {
         std::fs::write(self.path(name), content).unwrap();
     }
 
+    /// Makes the folder `tiny` with square images of these classes to train on, and the same to test with.
+    pub fn tiny_images(&self, side: u32, classes: &[u8]) {
+        let words =
+            |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|w| w.to_be_bytes()).collect() };
+        let count = classes.len() as u32;
+        let pixels: Vec<u8> = (0..count * side * side)
+            .map(|i| (i * 31 % 256) as u8)
+            .collect();
+        std::fs::create_dir_all(self.path("tiny")).unwrap();
+        for part in ["train", "t10k"] {
+            let images = [words(&[2051, count, side, side]), pixels.clone()].concat();
+            self.write(&format!("tiny/{part}-images-idx3-ubyte"), images);
+            let labels = [words(&[2049, count]), classes.to_vec()].concat();
+            self.write(&format!("tiny/{part}-labels-idx1-ubyte"), labels);
+        }
+    }
+
     /// A program in this folder, without the user's choice of data.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
