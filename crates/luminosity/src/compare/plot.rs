@@ -2,7 +2,7 @@
 
 use crate::Condition;
 use crate::chart::{
-    At, Chart, Entry, Grid, Look, Mark, Names, PERCENT, Panel, Scale, Swatch, curves, sizes,
+    At, Chart, Entry, Grid, Mark, Names, PERCENT, Panel, Scale, Swatch, curves, sizes,
 };
 use crate::record::{Outcome, RunRecord, SweepRecord, longest};
 use crate::stats::{mean, sample_sd};
@@ -29,7 +29,6 @@ fn moments(values: impl Iterator<Item = f64>) -> Option<Moments> {
 /// The runs of one condition.
 struct Runs {
     condition: Condition,
-    look: Look,
     /// The accuracy of each run at its end in percent, `None` if the run diverged.
     finals: Vec<Option<f64>>,
     /// The moments over the runs that have not diverged, after epoch 1, 2, ..., until no run is left.
@@ -48,7 +47,6 @@ impl Runs {
         let at = |e: usize| curves.iter().filter_map(move |curve| curve.get(e).copied());
         Self {
             condition,
-            look: condition.look(),
             finals: runs.map(end).collect(),
             curve: (0..).map_while(|e| moments(at(e))).collect(),
         }
@@ -71,7 +69,7 @@ impl Runs {
             note += &format!(" (diverged: {diverged} of {all})");
         }
         Entry {
-            look: self.look,
+            look: self.condition.look(),
             swatch: Swatch::Curve,
             label: self.condition.name().to_owned(),
             note,
@@ -83,7 +81,7 @@ impl Runs {
         let Some([low, mean, high]) = moments(self.finished()) else {
             return vec![Mark::Text(x, "diverged".to_owned(), At::Middle)];
         };
-        let (look, width) = (self.look, slot.min(WIDEST));
+        let (look, width) = (self.condition.look(), slot.min(WIDEST));
         let radius = (0.07 * width).clamp(1.8, 3.2);
         let (room, n) = (width / slot, self.finals.len());
         let mut marks = Vec::new();
@@ -144,7 +142,7 @@ pub fn chart(task: &str, conditions: &[Condition], records: &[SweepRecord]) -> O
         _ => 0.0,
     };
     let lines = runs.iter().enumerate();
-    let lines = lines.map(|(i, runs)| (runs.look, aside(i), runs.curve.as_slice()));
+    let lines = lines.map(|(i, runs)| (runs.condition.look(), aside(i), runs.curve.as_slice()));
     let values = runs.iter().flat_map(|runs| &runs.curve).flatten().copied();
     let y = Scale::spanning(values, PERCENT, 0.0, 7.0);
     let number = if slot >= NUMBERED { " (number)" } else { "" };
