@@ -76,8 +76,8 @@ pub fn key_fits(text: &str, width: f64) -> bool {
 pub struct Panel {
     /// Heading; may be empty.
     pub heading: String,
-    /// A line under the heading: the meaning of a look, or a remark; may be empty.
-    pub key: (Option<(Swatch, Look)>, String),
+    /// A line under the heading: what boxes of a look mean, or a remark; may be empty.
+    pub key: (Option<Look>, String),
     pub x: Scale,
     /// Names and descriptions of the categories at 1, 2, ...; none on an axis of numbers.
     pub names: Vec<(String, String)>,
@@ -102,7 +102,7 @@ pub struct Chart {
 }
 
 /// A line of text above a plot area, with its indent.
-type Head = (Option<(Swatch, Look)>, String, Type, f64);
+type Head = (Option<Look>, String, Type, f64);
 
 impl Panel {
     /// Empty axes of numbers.
@@ -155,8 +155,8 @@ impl Panel {
                 true => area.top - 12.0,
                 false => first + LINE * i as f64,
             };
-            if let Some((swatch, look)) = *look {
-                swatch.draw(canvas, (area.left + 7.0, y - 3.3), 7.0, look);
+            if let Some(look) = *look {
+                Swatch::Box.draw(canvas, (area.left + 7.0, y - 3.3), look);
             }
             canvas.text((area.left + indent, y), text, *style);
         }

@@ -27,10 +27,10 @@ pub enum Swatch {
 }
 
 impl Swatch {
-    /// Draws the symbol around `middle`, no wider than twice `half`.
-    pub fn draw(self, canvas: &mut Canvas, middle: Point, half: f64, look: Look) {
+    /// Draws the symbol around `middle`.
+    pub fn draw(self, canvas: &mut Canvas, middle: Point, look: Look) {
         let (x, y) = middle;
-        let line = vec![(x - half, y), (x + half, y)];
+        let line = vec![(x - 10.0, y), (x + 10.0, y)];
         match self {
             Self::Curve => {
                 canvas.curve(line, look, 1.8);
@@ -120,7 +120,7 @@ impl<'a> Legend<'a> {
             let x = left + (i / self.rows) as f64 * (self.column + GUTTER);
             let y = top + LINE * ((i % self.rows * self.lines) as f64 + 0.75);
             let middle = (x + 10.0, y - 3.6);
-            entry.swatch.draw(canvas, middle, 10.0, entry.look);
+            entry.swatch.draw(canvas, middle, entry.look);
             canvas.text((x + SAMPLE, y), &entry.label, TICK);
             canvas.lines((x + entry.lead(), y), LINE, lines, NOTE);
         }

@@ -105,7 +105,7 @@ fn charts_of_every_size_have_no_overlaps() {
         let mark = |i: usize| Mark::Marker((i as f64 + 1.0, 9.0), 3.0, Look::further(i));
         let panel = |p: usize| Panel {
             heading: format!("panel {p}"),
-            key: (Some((Swatch::Box, RULE)), "outputs (n = 9)".to_owned()),
+            key: (Some(RULE), "outputs (n = 9)".to_owned()),
             x_label: "luminosity".to_owned(),
             marks: (0..names).map(mark).collect(),
             ..Panel::of_names((0..names).map(name).collect(), y, "accuracy (%)")

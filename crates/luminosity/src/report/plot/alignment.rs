@@ -1,7 +1,7 @@
 //! Histograms of alignments at the largest ε.
 
 use super::look;
-use crate::chart::{BELOW, Chart, Count, Grid, Look, Mark, Panel, Sample, Scale, Swatch, key_fits};
+use crate::chart::{BELOW, Chart, Count, Grid, Look, Mark, Panel, Sample, Scale, key_fits};
 use crate::report::sample::{Samples, Unit};
 
 /// The measured part of an alignment.
@@ -78,7 +78,7 @@ pub fn histograms(samples: &Samples, panels: &[(&str, Side)]) -> Chart {
         let tops = tops.map(|(bin, height)| [(edge(bin), *height), (edge(bin + 1), *height)]);
         Panel {
             heading: name.to_owned(),
-            key: (Some((Swatch::Box, look)), key(side, sample, median)),
+            key: (Some(look), key(side, sample, median)),
             x_label: side.label.to_owned(),
             marks: bars(&tops.collect::<Vec<_>>(), look),
             counts: vec![Count::of(side.name, sample, |_| false)],
