@@ -242,15 +242,14 @@ fn a_configuration_file_is_read_and_its_mistakes_are_named() {
         ("settings = ", "bad.toml"),
     ] {
         folder.write("bad.toml", content);
-        let output = folder.run("sweep --config bad.toml --out other");
-        let text = stderr(&output);
-        assert_ne!(output.status.code(), Some(0));
-        assert_eq!(text.lines().count(), 1, "{text}");
-        assert!(text.contains("bad.toml") && text.contains(word), "{text}");
+        folder.refuses(
+            "sweep --config bad.toml --out other",
+            1,
+            &["bad.toml", word],
+        );
     }
     for options in ["--shard 0/3", "--shard 4/3", "--shard x", "--epsilons 2"] {
-        let output = folder.run(&format!("sweep {options} --out other"));
-        assert_eq!(output.status.code(), Some(2), "{options}");
+        folder.refuses(&format!("sweep {options} --out other"), 2, &[]);
     }
     assert!(!folder.path("other").exists());
 }
