@@ -71,18 +71,13 @@ impl Samples {
         let made = made.map(|r| (r.setting as u64, &r.run.config, Some(&r.run)));
         let asked = expected.iter();
         let asked = asked.map(|run| (run.setting as u64, &run.config, None));
-        let jobs: Vec<Job> = made.chain(asked).collect();
-        let mut settings = BTreeMap::new();
-        let by_seed = jobs.iter().all(|(setting, config, _)| {
-            let (condition, epsilon, _) = place(config);
-            settings.entry((condition, epsilon)).or_insert(setting) == &setting
-        });
-        let mut places = BTreeMap::<_, Vec<Job>>::new();
-        for job in &jobs {
-            places.entry(place(job.1)).or_default().push(*job);
-        }
+        let mut jobs: Vec<Job> = made.chain(asked).collect();
+        jobs.sort_by_cached_key(|job| place(job.1));
+        let level = |(_, config, _): &Job| (config.condition, config.epsilon);
+        let mut levels = jobs.chunk_by(|a, b| level(a) == level(b));
+        let by_seed = levels.all(|jobs| jobs.iter().all(|job| job.0 == jobs[0].0));
         let epochs = longest(records.iter().map(|r| &r.run));
-        let cells = places.values();
+        let cells = jobs.chunk_by(|a, b| level(a) == level(b) && a.1.lambda == b.1.lambda);
         let cells = cells.map(|jobs| Cell::new(jobs, by_seed, epochs));
         let cells: Vec<Cell> = cells.collect();
         let mut conditions: Vec<Condition> = cells.iter().map(|cell| cell.condition).collect();
