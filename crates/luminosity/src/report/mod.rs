@@ -68,12 +68,11 @@ pub struct Report {
     no_plots: Vec<String>,
 }
 
-/// All possible names of files in a report, of this version and of earlier versions.
+/// All possible names of files in a report.
 fn names() -> impl Iterator<Item = String> {
-    let tables = TABLES.iter().map(|table| table.0);
-    let others = tables.chain([PAGE, "gains.csv"]).map(str::to_owned);
-    let endings = |spec: &plot::Spec| ["svg", "png", "csv"].map(|e| format!("{}.{e}", spec.name));
-    others.chain(plot::SPECS.iter().flat_map(endings))
+    let tables = TABLES.iter().map(|table| table.0.to_owned());
+    let endings = |spec: &plot::Spec| ["svg", "png"].map(|e| format!("{}.{e}", spec.name));
+    tables.chain(plot::SPECS.iter().flat_map(endings))
 }
 
 impl Report {
