@@ -8,7 +8,8 @@ use super::table::{Column, Table, difference, fixed, number, p, words};
 use super::text::{self, p_equals, signed};
 use super::verdict::Ruling;
 use crate::stats::{
-    Wilcoxon, bootstrap_median_interval, holm, mann_whitney_u, median, wilcoxon_signed_rank,
+    MannWhitney, Wilcoxon, bootstrap_median_interval, holm, mann_whitney_u, median,
+    wilcoxon_signed_rank,
 };
 
 /// The main effect of the experiment: normalized activity and errors, over normalized activity alone.
@@ -55,12 +56,9 @@ pub struct Effect {
     pub paired: Paired,
     /// Holm's adjusted p, over all effects with the same second condition.
     pub holm: Option<f64>,
-    /// Cliff's delta, unpaired.
-    pub cliffs_delta: f64,
-    /// Mann–Whitney's U, unpaired, as in the paper.
-    pub u: f64,
-    /// The two-sided p of U.
-    pub p_unpaired: f64,
+    /// The unpaired test, as in the paper.
+    #[serde(flatten)]
+    pub unpaired: MannWhitney,
 }
 
 impl Paired {
@@ -106,7 +104,6 @@ impl Effect {
         let (own, other): (Vec<f64>, Vec<f64>) =
             pairs.iter().map(|(a, b)| (a.percent, b.percent)).unzip();
         let [first, second] = [of, over].map(|c| percents(samples.of(c, epsilon)));
-        let unpaired = mann_whitney_u(&first, &second)?;
         Some(Self {
             of,
             over,
@@ -114,9 +111,7 @@ impl Effect {
             medians: (median(&own)?, median(&other)?),
             paired: Paired::new(own.iter().zip(&other).map(|(a, b)| a - b))?,
             holm: None,
-            cliffs_delta: unpaired.cliffs_delta,
-            u: unpaired.u,
-            p_unpaired: unpaired.p,
+            unpaired: mann_whitney_u(&first, &second)?,
         })
     }
 
@@ -249,10 +244,10 @@ pub fn table<'a>(effects: impl Iterator<Item = &'a Effect>) -> Table {
         ("median", "", |e| fixed(e.medians.0, 2)),
         ("median_against", "", |e| fixed(e.medians.1, 2)),
         ("cliffs_delta", "Cliff's δ", |e| {
-            difference(e.cliffs_delta, 2)
+            difference(e.unpaired.cliffs_delta, 2)
         }),
-        ("u", "", |e| fixed(e.u, 1)),
-        ("p_unpaired", "p (unpaired)", |e| p(e.p_unpaired)),
+        ("u", "", |e| fixed(e.unpaired.u, 1)),
+        ("p_unpaired", "p (unpaired)", |e| p(e.unpaired.p)),
     ];
     Table::new(&columns, effects)
 }

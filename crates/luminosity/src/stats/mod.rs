@@ -26,6 +26,6 @@ mod tests;
 
 pub use bootstrap::bootstrap_median_interval;
 pub use holm::holm;
-pub use mann_whitney::mann_whitney_u;
+pub use mann_whitney::{MannWhitney, mann_whitney_u};
 pub use median::{mean, median, quartiles, sample_sd};
 pub use wilcoxon::{Wilcoxon, wilcoxon_signed_rank};
