@@ -20,18 +20,14 @@ struct Content<'a> {
 }
 
 /// The records and the effects as JSON.
-///
-/// # Errors
-///
-/// If they cannot be encoded; the error names `path`.
-pub fn json(records: &[SweepRecord], report: &Report, path: &Path) -> Result<Vec<u8>, Error> {
+pub fn json(records: &[SweepRecord], report: &Report) -> Vec<u8> {
     let content = Content {
         runs: records.iter().map(|record| &record.run).collect(),
         effects: &report.effects,
     };
-    let mut json = serde_json::to_vec_pretty(&content).map_err(|e| Error::file(path, e))?;
+    let mut json = serde_json::to_vec_pretty(&content).expect("all fields have names");
     json.push(b'\n');
-    Ok(json)
+    json
 }
 
 /// Writes `comparison.json`, `.csv` (a row for each epoch of each run), `.svg` and `.png` into `folder`, and
@@ -50,8 +46,8 @@ pub fn write(
     let path = |ending: &str| folder.join(format!("comparison.{ending}"));
     let [json, csv, svg, png] = ["json", "csv", "svg", "png"].map(path);
     // The numbers first, in case the disk has space for only one of the two.
-    files::write(&json, &self::json(records, report, &json)?)?;
-    files::write(&csv, &report.curves()?)?;
+    files::write(&json, &self::json(records, report))?;
+    files::write(&csv, &report.curves())?;
     let Some(chart) = plot::chart(&report.task(), conditions, records) else {
         files::remove(&svg)?;
         files::remove(&png)?;

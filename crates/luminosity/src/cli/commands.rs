@@ -49,7 +49,7 @@ pub(super) fn compare(arguments: &CompareArguments) -> Result<ExitCode, Error> {
     let report = Report::new(&records, &plan.jobs)?;
     // Printed first, so that a full disk does not lose the results.
     if arguments.json {
-        let json = compare::json(&records, &report, Path::new("standard output"))?;
+        let json = compare::json(&records, &report);
         print(String::from_utf8_lossy(&json).trim_end())?;
     } else {
         print(format_args!("\n{}\n", report.results()))?;

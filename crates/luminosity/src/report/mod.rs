@@ -94,8 +94,8 @@ impl Report {
         let mut sorted: Vec<&SweepRecord> = records.iter().collect();
         sorted.sort_by_key(|r| (sample::place(&r.run.config), r.setting, r.run.config.seed));
         Ok(Self {
-            runs: runs::runs(&sorted)?,
-            epochs: runs::epochs(&sorted)?,
+            runs: runs::runs(&sorted),
+            epochs: runs::epochs(&sorted),
             verdicts: match task.differences.is_empty() {
                 true => verdict::verdicts(&samples),
                 false => Vec::new(),
@@ -114,9 +114,9 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// [`Error::File`] if a table cannot be encoded, or [`Error::Io`] that names the file.
+    /// [`Error::Io`] that names the file.
     pub fn write(&self, folder: &Path) -> Result<Vec<PathBuf>, Error> {
-        let files = self.files()?;
+        let files = self.files();
         files::prepare_folder(folder)?;
         // The page is written last, so that a page that exists has its figures.
         for (name, content) in files.iter().rev() {
@@ -129,12 +129,8 @@ impl Report {
     }
 
     /// A row for each epoch of each run, as CSV.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::File`] if the table cannot be encoded.
-    pub fn curves(&self) -> Result<Vec<u8>, Error> {
-        runs::table(&self.epochs, "curves.csv")
+    pub fn curves(&self) -> Vec<u8> {
+        runs::table(&self.epochs)
     }
 
     /// The task in a few words.
@@ -178,29 +174,25 @@ impl Report {
     }
 
     /// The names and contents of all files.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::File`] if a table cannot be encoded.
-    pub fn files(&self) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    pub fn files(&self) -> Vec<(String, Vec<u8>)> {
         let mut files = vec![(PAGE.to_owned(), page::html(self).into_bytes())];
         for (name, _) in TABLES {
             let content = match name {
-                "runs.csv" => runs::table(&self.runs, name),
+                "runs.csv" => runs::table(&self.runs),
                 "curves.csv" => self.curves(),
-                "statistics.csv" => statistics::table(&self.samples).csv(name),
-                "effects.csv" => effect::table(self.effects.iter()).csv(name),
+                "statistics.csv" => statistics::table(&self.samples).csv(),
+                "effects.csv" => effect::table(self.effects.iter()).csv(),
                 _ if self.verdicts.is_empty() => continue,
-                _ => verdict::table(&self.verdicts).csv(name),
+                _ => verdict::table(&self.verdicts).csv(),
             };
-            files.push((name.to_owned(), content?));
+            files.push((name.to_owned(), content));
         }
         for plot in &self.plots {
             let name = |ending: &str| format!("{}.{ending}", plot.spec.name);
             files.push((name("svg"), plot.figure.svg.clone().into_bytes()));
             files.push((name("png"), plot.figure.png.clone()));
         }
-        Ok(files)
+        files
     }
 
     fn main_effects(&self) -> impl Iterator<Item = &Effect> {

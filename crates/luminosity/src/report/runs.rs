@@ -1,14 +1,13 @@
 //! The records as tables: a row for each run, and a row for each epoch.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::table::csv;
+use crate::machine;
 use crate::record::{Outcome, SweepRecord};
-use crate::{Error, machine};
 
 /// The fields of a row by their names in the record: `alignment.output`, `moments.0.mean`.
 pub type Row = BTreeMap<String, String>;
@@ -45,16 +44,12 @@ const FURTHER: [&str; 2] = ["lateral_cosine", "measures"];
 
 /// A row for each run, with every field of its record and every setting; the history is left out, except the
 /// [further](FURTHER) measures of the last epoch.
-///
-/// # Errors
-///
-/// If a record cannot be encoded.
-pub fn runs(records: &[&SweepRecord]) -> Result<Vec<Row>, Error> {
+pub fn runs(records: &[&SweepRecord]) -> Vec<Row> {
     let run = |record: &&SweepRecord| {
         let (run, config) = (&record.run, &record.run.config);
         let options = config.network.options.iter();
         let options: BTreeMap<_, _> = options.map(|o| (o.name, config.option(o))).collect();
-        let mut row = self::row(record)?;
+        let mut row = self::row(record);
         // A record leaves these out where they are the default.
         row.extend(self::row(&json!({
             "network": config.network,
@@ -64,37 +59,33 @@ pub fn runs(records: &[&SweepRecord]) -> Result<Vec<Row>, Error> {
             "patience": config.patience,
             "clip_errors": config.clip_errors,
             "classes": run.classes,
-        }))?);
+        })));
         let last = run.history.last();
         if let Some(last) = last.filter(|_| run.outcome != Outcome::Diverged) {
-            let last = self::row(last)?.into_iter();
+            let last = self::row(last).into_iter();
             row.extend(last.filter(|(name, _)| FURTHER.contains(&whole(name))));
         }
-        Ok(row)
+        row
     };
     records.iter().map(run).collect()
 }
 
 /// A row for each epoch: the columns that identify the run, then every field of the epoch except lists; the lists of
 /// [further](FURTHER) measures have a column for each layer.
-///
-/// # Errors
-///
-/// Like [`runs`].
-pub fn epochs(records: &[&SweepRecord]) -> Result<Vec<Row>, Error> {
+pub fn epochs(records: &[&SweepRecord]) -> Vec<Row> {
     let of_a_list = |name: &str| name.split('.').any(|part| part.parse::<usize>().is_ok());
     let mut rows = Vec::new();
     for record in records {
-        let mut run = row(record)?;
+        let mut run = row(record);
         run.retain(|name, _| LEADING[..5].contains(&name.as_str()));
         for epoch in &record.run.history {
-            let mut epoch = row(epoch)?;
+            let mut epoch = row(epoch);
             epoch.retain(|name, _| FURTHER.contains(&whole(name)) || !of_a_list(name));
             epoch.extend(run.clone());
             rows.push(epoch);
         }
     }
-    Ok(rows)
+    rows
 }
 
 /// A description of the runs: the name and the values of every field that is not a result.
@@ -156,11 +147,7 @@ fn values<'a>(rows: &'a [Row], name: &str) -> Vec<&'a str> {
 }
 
 /// The rows as CSV with all columns; a row without a value has an empty cell.
-///
-/// # Errors
-///
-/// If the table cannot be encoded; the error names the file `name`.
-pub fn table(rows: &[Row], name: &str) -> Result<Vec<u8>, Error> {
+pub fn table(rows: &[Row]) -> Vec<u8> {
     let names = names(rows);
     let leading = LEADING.into_iter().filter(|name| names.contains(name));
     let others = names.iter().copied().filter(|name| !LEADING.contains(name));
@@ -169,7 +156,7 @@ pub fn table(rows: &[Row], name: &str) -> Result<Vec<u8>, Error> {
         let cell = |column: &&str| row.get(*column).map_or("", String::as_str);
         columns.iter().map(cell).collect()
     });
-    csv(name, std::iter::once(columns.clone()).chain(cells))
+    csv(std::iter::once(columns.clone()).chain(cells))
 }
 
 /// The field that a column is of or is a part of.
@@ -177,15 +164,14 @@ fn whole(name: &str) -> &str {
     name.split('.').next().unwrap_or_default()
 }
 
-fn row(value: &impl Serialize) -> Result<Row, Error> {
-    let encoded = serde_json::to_value(value);
-    let mut value = encoded.map_err(|e| Error::file(Path::new("a record"), e))?;
+fn row(value: &impl Serialize) -> Row {
+    let mut value = serde_json::to_value(value).expect("the fields of a record have names");
     if let Some(object) = value.as_object_mut() {
         object.remove("history");
     }
     let mut row = Row::new();
     flatten(&value, String::new(), &mut row);
-    Ok(row)
+    row
 }
 
 fn flatten(value: &Value, name: String, row: &mut Row) {

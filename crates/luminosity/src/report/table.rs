@@ -3,7 +3,6 @@
 use std::borrow::Borrow;
 
 use super::text::{self, escape};
-use crate::Error;
 
 /// A column of a table of `T`: its names for programs and for readers, and the cell of a row. A column without
 /// the second name is not shown to readers.
@@ -77,15 +76,11 @@ impl Table {
     }
 
     /// The table as CSV with a header.
-    ///
-    /// # Errors
-    ///
-    /// If the table cannot be encoded; the error names the file `name`.
-    pub fn csv(&self, name: &str) -> Result<Vec<u8>, Error> {
+    pub fn csv(&self) -> Vec<u8> {
         let header = self.names.iter().map(|[name, _]| *name).collect();
         let rows = self.rows.iter();
         let rows = rows.map(|row| row.iter().map(|cell| cell.exact.as_str()).collect());
-        csv(name, std::iter::once(header).chain(rows))
+        csv(std::iter::once(header).chain(rows))
     }
 
     /// The table as HTML, in a scrollable box. The first cell of a row is its heading.
@@ -116,16 +111,11 @@ impl Table {
     }
 }
 
-/// Rows as CSV.
-///
-/// # Errors
-///
-/// If they cannot be encoded; the error names the file `name`.
-pub fn csv<'a>(name: &str, rows: impl Iterator<Item = Vec<&'a str>>) -> Result<Vec<u8>, Error> {
-    let fail = |e: &dyn std::fmt::Display| Error::file(std::path::Path::new(name), e);
+/// Rows of the same length as CSV.
+pub fn csv<'a>(rows: impl Iterator<Item = Vec<&'a str>>) -> Vec<u8> {
     let mut csv = csv::Writer::from_writer(Vec::new());
     for row in rows {
-        csv.write_record(row).map_err(|e| fail(&e))?;
+        csv.write_record(row).expect("rows of the same length");
     }
-    csv.into_inner().map_err(|e| fail(&e))
+    csv.into_inner().expect("memory takes all bytes")
 }

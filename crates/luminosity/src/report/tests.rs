@@ -9,7 +9,7 @@ use crate::{Condition, condition, stimulus};
 
 /// The rows of a CSV file of the report, by column.
 fn rows(report: &Report, name: &str) -> Vec<BTreeMap<String, String>> {
-    let files = report.files().unwrap();
+    let files = report.files();
     let (_, content) = files.iter().find(|(file, _)| file == name).unwrap();
     let mut reader = csv::Reader::from_reader(content.as_slice());
     reader.deserialize().collect::<Result<_, _>>().unwrap()
