@@ -11,12 +11,11 @@ const NAMED: usize = 6;
 pub struct Count {
     /// The name of the sample within its panel.
     pub place: String,
-    /// The number of values.
     pub n: usize,
-    /// The number of missing values.
-    pub missing: usize,
     /// The number of values outside the axes.
     pub off: usize,
+    /// The number of runs of a learning curve that diverged.
+    pub diverged: usize,
 }
 
 impl Count {
@@ -25,26 +24,21 @@ impl Count {
         Self {
             place: place.into(),
             n: sample.n(),
-            missing: sample.missing,
             off: sample.sorted.iter().filter(|v| off(**v)).count(),
+            diverged: 0,
         }
     }
 }
 
-/// The reason for missing values.
-pub const MISSING: &str = "Missing or not finite";
-/// The reasons for values outside an axis that starts above them, and for missing values.
-pub const BELOW: [&str; 2] = ["Triangles: values below the axis", MISSING];
+/// The reason for values outside an axis that starts above them.
+pub const BELOW: &str = "Triangles: values below the axis";
+/// The reason for the ends of learning curves.
+const DIVERGED: &str = "Diverged runs, each drawn to its end";
 
 impl Chart {
     /// The chart with a caption: the sentence `marks`; the sentence "One `mark` per `unit`, n = … per `each`."; and
-    /// the places and numbers of omitted values, with their reasons.
-    pub fn captioned(
-        self,
-        marks: &str,
-        (mark, unit, each): (&str, &str, &str),
-        [off, missing]: [&str; 2],
-    ) -> Self {
+    /// the places and numbers of values that are `off` the axes and of diverged runs.
+    pub fn captioned(self, marks: &str, (mark, unit, each): (&str, &str, &str), off: &str) -> Self {
         let counts = self.panels.iter().enumerate().flat_map(|(i, panel)| {
             let letter = match letter(i, self.panels.len()) {
                 none if none.is_empty() => none,
@@ -63,7 +57,7 @@ impl Chart {
             marks.to_owned(),
             format!("One {mark} per {unit}, {n}{per}."),
             omitted(off, &counts, |count| count.off),
-            omitted(missing, &counts, |count| count.missing),
+            omitted(DIVERGED, &counts, |count| count.diverged),
         ];
         let sentences = sentences.into_iter().filter(|s| !s.is_empty());
         Self {

@@ -22,7 +22,7 @@ mod text;
 use text::Type;
 
 pub use boxes::describe;
-pub use caption::{BELOW, Count, MISSING, sizes};
+pub use caption::{BELOW, Count, sizes};
 pub use curves::curves;
 pub use layout::{Chart, Grid, Panel, key_fits};
 pub use legend::{Entry, Swatch};

@@ -1,11 +1,9 @@
-//! Samples with missing values.
+//! Samples of numbers that an axis can show.
 
-/// Finite values, sorted; a number beyond [`Sample::HUGE`] counts as missing, like NaN.
+/// Values, sorted, without NaN and numbers beyond [`Sample::HUGE`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Sample {
     pub sorted: Vec<f64>,
-    /// Number of missing values.
-    pub missing: usize,
 }
 
 impl Sample {
@@ -13,16 +11,12 @@ impl Sample {
     const HUGE: f64 = 1e100;
 
     pub fn new(values: impl IntoIterator<Item = f64>) -> Self {
-        let (mut sorted, missing): (Vec<f64>, Vec<f64>) =
-            values.into_iter().partition(|v| v.abs() <= Self::HUGE);
+        let shown = values.into_iter().filter(|v| v.abs() <= Self::HUGE);
+        let mut sorted: Vec<f64> = shown.collect();
         sorted.sort_by(f64::total_cmp);
-        Self {
-            sorted,
-            missing: missing.len(),
-        }
+        Self { sorted }
     }
 
-    /// Number of values.
     pub fn n(&self) -> usize {
         self.sorted.len()
     }

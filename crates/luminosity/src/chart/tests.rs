@@ -157,7 +157,7 @@ fn every_condition_has_a_look_and_the_first_differ() {
 #[test]
 fn whiskers_end_at_values_outside_the_box() {
     let s = Sample::new([4.0, f64::NAN, 1.0, 3.0, 2.0, 5.0, 30.0, f64::INFINITY]);
-    assert_eq!((s.n(), s.missing, s.whiskers()), (6, 2, Some([1.0, 5.0])));
+    assert_eq!((s.n(), s.whiskers()), (6, Some([1.0, 5.0])));
     let skewed = Sample::new([0.0, 0.0, 0.0, 10.0, 100.0]);
     assert_eq!(skewed.whiskers(), Some([0.0, 10.0]));
 }

@@ -54,10 +54,10 @@ pub fn curves(samples: &Samples, names: &[&str]) -> Chart {
         let counts = curves.iter().map(|curve| Count {
             place: curve.name.clone(),
             n: curve.units.len(),
-            missing: diverged(curve.units),
             off: usize::from(
                 !curve.quartiles.is_empty() && curve.quartiles.iter().all(|q| q[1] < y.min),
             ),
+            diverged: diverged(curve.units),
         });
         // All runs of a condition may have diverged in their first epoch.
         let lines = curves.iter().filter(|c| !c.quartiles.is_empty());
@@ -68,10 +68,6 @@ pub fn curves(samples: &Samples, names: &[&str]) -> Chart {
             ..chart::curves(lines, epochs, y)
         }
     });
-    let reasons = [
-        "Curves below the axis",
-        "Diverged runs, each drawn to its end",
-    ];
     let size = ("run", samples.unit, "curve");
-    Chart::new(grid, panels, legend).captioned(described, size, reasons)
+    Chart::new(grid, panels, legend).captioned(described, size, "Curves below the axis")
 }

@@ -3,9 +3,7 @@
 use ei_norm::metric::Moments;
 
 use super::{depth, heading, present};
-use crate::chart::{
-    Chart, Count, Grid, MISSING, Mark, Panel, RULE, Sample, Scale, UNBOUNDED, describe,
-};
+use crate::chart::{Chart, Count, Grid, Mark, Panel, RULE, Sample, Scale, UNBOUNDED, describe};
 use crate::report::sample::Samples;
 
 /// Height of a plot area.
@@ -55,7 +53,7 @@ pub fn moments(samples: &Samples, names: &[&str]) -> Chart {
     let size = ("value", samples.unit, "condition and panel");
     let off = "Not positive, so not on the logarithmic axis";
     let chart = Chart::new(Grid::new(2, HEIGHT), panels, Vec::new());
-    chart.captioned(&marks, size, [off, MISSING])
+    chart.captioned(&marks, size, off)
 }
 
 /// The scale of `values` and their `target`; logarithmic if positive values span a decade.
