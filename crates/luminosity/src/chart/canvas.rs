@@ -213,7 +213,6 @@ impl Canvas {
         self.line(outline, look.hue, 1.4);
     }
 
-    /// The finished drawing.
     pub fn render(self) -> Result<Figure, Error> {
         let scene = self.scene;
         let raster = RasterBackend::new().with_scale(PIXELS_PER_UNIT);

@@ -106,7 +106,6 @@ impl<'a> Legend<'a> {
         }
     }
 
-    /// The height of the legend.
     pub fn height(&self) -> f64 {
         LINE * (self.rows * self.lines) as f64
     }

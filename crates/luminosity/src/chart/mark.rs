@@ -86,7 +86,6 @@ impl Axes {
         points.iter().map(at).collect()
     }
 
-    /// Draws `mark`.
     pub fn draw(&self, canvas: &mut Canvas, mark: &Mark) {
         let floor = self.area.bottom;
         let at = |(x, y): Point| (self.x(x), self.y(y));

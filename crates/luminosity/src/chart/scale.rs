@@ -22,7 +22,6 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// A linear scale.
     pub fn new(min: f64, max: f64, step: f64) -> Self {
         Self {
             min,

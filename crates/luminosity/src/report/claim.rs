@@ -114,7 +114,6 @@ pub const CLAIMS: [Claim; 10] = [
 ];
 
 impl Rule {
-    /// The rule in words.
     pub fn words(self) -> String {
         let sure = format!("by interval and p < {ALPHA}");
         match self {

@@ -31,7 +31,6 @@ const SEED: u64 = 0;
 /// Paired differences, in points.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Paired {
-    /// The number of pairs.
     pub n: usize,
     /// The number of pairs in which the first condition is higher.
     pub higher: usize,

@@ -178,7 +178,6 @@ impl Cell {
         }
     }
 
-    /// The number of runs that are not finished.
     pub fn missing(&self) -> usize {
         self.expected - self.finished
     }

@@ -42,7 +42,6 @@ impl Ruling {
         Self::NotRun,
     ];
 
-    /// The ruling in words.
     pub fn words(self) -> &'static str {
         match self {
             Self::Agrees => "agrees",

@@ -64,7 +64,6 @@ pub struct Spec {
 pub struct Plot {
     pub spec: Spec,
     pub title: String,
-    /// A description of its content.
     pub caption: String,
     pub figure: Figure,
     /// The number of units at or below chance that are left out of its boxes.
