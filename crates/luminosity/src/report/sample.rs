@@ -65,7 +65,7 @@ pub struct Samples {
 type Job<'a> = (u64, &'a RunConfig, Option<&'a RunRecord>);
 
 impl Samples {
-    /// Groups records, which are valid, into samples; `expected` lists all requested runs.
+    /// Groups records, at least one and all valid, into samples; `expected` lists all requested runs.
     pub fn new(records: &[SweepRecord], expected: &[SweepRun]) -> Self {
         let made = records.iter();
         let made = made.map(|r| (r.setting as u64, &r.run.config, Some(&r.run)));
@@ -85,14 +85,11 @@ impl Samples {
 
         // The first run of a request has its main λ.
         let main = expected.first().map(|run| run.config.lambda + 0.0);
-        let first = records.first();
         Self {
             conditions,
             epsilons: ascending(cells.iter().map(|cell| cell.epsilon)),
-            lambda: main
-                .or(cells.first().map(|cell| cell.lambda))
-                .unwrap_or(0.0),
-            chance: first.map_or(0.0, |r| percent(1.0 / r.run.classes as f64)),
+            lambda: main.unwrap_or(cells[0].lambda),
+            chance: percent(1.0 / records[0].run.classes as f64),
             unit: if by_seed { "seed" } else { "setting" },
             cells,
         }
