@@ -4,6 +4,7 @@
 //! The examples are modules of this program, which starts itself as an example where [`PROGRAM`] names one. So the
 //! tested code is never older than the sources.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, ExitCode, Output};
 
@@ -61,11 +62,8 @@ fn one_of_each_goes_through_comparison_sweep_and_report() {
         assert!(run["data"].as_str().unwrap().contains("stripes"), "{run}");
         let silent = run["history"][1]["measures"]["silent"].as_array().unwrap();
         assert_eq!(silent.len(), 2, "one of each hidden layer");
-        assert!(
-            silent
-                .iter()
-                .all(|s| (0.0..=1.0).contains(&s.as_f64().unwrap()))
-        );
+        let is_share = |s: &Value| (0.0..=1.0).contains(&s.as_f64().unwrap());
+        assert!(silent.iter().all(is_share), "{run}");
         let gradient = &run["alignment"]["gradient"];
         assert!(gradient.as_f64().unwrap().abs() <= 1.0 + 1e-6);
     }
@@ -80,20 +78,12 @@ fn one_of_each_goes_through_comparison_sweep_and_report() {
     let sweep = format!("sweep {common} {conditions} --network shallow --settings 2 --out store");
     assert_eq!(stdout(&sweep, folder).trim_end(), "complete: 8 of 8 done");
     stdout("report store --out report", folder);
-    let runs = std::fs::read_to_string(folder.join("report/runs.csv")).unwrap();
-    let mut rows = csv::Reader::from_reader(runs.as_bytes());
-    let header = rows.headers().unwrap().clone();
-    let column = |name: &str| header.iter().position(|column| column == name).unwrap();
-    let (condition, network) = (column("condition"), column("network"));
-    let rows: Vec<csv::StringRecord> = rows.records().map(Result::unwrap).collect();
+    let mut runs = csv::Reader::from_path(folder.join("report/runs.csv")).unwrap();
+    let rows: Vec<BTreeMap<String, String>> = runs.deserialize().map(Result::unwrap).collect();
     assert_eq!(rows.len(), 8);
-    assert!(rows.iter().all(|row| &row[network] == "shallow"));
-    assert_eq!(
-        rows.iter()
-            .filter(|row| &row[condition] == "inorm+sign")
-            .count(),
-        4
-    );
+    assert!(rows.iter().all(|row| row["network"] == "shallow"));
+    let own = rows.iter().filter(|row| row["condition"] == "inorm+sign");
+    assert_eq!(own.count(), 4);
     for figure in ["main.svg", "fig_curves.svg"] {
         let svg = std::fs::read_to_string(folder.join("report").join(figure)).unwrap();
         assert!(svg.contains("inorm+sign"), "{figure}");
