@@ -151,11 +151,7 @@ mod tests {
 
     /// The task of Fashion-MNIST.
     const TASK: Task = Task {
-        shape: Shape {
-            channels: 1,
-            height: 28,
-            width: 28,
-        },
+        shape: Shape::new(1, 28, 28),
         classes: 10,
     };
 

@@ -151,11 +151,7 @@ mod tests {
             options: [(option.name.to_owned(), value)].into(),
             ..RunConfig::of(CONV, condition, 0)
         };
-        let shape = Shape {
-            channels: 1,
-            height: 15,
-            width: 13,
-        };
+        let shape = Shape::new(1, 15, 13);
         let task = Task { shape, classes: 4 };
         let mut rng = generator(1, Purpose::Weights);
         Conv::create(&config, task, &Device::flex(), &mut rng).unwrap()

@@ -140,11 +140,7 @@ mod tests {
             clip_errors,
             ..RunConfig::new(INORM_FULL, 0)
         };
-        let shape = Shape {
-            channels: 1,
-            height: 3,
-            width: 5,
-        };
+        let shape = Shape::new(1, 3, 5);
         let task = Task { shape, classes: 4 };
         let device = Device::flex();
         let mut rng = generator(0, Purpose::Weights);
