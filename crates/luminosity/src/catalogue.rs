@@ -22,6 +22,26 @@ pub trait Entry: Send + Sync + Sized + 'static {
     fn catalogue() -> &'static Catalogue<Self>;
 }
 
+/// Makes entries of a type by its field `name`: the word for their kind, and the built-in entries.
+macro_rules! entries {
+    ($entry:ty, $kind:literal, $built_in:expr) => {
+        impl $crate::catalogue::Entry for $entry {
+            const KIND: &'static str = $kind;
+
+            fn name(&self) -> &'static str {
+                self.name
+            }
+
+            fn catalogue() -> &'static $crate::catalogue::Catalogue<Self> {
+                static CATALOGUE: $crate::catalogue::Catalogue<$entry> =
+                    $crate::catalogue::Catalogue::new($built_in);
+                &CATALOGUE
+            }
+        }
+    };
+}
+pub(crate) use entries;
+
 /// All entries of a kind: first the built-in entries, then the entries that a program has added.
 #[derive(Debug)]
 pub struct Catalogue<E: 'static> {
@@ -161,26 +181,16 @@ impl<'de, E: Entry> Deserialize<'de> for Named<E> {
 mod tests {
     use super::*;
 
-    static COLOURS: Catalogue<Colour> = Catalogue::new(&[Named(&Colour("red"))]);
-
     #[derive(Debug)]
-    struct Colour(&'static str);
-
-    impl Entry for Colour {
-        const KIND: &'static str = "colour";
-
-        fn name(&self) -> &'static str {
-            self.0
-        }
-
-        fn catalogue() -> &'static Catalogue<Self> {
-            &COLOURS
-        }
+    struct Colour {
+        name: &'static str,
     }
+
+    entries!(Colour, "colour", &[Named(&Colour { name: "red" })]);
 
     #[test]
     fn what_a_program_adds_is_known_by_its_name() {
-        let green = Named::define(Colour("green")).unwrap();
+        let green = Named::define(Colour { name: "green" }).unwrap();
         assert_eq!("green".parse::<Named<Colour>>().unwrap(), green);
         assert_eq!(green.index(), 1);
         let json = serde_json::to_value(green).unwrap();
@@ -191,12 +201,12 @@ mod tests {
         );
         let unknown = "blue".parse::<Named<Colour>>().unwrap_err().to_string();
         assert_eq!(unknown, "colour is blue; allowed: red, green");
-        for (refused, reason) in [
+        for (name, reason) in [
             ("red", "not taken"),
             ("Dark Red", "lower-case"),
             ("", "letters"),
         ] {
-            let message = Named::define(Colour(refused)).unwrap_err().to_string();
+            let message = Named::define(Colour { name }).unwrap_err().to_string();
             assert!(message.contains(reason), "{message}");
         }
     }

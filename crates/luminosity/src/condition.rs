@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use ei_norm::GradNormMode;
 use ei_norm::functional::{BackwardRule, Normalization, normalize_backward};
 
-use crate::catalogue::{Catalogue, Entry, Named};
+use crate::catalogue::{Named, entries};
 use crate::chart::look::{BLACK, BLUE, GREEN, GREY, ORANGE, PINK, SKY_BLUE, VERMILION};
 use crate::network::EPSILON;
 
@@ -164,18 +164,7 @@ impl Condition {
     }
 }
 
-impl Entry for ConditionSpec {
-    const KIND: &'static str = "condition";
-
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn catalogue() -> &'static Catalogue<Self> {
-        static CATALOGUE: Catalogue<ConditionSpec> = Catalogue::new(BUILT_IN);
-        &CATALOGUE
-    }
-}
+entries!(ConditionSpec, "condition", BUILT_IN);
 
 #[cfg(test)]
 mod tests {

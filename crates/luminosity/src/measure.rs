@@ -5,7 +5,7 @@ use ei_norm::functional::smoothed_cross_entropy;
 use ei_norm::metric::{self, Moments};
 
 use crate::RunConfig;
-use crate::catalogue::{Catalogue, Entry, Named};
+use crate::catalogue::{Named, entries};
 use crate::data::Split;
 use crate::network::{Learner, Probe};
 use crate::optimizer::LABEL_SMOOTHING;
@@ -30,18 +30,7 @@ pub struct MeasureSpec {
     pub of: fn(&Probe) -> f64,
 }
 
-impl Entry for MeasureSpec {
-    const KIND: &'static str = "measure";
-
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn catalogue() -> &'static Catalogue<Self> {
-        static CATALOGUE: Catalogue<MeasureSpec> = Catalogue::new(&[]);
-        &CATALOGUE
-    }
-}
+entries!(MeasureSpec, "measure", &[]);
 
 /// The measures of a network, which must be without autodiff: means over fixed batches of test images, under the
 /// stimuli determined by the seed.

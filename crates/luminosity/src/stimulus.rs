@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::{Rng, RngExt};
 
-use crate::catalogue::{Catalogue, Entry, Named};
+use crate::catalogue::{Named, entries};
 use crate::data::Split;
 
 /// A stimulus of the experiment, by its name on the command line and in records.
@@ -61,18 +61,7 @@ impl Default for Stimulus {
     }
 }
 
-impl Entry for StimulusSpec {
-    const KIND: &'static str = "stimulus";
-
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn catalogue() -> &'static Catalogue<Self> {
-        static CATALOGUE: Catalogue<StimulusSpec> = Catalogue::new(&[LUMINOSITY, CONTRAST, DRIFT]);
-        &CATALOGUE
-    }
-}
+entries!(StimulusSpec, "stimulus", &[LUMINOSITY, CONTRAST, DRIFT]);
 
 /// A batch on a device.
 #[derive(Debug, Clone)]
@@ -270,12 +259,7 @@ mod tests {
 
     fn split() -> Split {
         let images = (0..3 * PIXELS).map(|i| (i % 256) as u8).collect();
-        let shape = Shape {
-            channels: 1,
-            height: 28,
-            width: 28,
-        };
-        Split::new(shape, 10, images, vec![4, 5, 6]).unwrap()
+        Split::new(Shape::new(1, 28, 28), 10, images, vec![4, 5, 6]).unwrap()
     }
 
     fn pixels_of(

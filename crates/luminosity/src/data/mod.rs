@@ -38,7 +38,7 @@ use std::path::Path;
 use examples::Examples;
 
 use crate::Error;
-use crate::catalogue::{Catalogue, Entry, Named};
+use crate::catalogue::{Named, entries};
 use crate::error::one_line;
 
 /// A data set of a program, by its name on the command line.
@@ -55,18 +55,7 @@ pub struct DataSetSpec {
     pub load: fn() -> Result<Dataset, Error>,
 }
 
-impl Entry for DataSetSpec {
-    const KIND: &'static str = "data";
-
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn catalogue() -> &'static Catalogue<Self> {
-        static CATALOGUE: Catalogue<DataSetSpec> = Catalogue::new(&[]);
-        &CATALOGUE
-    }
-}
+entries!(DataSetSpec, "data", &[]);
 
 /// Training images and test images.
 #[derive(Debug, Clone, PartialEq, Eq)]

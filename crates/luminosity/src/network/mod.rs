@@ -27,7 +27,7 @@ pub use rnn::Rnn;
 pub use trained::TrainedNetwork;
 pub(crate) use trainee::{Alone, Together, Trainee};
 
-use crate::catalogue::{Catalogue, Entry, Named};
+use crate::catalogue::{Named, entries};
 use crate::data::{Dataset, Shape};
 use crate::record::RunRecord;
 use crate::run::{self, Observer, Trained};
@@ -267,18 +267,7 @@ impl Default for Network {
     }
 }
 
-impl Entry for NetworkSpec {
-    const KIND: &'static str = "network";
-
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn catalogue() -> &'static Catalogue<Self> {
-        static CATALOGUE: Catalogue<NetworkSpec> = Catalogue::new(&[MLP, CONV, RNN]);
-        &CATALOGUE
-    }
-}
+entries!(NetworkSpec, "network", &[MLP, CONV, RNN]);
 
 /// `[batch, pixels]` to `[batch, channels, height, width]`.
 fn images(x: Tensor<2>, shape: Shape) -> Tensor<4> {
