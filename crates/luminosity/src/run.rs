@@ -222,7 +222,7 @@ impl<'a> Run<'a> {
         let [train, test] = [self.data.train(), self.data.test()].map(|split| self.images(split));
         let autodiff = self.device.clone().autodiff();
         let trainee = T::create(self.configs, Task::of(self.data), &autodiff)?;
-        let mut recorder = Recorder::new(trainee, &train);
+        let mut recorder = Recorder::new(trainee, &train, self.configs[0]);
         for epoch in 1..=self.configs[0].epochs {
             self.steps_of_epoch(&mut recorder, &train, progress);
             let trainee = recorder.trainee();

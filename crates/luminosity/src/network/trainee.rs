@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::{Learner, NetworkPopulation, Task};
 use crate::RunConfig;
-use crate::optimizer::{Optimizer, OptimizerName, PopulationOptimizer};
+use crate::optimizer::{Optimizer, PopulationOptimizer};
 use crate::random::{Purpose, generator};
 use crate::stimulus::Batch;
 
@@ -16,6 +16,8 @@ pub(crate) trait Trainee: Sized + 'static {
     type Network: Learner;
     /// The module with the parameters of all networks.
     type Module: Module;
+    /// [`Learner::RECORDABLE`].
+    const RECORDABLE: bool;
 
     /// New networks for these configurations; the first configuration has the common settings.
     ///
@@ -26,9 +28,6 @@ pub(crate) trait Trainee: Sized + 'static {
 
     /// One step; also returns each network's loss of the task before the step, `[networks]`, without a graph.
     fn step(self, batch: Batch) -> (Self, Tensor<1>);
-
-    /// Whether a step may be recorded and replayed with other images; see [`Learner::RECORDABLE`].
-    fn is_recordable(&self) -> bool;
 
     /// The networks as one module.
     fn module(&self) -> &Self::Module;
@@ -48,12 +47,12 @@ pub(crate) trait Trainee: Sized + 'static {
 pub(crate) struct Alone<N> {
     network: N,
     optimizer: Optimizer,
-    is_recordable: bool,
 }
 
 impl<N: Learner> Trainee for Alone<N> {
     type Network = N;
     type Module = N;
+    const RECORDABLE: bool = N::RECORDABLE;
 
     fn create(configs: &[&RunConfig], task: Task, device: &Device) -> Result<Self, ei_norm::Error> {
         let config = configs[0];
@@ -62,7 +61,6 @@ impl<N: Learner> Trainee for Alone<N> {
         Ok(Self {
             optimizer: Optimizer::new(config.optimizer, &network, rates, config.lambda),
             network,
-            is_recordable: N::RECORDABLE && is_recordable(config),
         })
     }
 
@@ -71,10 +69,6 @@ impl<N: Learner> Trainee for Alone<N> {
         let (network, loss) = self.optimizer.step(self.network, x, labels);
         self.network = network;
         (self, loss)
-    }
-
-    fn is_recordable(&self) -> bool {
-        self.is_recordable
     }
 
     fn module(&self) -> &N {
@@ -101,12 +95,12 @@ pub(crate) struct Together<P> {
     population: P,
     size: usize,
     optimizer: PopulationOptimizer,
-    is_recordable: bool,
 }
 
 impl<P: NetworkPopulation> Trainee for Together<P> {
     type Network = P::Network;
     type Module = P;
+    const RECORDABLE: bool = true;
 
     fn create(configs: &[&RunConfig], task: Task, device: &Device) -> Result<Self, ei_norm::Error> {
         let networks = configs.iter().map(|config| fresh(config, task, device));
@@ -114,7 +108,6 @@ impl<P: NetworkPopulation> Trainee for Together<P> {
             population: P::stack(networks.collect::<Result<_, _>>()?)?,
             size: configs.len(),
             optimizer: PopulationOptimizer::new(configs, device),
-            is_recordable: is_recordable(configs[0]),
         })
     }
 
@@ -124,10 +117,6 @@ impl<P: NetworkPopulation> Trainee for Together<P> {
         let (population, losses) = self.optimizer.step(self.population, x, labels);
         self.population = population;
         (self, losses)
-    }
-
-    fn is_recordable(&self) -> bool {
-        self.is_recordable
     }
 
     fn module(&self) -> &P {
@@ -151,11 +140,6 @@ impl<P: NetworkPopulation> Trainee for Together<P> {
             logits.flatten(0, 1)
         })
     }
-}
-
-/// Whether neither the optimizer nor the rule for errors has a state or is of another program.
-fn is_recordable(config: &RunConfig) -> bool {
-    config.optimizer == OptimizerName::Sgd && config.condition.hidden.has_fixed_errors()
 }
 
 /// A network with initial weights from its seed.

@@ -15,7 +15,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Graph, Tensor, capture};
 
+use crate::RunConfig;
 use crate::network::Trainee;
+use crate::optimizer::OptimizerName;
 use crate::stimulus::{Batch, Images, OnDevice, Presented, Shown};
 
 /// The number of successive steps of one size before such a step is recorded; meanwhile kernels are compiled and
@@ -53,9 +55,12 @@ struct Recorded {
 }
 
 impl<T: Trainee> Recorder<T> {
-    pub fn new(trainee: T, images: &Images<'_>) -> Self {
+    pub fn new(trainee: T, images: &Images<'_>, config: &RunConfig) -> Self {
         let on_gpu = images.on_device().map(|_| OnGpu::new());
-        let mode = match on_gpu.is_some() && trainee.is_recordable() {
+        // Neither the optimizer nor the rule for errors has a state or is of another program.
+        let is_pure =
+            config.optimizer == OptimizerName::Sgd && config.condition.hidden.has_fixed_errors();
+        let mode = match on_gpu.is_some() && T::RECORDABLE && is_pure {
             true => Mode::Waits { rows: 0, steps: 0 },
             false => Mode::Anew,
         };
@@ -96,20 +101,18 @@ impl<T: Trainee> Recorder<T> {
                 match mode {
                     Mode::Waits { rows, steps } if *rows == now => *steps += 1,
                     Mode::Replays { .. } if stayed => {}
-                    mode => *mode = Mode::first(now),
+                    mode => {
+                        *mode = Mode::Waits {
+                            rows: now,
+                            steps: 1,
+                        }
+                    }
                 }
                 (trainee, losses)
             }
         };
         self.trainee = Some(trainee);
         losses
-    }
-}
-
-impl Mode {
-    /// After one step with so many rows.
-    fn first(rows: usize) -> Self {
-        Self::Waits { rows, steps: 1 }
     }
 }
 
