@@ -12,7 +12,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::data::{Dataset, Split};
 use crate::measure::measure;
-use crate::network::{Alone, Learner, NetworkPopulation, Task, Together, TrainedNetwork, Trainee};
+use crate::network::{Learner, Task, TrainedNetwork, Trainee};
 use crate::record::{Epoch, Measures, NUMERICS, Outcome, RunRecord, Timing};
 use crate::stimulus::Images;
 use crate::{DeviceName, Error, RunConfig, machine, panics, parallel};
@@ -72,7 +72,8 @@ pub fn run(
     progress: &mut Observer<'_>,
 ) -> Result<Trained, Error> {
     config.validate()?;
-    (config.network.functions.train)(config, data, device, progress)
+    let trained = (config.network.functions.train)(&[config], data, device, progress);
+    trained.map(|mut one| one.swap_remove(0))
 }
 
 /// [`run`] for networks that are trained together; the records are in the order of the configurations. Each
@@ -101,35 +102,15 @@ pub fn run_population(
             return Err(Error::usage("the population", found, allowed));
         }
     }
-    match first.network.functions.population {
-        Some(population) => (population.train)(configs, data, device, progress),
-        None => unreachable!("runs that join have a population"),
-    }
-}
-
-/// [`run`] with networks of type `N`.
-pub(crate) fn train<N: Learner>(
-    config: &RunConfig,
-    data: &Dataset,
-    device: DeviceName,
-    progress: &mut Observer<'_>,
-) -> Result<Trained, Error> {
-    let trained = train_all::<Alone<N>>(&[config], data, device, progress);
-    trained.map(|mut one| one.swap_remove(0))
-}
-
-/// [`run_population`] with populations of type `P`.
-pub(crate) fn train_population<P: NetworkPopulation>(
-    configs: &[&RunConfig],
-    data: &Dataset,
-    device: DeviceName,
-    progress: &mut Observer<'_>,
-) -> Result<Vec<RunRecord>, Error> {
-    let trained = train_all::<Together<P>>(configs, data, device, progress)?;
+    let Some(population) = first.network.functions.population else {
+        unreachable!("runs that join have a population");
+    };
+    let trained = (population.train)(configs, data, device, progress)?;
     Ok(trained.into_iter().map(|trained| trained.record).collect())
 }
 
-fn train_all<T: Trainee>(
+/// Trains one network or a population.
+pub(crate) fn train<T: Trainee>(
     configs: &[&RunConfig],
     data: &Dataset,
     device_name: DeviceName,

@@ -29,7 +29,6 @@ pub(crate) use trainee::{Alone, Together, Trainee};
 
 use crate::catalogue::{Named, entries};
 use crate::data::{Dataset, Shape};
-use crate::record::RunRecord;
 use crate::run::{self, Observer, Trained};
 use crate::saved::Weights;
 use crate::sweep::Ranges;
@@ -182,12 +181,11 @@ pub(crate) struct Population {
     /// Whether a network with this configuration can be in a population.
     pub takes: fn(&RunConfig) -> bool,
     /// Trains a population; see [`run::run_population`].
-    pub train: TrainAll,
+    pub train: Train,
 }
 
-type TrainAll =
-    fn(&[&RunConfig], &Dataset, DeviceName, &mut Observer<'_>) -> Result<Vec<RunRecord>, Error>;
-type Train = fn(&RunConfig, &Dataset, DeviceName, &mut Observer<'_>) -> Result<Trained, Error>;
+type Train =
+    fn(&[&RunConfig], &Dataset, DeviceName, &mut Observer<'_>) -> Result<Vec<Trained>, Error>;
 type Check = fn(&RunConfig, Task, &Device) -> Result<(), ei_norm::Error>;
 type Load = fn(&RunConfig, Task, &Weights<'_>, &Device) -> Result<Box<dyn TrainedNetwork>, Error>;
 
@@ -202,7 +200,7 @@ impl NetworkSpec {
             defaults: |_| {},
             ranges: Ranges::PAPER,
             functions: Functions {
-                train: run::train::<N>,
+                train: run::train::<Alone<N>>,
                 population: None,
                 load: trained::load::<N>,
                 check: trainee::check::<N>,
@@ -216,7 +214,7 @@ impl NetworkSpec {
     pub const fn with_population<P: NetworkPopulation>(mut self) -> Self {
         self.functions.population = Some(Population {
             takes: P::takes,
-            train: run::train_population::<P>,
+            train: run::train::<Together<P>>,
         });
         self
     }

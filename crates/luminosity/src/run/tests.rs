@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::data::Selection;
-use crate::network::{Mlp, MlpPopulation};
+use crate::network::{MlpPopulation, Together};
 use crate::optimizer::OptimizerName;
 use crate::{Condition, condition};
 
@@ -72,11 +72,11 @@ fn a_network_of_a_population_learns_as_it_does_alone() {
         }
         let configs: Vec<&RunConfig> = configs.iter().collect();
         let device = DeviceName::Flex;
-        let together = train_all::<Together<MlpPopulation>>(&configs, &data, device, &mut go_on());
+        let together = train::<Together<MlpPopulation>>(&configs, &data, device, &mut go_on());
         for (config, trained) in configs.iter().zip(together.unwrap()) {
             let record = trained.record;
             let at = format!("{condition}, {optimizer:?}, width {}", config.width);
-            let alone = train::<Mlp>(config, &data, device, &mut go_on()).unwrap();
+            let alone = run(config, &data, device, &mut go_on()).unwrap();
             assert_eq!(trained.losses.len(), 30, "{at}");
             for (found, expected) in trained.losses.iter().zip(&alone.losses) {
                 assert_close(f64::from(*found), f64::from(*expected), 1e-4, &at);
