@@ -339,36 +339,27 @@ impl<'a> Run<'a> {
             let held_out = self.used..train.split().len();
             accuracy::test(&logits, self.configs, train, held_out)
         });
-        let is_finite = |k: usize| {
-            let mut tests = validated.iter().chain([&tested]);
-            tests.all(|tests| tests[k].is_finite)
-        };
-        let networks = trainee.networks();
-        let to_measure = networks.iter().zip(&self.members).enumerate();
-        let to_measure: Vec<_> = to_measure
-            .map(|(k, (network, member))| {
-                (member.learns() && is_finite(k)).then_some((network, member.config))
-            })
-            .collect();
+        let networks: Vec<_> = trainee.networks().into_iter().enumerate().collect();
         let threads = match self.device_name.is_gpu() {
             true => parallel::cores(),
             false => 1,
         };
-        let measured = parallel::map(&to_measure, threads, |network| {
-            let measure = |(network, config)| self.measure(network, config);
-            network.map(measure).transpose()
-        });
-        let epochs = measured.into_iter().enumerate().map(|(k, measures)| {
-            let epoch = |measures| Epoch {
+        let ended = parallel::map(&networks, threads, |(k, network)| {
+            let (member, tested) = (&self.members[*k], tested[*k]);
+            let validated = validated.as_ref().map(|tests| tests[*k]);
+            let mut tests = validated.into_iter().chain([tested]);
+            if !member.learns() || tests.any(|test| !test.is_finite) {
+                return Ok(None);
+            }
+            Ok(Some(Epoch {
                 epoch,
                 train_loss: 0.0,
-                test_accuracy: tested[k].accuracy,
-                validation_accuracy: validated.as_ref().map(|tests| tests[k].accuracy),
-                measures,
-            };
-            Ok(measures?.map(epoch))
+                test_accuracy: tested.accuracy,
+                validation_accuracy: validated.map(|test| test.accuracy),
+                measures: self.measure(network, member.config)?,
+            }))
         });
-        epochs.collect()
+        ended.into_iter().collect()
     }
 
     /// The measures of a network. They take many small operations on a few images, so the CPU computes them even
