@@ -93,15 +93,9 @@ impl ModelFiles {
             true => name.with_extension(""),
             false => name.to_owned(),
         };
-        let with = |ending: &str| {
-            let mut path = bare.as_os_str().to_owned();
-            path.push(".");
-            path.push(ending);
-            PathBuf::from(path)
-        };
         Self {
-            weights: with(of_weights.unwrap_or(ENDINGS[0])),
-            record: with("json"),
+            weights: bare.with_added_extension(of_weights.unwrap_or(ENDINGS[0])),
+            record: bare.with_added_extension("json"),
         }
     }
 

@@ -52,10 +52,8 @@ fn examples(folder: &Path, names: &[&str]) -> Result<Examples, Error> {
         let (count, sha256) = (batch.len() / RECORD, sha256([&batch[..]]));
         files.push(FileReport::of_examples(shown(&path), count, sha256));
         for record in batch.chunks_exact(RECORD) {
-            if let [label, image @ ..] = record {
-                labels.push(*label);
-                images.extend_from_slice(image);
-            }
+            labels.push(record[0]);
+            images.extend_from_slice(&record[1..]);
         }
     }
     let name = shown(folder);

@@ -56,21 +56,19 @@ impl Shape {
             ))),
         }
     }
-}
 
-impl fmt::Display for Shape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}x{}x{}", self.channels, self.height, self.width)
-    }
-}
-
-impl Shape {
     /// Height and width, after the number of channels if there are several.
     pub(super) fn short(self) -> String {
         match self.channels {
             1 => format!("{}x{}", self.height, self.width),
             _ => self.to_string(),
         }
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}x{}", self.channels, self.height, self.width)
     }
 }
 

@@ -98,12 +98,8 @@ pub type DenseHidden = Hidden<EiLinear, INormLinear>;
 pub type ConvHidden = Hidden<EiConv2d, INormConv2d>;
 
 impl<G: Geometry> Hidden<Layer<circuit::Ei, G>, Layer<circuit::INorm, G>> {
-    /// A layer for the condition of a configuration and its options [`BIAS`] and [`NORM_EPSILON`], with new weights
-    /// from `rng`; `features` is the number of features that are normalized together.
-    ///
-    /// # Errors
-    ///
-    /// If a size is not allowed (for example one feature).
+    /// [`DenseHidden::dense`] or [`ConvHidden::convolution`]; `features` is the number of features that are
+    /// normalized together.
     fn create(
         config: &RunConfig,
         geometry: G,
