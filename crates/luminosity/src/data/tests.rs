@@ -168,52 +168,42 @@ fn counts_that_differ_are_refused() {
 }
 
 #[test]
-fn full_prefers_the_cache_when_it_is_complete() {
+fn full_is_a_complete_cache_or_the_system_and_nothing_but_the_published_data() {
     let root = tempfile::tempdir().unwrap();
-    let found = || {
-        let data = Dataset::read(&Selection::Full, &environment(root.path())).unwrap();
-        data.place().unwrap().path.clone()
-    };
     let [cache, system] = ["cache", "system"].map(|name| root.path().join(name));
-    write_tiny(&system);
-    assert_eq!(found(), system);
-    write_tiny(&cache);
-    assert_eq!(found(), cache);
-    fs::remove_file(cache.join(IdxFile::TestLabels.name())).unwrap();
-    assert_eq!(found(), system);
-}
-
-#[test]
-fn full_without_data_says_how_to_get_it() {
-    let root = tempfile::tempdir().unwrap();
-    let text = load_in(Selection::Full, root.path()).unwrap_err();
-    let text = text.to_string();
-    for part in [
-        root.path().join("cache").to_str().unwrap(),
-        root.path().join("system").to_str().unwrap(),
+    let refused = |reasons: &[&str]| {
+        let text = load_in(Selection::Full, root.path())
+            .unwrap_err()
+            .to_string();
+        for part in reasons {
+            assert!(text.contains(part), "{part} not in {text}");
+        }
+    };
+    refused(&[
+        cache.to_str().unwrap(),
+        system.to_str().unwrap(),
         "luminosity data --fetch",
         "apt-get install dataset-fashion-mnist",
         "--data DIR",
         "EI_NORM_DATA",
-    ] {
-        assert!(text.contains(part), "{part} not in {text}");
-    }
-}
+    ]);
 
-#[test]
-fn full_takes_nothing_but_the_published_data() {
-    let root = tempfile::tempdir().unwrap();
-    write_tiny(&root.path().join("cache"));
-    let text = load_in(Selection::Full, root.path()).unwrap_err();
-    let text = text.to_string();
-    assert!(text.contains("must be the published"), "{text}");
-
-    // `read` reports this instead of failing.
-    let data = Dataset::read(&Selection::Full, &environment(root.path())).unwrap();
-    let file = &data.files()[0];
-    assert_eq!(file.identity, Some(Identity::Other));
-    let text = file.to_string();
-    assert!(text.ends_with("not the published Fashion-MNIST"), "{text}");
+    // `read` reports other data instead of failing.
+    let found = || {
+        let data = Dataset::read(&Selection::Full, &environment(root.path())).unwrap();
+        let file = &data.files()[0];
+        assert_eq!(file.identity, Some(Identity::Other));
+        let text = file.to_string();
+        assert!(text.ends_with("not the published Fashion-MNIST"), "{text}");
+        data.place().unwrap().path.clone()
+    };
+    write_tiny(&system);
+    assert_eq!(found(), system);
+    write_tiny(&cache);
+    assert_eq!(found(), cache);
+    refused(&["must be the published"]);
+    fs::remove_file(cache.join(IdxFile::TestLabels.name())).unwrap();
+    assert_eq!(found(), system);
 }
 
 /// Runs where the published data are installed; the digests of the subset are checked everywhere.
