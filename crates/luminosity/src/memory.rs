@@ -33,7 +33,6 @@ pub(crate) fn of_runs<'a>(
     with(of_the_largest(configs, task), at_once)
 }
 
-/// The memory of the largest run, in bytes.
 fn of_the_largest<'a>(configs: impl Iterator<Item = &'a RunConfig>, task: Task) -> u64 {
     let each = configs.map(|config| of_a_run(config, task));
     each.max().unwrap_or(0)

@@ -22,9 +22,7 @@ const MOST_OF_A_RECORD: u64 = 1 << 28;
 /// The two files of a saved model, from the name of either file or from their name without an extension.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelFiles {
-    /// The weights.
     pub weights: PathBuf,
-    /// The record.
     pub record: PathBuf,
 }
 
@@ -46,12 +44,10 @@ pub(crate) enum Content {
 }
 
 impl Weights<'_> {
-    /// The file.
     pub(crate) fn path(&self) -> &Path {
         &self.files.weights
     }
 
-    /// The length of the file.
     pub(crate) fn length(&self) -> Result<u64, Error> {
         let found = std::fs::metadata(self.path());
         found

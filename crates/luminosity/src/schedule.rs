@@ -24,10 +24,8 @@ const TICK: Duration = Duration::from_millis(100);
 /// The interval between checks of the runs of other processes.
 const POLL: Duration = Duration::from_millis(250);
 
-/// The progress of a sweep.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Progress {
-    /// The number of runs.
     pub total: usize,
     /// The number of runs with a record, including records of earlier sweeps and other processes.
     pub done: usize,
@@ -42,7 +40,6 @@ pub struct Progress {
 /// A callback for the share of a run that is done, 0 to 1; it returns whether to go on.
 pub type Hear<'a> = dyn FnMut(f64) -> ControlFlow<()> + Send + 'a;
 
-/// The state of a sweep.
 #[derive(Default)]
 struct Books {
     /// The runs to be made, the longest first; the runs of a population are grouped.

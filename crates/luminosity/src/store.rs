@@ -110,12 +110,10 @@ impl Store {
         Ok(store)
     }
 
-    /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The manifest of the store.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
@@ -307,7 +305,6 @@ fn check_no_records(folder: &Path) -> Result<(), Error> {
     }
 }
 
-/// Opens a file in order to lock it.
 fn lock_file(path: &Path) -> Result<File, Error> {
     // Opening a FIFO would wait for a reader.
     if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {

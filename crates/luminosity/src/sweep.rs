@@ -137,7 +137,6 @@ pub enum Preset {
 }
 
 impl Preset {
-    /// The request of the preset.
     pub fn request(self) -> Request {
         match self {
             Self::Comparison => Request {
@@ -216,12 +215,10 @@ impl Ranges {
     }
 }
 
-/// One run of a sweep.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SweepRun {
     /// The number of its setting, from 0.
     pub setting: usize,
-    /// Its configuration.
     pub config: RunConfig,
 }
 

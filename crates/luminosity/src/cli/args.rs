@@ -122,7 +122,6 @@ pub(super) struct CompareArguments {
 }
 
 impl CompareArguments {
-    /// The request.
     pub fn request(&self) -> Result<Request, Error> {
         const SMOKE_STEPS: usize = 5;
         of_one_epsilon(self.run.change(Request {
@@ -471,7 +470,6 @@ impl RunOptions {
 }
 
 impl TrainArguments {
-    /// The configured run.
     pub fn run(&self) -> Result<RunConfig, Error> {
         let request = of_one_epsilon(self.run.change(Request {
             conditions: vec![self.condition],
@@ -515,7 +513,6 @@ impl DataSelection {
         path.to_str()?.parse().ok()
     }
 
-    /// The selection of the data.
     pub fn selection(&self) -> Selection {
         match &self.data {
             Some(folder) => Selection::Directory(folder.clone()),

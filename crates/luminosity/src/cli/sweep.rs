@@ -113,7 +113,6 @@ impl Plan {
         self.jobs.iter().map(|job| &job.config)
     }
 
-    /// The number of runs at a time.
     fn at_a_time(&self) -> usize {
         self.at_once.threads.min(self.jobs.len()).max(1)
     }
@@ -124,7 +123,6 @@ impl Plan {
         !self.device.is_gpu() && self.at_once.population == 1
     }
 
-    /// The length of a run.
     fn length(&self) -> String {
         match self.request.steps {
             Some(steps) => count(steps, "step"),

@@ -27,7 +27,6 @@ pub(crate) fn accuracy(
     test(&|x| network.logits(x), &[config], &images, 0..split.len())[0].accuracy
 }
 
-/// The test of a network.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tested {
     /// The share of the images that are classified correctly.

@@ -99,7 +99,6 @@ impl<'a> Member<'a> {
         best(last) <= best(earlier)
     }
 
-    /// Whether the network still learns.
     pub fn learns(&self) -> bool {
         self.outcome.is_none()
     }

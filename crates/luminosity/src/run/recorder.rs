@@ -32,7 +32,6 @@ pub(super) struct Recorder<T> {
     /// None only within a step.
     trainee: Option<T>,
     mode: Mode,
-    /// The number of replayed steps.
     pub replayed: usize,
     _on_gpu: Option<OnGpu>,
 }
@@ -46,7 +45,6 @@ enum Mode {
     Replays { rows: usize, step: Box<Recorded> },
 }
 
-/// A recorded step.
 struct Recorded {
     /// The operations, and the losses `[networks]` that they compute.
     graph: Graph<Tensor<1>, Box<dyn FnMut() -> Tensor<1>>>,

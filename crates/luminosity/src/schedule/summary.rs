@@ -16,10 +16,8 @@ pub enum Ending {
     Interrupted,
 }
 
-/// The result of a sweep.
 #[derive(Debug)]
 pub struct Summary {
-    /// The reason for its end.
     pub ending: Ending,
     /// The number of requested runs.
     pub total: usize,

@@ -69,7 +69,6 @@ impl Manifest {
         &self.program
     }
 
-    /// The names of all runs.
     pub fn jobs(&self) -> &[String] {
         &self.jobs
     }

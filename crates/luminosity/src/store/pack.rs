@@ -45,7 +45,6 @@ pub fn pack(folder: &Path, path: &Path) -> Result<(usize, Vec<Error>), Error> {
     Ok((contents.records.len(), contents.problems))
 }
 
-/// The result of [`unpack`].
 #[derive(Debug, Default)]
 pub struct Unpacked {
     /// The number of records that were added.

@@ -10,10 +10,8 @@ use crate::Error;
 use crate::record::{Outcome, SweepRecord};
 use crate::sweep::SweepRun;
 
-/// The content of a store.
 #[derive(Debug)]
 pub struct Contents {
-    /// The manifest.
     pub manifest: Manifest,
     /// The records, by the names of their runs.
     pub records: BTreeMap<String, SweepRecord>,
