@@ -1,8 +1,8 @@
 //! A trained network of any type.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
-use burn::module::{ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Device, Tensor, TensorData};
 use ei_norm::dale;
@@ -42,9 +42,8 @@ impl<N: Learner> TrainedNetwork for N {
     }
 
     fn parameters(&self) -> Vec<(String, TensorData)> {
-        let mut parameters = Parameters::default();
-        self.visit(&mut parameters);
-        parameters.found
+        let parameters = Parameters::of(self).into_iter();
+        parameters.map(|(_, name, data)| (name, data)).collect()
     }
 
     fn logits(&self, x: Tensor<2>) -> Tensor<2> {
@@ -87,31 +86,44 @@ pub(super) fn load<N: Learner>(
             let loaded = network.try_load_record(record);
             loaded.map_err(|e| refuse(format!("not the weights of its record's network: {e}")))?
         }
-        Content::Named(tensors) => {
-            let mut replacing = Replacing {
-                path: Vec::new(),
-                tensors,
-                problem: None,
-            };
-            let network = network.map(&mut replacing);
-            let unknown = replacing.tensors.keys().next();
-            let unknown = unknown.map(|name| format!("no parameter is named {name}"));
-            match replacing.problem.or(unknown) {
-                Some(problem) => return Err(refuse(problem)),
-                None => network,
+        Content::Named(mut tensors) => {
+            let mut values = HashMap::new();
+            for (id, name, fresh) in Parameters::of(&network) {
+                let Some(data) = tensors.remove(&name) else {
+                    return Err(refuse(format!("has no tensor {name}")));
+                };
+                let (found, expected) = (data.shape().as_slice(), fresh.shape().as_slice());
+                if found != expected {
+                    return Err(refuse(format!(
+                        "{name} is {found:?}; allowed: {expected:?}"
+                    )));
+                }
+                values.insert(id, data);
             }
+            if let Some(name) = tensors.keys().next() {
+                return Err(refuse(format!("no parameter is named {name}")));
+            }
+            network.map(&mut Replacing(values))
         }
     };
     dale::check(&network).map_err(|e| Error::file(path, e))?;
     Ok(Box::new(network))
 }
 
-/// Collects every parameter under its path.
+/// Collects every parameter with its path.
 #[derive(Default)]
 struct Parameters {
     /// The names of the modules and of the field that are being visited.
     path: Vec<String>,
-    found: Vec<(String, TensorData)>,
+    found: Vec<(ParamId, String, TensorData)>,
+}
+
+impl Parameters {
+    fn of(module: &impl Module) -> Vec<(ParamId, String, TensorData)> {
+        let mut parameters = Self::default();
+        module.visit(&mut parameters);
+        parameters.found
+    }
 }
 
 impl ModuleVisitor for Parameters {
@@ -125,41 +137,18 @@ impl ModuleVisitor for Parameters {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let value = param.val().inner().into_data();
-        self.found.push((self.path.join("."), value));
+        self.found.push((param.id, self.path.join("."), value));
     }
 }
 
-/// Replaces parameters by the tensors of their names.
-struct Replacing {
-    path: Vec<String>,
-    tensors: BTreeMap<String, TensorData>,
-    problem: Option<String>,
-}
+/// Replaces the values of parameters.
+struct Replacing(HashMap<ParamId, TensorData>);
 
 impl ModuleMapper for Replacing {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = self.path.join(".");
-        let expected = param.val().dims();
-        let problem = match self.tensors.remove(&name) {
-            None => format!("has no tensor {name}"),
-            Some(data) if data.shape().as_slice() != expected => {
-                let found = data.shape().as_slice();
-                format!("{name} is {found:?}; allowed: {expected:?}")
-            }
-            Some(data) => {
-                return param
-                    .map(|value| Tensor::from_data(data, (&value.device(), value.dtype())));
-            }
-        };
-        self.problem.get_or_insert(problem);
-        param
+        match self.0.remove(&param.id) {
+            Some(data) => param.map(|old| Tensor::from_data(data, (&old.device(), old.dtype()))),
+            None => param,
+        }
     }
 }
