@@ -202,33 +202,23 @@ impl ModelFiles {
 }
 
 fn safetensors_of(parameters: Vec<(String, TensorData)>) -> Result<Vec<u8>, String> {
-    let parameters: Vec<(String, Vec<usize>, Vec<u8>)> = parameters
-        .into_iter()
-        .map(|(name, data)| {
-            let bytes = data.iter::<f32>().flat_map(f32::to_le_bytes).collect();
-            (name, data.shape().to_vec(), bytes)
-        })
-        .collect();
-    let views = parameters
-        .iter()
-        .map(|(name, shape, bytes)| {
-            let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
-            view.map(|view| (name.as_str(), view))
-        })
-        .collect::<Result<Vec<_>, _>>();
-    views
-        .and_then(|views| safetensors::serialize(views, None))
-        .map_err(|e| e.to_string())
+    let in_f32 = |(name, data): (String, TensorData)| (name, data.convert_dtype(DType::F32));
+    let parameters: Vec<_> = parameters.into_iter().map(in_f32).collect();
+    let views = parameters.iter().map(|(name, data)| {
+        let view = TensorView::new(Dtype::F32, data.shape().to_vec(), data.as_bytes())?;
+        Ok((name, view))
+    });
+    let views: Result<Vec<_>, _> = views.collect();
+    let bytes = views.and_then(|views| safetensors::serialize(views, None));
+    bytes.map_err(|e| e.to_string())
 }
 
 fn tensors_of(bytes: &[u8]) -> Result<BTreeMap<String, TensorData>, String> {
     let file = SafeTensors::deserialize(bytes).map_err(|e| format!("not safetensors ({e})"))?;
     let tensors = file.iter().map(|(name, view)| match view.dtype() {
         Dtype::F32 => {
-            let words = view.data().chunks_exact(4);
-            let values: Vec<f32> = words
-                .filter_map(|word| word.try_into().ok().map(f32::from_le_bytes))
-                .collect();
+            let (words, _) = view.data().as_chunks();
+            let values: Vec<f32> = words.iter().map(|word| f32::from_le_bytes(*word)).collect();
             Ok((name.to_owned(), TensorData::new(values, view.shape())))
         }
         other => Err(format!("{name} is {other:?}; allowed: {:?}", DType::F32)),
