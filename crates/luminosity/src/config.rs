@@ -56,7 +56,7 @@ pub struct RunConfig {
     /// The network.
     #[serde(default, skip_serializing_if = "is_default")]
     pub network: Network,
-    /// The options of this kind of network that differ from their defaults.
+    /// The given options of this kind of network; the others have their defaults.
     #[serde(default, skip_serializing_if = "is_default")]
     pub options: BTreeMap<String, usize>,
     /// The variation of brightness.
