@@ -90,8 +90,8 @@ fn parse(file: &str, kind: Kind, most: usize, input: &mut dyn Read) -> Result<Id
         }
     };
     header.extend(read_at_most(length - header.len(), input)?);
-    let words = header.chunks_exact(4).filter_map(<[u8]>::first_chunk);
-    let words: Vec<u32> = words.map(|word| u32::from_be_bytes(*word)).collect();
+    let (words, _) = header.as_chunks();
+    let words: Vec<u32> = words.iter().map(|word| u32::from_be_bytes(*word)).collect();
     let (&[_, found, ref sizes @ ..], true) = (&words[..], header.len() == length) else {
         let found = header.len();
         return Err(Fault::content(format!(
