@@ -184,13 +184,9 @@ impl<'a> Images<'a> {
     ///
     /// If an index is outside the split.
     pub fn batch(&self, presented: &[Presented]) -> Batch {
-        match &self.on_device {
-            None => self.batch_on_host(presented),
-            Some(images) => images.batch(&Shown::new(presented, &self.device)),
+        if let Some(images) = &self.on_device {
+            return images.batch(&Shown::new(presented, &self.device));
         }
-    }
-
-    fn batch_on_host(&self, presented: &[Presented]) -> Batch {
         let each = self.split.pixels();
         let mut pixels = Vec::with_capacity(presented.len() * each);
         for Presented { index, gain, shift } in presented {

@@ -53,9 +53,8 @@ pub(super) fn test(
             .iter()
             .zip(&mut shifts)
             .flat_map(|(config, shifts)| {
-                config
-                    .stimulus
-                    .present(indices, config.epsilon, None, shifts)
+                let stimulus = config.stimulus;
+                stimulus.present(indices, config.epsilon, None, shifts)
             });
         let batch = images.batch(&presented.collect::<Vec<_>>());
         let logits = logits(batch.x);
@@ -115,14 +114,11 @@ impl Finite {
     }
 
     fn read(self) -> Vec<bool> {
-        match self.zeros {
-            Some(zeros) => zeros
-                .into_data()
-                .iter::<f32>()
-                .map(f32::is_finite)
-                .collect(),
-            None => vec![true; self.networks],
-        }
+        let Some(zeros) = self.zeros else {
+            return vec![true; self.networks];
+        };
+        let zeros = zeros.into_data();
+        zeros.iter::<f32>().map(f32::is_finite).collect()
     }
 }
 
