@@ -26,6 +26,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest download, more than twice the largest file, so that a server cannot fill the memory.
 const MAX_DOWNLOAD: u64 = 64 << 20;
+/// The number of bytes after the header of each published file, in the order of [`IdxFile::ALL`].
+const PUBLISHED_BYTES: [usize; 4] = [60_000 * 28 * 28, 60_000, 10_000 * 28 * 28, 10_000];
 /// The bytes between two calls for the progress.
 const CHUNK: u64 = 64 << 10;
 
@@ -115,7 +117,7 @@ impl Download<'_> {
         let file = self.file;
         let path = self.folder.join(file.gzipped_name());
         if let Some(present) = file.locate(self.folder) {
-            let content = idx::open(&present, file.kind(), most(file));
+            let content = idx::open(&present, file.kind(), PUBLISHED_BYTES[file as usize]);
             if content.is_ok_and(|content| content.sha256 == self.expected) {
                 return Ok(Fetched {
                     path: present,
@@ -166,7 +168,8 @@ impl Download<'_> {
     /// Unpacks the file and compares its content with the digest.
     fn check(&self, bytes: &[u8]) -> Result<(), Error> {
         let (file, expected) = (self.file, self.expected);
-        let problem = match idx::read(&self.url, file.kind(), most(file), bytes) {
+        let most = PUBLISHED_BYTES[file as usize];
+        let problem = match idx::read(&self.url, file.kind(), most, bytes) {
             Ok(content) if content.sha256 == expected => return Ok(()),
             Ok(Idx { sha256, .. }) => {
                 format!("SHA-256 of the content is {sha256}, must be {expected}")
@@ -182,16 +185,6 @@ impl Download<'_> {
             has the data with --data DIR";
         let problem = format!("{}; {other}", one_line(&reason.to_string()));
         Error::file(Path::new(&self.url), problem)
-    }
-}
-
-/// The number of bytes after the header of the published file.
-fn most(file: IdxFile) -> usize {
-    match file {
-        IdxFile::TrainImages => 60_000 * 28 * 28,
-        IdxFile::TrainLabels => 60_000,
-        IdxFile::TestImages => 10_000 * 28 * 28,
-        IdxFile::TestLabels => 10_000,
     }
 }
 
