@@ -203,7 +203,7 @@ impl NetworkSpec {
                 train: run::train::<Alone<N>>,
                 population: None,
                 load: trained::load::<N>,
-                check: trainee::check::<N>,
+                check: |config, task, device| trainee::fresh::<N>(config, task, device).map(drop),
                 least_parameters: N::least_parameters,
             },
         }

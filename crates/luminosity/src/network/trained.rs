@@ -7,9 +7,9 @@ use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Device, Tensor, TensorData};
 use ei_norm::dale;
 
+use super::trainee::fresh;
 use super::{Learner, Task};
 use crate::data::Split;
-use crate::random::{Purpose, generator};
 use crate::saved::{Content, Weights};
 use crate::{Error, RunConfig, run};
 
@@ -77,8 +77,7 @@ pub(super) fn load<N: Learner>(
             config.width, config.depth
         )));
     }
-    let mut fresh = generator(config.seed, Purpose::Weights);
-    let network = N::create(config, task, device, &mut fresh)?;
+    let network = fresh::<N>(config, task, device)?;
     let network = match weights.read(network.num_params())? {
         Content::Record(bytes) => {
             let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes));

@@ -143,18 +143,13 @@ impl<P: NetworkPopulation> Trainee for Together<P> {
 }
 
 /// A network with initial weights from its seed.
-fn fresh<N: Learner>(config: &RunConfig, task: Task, device: &Device) -> Result<N, ei_norm::Error> {
-    let mut weights = generator(config.seed, Purpose::Weights);
-    N::create(config, task, device, &mut weights)
-}
-
-/// Checks that a network with this configuration can be made.
-pub(super) fn check<N: Learner>(
+pub(super) fn fresh<N: Learner>(
     config: &RunConfig,
     task: Task,
     device: &Device,
-) -> Result<(), ei_norm::Error> {
-    fresh::<N>(config, task, device).map(drop)
+) -> Result<N, ei_norm::Error> {
+    let mut weights = generator(config.seed, Purpose::Weights);
+    N::create(config, task, device, &mut weights)
 }
 
 /// `[networks · batch, pixels]` to `[networks, batch, pixels]`.
