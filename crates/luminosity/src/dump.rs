@@ -55,9 +55,7 @@ pub fn dump(
     // Other arrays of a numbered layer are of an earlier network.
     let kinds = arrays.iter().filter_map(|(name, _)| name.split('.').next());
     let kinds: Vec<&str> = kinds.chain(["hidden", "pre_activation"]).collect();
-    let list = |e| Error::io("list", folder, e);
-    for entry in std::fs::read_dir(folder).map_err(list)? {
-        let path = entry.map_err(list)?.path();
+    for path in files::list(folder)? {
         let name = path.file_name().and_then(|name| name.to_str());
         let parts: Vec<&str> = name.unwrap_or_default().split('.').collect();
         let is_of_layer = match parts[..] {

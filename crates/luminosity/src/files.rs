@@ -160,6 +160,17 @@ pub fn remove(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// The files of a folder, sorted.
+pub(crate) fn list(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let entries = std::fs::read_dir(folder).and_then(|entries| {
+        let paths = entries.map(|entry| Ok(entry?.path()));
+        paths.collect::<io::Result<Vec<_>>>()
+    });
+    let mut paths = entries.map_err(|e| Error::io("list", folder, e))?;
+    paths.sort();
+    Ok(paths)
+}
+
 /// The name of the file for which `path` is a temporary file, if it is a temporary file.
 pub(crate) fn temporary_of(path: &Path) -> Option<&str> {
     let name = path.file_name()?.to_str()?.strip_prefix('.')?;

@@ -126,7 +126,7 @@ impl Store {
     /// The folder cannot be listed.
     pub fn contents(&self) -> Result<Contents, Error> {
         let mut contents = Contents::new(self.manifest.clone());
-        for path in list(&self.runs())? {
+        for path in files::list(&self.runs())? {
             let Some(id) = named(&path, ".json") else {
                 continue;
             };
@@ -217,7 +217,7 @@ impl Store {
     /// Removes files left by killed processes: claims and temporary files of runs that no process is making.
     /// It does no harm if a file cannot be removed.
     fn clear_leftovers(&self) -> Result<(), Error> {
-        for path in list(&self.runs())? {
+        for path in files::list(&self.runs())? {
             let temporary = files::temporary_of(&path).and_then(|name| name.strip_suffix(".json"));
             let Some(id) = temporary.or_else(|| named(&path, ".claim")) else {
                 continue;
@@ -278,7 +278,7 @@ fn settle(folder: &Path, asked: &Manifest, open: Open) -> Result<Manifest, Error
     if !path.exists() {
         check_no_records(folder)?;
     }
-    for left in list(folder)? {
+    for left in files::list(folder)? {
         if files::temporary_of(&left).is_some() {
             files::remove(&left)?;
         }
@@ -292,7 +292,7 @@ fn settle(folder: &Path, asked: &Manifest, open: Open) -> Result<Manifest, Error
 fn check_no_records(folder: &Path) -> Result<(), Error> {
     let runs = folder.join("runs");
     let found = match runs.is_dir() {
-        true => list(&runs)?,
+        true => files::list(&runs)?,
         false => Vec::new(),
     };
     match found.iter().find(|path| named(path, ".json").is_some()) {
@@ -313,17 +313,6 @@ fn lock_file(path: &Path) -> Result<File, Error> {
     let mut options = File::options();
     let opened = options.create(true).truncate(false).write(true).open(path);
     opened.map_err(|e| Error::io("write", path, e))
-}
-
-/// The files of a folder, sorted.
-fn list(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let entries = std::fs::read_dir(folder).and_then(|entries| {
-        let paths = entries.map(|entry| Ok(entry?.path()));
-        paths.collect::<std::io::Result<Vec<_>>>()
-    });
-    let mut paths = entries.map_err(|e| Error::io("list", folder, e))?;
-    paths.sort();
-    Ok(paths)
 }
 
 /// The name of a file without this ending.
