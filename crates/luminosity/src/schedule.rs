@@ -189,7 +189,13 @@ fn populations(jobs: &[SweepRun], runs: Vec<usize>, most: usize) -> VecDeque<Vec
         let has_room = |population: &&mut Vec<usize>| {
             population.len() < most && config.joins(&jobs[population[0]].config)
         };
-        match populations.iter_mut().find(has_room) {
+        // Without this, the time would grow with the square of the number of runs that are made alone.
+        let is_alone = most == 1 || !config.joins(config);
+        let found = match is_alone {
+            true => None,
+            false => populations.iter_mut().find(has_room),
+        };
+        match found {
             Some(population) => population.push(run),
             None => populations.push_back(vec![run]),
         }
