@@ -145,7 +145,8 @@ struct Replacing(HashMap<ParamId, TensorData>);
 
 impl ModuleMapper for Replacing {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        match self.0.remove(&param.id) {
+        // Two fields may hold one parameter.
+        match self.0.get(&param.id).cloned() {
             Some(data) => param.map(|old| Tensor::from_data(data, (&old.device(), old.dtype()))),
             None => param,
         }
