@@ -150,7 +150,6 @@ impl<const D: usize> Features<D> {
     }
 
     /// As [`mean`].
-    #[must_use]
     pub fn mean(&self, x: Tensor<D>) -> Tensor<D> {
         match self {
             Self::All => mean(x),
@@ -159,14 +158,8 @@ impl<const D: usize> Features<D> {
     }
 
     /// As [`variance`].
-    #[must_use]
     pub fn variance(&self, x: Tensor<D>) -> Tensor<D> {
-        match self {
-            Self::All => variance(x),
-            Self::First(_) => {
-                let deviation = self.only(x.clone() - self.mean(x));
-                self.mean(deviation.square())
-            }
-        }
+        let deviation = self.only(x.clone() - self.mean(x));
+        self.mean(deviation.square())
     }
 }
