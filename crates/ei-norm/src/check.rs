@@ -21,19 +21,16 @@ pub(crate) fn check_size(name: &'static str, size: usize) -> Result<(), Error> {
 
 /// The number of elements of a parameter of this shape.
 pub(crate) fn check_elements(shape: &[usize]) -> Result<usize, Error> {
-    let elements = shape
-        .iter()
-        .try_fold(1usize, |all, size| all.checked_mul(*size));
-    elements
-        .filter(|elements| *elements <= MAX_ELEMENTS)
-        .ok_or_else(|| {
-            let shape = format!("{shape:?}");
-            Error::config(
-                "the shape of a parameter",
-                shape,
-                "up to 4294967295 elements",
-            )
-        })
+    let elements = shape.iter().copied().reduce(usize::saturating_mul);
+    let (elements, allowed) = (elements.unwrap_or(1), "up to 4294967295 elements");
+    let is_allowed = elements <= MAX_ELEMENTS;
+    check(
+        is_allowed,
+        "the shape of a parameter",
+        format!("{shape:?}"),
+        allowed,
+    )?;
+    Ok(elements)
 }
 
 /// Fails unless the value is allowed.
@@ -96,8 +93,6 @@ pub(crate) fn check_last<const D: usize>(
     last: usize,
 ) -> Result<(), Error> {
     let mut expected = found;
-    if let Some(size) = expected.last_mut() {
-        *size = last;
-    }
+    expected[D - 1] = last;
     check_shape(parameter, found, expected)
 }
