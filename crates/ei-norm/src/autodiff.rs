@@ -146,8 +146,7 @@ where
         // The value is a constant, which takes the place of constants and of missing parents.
         let nodes = std::array::from_fn(|_| match parents.next() {
             Some(parent) if parent.autodiff != DispatchAutodiffContext::Disabled => {
-                let parent = to_backend::<Self>(parent);
-                parent.unwrap_or_else(|other| panic!("{other}")).node()
+                to_backend::<Self>(parent).node()
             }
             _ => value.node(),
         });
@@ -163,14 +162,16 @@ where
     }
 }
 
-/// The tensor of the backend `B`; a message if `tensor` is on another backend.
-pub(crate) fn to_backend<B: Backend>(tensor: DispatchTensor) -> Result<FloatTensor<B>, String>
+/// The tensor of the backend `B`. Panics if it is on another backend.
+pub(crate) fn to_backend<B: Backend>(tensor: DispatchTensor) -> FloatTensor<B>
 where
     DispatchTensor: DispatchKindConversion<B>,
 {
     <DispatchTensor as DispatchKindConversion<B>>::try_into_backend(tensor)
-        .map(BackendTensor::float)
-        .map_err(|other| format!("the tensors of one operation must share a backend: {other}"))
+        .unwrap_or_else(|other| {
+            panic!("the tensors of one operation must share a backend: {other}")
+        })
+        .float()
 }
 
 pub(crate) fn from_backend<B: Backend>(tensor: FloatTensor<B>) -> DispatchTensor
@@ -198,14 +199,8 @@ where
         let Hook(rule) = ops.state;
         let errors = rule(from_backend::<B>(error), &wanted);
         for (parent, error) in ops.parents.into_iter().zip(errors) {
-            let (Some(parent), Some(error)) = (parent, error) else {
-                continue;
-            };
-            match to_backend::<B>(error) {
-                Ok(error) => grads.register::<B>(parent.id, error),
-                Err(other) => {
-                    panic!("the backward pass returned a tensor of another backend ({other})")
-                }
+            if let (Some(parent), Some(error)) = (parent, error) {
+                grads.register::<B>(parent.id, to_backend::<B>(error));
             }
         }
     }

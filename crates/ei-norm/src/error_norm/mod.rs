@@ -179,8 +179,8 @@ fn run<B: Backend>(
 where
     DispatchTensor: DispatchKindConversion<B>,
 {
-    let own = |tensor| to_backend::<B>(tensor).unwrap_or_else(|other| panic!("{other}"));
-    kernel(norm, inputs.map(|input| input.map(own)), own(delta))
+    let inputs = inputs.map(|input| input.map(to_backend::<B>));
+    kernel(norm, inputs, to_backend::<B>(delta))
         .map(from_backend::<B>)
         .map_err(from_backend::<B>)
 }
