@@ -18,22 +18,14 @@ pub(crate) trait Real:
     + Mul<Output = Self>
 {
     /// The nearest number of this type.
-    fn narrow(value: f64) -> Self;
-}
-
-impl Real for f32 {
     #[inline(always)]
     fn narrow(value: f64) -> Self {
-        value as Self
+        Self::from_elem(value)
     }
 }
 
-impl Real for f64 {
-    #[inline(always)]
-    fn narrow(value: f64) -> Self {
-        value
-    }
-}
+impl Real for f32 {}
+impl Real for f64 {}
 
 /// The tensor of the Flex backend, if `tensor` is on Flex.
 pub(crate) fn on_host<const D: usize>(tensor: &Tensor<D>) -> Option<FlexTensor> {
