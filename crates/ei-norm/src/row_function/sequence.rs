@@ -7,7 +7,8 @@
 //!
 //! Sequences are `[steps, batch, features]`.
 
-use burn::backend::DispatchTensor;
+use burn::backend::ops::FloatTensorOps;
+use burn::backend::{Dispatch, DispatchTensor, TensorMetadata};
 use burn::tensor::{Bool, Shape, Tensor};
 
 use super::{
@@ -252,12 +253,9 @@ fn nothing<F: RowFunction>(function: F, sequence: Sequence) -> (Tensor<3>, Pass)
     }
     let parents = parents(&function, sequence);
     let shapes = shapes(&parents);
-    let states = attach(states, parents, move |_: Tensor<3>, wanted| {
-        let zeros = |shape: &Shape| match shape.num_dims() {
-            1 => Tensor::<1>::zeros(shape.clone(), (&device, dtype)).into_dispatch(),
-            2 => Tensor::<2>::zeros(shape.clone(), (&device, dtype)).into_dispatch(),
-            _ => Tensor::<3>::zeros(shape.clone(), (&device, dtype)).into_dispatch(),
-        };
+    let states = attach(states, parents, move |error: Tensor<3>, wanted| {
+        let device = error.into_dispatch().device();
+        let zeros = |shape: &Shape| Dispatch::float_zeros(shape.clone(), &device, dtype.into());
         let parents = shapes.iter().zip(wanted);
         parents
             .map(|(shape, wanted)| wanted.then(|| zeros(shape)))
