@@ -8,6 +8,7 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use ei_norm::circuit::{INorm, Population};
+use ei_norm::functional::lateral_update;
 use ei_norm::optim::ExponentiatedAdamConfig;
 use ei_norm::{EiLinearConfig, INormLinearConfig, Inhibitory, ShuntingLinearConfig};
 
@@ -87,6 +88,17 @@ fn zeros_stay_finite_and_small_gradients_count() {
                 "{dtype:?}, {k}: {after}"
             );
         }
+    }
+}
+
+#[test]
+fn lateral_weights_learn_from_more_errors_than_f16_can_count() {
+    for dtype in [DType::F16, DType::BF16] {
+        let options = (&Device::flex(), dtype);
+        let delta = Tensor::<2>::ones([40_000, 2], options);
+        let weights = lateral_update(Tensor::zeros([2], options), delta, 1.0);
+        assert_eq!(weights.dtype(), dtype);
+        assert_eq!(values(&weights), [0.5, 0.5], "{dtype:?}");
     }
 }
 

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use crate::check::{check_last, check_not_negative, or_panic};
 use crate::error_norm::GradNormMode;
 use crate::row_function::as_row;
-use crate::statistics::{Features, mean};
+use crate::statistics::{Features, mean, widened};
 
 /// δ − Σ_j w_j δ_j: every neuron is inhibited by the same weighted sum of errors.
 ///
@@ -42,7 +42,8 @@ pub fn lateral<const D: usize>(delta: Tensor<D>, weights: Tensor<1>) -> Tensor<D
 /// # Shapes
 ///
 /// - `weights` and the result: `[features]`, without autodiff in the result
-/// - `delta`: `[..., features]`, the errors before inhibition; cast to the dtype of the weights
+/// - `delta`: `[..., features]`, the errors before inhibition; cast to the dtype of the weights, or to f32
+///   if that has half precision
 ///
 /// # Panics
 ///
@@ -63,6 +64,8 @@ pub fn lateral_update<const D: usize>(
     if rows * features == 0 {
         return weights;
     }
+    // In half precision the sum of many squares would be infinite, and nothing would be learned.
+    let (dtype, weights) = (weights.dtype(), widened(weights));
     let delta = delta.inner().cast(weights.dtype());
     let delta: Tensor<2> = delta.reshape([rows, features]);
     // Divided by the largest value first: squares of small errors would vanish in f32.
@@ -71,7 +74,7 @@ pub fn lateral_update<const D: usize>(
     let residual = mean(delta.clone()) - inhibition;
     let change = (residual * delta.clone()).sum_dim(0).reshape([features]);
     let power = nonzero(delta.square().sum());
-    (weights + change * rate / power).clamp_min(0.0)
+    (weights + change * rate / power).clamp_min(0.0).cast(dtype)
 }
 
 /// The number (≥ 0), with 1 in place of 0. NaN stays NaN.
