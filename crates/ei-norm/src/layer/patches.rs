@@ -7,19 +7,16 @@ use super::Conv2d;
 use crate::autodiff::{attach, is_listed};
 
 /// The windows on an image of one size: start, step and number along each axis.
-#[derive(Debug, Clone, Copy)]
 pub(super) struct Windows {
-    pub kernel: [usize; 2],
-    pub stride: [usize; 2],
-    pub dilation: [usize; 2],
+    geometry: Conv2d,
     /// Zeros before and after, along each axis.
     pub padding: [(usize, usize); 2],
     /// The image without padding.
-    pub image: [usize; 2],
+    image: [usize; 2],
     /// The image with padding.
     padded: [usize; 2],
     /// The number of windows along each axis.
-    pub count: [usize; 2],
+    count: [usize; 2],
 }
 
 impl Conv2d {
@@ -54,9 +51,7 @@ impl Conv2d {
             (padded[axis] - extent) / self.stride[axis] + 1
         });
         Windows {
-            kernel,
-            stride: self.stride,
-            dilation: self.dilation,
+            geometry: self.clone(),
             padding,
             image,
             padded,
@@ -85,11 +80,12 @@ impl Windows {
     /// For each element of a window: the part of the padded image that it covers over all windows.
     fn views(&self) -> impl Iterator<Item = [Slice; 4]> {
         let view = |axis: usize, element: usize| {
-            let start = element * self.dilation[axis];
-            let last = start + (self.count[axis] - 1) * self.stride[axis];
-            range(start, last + 1, self.stride[axis])
+            let (stride, dilation) = (self.geometry.stride[axis], self.geometry.dilation[axis]);
+            let start = element * dilation;
+            let last = start + (self.count[axis] - 1) * stride;
+            range(start, last + 1, stride)
         };
-        let [height, width] = self.kernel;
+        let [height, width] = self.geometry.kernel_size;
         (0..height)
             .flat_map(move |row| (0..width).map(move |column| (row, column)))
             .map(move |(row, column)| [Slice::full(), view(0, row), view(1, column), Slice::full()])
@@ -132,8 +128,7 @@ impl Windows {
 
     /// The adjoint of [`gather`](Self::gather).
     fn scatter(&self, patches: Tensor<4>) -> Tensor<4> {
-        let [batch, .., features] = patches.dims();
-        let channels = features / self.kernel.iter().product::<usize>();
+        let ([batch, ..], [channels, _]) = (patches.dims(), self.geometry.channels);
         let [height, width] = self.padded;
         let options = (&patches.device(), patches.dtype());
         let mut sum = Tensor::zeros([batch, height, width, channels], options);
