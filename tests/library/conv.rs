@@ -248,6 +248,18 @@ mod every {
 }
 
 #[test]
+fn a_matrix_without_outputs_has_kernels() {
+    for setup in setups() {
+        let geometry = Conv2d::new([2, 3], [3, 2]);
+        let matrix = geometry
+            .matrix(setup.tensor(Vec::new(), [0, 2, 3, 2]))
+            .unwrap();
+        assert_eq!(matrix.dims(), [12, 0], "{}", setup.name);
+        assert_eq!(geometry.kernels(matrix).unwrap().dims(), [0, 2, 3, 2]);
+    }
+}
+
+#[test]
 fn kernels_and_matrices_are_each_others_inverse_and_burns_kernels() {
     for setup in setups() {
         for case in cases() {

@@ -5,6 +5,7 @@ use burn::tensor::{Slice, Tensor};
 
 use super::Conv2d;
 use crate::autodiff::{attach, is_listed};
+use crate::row_function::reshaped;
 
 /// The windows on an image of one size: start, step and number along each axis.
 pub(super) struct Windows {
@@ -149,15 +150,13 @@ fn range(start: usize, end: usize, step: usize) -> Slice {
 /// `[height · width · channels_in, channels_out]`.
 pub(super) fn flatten(kernels: Tensor<4>) -> Tensor<2> {
     let [outputs, channels, height, width] = kernels.dims();
-    kernels
-        .permute([2, 3, 1, 0])
-        .reshape([height * width * channels, outputs])
+    let kernels = kernels.permute([2, 3, 1, 0]);
+    reshaped(kernels, [height * width * channels, outputs])
 }
 
 /// The inverse of [`flatten`].
 pub(super) fn unflatten(matrix: Tensor<2>, [height, width]: [usize; 2]) -> Tensor<4> {
     let [features, outputs] = matrix.dims();
-    matrix
-        .reshape([height, width, features / (height * width), outputs])
-        .permute([3, 2, 0, 1])
+    let shape = [height, width, features / (height * width), outputs];
+    reshaped(matrix, shape).permute([3, 2, 0, 1])
 }
