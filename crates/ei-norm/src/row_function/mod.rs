@@ -41,9 +41,9 @@ pub trait RowFunction<const D: usize = 2>: Clone + Send + Sync + 'static {
     /// The same function outside of any graph.
     fn inner(self) -> Self;
 
-    /// The same function, prepared for `rows` rows in all (of each network), which belong to `examples` examples.
-    fn for_rows(self, rows: usize, examples: usize) -> Self {
-        let _ = (rows, examples);
+    /// The same function, prepared for a number of rows in all (of each network), and of examples to which
+    /// they belong.
+    fn for_rows(self, _rows: usize, _examples: usize) -> Self {
         self
     }
 
@@ -55,8 +55,7 @@ pub trait RowFunction<const D: usize = 2>: Clone + Send + Sync + 'static {
     fn features(&self) -> &Features<D>;
 
     /// The error that replaces the error `delta` at z. Outputs that do not exist receive no error.
-    fn normalize_error(&self, kept: &[Tensor<D>], delta: Tensor<D>) -> Tensor<D> {
-        let _ = kept;
+    fn normalize_error(&self, _kept: &[Tensor<D>], delta: Tensor<D>) -> Tensor<D> {
         self.features().only(delta)
     }
 
