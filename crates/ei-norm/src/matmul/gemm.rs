@@ -59,23 +59,6 @@ impl<'a, T: Real> Matrix<'a, T> {
         down.checked_add(right)?.checked_add(1)
     }
 
-    /// The columns before `column` and the others, with the index of their first column; without empty
-    /// parts.
-    fn split(self, column: usize) -> impl Iterator<Item = (usize, Self)> {
-        let part = move |first: usize, columns| {
-            let values = self.values.get(first * self.column_stride..)?;
-            let part = Self {
-                values,
-                columns,
-                ..self
-            };
-            (columns > 0).then_some((first, part))
-        };
-        [part(0, column), part(column, self.columns - column)]
-            .into_iter()
-            .flatten()
-    }
-
     fn transposed(self) -> Self {
         Self {
             rows: self.columns,
@@ -167,7 +150,16 @@ unsafe fn run<T: Real>(
     let copied = b.column_stride == 1 && n % VECTOR > 0;
     let last = SMALL + n % VECTOR;
     let split = copied && m <= SMALL && n > SMALL + last;
-    for (first, b) in b.split(if split { n - last } else { n }) {
+    let first = if split { n - last } else { n };
+    for part in [0..first, first..n] {
+        if part.is_empty() {
+            continue;
+        }
+        let b = Matrix {
+            values: &b.values[part.start * b.column_stride..],
+            columns: part.len(),
+            ..b
+        };
         // SAFETY: `Matrix::new` has checked that every element of a and b lies in its slice, and the columns of
         // this part are columns of `result`.
         unsafe {
@@ -175,7 +167,7 @@ unsafe fn run<T: Real>(
                 m,
                 b.columns,
                 k,
-                result.add(first),
+                result.add(part.start),
                 1,
                 n as isize,
                 add,
