@@ -7,7 +7,7 @@ use crate::common::{
 use burn::tensor::{Int, Tensor};
 use ei_norm::functional::{
     BackwardRule, Normalization, inhibitory_loss, normalize, normalize_backward,
-    smoothed_cross_entropy,
+    smoothed_cross_entropies, smoothed_cross_entropy,
 };
 
 const EPSILON: f64 = 0.02;
@@ -253,6 +253,20 @@ fn large_logits_are_finite() {
             assert_close(&values(&loss), &[expected], setup.tolerance, &at);
             let found = values(&logits.grad(&loss.backward()).unwrap());
             assert_close(&found, &gradient, setup.tolerance, &at);
+        }
+    }
+}
+
+#[test]
+fn a_class_that_is_excluded_costs_nothing_without_smoothing() {
+    for setup in setups() {
+        let logits = setup.tensor(vec![0.5, 0.5, f64::NEG_INFINITY], [1, 3]);
+        let targets = || Tensor::from_data([1], &setup.device);
+        let mean = smoothed_cross_entropy(logits.clone(), targets(), 0.0);
+        let each = smoothed_cross_entropies(logits, targets(), 0.0);
+        for loss in [mean, each] {
+            let expected = [2.0_f64.ln()];
+            assert_close(&values(&loss), &expected, setup.tolerance, &setup.name);
         }
     }
 }

@@ -78,7 +78,10 @@ pub fn smoothed_cross_entropies(
     smoothing: f64,
 ) -> Tensor<1> {
     let (log_p, of_class) = log_probabilities(logits, targets, smoothing);
-    let losses = of_class * (smoothing - 1.0) - mean(log_p) * smoothing;
+    let losses = match smoothing == 0.0 {
+        true => -of_class,
+        false => of_class * (smoothing - 1.0) - mean(log_p) * smoothing,
+    };
     losses.squeeze_dim(1)
 }
 
