@@ -10,7 +10,9 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use ei_norm::circuit::{INorm, Population};
 use ei_norm::functional::lateral_update;
 use ei_norm::optim::ExponentiatedAdamConfig;
-use ei_norm::{EiLinearConfig, INormLinearConfig, Inhibitory, ShuntingLinearConfig};
+use ei_norm::{
+    EiLinearConfig, INormLinear, INormLinearConfig, INormWeights, Inhibitory, ShuntingLinearConfig,
+};
 
 fn flex(dtype: DType, tolerance: f64) -> Setup {
     Setup {
@@ -99,6 +101,22 @@ fn lateral_weights_learn_from_more_errors_than_f16_can_count() {
         let weights = lateral_update(Tensor::zeros([2], options), delta, 1.0);
         assert_eq!(weights.dtype(), dtype);
         assert_eq!(values(&weights), [0.5, 0.5], "{dtype:?}");
+    }
+}
+
+#[test]
+fn a_local_loss_of_more_values_than_f16_can_count_teaches() {
+    for dtype in [DType::F16, DType::BF16] {
+        let options = (&Device::flex().autodiff(), dtype);
+        let full = |shape, value: f64| Tensor::<2>::full(shape, value, options);
+        let (w_ex, w_ix, w_ei) = (full([3, 100], 1.0), full([3, 1], 0.5), full([1, 100], 1.0));
+        let weights = INormWeights::subtractive(w_ex, w_ix, w_ei, None);
+        let layer = INormLinear::from_weights(weights).unwrap();
+        // Every output is m = a − h = 3 − 1.5, and dm²/dW_ei = −2 m h/100.
+        let (_, local) = layer.forward_with_local_loss(full([1000, 3], 1.0));
+        let gradient = layer.w_ei.base().grad(&local.backward()).unwrap();
+        let expected = [-0.045; 100];
+        assert_close(&values(&gradient), &expected, 0.05, &format!("{dtype:?}"));
     }
 }
 

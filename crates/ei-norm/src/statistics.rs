@@ -135,10 +135,13 @@ impl<const D: usize> Features<D> {
 
     /// `x` divided by the number of values in `rows` rows; `features` is the width of a row.
     pub fn divide(&self, x: Tensor<D>, rows: usize, features: usize) -> Tensor<D> {
-        match self {
+        // In f16 a large number of values would be infinite.
+        let (dtype, x) = (x.dtype(), widened(x));
+        let quotient = match self {
             Self::All => x / (rows * features) as f64,
-            Self::First(first) => x / (first.count.clone() * rows as f64),
-        }
+            Self::First(first) => x / (widened(first.count.clone()) * rows as f64),
+        };
+        quotient.cast(dtype)
     }
 
     /// `x` times the number of features; `features` is the width of a row.

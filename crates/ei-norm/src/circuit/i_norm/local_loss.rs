@@ -11,6 +11,7 @@ use crate::circuit::{Circuit, LearnsLocally, sealed};
 use crate::context;
 use crate::matmul::product;
 use crate::row_function::{Pass, RowFunction, dispatched, rows};
+use crate::statistics::widened;
 
 impl sealed::HasLocalLoss for INorm {
     /// The [`local_loss`] of these rows; 0 if there are none.
@@ -62,8 +63,10 @@ fn local_loss<const D: usize>(function: INormFunction<D>, pass: Pass<D>) -> Tens
     let (loss, share) = match &counts {
         None => (mean_over_rows(loss), None),
         Some(counts) => {
+            // In f16 a large number of rows would be infinite.
+            let counts = widened(counts.clone());
             let total = sum_over_rows(counts.clone()).clamp_min(1.0);
-            let share = counts.clone() / one_each(total);
+            let share = (counts / one_each(total)).cast(loss.dtype());
             (sum_over_rows(loss * share.clone()), Some(share))
         }
     };
