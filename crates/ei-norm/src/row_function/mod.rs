@@ -12,8 +12,8 @@
 pub(crate) mod sequence;
 mod vector;
 
-use burn::backend::{DispatchTensor, TensorMetadata};
-use burn::tensor::{Shape, Tensor};
+use burn::backend::DispatchTensor;
+use burn::tensor::Tensor;
 
 use crate::autodiff::{Errors, attach, is_listed};
 use crate::map_grad::map_grad;
@@ -121,7 +121,6 @@ pub(crate) fn apply<F: RowFunction<R>, const R: usize, const D: usize>(
     }
     let mut parents = vec![x.into_dispatch()];
     parents.extend(weights(&function));
-    let others = shapes(&parents[1 + readers.len()..]);
     let value = unrows(z, shape);
     let output = attach(value, parents, move |delta: Tensor<D>, wanted| {
         let (of_x, of_weights) = (wanted[0], &wanted[1..]);
@@ -136,7 +135,7 @@ pub(crate) fn apply<F: RowFunction<R>, const R: usize, const D: usize>(
         };
         let at_readers = of_readers.iter().enumerate().map(at_reader);
         let at_others = constant.to_others(&kept, &delta, &at_drives, of_others);
-        let at_others = of_vectors(at_others, &others);
+        let at_others = of_vectors(at_others, constant.others());
         [dispatched([dx]), dispatched(at_readers), at_others].concat()
     });
     (output, pass)
@@ -146,10 +145,6 @@ pub(crate) fn apply<F: RowFunction<R>, const R: usize, const D: usize>(
 fn weights<const D: usize>(function: &impl RowFunction<D>) -> impl Iterator<Item = DispatchTensor> {
     let readers = function.readers().into_iter();
     readers.map(Tensor::into_dispatch).chain(function.others())
-}
-
-fn shapes(tensors: &[DispatchTensor]) -> Vec<Shape> {
-    tensors.iter().map(TensorMetadata::shape).collect()
 }
 
 /// Errors at the parents of a node.

@@ -12,8 +12,7 @@ use burn::backend::{Dispatch, DispatchTensor, TensorMetadata};
 use burn::tensor::{Bool, Shape, Tensor};
 
 use super::{
-    Pass, RowFunction, dispatched, in_operations, of_vectors, rows, shapes, to_input, unrows,
-    weights,
+    Pass, RowFunction, dispatched, in_operations, of_vectors, rows, to_input, unrows, weights,
 };
 use crate::activation::NonNegativeActivation;
 use crate::autodiff::{attach, is_listed};
@@ -135,7 +134,6 @@ impl<F: RowFunction> Way<F> {
         let (way, shape) = (self, sequence.x.dims());
         let has_initial = sequence.initial.is_some();
         let parents = parents(function, sequence);
-        let others = shapes(&parents[1 + usize::from(has_initial) + way.of_x.len()..]);
         attach(way.states.clone(), parents, move |upstream, wanted| {
             let (of_x, of_weights) = (wanted[0], &wanted[1 + usize::from(has_initial)..]);
             let of_initial = has_initial && wanted[1];
@@ -155,7 +153,7 @@ impl<F: RowFunction> Way<F> {
             };
             let at_others = (way.constant).to_others(&kept, &delta, &at_drives, of_others);
             let at_initial = has_initial.then_some(at_initial).into_iter();
-            let at_others = of_vectors(at_others, &others);
+            let at_others = of_vectors(at_others, way.constant.others());
             let at_matrices = at_initial.chain(at_readers);
             [dispatched([dx]), dispatched(at_matrices), at_others].concat()
         })
@@ -252,7 +250,7 @@ fn nothing<F: RowFunction>(function: F, sequence: Sequence) -> (Tensor<3>, Pass)
         return (context::associate(states, x), pass);
     }
     let parents = parents(&function, sequence);
-    let shapes = shapes(&parents);
+    let shapes: Vec<Shape> = parents.iter().map(TensorMetadata::shape).collect();
     let states = attach(states, parents, move |error: Tensor<3>, wanted| {
         let device = error.into_dispatch().device();
         let zeros = |shape: &Shape| Dispatch::float_zeros(shape.clone(), &device, dtype.into());

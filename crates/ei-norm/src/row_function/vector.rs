@@ -2,7 +2,7 @@
 
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Dispatch, DispatchTensor, TensorMetadata};
-use burn::tensor::{Shape, Tensor};
+use burn::tensor::Tensor;
 
 use crate::autodiff::Errors;
 
@@ -42,13 +42,13 @@ impl<const D: usize> Vector<D> {
 /// The errors in the shapes of the weights: the error at a row is the error at its vector.
 pub(super) fn of_vectors<const D: usize>(
     errors: Vec<Option<Tensor<D>>>,
-    weights: &[Shape],
+    weights: Vec<DispatchTensor>,
 ) -> Errors {
-    let errors = errors.into_iter().zip(weights).map(|(error, shape)| {
+    let errors = errors.into_iter().zip(weights).map(|(error, weight)| {
         let error = error?.into_dispatch();
-        match shape.num_dims() == D {
+        match weight.rank() == D {
             true => Some(error),
-            false => Some(Dispatch::float_reshape(error, shape.clone())),
+            false => Some(Dispatch::float_reshape(error, weight.shape())),
         }
     });
     errors.collect()
