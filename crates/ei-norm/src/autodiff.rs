@@ -182,9 +182,6 @@ where
     fn backward(self, ops: Ops<Hook, PARENTS>, grads: &mut Gradients, _: &mut Checkpointer) {
         let error = grads.consume::<B>(&ops.node);
         let wanted = ops.parents.each_ref().map(Option::is_some);
-        if !wanted.contains(&true) {
-            return;
-        }
         let Hook(rule) = ops.state;
         let errors = rule(from_backend::<B>(error), &wanted);
         for (parent, error) in ops.parents.into_iter().zip(errors) {

@@ -83,12 +83,8 @@ impl RowKernel for CubeBackend {
         mixed: bool,
     ) -> CubeTensor {
         let shape = delta.shape();
-        let elements = shape.num_elements();
-        if elements == 0 {
-            return delta;
-        }
         let features = shape[shape.num_dims() - 1];
-        let rows = elements / features;
+        let rows = shape.num_elements() / features;
         let [delta, z, weights, counts] = [delta, z, weights, counts].map(into_contiguous);
         let rows_of_each = |parts: usize| (rows / parts.max(1)) as u32;
         let rows_of_count = rows_of_each(counts.shape().num_elements());

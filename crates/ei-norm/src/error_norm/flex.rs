@@ -34,9 +34,6 @@ fn normalize<E: Real>(
     let shape = delta.layout().shape();
     let features = shape[shape.num_dims() - 1];
     let elements = shape.num_elements();
-    if elements == 0 {
-        return delta;
-    }
     let inputs = inputs.map(|input| input.map(contiguous));
     let [z, weights, counts] = inputs.each_ref().map(|input| match input {
         Some(tensor) => tensor.as_slice().expect("contiguous and of this dtype"),

@@ -34,7 +34,7 @@ pub struct ErrorNorm {
     pub epsilon: f64,
 }
 
-/// The inputs of a kernel besides the error:
+/// The inputs of a kernel besides the error, which is not empty:
 ///
 /// - z, in the shape of the error, if the mode needs it;
 /// - w, if the mode is lateral: one row for all rows of the error, or one row for each network; the rows of a
