@@ -8,7 +8,9 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use ei_norm::circuit::{INorm, Population};
-use ei_norm::functional::lateral_update;
+use ei_norm::functional::{
+    BackwardRule, Normalization, lateral_update, normalize, normalize_backward,
+};
 use ei_norm::optim::ExponentiatedAdamConfig;
 use ei_norm::{
     EiLinearConfig, INormLinear, INormLinearConfig, INormWeights, Inhibitory, ShuntingLinearConfig,
@@ -117,6 +119,39 @@ fn a_local_loss_of_more_values_than_f16_can_count_teaches() {
         let gradient = layer.w_ei.base().grad(&local.backward()).unwrap();
         let expected = [-0.045; 100];
         assert_close(&values(&gradient), &expected, 0.05, &format!("{dtype:?}"));
+    }
+}
+
+#[test]
+fn activity_whose_squares_exceed_f16_is_normalized() {
+    let rules = [
+        BackwardRule::Exact,
+        BackwardRule::Detached,
+        BackwardRule::StraightThrough,
+    ];
+    let normalizations = [
+        Normalization::Layer,
+        Normalization::Mean,
+        Normalization::Divisive,
+    ];
+    for (normalization, rule) in normalizations.iter().flat_map(|n| rules.map(|r| (*n, r))) {
+        let run = |dtype| {
+            let tensor = |values: [f32; 4]| {
+                let data = TensorData::new(values.to_vec(), [1, 4]);
+                Tensor::<2>::from_data(data, (&Device::flex().autodiff(), dtype))
+            };
+            let x = tensor([1000.0, -3000.0, 500.0, 2000.0]).require_grad();
+            let delta = tensor([1000.0, 500.0, -2000.0, 250.0]);
+            let z = normalize(x.clone(), normalization, rule, 1e-5);
+            let dx = x.grad(&(z.clone() * delta.clone()).sum().backward());
+            let (x, delta) = (x.clone().inner(), delta.inner());
+            let of_function = normalize_backward(x, delta, normalization, rule, 1e-5);
+            [values(&z), values(&dx.unwrap()), values(&of_function)]
+        };
+        for (half, single) in run(DType::F16).iter().zip(&run(DType::F32)) {
+            let case = format!("{normalization:?}, {rule:?}");
+            assert_close(half, single, f64::powi(2.0, -9), &case);
+        }
     }
 }
 

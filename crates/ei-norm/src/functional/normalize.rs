@@ -3,7 +3,7 @@ use burn::tensor::Tensor;
 use crate::autodiff::{attach, is_listed};
 use crate::check::{check_not_negative, check_shape, or_panic};
 use crate::error_norm::GradNormMode;
-use crate::statistics::{Features, mean, row_std};
+use crate::statistics::{Features, mean, row_std, widened};
 
 /// The normalization of the forward activity; all variants are without gain and bias.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -31,7 +31,7 @@ pub enum BackwardRule {
     StraightThrough,
 }
 
-/// Normalizes the rows of `x` (over the last axis).
+/// Normalizes the rows of `x` (over the last axis); f16 and bf16 in f32.
 ///
 /// # Shapes
 ///
@@ -50,7 +50,8 @@ pub fn normalize<const D: usize>(
     epsilon: f64,
 ) -> Tensor<D> {
     or_panic(check_not_negative("epsilon", epsilon));
-    normalize_features(&Features::All, x, normalization, backward, epsilon)
+    let (dtype, x) = (x.dtype(), widened(x));
+    normalize_features(&Features::All, x, normalization, backward, epsilon).cast(dtype)
 }
 
 /// [`normalize`] over these features of the last axis; other features are 0 in the result.
@@ -98,8 +99,9 @@ pub fn normalize_backward<const D: usize>(
     epsilon: f64,
 ) -> Tensor<D> {
     or_panic(check_shape("delta", delta.dims(), x.dims()));
+    let (dtype, x, delta) = (delta.dtype(), widened(x), widened(delta));
     let sigma = || row_std(x.clone(), epsilon);
-    match (backward, normalization) {
+    let error = match (backward, normalization) {
         (BackwardRule::StraightThrough, _) | (BackwardRule::Detached, Normalization::Mean) => delta,
         (BackwardRule::Detached, _) => delta / sigma(),
         (BackwardRule::Exact, Normalization::Mean) => {
@@ -114,7 +116,8 @@ pub fn normalize_backward<const D: usize>(
             let along = mean(delta.clone() * x.clone()) / sigma().square();
             (delta - (x.clone() - mean(x.clone())) * along) / sigma()
         }
-    }
+    };
+    error.cast(dtype)
 }
 
 /// LayerNorm as one autodiff node, by kernels where they exist.
