@@ -71,7 +71,9 @@ fn every_parameter_carries_the_strategy_of_its_device() {
         let autodiff = plain.clone().autodiff();
         let checkpointing = autodiff.clone().gradient_checkpointing();
         for device in [plain, autodiff, checkpointing] {
-            let model = model(GradNormMode::Lateral, &device);
+            let mut model = model(GradNormMode::Lateral, &device);
+            let w_ex = model.readout.w_ex.val().inner();
+            model.readout.w_ex.set(w_ex).unwrap();
             model.visit(&mut Strategies(&device));
             ei_norm::dale::project(model).visit(&mut Strategies(&device));
         }

@@ -24,7 +24,8 @@ use ei_norm::{
     LearnedLateralConfig, RnnState, metric,
 };
 
-use crate::common::{assert_same, panic_of, rng, setups};
+use crate::common::circuits::ei;
+use crate::common::{assert_same, assert_tensor_close, leaf, panic_of, rng, setups};
 use crate::refused::refusal;
 
 #[test]
@@ -200,6 +201,26 @@ fn weights_have_one_type() {
         "{message}"
     );
     layer.w_ex.set(of([5, 4])).unwrap();
+}
+
+#[test]
+fn given_weights_become_leaves_that_learn() {
+    for setup in setups() {
+        let rng = &mut rng(3);
+        let source = leaf(&setup.positive(rng, [3, 4]));
+        let weights = EiWeights {
+            w_ex: source.clone().transpose() * 2.0,
+            ..ei(&setup, rng, [4, 2, 3])
+        };
+        let layer = EiLinear::from_weights(weights).unwrap();
+        let (x, upstream) = (setup.random(rng, [2, 4]), setup.random(rng, [2, 3]));
+        let z = layer.forward(x.clone()) * upstream.clone();
+        let grads = z.sum().backward();
+        let found = layer.w_ex.val().grad(&grads).unwrap();
+        let expected = x.transpose().matmul(upstream);
+        assert_tensor_close(&found, &expected, setup.tolerance, &setup.at("w_ex"));
+        assert!(source.grad(&grads).is_none());
+    }
 }
 
 #[test]

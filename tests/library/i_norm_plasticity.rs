@@ -106,7 +106,7 @@ fn any_choice_of_matrices_can_learn() {
 /// An operation on a module.
 type Event = (&'static str, fn(INormLinear, &Device) -> INormLinear);
 
-const EVENTS: [Event; 11] = [
+const EVENTS: [Event; 12] = [
     ("clone", |layer, _| layer.clone()),
     ("valid, train", |layer, _| layer.valid().train()),
     ("fork", |layer, device| layer.fork(device)),
@@ -123,6 +123,9 @@ const EVENTS: [Event; 11] = [
     }),
     ("materialize", |layer, _| layer.materialize()),
     ("project", |layer, _| ei_norm::dale::project(layer)),
+    ("project while valid", |layer, _| {
+        ei_norm::dale::project(layer.valid()).train()
+    }),
     ("all", |layer, device| {
         layer.unfreeze().valid().fork(device).train().unfreeze()
     }),
