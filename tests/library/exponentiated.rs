@@ -131,7 +131,7 @@ fn reference(steps: u64, scale: Option<f64>, rule: impl Fn() -> Scalar) -> [Vec<
     result
 }
 
-/// Compares several steps of an optimizer with the reference; the last steps follow after loading its record.
+/// Compares several steps of an optimizer with the reference.
 fn check(
     name: &str,
     scale: Option<f64>,
@@ -163,22 +163,6 @@ fn check(
         let signs = |v: &[f64]| v.iter().map(|w| sgn(*w)).collect::<Vec<_>>();
         let kept = (1..3).all(|kind| signs(&before[kind]) == signs(&after[kind]));
         assert_eq!(kept, scale.is_none(), "{}", setup.at(name));
-
-        // Training continues from the record with the same bits.
-        let bytes = trained.into_bytes().unwrap();
-        let mut resumed = optimizer().from_bytes(bytes).unwrap();
-        let mut again = parts.clone();
-        for steps in 7..=9 {
-            parts = parts.step(&mut trained, lr, &setup, steps);
-            again = again.step(&mut resumed, lr, &setup, steps);
-            let at = setup.at((name, steps));
-            assert_eq!(parts.values(), again.values(), "{at}");
-        }
-        let fresh = parts.clone().step(&mut optimizer(), lr, &setup, 10);
-        let went_on = parts.step(&mut trained, lr, &setup, 10);
-        if name != "plain" {
-            assert_ne!(fresh.values(), went_on.values(), "{}", setup.at(name));
-        }
     }
 }
 
@@ -250,18 +234,6 @@ fn a_large_step_keeps_zeros_and_signs() {
             assert_eq!(positive[0], 0.0, "{}", setup.at("zero"));
             assert!(positive.iter().all(|w| *w >= 0.0), "{positive:?}");
         }
-    }
-}
-
-#[test]
-fn nan_is_not_hidden() {
-    for setup in setups() {
-        let parts = Parts::new(&setup);
-        let nan = setup.tensor(vec![f64::NAN; COUNT], [COUNT]).autodiff();
-        let grads = (parts.positive.val() * nan).sum().backward();
-        let grads = GradientsParams::from_grads(grads, &parts);
-        let parts = ExponentiatedSgdConfig::new().init().step(0.1, parts, grads);
-        assert!(values(&parts.positive.val()).iter().all(|w| w.is_nan()));
     }
 }
 

@@ -37,7 +37,6 @@ mod metric;
 mod module;
 mod module_interface;
 mod normalize;
-mod optim;
 mod optimizer_record;
 mod padded;
 mod population;

@@ -290,31 +290,6 @@ fn no_optimizer_revives_a_connection() {
     }
 }
 
-#[test]
-fn projected_sgd_is_descent_and_projection() {
-    for setup in setups() {
-        let step = |mut optimizer: ModuleOptimizer, project: bool| {
-            let mut layer = layer(&setup, &mut rng(6), &masks());
-            for seed in 0..3 {
-                let x = setup.positive(&mut rng(20 + seed), [4, SIZES[0]]);
-                let upstream = setup.random(&mut rng(30 + seed), [4, SIZES[2]]);
-                let grads = (layer.forward(x) * upstream).sum().backward();
-                let grads = GradientsParams::from_grads(grads, &layer);
-                layer = optimizer.step(0.1, layer, grads);
-                if project {
-                    layer = dale::project(layer);
-                }
-            }
-            layer
-        };
-        let mut found = step(ProjectedSgd.init(), false);
-        let mut expected = step(SgdConfig::new().init(), true);
-        for (found, expected) in weights(&mut found).into_iter().zip(weights(&mut expected)) {
-            assert_same(&found.val(), &expected.val(), &setup.at("weights"));
-        }
-    }
-}
-
 /// An operation on a weight.
 type Event = (&'static str, fn(Weight<2>, &Device) -> Weight<2>);
 

@@ -56,7 +56,8 @@ type Make = (&'static str, fn() -> ModuleOptimizer);
 
 #[test]
 fn training_goes_on_to_the_bit() {
-    let optimizers: [Make; 3] = [
+    let optimizers: [Make; 4] = [
+        ("plain", || ExponentiatedSgdConfig::new().init()),
         ("sgd", || {
             ExponentiatedSgdConfig::new()
                 .with_momentum(momentum())
