@@ -10,7 +10,7 @@ use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::store::ModuleRecord;
 use burn::tensor::{Tensor, TensorData};
-use ei_norm::dale;
+use ei_norm::dale::{self, NonNegative};
 use ei_norm::layer::{Conv2d, Layer, Recurrent};
 use ei_norm::optim::{ExponentiatedAdamConfig, ExponentiatedSgdConfig, Projected, ProjectedSgd};
 use proptest::prelude::{Strategy, any, prop};
@@ -115,6 +115,11 @@ mod every {
         let [d, n] = [(); 2].map(|_| rng.random_range(1..6));
         let source = other(&any_circuit::<C>(setup, seed, [d + n, n]), rng);
         let target = other(&source, rng);
+        let form = [None, Some(NonNegative::Softplus), Some(NonNegative::Abs)][seed as usize % 3];
+        let [source, target] = [source, target].map(|circuit| match form {
+            Some(form) => dale::reparameterize(circuit, form),
+            None => circuit,
+        });
         let images = Conv2d::new([d + n, n], [1, 1]);
         let conv = |circuit: &C| Layer::new(circuit.clone(), images.clone()).unwrap();
         let rnn = |circuit: &C| Layer::new(circuit.clone(), Recurrent::new(d, n)).unwrap();

@@ -1,10 +1,9 @@
-//! The recurrent layers as modules: initial weights, autapses, training under Dale's law, and records.
+//! The recurrent layers as modules: initial weights, autapses, and training under Dale's law.
 
 use crate::common::parameters::{paths as names, weights};
-use crate::common::{assert_close, assert_same, rng, row_means, setups, values};
+use crate::common::{Setup, assert_close, rng, row_means, setups, values};
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, SgdConfig};
-use burn::store::ModuleRecord;
 use burn::tensor::{Device, Tensor};
 use ei_norm::layer::Recurrent;
 use ei_norm::{
@@ -246,7 +245,7 @@ impl Others {
 /// Trains towards random states and fails unless Dale's law holds after every step, a projection was needed,
 /// the loss falls, and exactly the `fixed` parameters do not change.
 fn trains<M: Module>(
-    setup: &crate::common::Setup,
+    setup: &Setup,
     model: M,
     forward: impl Fn(&M, Tensor<3>) -> (Tensor<3>, Option<Tensor<1>>),
     fixed: &[&str],
@@ -351,28 +350,4 @@ fn parameters_have_their_own_names() {
         "i_norm.grad_norm.lateral_weights",
     ];
     assert_eq!(names(&Model::new(&Device::flex(), 1)), expected);
-}
-
-#[test]
-fn a_record_restores_a_model_to_the_bit() {
-    for setup in setups() {
-        let device = setup.device.clone().autodiff();
-        let (source, other) = (Model::new(&device, 1), Model::new(&device, 2));
-        assert_ne!(weights(&source), weights(&other));
-        let bytes = source.clone().into_record().into_bytes().unwrap();
-        let loaded = other.load_record(ModuleRecord::from_bytes(bytes).unwrap());
-        assert_eq!(weights(&source), weights(&loaded));
-        let like = source.ei.w_ex.val().inner();
-        let x = setup.positive(&mut rng(5), [2, 3, 2]).cast(like.dtype());
-        let run = |model: &Model| model.forward(x.clone());
-        let ((found, local), (expected, expected_local)) = (run(&loaded), run(&source));
-        assert_same(&found.inner(), &expected.inner(), &setup.at("states"));
-        assert_same(&local.inner(), &expected_local.inner(), &setup.at("local"));
-        assert_autapses(&loaded.ei.w_ex.val(), false);
-        paths(&loaded.ei);
-        let (source, other) = (Others::new(&device, 1), Others::new(&device, 2));
-        assert_ne!(weights(&source), weights(&other));
-        let loaded = other.load_record(source.clone().into_record());
-        assert_eq!(weights(&source), weights(&loaded));
-    }
 }

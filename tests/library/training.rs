@@ -1,20 +1,18 @@
 //! Training of convolutions and dense layers: Dale's law with every method, parameters that must not learn,
-//! corrected gradient descent, and records.
+//! and roles.
 
 use crate::common::circuits::{Divisive, Output, Tried, i_norm};
 use crate::common::convolution::{Case, case, cases};
 use crate::common::equations::{Tabled, dense};
-use crate::common::parameters::{assert_unchanged, gradients, value, weights};
+use crate::common::parameters::assert_unchanged;
 use crate::common::training::{Way, keeps_dales_law};
-use crate::common::{ChaCha8Rng, Setup, assert_close, assert_same, rng, setups};
+use crate::common::{ChaCha8Rng, Setup, rng, setups};
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
-use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use ei_norm::circuit::{ColumnEi, Ei, INorm, Shunting};
-use ei_norm::dale::{self, NonNegative, Role, Roles};
+use ei_norm::circuit::{ColumnEi, Ei, Shunting};
+use ei_norm::dale::{Role, Roles};
 use ei_norm::layer::{Conv2d, Dense, Layer};
-use ei_norm::optim::CorrectedSgdConfig;
 use ei_norm::{GradNormConfig, GradNormMode, INormConv2d, InhibitoryPlasticity};
 
 type Conv<C> = Layer<C, Conv2d>;
@@ -146,77 +144,9 @@ fn dales_law_holds_in_dense_layers() {
     }
 }
 
-/// Checks that with a record of `saved`, `other` computes the same, whether it holds weights or bases.
-fn record_carries<C: Tried>(saved: Conv<C>, other: Conv<C>, x: Tensor<4>, at: &str) {
-    let pairs = weights(&saved).into_iter().zip(weights(&other));
-    for ((name, saved), (_, other)) in pairs {
-        // Signs may be equal by chance, and U_ei may have a single number.
-        let may_be_same = matches!(name.as_str(), "signs" | "u_ei");
-        assert!(may_be_same || saved != other, "{at} {name}");
-    }
-    let forward = |layer: &Conv<C>| layer.forward(x.clone()).inner();
-    let forms = [None, Some(NonNegative::Softplus), Some(NonNegative::Abs)];
-    for form in forms {
-        let [saved, other] = [saved.clone(), other.clone()].map(|module| match form {
-            Some(form) => dale::reparameterize(module, form),
-            None => module,
-        });
-        let loaded = other.load_record(saved.clone().into_record());
-        let at = format!("{at} {form:?}");
-        assert_same(&forward(&loaded), &forward(&saved), &at);
-        assert_eq!(weights(&loaded), weights(&saved), "{at}");
-        assert_eq!(Roles::of(&loaded), Roles::of(&saved), "{at}");
-    }
-}
-
-fn records_carry_every_variant<C: Tried>(setup: &Setup) {
-    for case in cases() {
-        let rng = &mut rng(3);
-        let sizes = [case.features(), case.channels[1]];
-        let x = C::input(setup, rng, case.input()).autodiff();
-        let mut all = || C::all(setup, rng, sizes).into_iter();
-        for (saved, other) in all().zip(all()) {
-            let at = setup.at((&saved.name, &case));
-            let [saved, other] = [saved.circuit, other.circuit]
-                .map(|circuit| Layer::new(circuit, case.geometry.clone()).unwrap());
-            record_carries(saved, other, x.clone(), &at);
-        }
-    }
-}
-
 #[test]
-fn a_record_carries_all_of_it() {
+fn roles_are_those_of_the_circuit() {
     for setup in setups() {
-        records_carry_every_variant::<Ei>(&setup);
-        records_carry_every_variant::<INorm>(&setup);
-        records_carry_every_variant::<Shunting>(&setup);
-        records_carry_every_variant::<ColumnEi>(&setup);
-    }
-}
-
-#[test]
-fn a_record_replaces_what_was_known_of_the_divisive_weights() {
-    for setup in setups() {
-        let (case, rng) = (training_case(), &mut rng(4));
-        let mut random = || i_norm_layer(&setup, rng, &case, Divisive::Mixed, GradNormMode::Full);
-        let (mixed, mut uniform) = (random(), random());
-        let u_ei = uniform.u_ei.as_mut().unwrap();
-        u_ei.set(u_ei.val().full_like(0.3)).unwrap();
-        let x = setup.positive(rng, case.input()).autodiff();
-        let forward = |layer: &INormConv2d| layer.forward(x.clone()).inner();
-        // Both layers have computed before the record is loaded.
-        let (of_uniform, of_mixed) = (forward(&uniform), forward(&mixed));
-        let loaded = uniform.clone().load_record(mixed.clone().into_record());
-        assert_same(&forward(&loaded), &of_mixed, &setup.at("mixed"));
-        let loaded = mixed.load_record(uniform.into_record());
-        assert_same(&forward(&loaded), &of_uniform, &setup.at("uniform"));
-    }
-}
-
-#[test]
-fn roles_are_those_of_the_circuit_and_corrected_descent_scales_by_them() {
-    for setup in setups() {
-        // d = 3 · 2 · 3 = 18, n_e = 4.
         let (case, rng) = (cases().swap_remove(0), &mut rng(7));
         let layer: Conv<Shunting> = layer(&setup, rng, &case);
         let roles = Roles::of(&layer);
@@ -229,30 +159,6 @@ fn roles_are_those_of_the_circuit_and_corrected_descent_scales_by_them() {
             (Role::Bias, layer.bias.as_ref().unwrap().id),
         ] {
             assert_eq!(roles.ids(&[role]), [id], "{role:?}");
-        }
-
-        const LR: f64 = 0.1;
-        let z = layer.forward(Shunting::input(&setup, rng, case.input()).autodiff());
-        let grads = (z * setup.random(rng, case.output())).sum().backward();
-        let before = weights(&layer);
-        let found = gradients(&layer, &grads);
-        let mut optimizer = CorrectedSgdConfig::new().init(&layer);
-        let grads = GradientsParams::from_grads(grads, &layer);
-        let after = weights(&optimizer.step(LR, layer, grads));
-        let factors = [1.0, 0.5, 1.0 / 18.0, 1.0 / 36.0, 1.0, 1.0];
-        assert_eq!(before.len(), factors.len());
-        for (index, factor) in factors.into_iter().enumerate() {
-            let (name, before) = &before[index];
-            let free = matches!(name.as_str(), "alpha" | "bias");
-            let gradient = value(&found, name);
-            let stepped = before.iter().zip(gradient).map(|(w, g)| {
-                let w = w - LR * factor * g;
-                if free { w } else { w.max(0.0) }
-            });
-            let (expected, found) = (stepped.collect::<Vec<_>>(), &after[index].1);
-            let at = setup.at(name);
-            assert_close(found, &expected, setup.tolerance, &at);
-            assert_ne!(found, before, "{at}");
         }
     }
 }
