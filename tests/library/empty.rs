@@ -6,7 +6,6 @@ use burn::module::Module;
 use burn::tensor::{Int, Tensor};
 use ei_norm::circuit::INorm;
 use ei_norm::functional::{inhibitory_loss, normalize, normalize_backward, smoothed_cross_entropy};
-use ei_norm::grad::{self, GradNoise, GradProbe, GradSentinel};
 use ei_norm::*;
 
 fn empty<const D: usize>(setup: &Setup, shape: [usize; D]) -> Tensor<D> {
@@ -55,28 +54,6 @@ fn functions<const D: usize>(setup: &Setup, shape: [usize; D]) {
         let dx = normalize_backward(x.clone(), x, kind, rule, 1e-5);
         assert_eq!(dx.dims(), shape);
     }
-    let noise = GradNoise::new(1);
-    check_function(setup, shape, "clip_grad_norm", |x| {
-        grad::clip_grad_norm(x, 1.0)
-    });
-    check_function(setup, shape, "clip_grad_total_norm", |x| {
-        grad::clip_grad_total_norm(x, 1.0)
-    });
-    check_function(setup, shape, "clip_grad_value", |x| {
-        grad::clip_grad_value(x, 1.0)
-    });
-    check_function(setup, shape, "scale_grad", |x| grad::scale_grad(x, 2.0));
-    check_function(setup, shape, "reverse_grad", |x| grad::reverse_grad(x, 2.0));
-    check_function(setup, shape, "noise_grad", |x| {
-        grad::noise_grad(x, 2.0, &noise)
-    });
-    check_function(setup, shape, "check_grad", |x| grad::check_grad(x, "here"));
-    let sentinel = GradSentinel::new();
-    check_function(setup, shape, "sentinel", |x| sentinel.watch(x, "here"));
-    sentinel.check().unwrap();
-    let probe = GradProbe::new();
-    check_function(setup, shape, "probe", |x| probe.attach(x));
-    assert_eq!(probe.take().unwrap().dims(), shape);
     let config = LearnedLateralConfig::new(features);
     let lateral: LearnedLateral = in_dtype(config.init(&setup.device.clone().autodiff()), setup);
     check_function(setup, shape, "learned lateral", |x| lateral.forward(x));

@@ -1,9 +1,8 @@
-//! The lateral weights of `GradNorm`: their distribution and their record; they never learn.
+//! The lateral weights of `GradNorm`: their distribution; they never learn.
 
-use crate::common::{assert_close, assert_same, gradient, rng, setups, values};
+use crate::common::{assert_close, assert_same, rng, setups, values};
 use burn::module::{Module, Param};
 use burn::optim::{GradientsParams, SgdConfig};
-use burn::store::ModuleRecord;
 use burn::tensor::{Device, Tensor};
 use ei_norm::{GradNorm, GradNormConfig, GradNormMode};
 
@@ -40,25 +39,6 @@ fn a_seed_determines_the_lateral_weights() {
     let w = |seed| values(&weights_of(&lateral(8, &device, seed)));
     assert_eq!(w(1), w(1));
     assert_ne!(w(1), w(2));
-}
-
-#[test]
-fn a_record_carries_the_lateral_weights() {
-    let setup = &setups()[0];
-    let device = setup.device.clone().autodiff();
-    let source = lateral(5, &device, 1);
-    assert_eq!(source.num_params(), 5);
-    let bytes = source.clone().into_record().into_bytes().unwrap();
-    let record = ModuleRecord::from_bytes(bytes).unwrap();
-    assert_eq!(record.len(), 1);
-    let target = lateral(5, &device, 2);
-    let z = setup.random(&mut rng(3), [4, 5]);
-    let upstream = setup.random(&mut rng(4), [4, 5]);
-    let error_of = |norm: &GradNorm| gradient(&z, &upstream, |z| norm.forward(z));
-    assert_ne!(values(&error_of(&target)), values(&error_of(&source)));
-    let loaded = target.load_record(record);
-    assert_same(&weights_of(&loaded), &weights_of(&source), "weights");
-    assert_same(&error_of(&loaded), &error_of(&source), "errors");
 }
 
 #[derive(Module, Debug)]

@@ -5,7 +5,6 @@ use crate::common::{
 };
 use burn::module::{Module, Param, Quantizer};
 use burn::optim::{GradientsParams, SgdConfig};
-use burn::store::ModuleRecord;
 use burn::tensor::quantization::{Calibration, QuantValue};
 use burn::tensor::{DType, Device, Tensor};
 use ei_norm::functional::lateral_update;
@@ -310,19 +309,6 @@ fn a_module_without_autodiff_inhibits_but_collects_nothing() {
     assert_same(&found, &valid.apply(delta), "errors");
     let before = weights_of(&lateral);
     assert_same(&weights_of(&lateral.adapt()), &before, "weights");
-}
-
-#[test]
-fn a_record_carries_what_was_learned() {
-    let setup = &setups()[0];
-    let lateral = module(setup, vec![0.2, 0.3, 0.9], 1.0);
-    let delta = setup.random(&mut rng(2), [2, 3]);
-    gradient(&delta.zeros_like(), &delta, |z| lateral.forward(z));
-    let learned = lateral.adapt();
-    let bytes = learned.clone().into_record().into_bytes().unwrap();
-    let target = module(setup, vec![1.0; 3], 1.0);
-    let loaded = target.load_record(ModuleRecord::from_bytes(bytes).unwrap());
-    assert_same(&weights_of(&loaded), &weights_of(&learned), "weights");
 }
 
 #[test]
