@@ -1,6 +1,6 @@
 //! A population of circuits of mixed sizes computes and learns like its circuits alone.
 
-use crate::common::circuits::EVERYTHING;
+use crate::common::circuits::{self, Divisive, EVERYTHING, Tried};
 use crate::common::{
     ChaCha8Rng, NORMALIZATIONS, Setup, assert_close, assert_same, leaf, parameters, rng, setups,
     values,
@@ -10,16 +10,13 @@ use burn::tensor::{DType, Gradients, Tensor};
 use ei_norm::circuit::{Circuit, ColumnEi, Ei, INorm, LearnsLocally, Population, Shunting};
 use ei_norm::functional::normalize;
 use ei_norm::layer::{Dense, Layer};
-use ei_norm::{
-    ColumnEiWeights, EiWeights, GradNorm, GradNormConfig, GradNormMode, INormWeights,
-    InhibitoryPlasticity, NormalizedOver, ShuntingWeights,
-};
+use ei_norm::{GradNormMode, INormWeights, InhibitoryPlasticity, NormalizedOver, ShuntingWeights};
 
 const TOLERANCE: f64 = 1e-9;
 const ROWS: usize = 3;
-/// d_input, d_output, n_i, n_d of each network.
-const MIXED: [[usize; 4]; 3] = [[6, 5, 2, 3], [1, 4, 1, 1], [4, 2, 3, 7]];
-const SAME: [[usize; 4]; 2] = [[4, 5, 2, 3]; 2];
+/// d_input, d_output of each network; the numbers of its inhibitory units differ too.
+const MIXED: [[usize; 2]; 3] = [[6, 5], [1, 4], [4, 2]];
+const SAME: [[usize; 2]; 2] = [[4, 5]; 2];
 
 fn precise() -> Vec<Setup> {
     let setups = setups().into_iter();
@@ -187,59 +184,26 @@ fn check_local<C: LearnsLocally>(setup: &Setup, circuits: Vec<C>, at: &str) {
     check(setup, circuits, together, alone, &setup.at(at));
 }
 
-fn ei(setup: &Setup, rng: &mut ChaCha8Rng, [d_input, d_output, n_i, _]: [usize; 4]) -> Ei {
-    let mut positive = |shape: [usize; 2]| setup.positive(rng, shape).autodiff();
-    Ei::from_weights(EiWeights {
-        w_ex: positive([d_input, d_output]),
-        inhibition: Some((positive([d_input, n_i]), positive([n_i, d_output]))),
-        bias: Some(positive([1, d_output]).squeeze_dim(0)),
-    })
-    .unwrap()
-}
-
+/// Random weights; uniform divisive weights differ between networks.
 fn i_norm(
     setup: &Setup,
     rng: &mut ChaCha8Rng,
-    [d_input, d_output, n_i, n_d]: [usize; 4],
-    divisive: Option<bool>,
+    sizes: [usize; 2],
+    divisive: Divisive,
     mode: GradNormMode,
 ) -> INorm {
-    let device = setup.device.clone().autodiff();
-    let u_ix = setup.random(rng, [d_input, n_d]).autodiff();
-    let u_ei = match divisive {
-        Some(true) => {
-            let each = 1.0 / d_output as f64;
-            setup.tensor(vec![each; n_d * d_output], [n_d, d_output])
-        }
-        _ => setup.positive(rng, [n_d, d_output]),
+    let plasticity = InhibitoryPlasticity {
+        u_ei: divisive == Divisive::Mixed,
+        ..EVERYTHING
     };
-    let grad_norm = match mode {
-        GradNormMode::Lateral => {
-            let weights = setup.positive(rng, [1, d_output]).autodiff();
-            GradNorm::with_lateral_weights(weights.squeeze_dim(0))
-        }
-        mode => {
-            let config = GradNormConfig::new(d_output)
-                .with_mode(mode)
-                .with_epsilon(0.03);
-            config.try_init_with(&device, rng).unwrap()
-        }
-    };
-    INorm::from_weights(INormWeights {
-        w_ex: setup.positive(rng, [d_input, d_output]).autodiff(),
-        w_ix: setup.positive(rng, [d_input, n_i]).autodiff(),
-        w_ei: setup.positive(rng, [n_i, d_output]).autodiff(),
-        divisive: divisive.map(|_| (u_ix, u_ei.autodiff())),
-        bias: Some(setup.random(rng, [1, d_output]).autodiff().squeeze_dim(0)),
-        grad_norm,
-        plasticity: InhibitoryPlasticity {
-            u_ei: divisive == Some(false),
-            ..EVERYTHING
-        },
-        epsilon: 1e-5,
-        over: Default::default(),
-    })
-    .unwrap()
+    let mut weights = circuits::i_norm(setup, rng, sizes, divisive, plasticity, mode);
+    if let (Divisive::Uniform, Some((_, u_ei))) = (divisive, &mut weights.divisive) {
+        let [n_d, n] = u_ei.dims();
+        *u_ei = setup
+            .tensor(vec![1.0 / n as f64; n_d * n], [n_d, n])
+            .autodiff();
+    }
+    INorm::from_weights(weights).unwrap()
 }
 
 #[test]
@@ -247,7 +211,7 @@ fn inhibition_that_subtracts() {
     for setup in precise_and_gpu() {
         for sizes in [&MIXED[..], &SAME] {
             let rng = &mut rng(1);
-            let each = sizes.iter().map(|sizes| ei(&setup, rng, *sizes));
+            let each = sizes.iter().map(|sizes| Ei::one(&setup, rng, *sizes));
             check_task(&setup, each.collect(), "EI");
         }
     }
@@ -257,7 +221,7 @@ fn inhibition_that_subtracts() {
 fn inhibition_that_divides() {
     for setup in precise() {
         let rng = &mut rng(2);
-        let each = MIXED.map(|[d_input, d_output, n_i, _]| {
+        let each = [[6, 5, 2], [1, 4, 1], [4, 2, 3]].map(|[d_input, d_output, n_i]| {
             let mut positive = |shape: [usize; 2]| setup.positive(rng, shape).autodiff();
             Shunting::from_weights(ShuntingWeights {
                 w_ex: positive([d_input, d_output]),
@@ -278,15 +242,7 @@ fn inhibition_that_divides() {
 fn inputs_that_inhibit() {
     for setup in precise() {
         let rng = &mut rng(3);
-        let each = MIXED.map(|[d_input, d_output, ..]| {
-            let signs = (0..d_input).map(|k| if k % 3 == 2 { -1.0 } else { 1.0 });
-            ColumnEi::from_weights(ColumnEiWeights {
-                w_ex: setup.positive(rng, [d_input, d_output]).autodiff(),
-                signs: setup.tensor(signs.collect(), [d_input]).autodiff(),
-                bias: None,
-            })
-            .unwrap()
-        });
+        let each = MIXED.map(|sizes| ColumnEi::one(&setup, rng, sizes));
         check_task(&setup, each.to_vec(), "column");
     }
 }
@@ -294,7 +250,7 @@ fn inputs_that_inhibit() {
 #[test]
 fn inhibition_that_normalizes() {
     for setup in precise_and_gpu() {
-        for divisive in [None, Some(true), Some(false)] {
+        for divisive in Divisive::ALL {
             for mode in GradNormMode::ALL {
                 for sizes in [&MIXED[..], &SAME] {
                     let rng = &mut rng(4);
@@ -313,7 +269,7 @@ fn inhibition_that_normalizes() {
 fn what_is_put_out_is_normalized_network_by_network() {
     for setup in precise_and_gpu() {
         let rng = &mut rng(9);
-        let circuits = MIXED.map(|sizes| ei(&setup, rng, sizes)).to_vec();
+        let circuits = MIXED.map(|sizes| Ei::one(&setup, rng, sizes)).to_vec();
         let population = Population::stack(circuits.clone()).unwrap();
         let own: Vec<Tensor<2>> = circuits
             .iter()
@@ -352,7 +308,7 @@ fn what_is_put_out_is_normalized_network_by_network() {
 fn the_circuits_come_back_as_they_were() {
     for setup in precise() {
         let rng = &mut rng(5);
-        let circuits = MIXED.map(|sizes| ei(&setup, rng, sizes)).to_vec();
+        let circuits = MIXED.map(|sizes| Ei::one(&setup, rng, sizes)).to_vec();
         let population = Population::stack(circuits.clone()).unwrap();
         for (found, expected) in population.unstack().iter().zip(&circuits) {
             assert_same(&found.w_ex.val(), &expected.w_ex.val(), "W_ex");
@@ -368,12 +324,7 @@ fn the_circuits_come_back_as_they_were() {
 fn separate_circuits_have_the_masks_and_the_state_of_the_population() {
     let setup = &precise()[0];
     let rng = &mut rng(9);
-    let [mut one, other] = MIXED[..2]
-        .iter()
-        .map(|sizes| ei(setup, rng, *sizes))
-        .collect::<Vec<_>>()
-        .try_into()
-        .unwrap();
+    let [mut one, other, _] = MIXED.map(|sizes| Ei::one(setup, rng, sizes));
     let none = |shape: [usize; 2]| Tensor::<2>::zeros(shape, (&setup.device, setup.dtype)).bool();
     one.w_ex.set_mask(none(one.w_ex.dims())).unwrap();
     let population = Population::stack(vec![one.clone(), other.clone()]).unwrap();
@@ -390,7 +341,8 @@ fn separate_circuits_have_the_masks_and_the_state_of_the_population() {
     assert!(values(&second.w_ex.val()).iter().all(|w| *w == 0.0));
     assert!(!first.w_ex.base().is_autodiff());
     // Equal weights are still known to be equal, and frozen ones stay frozen.
-    let uniform = MIXED.map(|sizes| i_norm(setup, rng, sizes, Some(true), GradNormMode::Full));
+    let uniform =
+        MIXED.map(|sizes| i_norm(setup, rng, sizes, Divisive::Uniform, GradNormMode::Full));
     let population = Population::stack(uniform.map(Module::freeze).to_vec()).unwrap();
     for circuit in population.unstack() {
         let u_ei = circuit.u_ei.unwrap();
@@ -405,10 +357,10 @@ fn separate_circuits_have_the_masks_and_the_state_of_the_population() {
 fn circuits_of_another_form_are_refused() {
     let setup = &precise()[0];
     let of = |mode, divisive| i_norm(setup, &mut rng(6), SAME[0], divisive, mode);
-    let full = of(GradNormMode::Full, None);
+    let full = of(GradNormMode::Full, Divisive::None);
     let others = [
-        of(GradNormMode::Center, None),
-        of(GradNormMode::Full, Some(true)),
+        of(GradNormMode::Center, Divisive::None),
+        of(GradNormMode::Full, Divisive::Uniform),
     ];
     for other in others {
         let error = Population::stack(vec![full.clone(), other]).unwrap_err();
@@ -444,7 +396,8 @@ fn a_population_computes_with_its_current_weights() {
 
     for setup in precise() {
         let rng = &mut rng(8);
-        let uniform = MIXED.map(|sizes| i_norm(&setup, rng, sizes, Some(true), GradNormMode::Full));
+        let uniform =
+            MIXED.map(|sizes| i_norm(&setup, rng, sizes, Divisive::Uniform, GradNormMode::Full));
         let mut thrice = uniform.clone();
         for u_ei in thrice.iter_mut().flat_map(|circuit| &mut circuit.u_ei) {
             u_ei.set(u_ei.val() * 3.0).unwrap();
