@@ -1,78 +1,64 @@
 //! The check for negative inputs, in every layer that has it.
 
-use crate::common::panic_of;
-use burn::tensor::{Device, Tensor};
-use ei_norm::prelude::*;
-use ei_norm::{Error, InputCheck};
+use crate::common::circuits::Tried;
+use crate::common::equations::for_every_circuit;
+use crate::common::{Setup, panic_of, rng, setups};
+use burn::tensor::Tensor;
+use ei_norm::layer::{Conv2d, Dense, Layer, Recurrent};
+use ei_norm::{EiLinearConfig, Error, InputCheck};
 
-/// An input with two negative values and one NaN.
-fn bad<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
-    let count = shape.iter().product::<usize>();
-    let mut values = vec![0.5_f32; count];
-    (values[1], values[2], values[3]) = (-0.25, -3.0, f32::NAN);
-    Tensor::<1>::from_floats(values.as_slice(), device).reshape(shape)
+/// An input with two negative values and one NaN among its 12.
+fn bad<const D: usize>(shape: [usize; D], setup: &Setup) -> Tensor<D> {
+    let mut values = vec![0.5; 12];
+    values[1..4].copy_from_slice(&[-0.25, -3.0, f64::NAN]);
+    setup.tensor(values, shape)
 }
 
 const MESSAGE: &str = "the input of `here` must be non-negative, but 3 of its 12 values are not";
 
 #[track_caller]
-fn refuses<const D: usize>(shape: [usize; D], device: &Device, forward: impl Fn(Tensor<D>)) {
-    let message = panic_of(|| forward(bad(shape, device)));
+fn refuses<const D: usize>(setup: &Setup, shape: [usize; D], forward: impl Fn(Tensor<D>)) {
+    let message = panic_of(|| forward(bad(shape, setup)));
     assert!(message.contains(MESSAGE), "{message}");
-    forward(Tensor::zeros(shape, device));
+    forward(setup.tensor(vec![0.0; 12], shape));
 }
 
-#[test]
-fn every_layer_names_itself() {
-    let device = Device::flex();
-    let d = &device;
-    let layer = EiLinearConfig::new(4, 3).init(d).with_input_check("here");
-    refuses([3, 4], d, |x| drop(layer.forward(x)));
-    refuses([3, 4], d, |x| drop(layer.currents(x)));
-    let layer = INormLinearConfig::new(4, 3)
-        .init(d)
-        .with_input_check("here");
-    refuses([3, 4], d, |x| drop(layer.forward(x)));
-    refuses([3, 4], d, |x| drop(layer.forward_with_local_loss(x)));
-    refuses([3, 4], d, |x| drop(layer.currents(x)));
-    let layer = ShuntingLinearConfig::new(4, 3)
-        .init(d)
-        .with_input_check("here");
-    refuses([3, 4], d, |x| drop(layer.forward(x)));
-    refuses([3, 4], d, |x| drop(layer.currents(x)));
-    let layer = ColumnEiLinearConfig::new(4, 3)
-        .init(d)
-        .with_input_check("here");
-    refuses([3, 4], d, |x| drop(layer.forward(x)));
-    refuses([3, 4], d, |x| drop(layer.currents(x)));
-    let layer = EiConv2dConfig::new([1, 3], [2, 2])
-        .init(d)
-        .with_input_check("here");
-    refuses([1, 1, 3, 4], d, |x| drop(layer.forward(x)));
-    let layer = INormConv2dConfig::new([1, 3], [2, 2])
-        .init(d)
-        .with_input_check("here");
-    refuses([1, 1, 3, 4], d, |x| drop(layer.forward(x)));
-    refuses([1, 1, 3, 4], d, |x| drop(layer.forward_with_local_loss(x)));
-    let layer = ShuntingConv2dConfig::new([1, 3], [2, 2])
-        .init(d)
-        .with_input_check("here");
-    refuses([1, 1, 3, 4], d, |x| drop(layer.forward(x)));
-    let layer = EiRnnConfig::new(4, 3).init(d).with_input_check("here");
-    refuses([1, 3, 4], d, |x| drop(layer.forward(x, None)));
-    let layer = INormRnnConfig::new(4, 3).init(d).with_input_check("here");
-    refuses([1, 3, 4], d, |x| drop(layer.forward(x, None)));
-    refuses([1, 3, 4], d, |x| {
-        drop(layer.forward_with_local_loss(x, None))
-    });
+for_every_circuit! {
+    every_layer_names_itself;
+}
+
+mod every {
+    use super::*;
+
+    pub fn every_layer_names_itself<C: Tried>(setup: &Setup) {
+        let circuit = |inputs| C::one(setup, &mut rng(1), [inputs, 3]);
+        let dense = Dense {
+            d_input: 4,
+            d_output: 3,
+        };
+        let layer = Layer::new(circuit(4), dense).unwrap();
+        let layer = layer.with_input_check("here");
+        refuses(setup, [3, 4], |x| drop(layer.forward(x)));
+        refuses(setup, [3, 4], |x| drop(C::apply(&layer, x)));
+        refuses(setup, [3, 4], |x| drop(layer.currents(x)));
+        let layer = Layer::new(circuit(4), Conv2d::new([1, 3], [2, 2])).unwrap();
+        let layer = layer.with_input_check("here");
+        refuses(setup, [1, 1, 3, 4], |x| drop(layer.forward(x)));
+        refuses(setup, [1, 1, 3, 4], |x| drop(C::convolve(&layer, x)));
+        let layer = Layer::new(circuit(7), Recurrent::new(4, 3)).unwrap();
+        let layer = layer.with_input_check("here");
+        refuses(setup, [1, 3, 4], |x| drop(layer.forward(x, None)));
+        refuses(setup, [1, 3, 4], |x| drop(C::run(&layer, x, None, None)));
+    }
 }
 
 #[test]
 fn off_it_says_nothing_and_on_it_tells_the_worst() {
-    let device = Device::flex();
+    let setup = &setups()[0];
+    let device = setup.device.clone();
     let layer = EiLinearConfig::new(4, 3).init(&device);
     assert!(!layer.input_check.is_on());
-    let _ = layer.forward(bad([3, 4], &device));
+    let _ = layer.forward(bad([3, 4], setup));
 
     let check = InputCheck::named("fc0");
     let x = Tensor::<2>::from_floats([[0.0, -0.0, 1.0], [-0.5, -2.0, f32::INFINITY]], &device);
