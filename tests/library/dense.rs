@@ -1,5 +1,5 @@
 //! Dense layers of every circuit: output, local loss and gradients against the equations in plain autodiff,
-//! at every rank, and in scalar arithmetic; large and empty batches, and errors.
+//! at every rank, and in scalar arithmetic; empty batches, and errors.
 
 use crate::common::circuits::{
     Divisive, EPSILON, EVERYTHING, Output, Tried, assert_empty, assert_same_as_scalars, i_norm,
@@ -13,7 +13,7 @@ use crate::common::{
 use burn::module::Module;
 use burn::tensor::Tensor;
 use ei_norm::GradNormMode;
-use ei_norm::circuit::{Circuit, Ei, INorm, Shunting};
+use ei_norm::circuit::{Circuit, INorm, Shunting};
 
 /// d_input, d_output.
 const SIZES: [[usize; 2]; 9] = [
@@ -193,20 +193,5 @@ fn i_norm_normalizes_errors_in_the_mode_and_with_the_epsilon_of_its_weights() {
             let (tolerance, at) = (10.0 * setup.tolerance, setup.at(mode));
             assert_tensor_close(&found.unsqueeze(), &expected, tolerance, &at);
         }
-    }
-}
-
-#[test]
-fn a_large_batch_takes_the_matrix_and_changes_nothing() {
-    for setup in setups() {
-        let rng = &mut rng(2);
-        let circuit = Ei::one(&setup, rng, [6, 5]);
-        let layer = dense(&circuit);
-        let x = setup.random(rng, [256, 6]);
-        let upstream: Tensor<2> = setup.random(rng, [256, 5]);
-        let of = |form: Form| pass(&circuit, leaf(&x), |_| upstream.clone(), form);
-        let (found, expected) = (of(&|x| Ei::apply(&layer, x)), of(&|x| circuit.equations(x)));
-        let tolerance = 8.0 * setup.tolerance;
-        assert_same_pass(&found, &expected, tolerance, &setup.at("256 rows"));
     }
 }

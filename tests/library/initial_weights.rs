@@ -270,6 +270,7 @@ fn shunting_weights_are_those_of_the_paper() {
         let alpha = ((tau - 1.0) / d as f64).sqrt().ln();
         assert_close(&values(&layer.alpha.val()), &[alpha; 30], 1e-6, "alpha");
         assert_eq!(values(&layer.gain.val()), [1.0; 300]);
+        assert_eq!((layer.inhibitory_units(), layer.epsilon()), (30, 1e-8));
         assert_eq!(values(&layer.bias.as_ref().unwrap().val()), [0.0; 300]);
 
         // With one unit: the mean weights and 1.

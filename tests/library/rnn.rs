@@ -7,7 +7,7 @@ use crate::common::circuits::{
     assert_same_currents, dot_rows, i_norm,
 };
 use crate::common::equations::for_every_circuit;
-use crate::common::parameters::{Pass, assert_same_pass, gradients, value, weights};
+use crate::common::parameters::{Pass, assert_same_pass, gradients, weights};
 use crate::common::recurrent::{
     Batch, LAMBDA, batch, derivatives, in_autodiff, of_layer, of_steps, pass, phi,
 };
@@ -17,8 +17,7 @@ use crate::common::{
 };
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use ei_norm::circuit::{Circuit, Ei, INorm};
-use ei_norm::dale::{Plasticity, Weight};
+use ei_norm::circuit::{Circuit, INorm};
 use ei_norm::functional::{BackwardRule, Normalization, normalize};
 use ei_norm::layer::{Layer, Recurrent};
 use ei_norm::{
@@ -416,47 +415,6 @@ fn of_scalars<C: Tried>(rnn: &Rnn<C>, batch: &Batch) -> Option<Pass> {
     ];
     pass.extend(names.iter().cloned().zip(gradients.into_iter().map(Some)));
     Some(pass)
-}
-
-#[test]
-fn a_large_batch_takes_the_single_matrix_and_changes_nothing() {
-    for setup in setups() {
-        let rng = &mut rng(2);
-        let circuit = Ei::one(&setup, rng, [10, 6]);
-        let geometry = geometry([4, 6], NonNegativeActivation::Sigmoid);
-        let rnn = EiRnn::new(circuit, geometry).unwrap();
-        let batch = batch::<Ei>(&setup, rng, [80, 6], [4, 6], true);
-        let (found, expected) = (of_layer(&rnn, &batch), in_autodiff(&rnn, &batch));
-        let tolerance = 20.0 * setup.tolerance;
-        assert_same_pass(&found, &expected, tolerance, &setup.at("single matrix"));
-    }
-}
-
-#[test]
-fn only_what_learns_gets_a_gradient() {
-    let setup = &setups()[1];
-    let rnn: EiRnn = one(setup, 6, NonNegativeActivation::Sigmoid);
-    let batch = batch::<Ei>(setup, &mut rng(6), [2, 3], [3, 4], true);
-    let expected = in_autodiff(&rnn, &batch);
-    for fixed in ["w_ex", "w_ix", "w_ei"] {
-        let mut rnn = rnn.clone();
-        let freeze = |w: Weight<2>| w.with_plasticity(Plasticity::Fixed);
-        match fixed {
-            "w_ex" => rnn.w_ex = freeze(rnn.w_ex.clone()),
-            "w_ix" => rnn.w_ix = rnn.w_ix.take().map(freeze),
-            _ => rnn.w_ei = rnn.w_ei.take().map(freeze),
-        }
-        // x and the initial state are constants here.
-        let initial = batch.initial.clone().map(RnnState::new);
-        let (states, last) = rnn.forward(batch.x.clone(), initial);
-        let grads = batch.loss(states, last.into_hidden()).backward();
-        for (name, found) in gradients(&rnn, &grads) {
-            assert_eq!(found.is_none(), name == fixed, "{name}");
-            if let Some(found) = found {
-                assert_close(&found, value(&expected, &name), 1e-11, "the others learn");
-            }
-        }
-    }
 }
 
 #[test]
