@@ -1,11 +1,11 @@
 //! Lateral inhibition that learns: the rule against scalar arithmetic, its convergence, and its module.
 
 use crate::common::{
-    Setup, assert_close, assert_same, gradient, leaf, panic_of, rng, setups, uniform, values,
+    Setup, assert_close, assert_same, gradient, leaf, panic_of, quantized, rng, setups, uniform,
+    values,
 };
-use burn::module::{Module, Param, Quantizer};
+use burn::module::{Module, Param};
 use burn::optim::{GradientsParams, SgdConfig};
-use burn::tensor::quantization::{Calibration, QuantValue};
 use burn::tensor::{DType, Device, Tensor};
 use ei_norm::functional::lateral_update;
 use ei_norm::{GradNormConfig, GradNormMode, LearnedLateral, LearnedLateralConfig, dale};
@@ -395,9 +395,6 @@ fn a_fork_learns_from_its_own_errors() {
 #[test]
 fn quantized_weights_inhibit_and_adapt() {
     let setup = &setups()[0];
-    let scheme = setup.device.settings().quantization.scheme;
-    let scheme = scheme.with_value(QuantValue::Q8S);
-    let mut quantizer = Quantizer::new(Calibration::MinMax, scheme);
     let exact = module(setup, vec![0.1, 0.2, 0.3, 0.4], 0.5);
     let step = |lateral: LearnedLateral| {
         let z = leaf(&setup.tensor(vec![1.0, -2.0, 0.5, 1.5], [1, 4]));
@@ -410,7 +407,7 @@ fn quantized_weights_inhibit_and_adapt() {
         [error, values(&lateral.adapt().weights.val())]
     };
     let expected = step(exact.clone());
-    let found = step(exact.quantize_weights(&mut quantizer));
+    let found = step(quantized(exact));
     for (found, expected) in found.iter().zip(&expected) {
         assert_close(found, expected, 0.02, "quantized");
     }

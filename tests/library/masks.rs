@@ -4,17 +4,16 @@ use crate::common::circuits::{self, Divisive, EPSILON, ei, pass};
 use crate::common::parameters::assert_same_pass;
 use crate::common::reparameterization::attach;
 use crate::common::{
-    ChaCha8Rng, Setup, assert_close, assert_same, assert_tensor_close, leaf, rng, setups, uniform,
-    values,
+    ChaCha8Rng, Setup, assert_close, assert_same, assert_tensor_close, leaf, quantized, rng,
+    setups, uniform, values,
 };
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, Quantizer};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{
     AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig, decay::WeightDecayConfig,
     momentum::MomentumConfig,
 };
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::activation::softplus;
-use burn::tensor::quantization::{Calibration, QuantValue};
 use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 use ei_norm::dale::{self, Plasticity, Sign, Weight, mask};
 use ei_norm::optim::{
@@ -648,10 +647,7 @@ fn a_masked_weight_can_be_quantized() {
     let layer = layer(setup, &mut rng(4), &masks).valid();
     let x = setup.positive(&mut rng(5), [3, SIZES[0]]);
     let expected = values(&layer.forward(x.clone()));
-    let scheme = setup.device.settings().quantization.scheme;
-    let scheme = scheme.with_value(QuantValue::Q8S);
-    let mut quantizer = Quantizer::new(Calibration::MinMax, scheme);
-    let quantized = layer.quantize_weights(&mut quantizer);
+    let quantized = quantized(layer);
     assert_close(&values(&quantized.forward(x)), &expected, 0.05, "output");
     let w_ex = values(&quantized.w_ex.val());
     let absent = w_ex.iter().zip(&masks[0]).filter(|(_, exists)| !**exists);

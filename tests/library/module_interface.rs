@@ -3,13 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{
-    Lora, Module, ModuleDisplay, ModuleMapper, Param, ParamGroup, ParamId, Quantizer,
-};
+use burn::module::{Lora, Module, ModuleDisplay, ModuleMapper, Param, ParamGroup, ParamId};
 use burn::nn::Linear;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::store::ModuleRecord;
-use burn::tensor::quantization::{Calibration, QuantValue};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use ei_norm::circuit::{self, NormalizedOver, Population};
 use ei_norm::dale::{Plasticity, Sign, Weight, mask};
@@ -17,7 +14,7 @@ use ei_norm::prelude::*;
 use ei_norm::{LearnedLateral, LearnedLateralConfig};
 use rand_chacha::ChaCha8Rng;
 
-use crate::common::{Cast, parameters, rng, uniform};
+use crate::common::{Cast, parameters, quantized, rng, uniform};
 
 fn device() -> Device {
     Device::flex().autodiff()
@@ -197,10 +194,7 @@ impl<M: Module + ModuleDisplay> Subject<M> {
         near(again, loss, 1e-6, "cast in a record");
 
         // Quantized weights are for inference, not for training.
-        let scheme = device().settings().quantization.scheme;
-        let scheme = scheme.with_value(QuantValue::Q8S);
-        let mut quantizer = Quantizer::new(Calibration::MinMax, scheme);
-        let quantized = fresh.valid().quantize_weights(&mut quantizer);
+        let quantized = quantized(fresh.valid());
         let loss: f64 = (self.loss)(&quantized, DType::F32).into_scalar();
         near(loss, expected.loss, 0.1, "quantized");
 

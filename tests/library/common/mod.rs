@@ -14,7 +14,8 @@ pub mod table;
 pub mod training;
 
 use burn::backend::{BackendTensor, DispatchTensorKind};
-use burn::module::{ModuleMapper, Param};
+use burn::module::{Module, ModuleMapper, Param, Quantizer};
+use burn::tensor::quantization::{Calibration, QuantValue};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use ei_norm::functional::{BackwardRule, Normalization};
 use rand::{RngExt, SeedableRng};
@@ -210,6 +211,13 @@ pub fn assert_same<const D: usize>(found: &Tensor<D>, expected: &Tensor<D>, mess
         found.as_bytes() == expected.as_bytes(),
         "{message}: {found} is not {expected}"
     );
+}
+
+/// The module with weights of 8 bits.
+pub fn quantized<M: Module>(module: M) -> M {
+    let scheme = Device::flex().settings().quantization.scheme;
+    let scheme = scheme.with_value(QuantValue::Q8S);
+    module.quantize_weights(&mut Quantizer::new(Calibration::MinMax, scheme))
 }
 
 /// Casts every float parameter of a module; what learns goes on learning.
