@@ -96,36 +96,10 @@ fn every_kind_and_rule_matches_the_reference() {
     for setup in setups() {
         matches_the_reference(&setup, [7]);
         matches_the_reference(&setup, [1, 6]);
+        matches_the_reference(&setup, [4, 1]);
         matches_the_reference(&setup, [3, 2]);
         matches_the_reference(&setup, [5, 9]);
         matches_the_reference(&setup, [2, 3, 4]);
-    }
-}
-
-#[test]
-fn a_single_feature_is_finite() {
-    for setup in setups() {
-        for (kind, rule) in NORMALIZATIONS {
-            let x = leaf(&setup.random(&mut rng(1), [4, 1]));
-            let out = normalize(x.clone(), kind, rule, 1e-5);
-            let expected: Vec<f64> = match kind {
-                Normalization::Divisive => values(&x).iter().map(|x| x / 1e-5_f64.sqrt()).collect(),
-                _ => vec![0.0; 4],
-            };
-            assert_close(
-                &values(&out),
-                &expected,
-                setup.tolerance,
-                &setup.at((kind, rule)),
-            );
-            let grads = out.sum().backward();
-            let found = values(&x.grad(&grads).unwrap());
-            assert!(
-                found.iter().all(|g| g.is_finite()),
-                "{}",
-                setup.at((kind, rule))
-            );
-        }
     }
 }
 

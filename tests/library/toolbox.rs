@@ -39,78 +39,60 @@ fn scaled(error: &[f64], factor: f64) -> Vec<f64> {
     error.iter().map(|e| e * factor).collect()
 }
 
-/// A tool, and its expected effect on the error of examples of `length` values.
-struct Case<const D: usize> {
-    name: &'static str,
-    tool: fn(Tensor<D>) -> Tensor<D>,
-    formula: fn(&[f64], usize) -> Vec<f64>,
-}
+/// A name, a tool, and its expected effect on the error of examples of a number of values.
+type Case<const D: usize> = (
+    &'static str,
+    fn(Tensor<D>) -> Tensor<D>,
+    fn(&[f64], usize) -> Vec<f64>,
+);
 
 /// The limits are within the range of norms of random errors, so that some errors are clipped and some are
 /// not.
-fn cases<const D: usize>() -> Vec<Case<D>> {
-    fn case<const D: usize>(
-        name: &'static str,
-        tool: fn(Tensor<D>) -> Tensor<D>,
-        formula: fn(&[f64], usize) -> Vec<f64>,
-    ) -> Case<D> {
-        Case {
-            name,
-            tool,
-            formula,
-        }
-    }
-    vec![
-        case(
+fn cases<const D: usize>() -> [Case<D>; 10] {
+    let same = |e: &[f64], _| e.to_vec();
+    [
+        (
             "norm",
             |x| clip_grad_norm(x, 1.7),
             |e, length| clipped(e, length, 1.7),
         ),
-        case(
+        (
             "norm 0",
             |x| clip_grad_norm(x, 0.0),
             |e, _| vec![0.0; e.len()],
         ),
-        case(
+        (
             "total norm",
             |x| clip_grad_total_norm(x, 2.5),
             |e, _| clipped(e, e.len(), 2.5),
         ),
-        case("value", |x| clip_grad_value(x, 0.9), |e, _| limited(e, 0.9)),
-        case("scale", |x| scale_grad(x, -2.5), |e, _| scaled(e, -2.5)),
-        case("reverse", |x| reverse_grad(x, 0.3), |e, _| scaled(e, -0.3)),
-        case(
-            "no noise",
-            |x| noise_grad(x, 0.0, &GradNoise::new(0)),
-            |e, _| e.to_vec(),
-        ),
-        case("probe", |x| GradProbe::new().attach(x), |e, _| e.to_vec()),
-        case(
-            "sentinel",
-            |x| GradSentinel::new().watch(x, "x"),
-            |e, _| e.to_vec(),
-        ),
-        case("check", |x| check_grad(x, "x"), |e, _| e.to_vec()),
+        ("value", |x| clip_grad_value(x, 0.9), |e, _| limited(e, 0.9)),
+        ("scale", |x| scale_grad(x, -2.5), |e, _| scaled(e, -2.5)),
+        ("reverse", |x| reverse_grad(x, 0.3), |e, _| scaled(e, -0.3)),
+        ("no noise", |x| noise_grad(x, 0.0, &GradNoise::new(0)), same),
+        ("probe", |x| GradProbe::new().attach(x), same),
+        ("sentinel", |x| GradSentinel::new().watch(x, "x"), same),
+        ("check", |x| check_grad(x, "x"), same),
     ]
 }
 
 fn matches_the_formulas<const D: usize>(setup: &Setup, shape: [usize; D]) {
     let mut rng = rng(D as u64);
     let length = shape[1..].iter().product();
-    for case in cases::<D>() {
-        let at = setup.at((case.name, shape));
+    for (name, tool, formula) in cases::<D>() {
+        let at = setup.at((name, shape));
         let x = setup.random(&mut rng, shape);
         let upstream = setup.random(&mut rng, shape);
         let found = gradient(&x, &upstream, |x| {
-            let y = (case.tool)(x.clone());
+            let y = tool(x.clone());
             assert_same(&y, &x, &at);
             y
         });
         assert_eq!((found.dims(), found.dtype()), (shape, setup.dtype), "{at}");
-        let expected = (case.formula)(&values(&upstream), length);
+        let expected = formula(&values(&upstream), length);
         assert_close(&values(&found), &expected, setup.tolerance, &at);
 
-        let zero = gradient(&x, &upstream.zeros_like(), case.tool);
+        let zero = gradient(&x, &upstream.zeros_like(), tool);
         assert!(values(&zero).iter().all(|error| *error == 0.0), "{at}");
     }
 }
@@ -129,9 +111,9 @@ fn every_tool_matches_its_formula_at_every_rank() {
 
 fn nothing_happens_without_values<const D: usize>(setup: &Setup, shape: [usize; D]) {
     let x = setup.tensor(Vec::new(), shape);
-    for case in cases() {
-        let found = gradient(&x, &x, case.tool);
-        assert_eq!(found.dims(), shape, "{}", setup.at(case.name));
+    for (name, tool, _) in cases() {
+        let found = gradient(&x, &x, tool);
+        assert_eq!(found.dims(), shape, "{}", setup.at(name));
     }
     let noisy = |x| noise_grad(x, 1.0, &GradNoise::new(0));
     assert_eq!(gradient(&x, &x, noisy).dims(), shape);
@@ -223,10 +205,10 @@ fn without_a_graph_nothing_is_kept() {
     for setup in setups() {
         let x = setup.random(&mut rng(3), [2, 3]);
         for x in [x.clone(), x.autodiff()] {
-            for case in cases::<2>() {
-                let y = (case.tool)(x.clone());
-                assert!(!y.is_tracked(), "{}", setup.at(case.name));
-                assert_same(&y, &x, &setup.at(case.name));
+            for (name, tool, _) in cases::<2>() {
+                let y = tool(x.clone());
+                assert!(!y.is_tracked(), "{}", setup.at(name));
+                assert_same(&y, &x, &setup.at(name));
             }
         }
     }
