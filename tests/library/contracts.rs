@@ -21,7 +21,7 @@ use ei_norm::optim::{PopulationSgd, RoleLrSchedulerConfig};
 use ei_norm::{
     ColumnEiLinearConfig, EiConv2dConfig, EiLinear, EiLinearConfig, EiWeights, Error, GradNorm,
     GradNormConfig, GradNormMode, INormLinearConfig, INormRnnConfig, Inhibitory, LearnedLateral,
-    LearnedLateralConfig, RnnState, metric,
+    LearnedLateralConfig, RnnState, ShuntingLinearConfig, metric,
 };
 
 use crate::common::circuits::ei;
@@ -269,16 +269,10 @@ fn sizes_that_no_machine_holds_are_errors() {
     }
     for count in [MOST, 1 << 32] {
         let inhibitory = Inhibitory::Count(count);
-        let ei = EiOptions {
-            inhibitory,
-            ..EiOptions::default()
-        };
-        refused(ei, dense([5, 4]));
-        let shunting = ShuntingOptions {
-            inhibitory,
-            ..ShuntingOptions::default()
-        };
-        refused(shunting, dense([5, 4]));
+        let ei = EiLinearConfig::new(5, 4).with_inhibitory(inhibitory);
+        refused(ei.circuit, ei.geometry);
+        let shunting = ShuntingLinearConfig::new(5, 4).with_inhibitory(inhibitory);
+        refused(shunting.circuit, shunting.geometry);
     }
     let device = Device::flex();
     let norm = GradNormConfig::new(MOST).try_init(&device).map(drop);

@@ -14,7 +14,7 @@ use ei_norm::{
     ColumnEiLinearConfig, ColumnEiRnnConfig, ColumnEiWeights, EiConv2d, EiConv2dConfig,
     EiInitializer, EiLinearConfig, EiRnn, EiRnnConfig, EiWeights, Error, GradNorm, GradNormMode,
     INormConv2d, INormLinearConfig, INormRnn, INormRnnConfig, INormWeights, Inhibitory,
-    ShuntingWeights,
+    ShuntingLinearConfig, ShuntingWeights,
 };
 
 /// The message with which a configuration is refused.
@@ -113,29 +113,16 @@ fn options_of_inhibition<O: Options>(
 
 #[test]
 fn options_outside_of_their_range() {
-    let ei = |inhibitory| EiOptions {
-        inhibitory,
-        ..EiOptions::default()
-    };
+    let ei = |units| EiLinearConfig::new(4, 4).with_inhibitory(units).circuit;
     options_of_inhibition(ei, None);
-    let i_norm = |inhibitory| INormOptions {
-        inhibitory,
-        ..INormOptions::default()
-    };
-    let epsilon = |epsilon| INormOptions {
-        epsilon,
-        ..INormOptions::default()
-    };
-    options_of_inhibition(i_norm, Some(&epsilon));
-    let shunting = |inhibitory| ShuntingOptions {
-        inhibitory,
-        ..ShuntingOptions::default()
-    };
-    let epsilon = |epsilon| ShuntingOptions {
-        epsilon,
-        ..ShuntingOptions::default()
-    };
-    options_of_inhibition(shunting, Some(&epsilon));
+    let i_norm = || INormLinearConfig::new(4, 4);
+    let inhibitory = |units| i_norm().with_inhibitory(units).circuit;
+    let epsilon = |epsilon| i_norm().with_epsilon(epsilon).circuit;
+    options_of_inhibition(inhibitory, Some(&epsilon));
+    let shunting = || ShuntingLinearConfig::new(4, 4);
+    let inhibitory = |units| shunting().with_inhibitory(units).circuit;
+    let epsilon = |epsilon| shunting().with_epsilon(epsilon).circuit;
+    options_of_inhibition(inhibitory, Some(&epsilon));
 
     let of_ratio = |ratio| refusal(ColumnEiLinearConfig::new(10, 3).with_ratio(ratio));
     assert_begins(&of_ratio(0.0), "ratio is 0");

@@ -321,42 +321,38 @@ fn corrected_descent() {
 #[test]
 fn corrections_without_a_layer_are_an_error() {
     let setup = &setups()[0];
-    let lonely = Circuit::new(setup).shunting.alpha;
-    let error = CorrectedSgdConfig::new().try_init(&lonely).err().unwrap();
-    assert!(
-        error.to_string().contains("exactly one excitatory"),
-        "{error}"
-    );
     #[derive(Module, Debug)]
     struct Two {
         first: Weight<2>,
         second: Weight<2>,
         w_ix: Weight<2>,
     }
-    let layer = Circuit::new(setup).layer;
+    let Circuit {
+        layer, shunting, ..
+    } = Circuit::new(setup);
     let two = Two {
         first: layer.w_ex.clone(),
         second: layer.w_ex.clone(),
         w_ix: layer.w_ix.clone().unwrap(),
     };
-    let error = CorrectedSgdConfig::new().try_init(&two).err().unwrap();
-    assert!(error.to_string().starts_with("`w_ix`"), "{error}");
-    let config = CorrectedSgdConfig::new().with_max_projection(Some(1.0));
-    let error = config
-        .try_init(&Circuit::new(setup))
-        .err()
-        .unwrap()
-        .to_string();
-    assert!(error.starts_with("max_projection is 1"), "{error}");
     let of_networks = Population::stack(vec![layer.circuit.clone(); 2]).unwrap();
-    let error = CorrectedSgdConfig::new()
-        .try_init(&of_networks)
-        .err()
-        .unwrap();
-    assert!(
-        error.to_string().contains("two axes or those of kernels"),
-        "{error}"
-    );
+    let config = CorrectedSgdConfig::new;
+    let halving = config().with_max_projection(Some(1.0));
+    for (refused, expected) in [
+        (config().try_init(&shunting.alpha), "exactly one excitatory"),
+        (
+            config().try_init(&two),
+            "`w_ix`: the correction needs exactly",
+        ),
+        (halving.try_init(&layer), "max_projection is 1"),
+        (
+            config().try_init(&of_networks),
+            "two axes or those of kernels",
+        ),
+    ] {
+        let error = refused.err().unwrap().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
     // A module without inhibition is valid.
     CorrectedSgdConfig::new().try_init(&layer.w_ex).unwrap();
 }
