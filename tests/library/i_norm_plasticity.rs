@@ -2,8 +2,8 @@
 
 use crate::common::{rng, setups, values};
 use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsParams};
-use burn::tensor::{Device, Tensor};
+use burn::optim::GradientsParams;
+use burn::tensor::Device;
 use ei_norm::dale::{Plasticity, Weight};
 use ei_norm::{INormLinear, INormLinearConfig, InhibitoryPlasticity};
 
@@ -35,15 +35,15 @@ fn plasticity([w_ix, w_ei, u_ix, u_ei]: [bool; 4]) -> InhibitoryPlasticity {
 }
 
 /// The gradients of task and local loss, as an optimizer receives them.
-fn gradients(layer: &INormLinear, seed: u64) -> GradientsParams {
+fn gradients(layer: &INormLinear) -> GradientsParams {
     let device = layer.w_ex.device().inner();
     let setup = setups()
         .into_iter()
         .find(|setup| setup.device == device)
         .unwrap();
-    let x = setup.positive(&mut rng(seed), [4, 6]);
+    let x = setup.positive(&mut rng(1), [4, 6]);
     let (out, local) = layer.forward_with_local_loss(x);
-    let upstream = setup.random(&mut rng(seed + 100), [4, 5]);
+    let upstream = setup.random(&mut rng(2), [4, 5]);
     let loss = (out * upstream).sum() + local;
     GradientsParams::from_grads(loss.backward(), layer)
 }
@@ -51,7 +51,7 @@ fn gradients(layer: &INormLinear, seed: u64) -> GradientsParams {
 /// Fails unless exactly these of the four matrices learn.
 #[track_caller]
 fn assert_learning(layer: &INormLinear, learns: [bool; 4], at: &str) {
-    let grads = gradients(layer, 1);
+    let grads = gradients(layer);
     for (index, (weight, learns)) in matrices(layer).into_iter().zip(learns).enumerate() {
         let Some(weight) = weight else {
             assert!(!learns);
@@ -168,38 +168,6 @@ fn a_record_does_not_change_what_learns() {
             assert_learning(&target().valid().load_file(&file).train(), learns, "valid");
             let source = matrices(&source).map(|w| w.unwrap().id);
             assert_eq!(matrices(&loaded).map(|w| w.unwrap().id), source);
-        }
-    }
-}
-
-#[test]
-fn a_frozen_layer_learns_nothing() {
-    let device = Device::flex().autodiff();
-    let layer = layer(None, true, &device).freeze();
-    let x: Tensor<2> = setups()[0].positive(&mut rng(1), [4, 6]);
-    let (out, local) = layer.forward_with_local_loss(x);
-    assert!(!out.is_tracked() && !local.is_tracked());
-}
-
-#[test]
-fn fixed_matrices_do_not_move() {
-    for setup in setups() {
-        let device = setup.device.autodiff();
-        for learns in [DIVISIVE, [false, true, false, true]] {
-            let before = layer(Some(plasticity(learns)), true, &device);
-            let mut layer = before.clone().unfreeze();
-            let mut optimizer = AdamConfig::new().init();
-            for seed in 0..3 {
-                let grads = gradients(&layer, seed);
-                layer = optimizer.step(0.01, layer, grads);
-                layer = ei_norm::dale::project(layer);
-            }
-            for (index, learns) in learns.into_iter().enumerate() {
-                let of = |layer| values(&matrices(layer)[index].unwrap().val());
-                let moved = of(&layer) != of(&before);
-                assert_eq!(moved, learns, "{} {index}", setup.name);
-            }
-            assert_ne!(values(&layer.w_ex.val()), values(&before.w_ex.val()));
         }
     }
 }

@@ -50,26 +50,17 @@ fn assert_current(setup: &Setup, layer: &INormLinear, uniform: Option<f64>, at: 
     }
 }
 
-/// Replaces the values of U_ei, by position.
-struct Replace(fn(usize) -> f64, Vec<String>);
+/// Replaces values, by position.
+struct Replace(fn(usize) -> f64);
 
-fn replace(layer: INormLinear, value: fn(usize) -> f64) -> INormLinear {
-    layer.map(&mut Replace(value, Vec::new()))
+fn replace(mut layer: INormLinear, value: fn(usize) -> f64) -> INormLinear {
+    let u_ei = layer.u_ei.take();
+    layer.u_ei = u_ei.map(|u_ei| u_ei.map(&mut Replace(value)));
+    layer
 }
 
 impl ModuleMapper for Replace {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.1.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.1.pop();
-    }
-
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        if self.1.join(".") != "u_ei" {
-            return param;
-        }
         param.map(|old| {
             let count = old.shape().num_elements();
             let data = TensorData::new((0..count).map(self.0).collect(), old.shape());

@@ -1,7 +1,7 @@
 //! The layers as modules in a user's model: records, files, display, parameters, threads, configurations.
 
 use crate::common::parameters::paths;
-use crate::common::{Cast, assert_same, leaf, rng, setups, values};
+use crate::common::{assert_same, leaf, rng, setups, values};
 use burn::config::Config;
 use burn::module::Module;
 use burn::store::{ModuleRecord, RecordError};
@@ -169,25 +169,6 @@ fn parameters_have_their_own_names() {
     let second = 30 + 6 + 5 + 5;
     assert_eq!(model.num_params(), first + second + 5 + (15 + 5 + 3 + 3));
     assert_eq!(model.devices(), [Device::flex()]);
-}
-
-#[test]
-fn a_module_can_change_its_dtype() {
-    for setup in setups() {
-        let device = setup.device.clone();
-        let layer = EiLinearConfig::new(4, 3)
-            .try_init_with(&device, &mut rng(1))
-            .unwrap();
-        let record = layer.clone().into_record();
-        let plain = layer.clone().map(&mut Cast(setup.dtype));
-        let learning = layer.train().map(&mut Cast(setup.dtype));
-        for cast in [plain, learning.valid()] {
-            let x = setup.positive(&mut rng(2), [2, 4]);
-            assert_eq!(cast.forward(x).dtype(), setup.dtype);
-            let loaded = cast.load_record(record.clone().cast_to_module_dtype());
-            assert_eq!(loaded.w_ex.dtype(), setup.dtype);
-        }
-    }
 }
 
 /// A module of a user's own with a weight.
