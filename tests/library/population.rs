@@ -29,10 +29,8 @@ fn precise_and_gpu() -> Vec<Setup> {
     let mut setups = precise();
     #[cfg(feature = "wgpu")]
     setups.push(Setup {
-        name: "wgpu",
-        device: luminosity::DeviceName::Wgpu.open().unwrap(),
-        dtype: DType::F32,
         tolerance: 1e-4,
+        ..crate::common::gpu()
     });
     setups
 }

@@ -105,11 +105,12 @@ pub fn patches(case: &Case, images: Tensor<2>) -> Tensor<2> {
     let count = images.shape().num_elements();
     let numbers: Vec<f64> = (1..=count).map(|number| number as f64).collect();
     let index: Vec<i64> = case.unfold(&numbers).iter().map(|n| *n as i64).collect();
-    let positions = index.len() / case.features();
+    let [features, _] = case.sizes();
+    let positions = index.len() / features;
     let index = Tensor::<1, Int>::from_data(&index[..], &images.device());
     let zero = images.clone().reshape([count]).detach().sum() * 0.0;
     let all = Tensor::cat(vec![zero, images.reshape([count])], 0);
-    all.select(0, index).reshape([positions, case.features()])
+    all.select(0, index).reshape([positions, features])
 }
 
 /// The output, the local loss, and the gradients of the input, if it learns, and of all parameters, for

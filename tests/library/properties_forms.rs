@@ -72,7 +72,7 @@ mod every {
         let rng = &mut rng(seed);
         let case = any_convolution(rng);
         let [[batch, channels, rows, columns], input] = [case.output(), case.input()];
-        let circuit: C = any_circuit(setup, seed, [case.features(), channels]);
+        let circuit: C = any_circuit(setup, seed, case.sizes());
         let layer = Layer::new(circuit.clone(), case.geometry.clone()).unwrap();
         let (x, dense) = (
             C::input(setup, rng, [batch, input[1] * input[2] * input[3]]),

@@ -4,12 +4,12 @@
 
 use crate::common::circuits::{
     Divisive, EVERYTHING, Row, Scalars, Tried, assert_empty, assert_same_as_scalars,
-    assert_same_currents, dot_rows, i_norm,
+    assert_same_currents, i_norm,
 };
 use crate::common::equations::for_every_circuit;
 use crate::common::parameters::{Pass, assert_same_pass, gradients, weights};
 use crate::common::recurrent::{
-    Batch, LAMBDA, batch, derivatives, in_autodiff, of_layer, of_steps, pass, phi,
+    Batch, LAMBDA, batch, derivatives, dot, in_autodiff, of_layer, of_steps, pass, phi,
 };
 use crate::common::{
     ChaCha8Rng, Setup, assert_close, assert_same, assert_tensor_close, leaf, panic_of, rng, setups,
@@ -405,7 +405,7 @@ fn of_scalars<C: Tried>(rnn: &Rnn<C>, batch: &Batch) -> Option<Pass> {
     };
     let gradients = derivatives(&all, |all| {
         let (_, states) = run(all, is_local.then_some(&known[..]));
-        let task = dot_rows(&states, &upstream.0) + dot_rows(&last(&states), &upstream.1);
+        let task = dot(&states.concat(), &upstream.0) + dot(&last(&states).concat(), &upstream.1);
         task + LAMBDA * local(all).unwrap_or(0.0)
     });
     let mut pass: Pass = vec![

@@ -24,7 +24,7 @@ fn training_case() -> Case {
 }
 
 fn layer<C: Tried>(setup: &Setup, rng: &mut ChaCha8Rng, case: &Case) -> Conv<C> {
-    let circuit = C::one(setup, rng, [case.features(), case.channels[1]]);
+    let circuit = C::one(setup, rng, case.sizes());
     Layer::new(circuit, case.geometry.clone()).unwrap()
 }
 
@@ -36,7 +36,7 @@ fn i_norm_layer(
     divisive: Divisive,
     mode: GradNormMode,
 ) -> INormConv2d {
-    let sizes = [case.features(), case.channels[1]];
+    let sizes = case.sizes();
     let plasticity = InhibitoryPlasticity::of_paper(divisive != Divisive::None);
     let mut weights = i_norm(setup, rng, sizes, divisive, plasticity, mode);
     weights.epsilon = 1e-5;

@@ -293,11 +293,9 @@ impl Tried for INorm {
 
     fn all(setup: &Setup, rng: &mut ChaCha8Rng, sizes: [usize; 2]) -> Vec<Trial<Self>> {
         let mut all = Vec::new();
-        let modes = GradNormMode::ALL.into_iter();
-        let by_fullness = modes.map(|mode| (mode != GradNormMode::Full, mode));
-        let mut modes: Vec<_> = by_fullness.collect();
-        modes.sort_by_key(|(is_other, _)| *is_other);
-        for (_, mode) in modes {
+        let mut modes = GradNormMode::ALL;
+        modes.sort_by_key(|mode| *mode != GradNormMode::Full);
+        for mode in modes {
             for divisive in Divisive::ALL {
                 let of_paper = InhibitoryPlasticity::of_paper(divisive != Divisive::None);
                 for plasticity in [EVERYTHING, of_paper] {
@@ -532,7 +530,7 @@ pub fn pass_in_scalars<C: Tried>(
     };
     let gradients = derivatives(&all, |all| {
         let rows = run(all, is_local.then_some(&known[..]));
-        dot_rows(&out(&rows), upstream) + LAMBDA * local(all).unwrap_or(0.0)
+        dot(&out(&rows).concat(), upstream) + LAMBDA * local(all).unwrap_or(0.0)
     });
     let mut pass: Pass = vec![
         ("out".into(), Some(out(&known).concat())),
@@ -553,9 +551,4 @@ pub fn assert_same_as_scalars(mut found: Pass, mut expected: Pass, tolerance: f6
     found.retain(|(_, grad)| grad.is_some());
     // Finite differences round more than f64.
     assert_same_pass(&found, &expected, tolerance.max(1e-8), at);
-}
-
-/// Σ a b over the elements of rows.
-pub fn dot_rows(rows: &[Vec<f64>], upstream: &[f64]) -> f64 {
-    dot(&rows.concat(), upstream)
 }

@@ -7,10 +7,7 @@ use ei_norm::layer::Conv2d;
 #[derive(Debug, Clone)]
 pub struct Case {
     pub batch: usize,
-    /// Input and output channels.
-    pub channels: [usize; 2],
     pub image: [usize; 2],
-    pub kernel: [usize; 2],
     pub geometry: Conv2d,
     /// The number of zeros before and after: top, bottom; left, right.
     pub pads: [[usize; 2]; 2],
@@ -19,22 +16,20 @@ pub struct Case {
 /// A case: batch, channels, image and kernel; stride, dilation and padding; and the padding's numbers of
 /// zeros.
 pub fn case(
-    (batch, channels, image, kernel): (usize, [usize; 2], [usize; 2], [usize; 2]),
+    (batch, channels, image, kernel_size): (usize, [usize; 2], [usize; 2], [usize; 2]),
     (stride, dilation, padding): ([usize; 2], [usize; 2], PaddingConfig2d),
     pads: [[usize; 2]; 2],
 ) -> Case {
     let geometry = Conv2d {
         channels,
-        kernel_size: kernel,
+        kernel_size,
         stride,
         dilation,
         padding,
     };
     Case {
         batch,
-        channels,
         image,
-        kernel,
         geometry,
         pads,
     }
@@ -70,21 +65,27 @@ pub fn cases() -> Vec<Case> {
 }
 
 impl Case {
-    /// d, the number of features of a patch.
-    pub fn features(&self) -> usize {
-        self.channels[0] * self.kernel[0] * self.kernel[1]
+    /// d, the number of features of a patch, and the number of output channels.
+    pub fn sizes(&self) -> [usize; 2] {
+        let Conv2d {
+            channels: [inputs, outputs],
+            kernel_size: [height, width],
+            ..
+        } = self.geometry;
+        [inputs * height * width, outputs]
     }
 
     /// The shape of an input.
     pub fn input(&self) -> [usize; 4] {
-        [self.batch, self.channels[0], self.image[0], self.image[1]]
+        let [height, width] = self.image;
+        [self.batch, self.geometry.channels[0], height, width]
     }
 
     /// The number of windows, vertically and horizontally.
     pub fn count(&self) -> [usize; 2] {
         [0, 1].map(|axis| {
             let padded = self.image[axis] + self.pads[axis][0] + self.pads[axis][1];
-            let extent = (self.kernel[axis] - 1) * self.geometry.dilation[axis] + 1;
+            let extent = (self.geometry.kernel_size[axis] - 1) * self.geometry.dilation[axis] + 1;
             (padded - extent) / self.geometry.stride[axis] + 1
         })
     }
@@ -92,27 +93,28 @@ impl Case {
     /// The shape of an output.
     pub fn output(&self) -> [usize; 4] {
         let [rows, columns] = self.count();
-        [self.batch, self.channels[1], rows, columns]
+        [self.batch, self.geometry.channels[1], rows, columns]
     }
 
     /// The index in the image, or none in the padding, of each feature (in the order row, column, channel) of
     /// each patch (in the order example, row, column).
     fn patches(&self) -> Vec<Option<usize>> {
         let ([rows, columns], [height, width]) = (self.count(), self.image);
+        let [channels, _] = self.geometry.channels;
         let pairs = |[n, m]: [usize; 2]| (0..n).flat_map(move |i| (0..m).map(move |j| (i, j)));
         let mut all = Vec::new();
         for (example, (row, column)) in
             (0..self.batch).flat_map(|b| pairs([rows, columns]).map(move |at| (b, at)))
         {
-            for (i, j) in pairs(self.kernel) {
+            for (i, j) in pairs(self.geometry.kernel_size) {
                 let place = |axis: usize, window: usize, element: usize| {
                     (window * self.geometry.stride[axis] + element * self.geometry.dilation[axis])
                         .checked_sub(self.pads[axis][0])
                         .filter(|at| *at < self.image[axis])
                 };
                 let at = place(0, row, i).zip(place(1, column, j));
-                for channel in 0..self.channels[0] {
-                    let image = example * self.channels[0] + channel;
+                for channel in 0..channels {
+                    let image = example * channels + channel;
                     all.push(at.map(|(y, x)| (image * height + y) * width + x));
                 }
             }
