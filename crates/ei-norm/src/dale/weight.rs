@@ -245,16 +245,13 @@ impl<const D: usize> Weight<D> {
     /// The same parameter, learning or fixed.
     #[must_use]
     pub fn with_plasticity(self, plasticity: Plasticity) -> Self {
-        let param = match plasticity {
-            Plasticity::Plastic => Module::set_require_grad(self.param, true),
-            Plasticity::Fixed => self.param,
-        };
+        let param = Module::set_require_grad(self.param, plasticity == Plasticity::Plastic);
         let weight = Self {
             param,
             plasticity,
             ..self
         };
-        weight.enforce_plasticity().examined()
+        weight.examined()
     }
 
     /// The value to compute with: part of the graph if the parameter learns, a constant if not.

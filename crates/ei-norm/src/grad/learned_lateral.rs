@@ -210,8 +210,7 @@ impl LearnedLateral {
     /// without errors they stay unchanged.
     ///
     /// The errors of several uses of the module count as one batch, in the order of their forward passes; of
-    /// several backward passes through one use, the last counts. If more than 16 million values (2²⁴) wait,
-    /// the oldest uses are left out.
+    /// several backward passes through one use, the last counts.
     #[must_use]
     pub fn adapt(self) -> Self {
         let errors = lock(&self.waiting.0).take();

@@ -146,22 +146,20 @@ impl<R: Rule> Optimizer for Exponentiated<R> {
         grad: Tensor<D>,
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
-        let (memory, split) = match state {
-            Some(state) => (Some(state.memory), state.split),
-            None => (None, None),
-        };
-        let (positive, negative, opposite) = match (self.rule.unconstrained(), split) {
-            (Unconstrained::Split { scale }, split) if !is_constrained() => match split {
-                Some((positive, negative, opposite)) => (positive, negative, Some(opposite)),
-                None => {
-                    let (positive, negative) = parts(tensor, scale);
-                    (positive, negative, None)
-                }
-            },
+        let (memory, split) = state.map_or((None, None), |s| (Some(s.memory), s.split));
+        let scale = match self.rule.unconstrained() {
+            Unconstrained::Split { scale } if !is_constrained() => scale,
             _ => {
                 let (tensor, memory) = self.rule.step(lr, tensor, grad, memory);
                 let split = None;
                 return (tensor, Some(ExponentiatedState { memory, split }));
+            }
+        };
+        let (positive, negative, opposite) = match split {
+            Some((positive, negative, opposite)) => (positive, negative, Some(opposite)),
+            None => {
+                let (positive, negative) = parts(tensor, scale);
+                (positive, negative, None)
             }
         };
         let (positive, memory) = self.rule.step(lr, positive, grad.clone(), memory);
