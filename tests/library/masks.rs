@@ -207,10 +207,10 @@ fn an_error_that_is_not_finite_reaches_no_absent_connection() {
 }
 
 /// An optimizer for a layer.
-type Optimizer = fn(&EiLinear) -> ModuleOptimizer;
+pub type Optimizer = fn(&EiLinear) -> ModuleOptimizer;
 
 /// Name, optimizer and learning rate.
-const OPTIMIZERS: [(&str, Optimizer, f64); 9] = [
+pub const OPTIMIZERS: [(&str, Optimizer, f64); 9] = [
     ("sgd", |_| SgdConfig::new().init(), 0.05),
     (
         "momentum",

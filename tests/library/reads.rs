@@ -5,18 +5,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::common::table::{READS, layers};
-use crate::common::{Setup, leaf, rng, setups};
+use crate::common::{leaf, rng, setups};
+use crate::masks::OPTIMIZERS;
 use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use ei_norm::dale::{self, NonNegative, Plasticity, mask};
 use ei_norm::grad::GradSentinel;
-use ei_norm::optim::{
-    CorrectedSgdConfig, ExponentiatedAdamConfig, ExponentiatedSgdConfig, Projected, ProjectedSgd,
-};
-use ei_norm::{
-    EiLinear, EiLinearConfig, INormLinear, INormLinearConfig, LearnedLateralConfig, device_reads,
-};
+use ei_norm::{EiLinearConfig, INormLinear, INormLinearConfig, LearnedLateralConfig, device_reads};
 
 /// The reads of this thread while `f` runs.
 fn reads<T>(f: impl FnOnce() -> T) -> (usize, T) {
@@ -52,40 +48,27 @@ fn masked() -> INormLinear {
 #[test]
 fn no_optimizer_reads_what_learns() {
     for setup in setups() {
-        each_optimizer_steps_without_a_read(&setup);
-    }
-}
-
-fn each_optimizer_steps_without_a_read(setup: &Setup) {
-    let device = setup.device.clone().autodiff();
-    let mut plain = EiLinearConfig::new(5, 4).init(&device);
-    let mask = mask::random([5, 4], 0.9, &device, &mut rng(1)).unwrap();
-    plain.w_ex.set_mask(mask).unwrap();
-    let square = dale::reparameterize(plain.clone(), NonNegative::Square);
-    let corrected = CorrectedSgdConfig::new().init(&plain);
-    let optimizers: [(ModuleOptimizer, &EiLinear); 6] = [
-        (ProjectedSgd.init(), &plain),
-        (Projected::new(AdamConfig::new().build()).init(), &plain),
-        (AdamConfig::new().init(), &square),
-        (ExponentiatedSgdConfig::new().init(), &plain),
-        (ExponentiatedAdamConfig::new().init(), &plain),
-        (corrected, &plain),
-    ];
-    for (index, (mut optimizer, layer)) in optimizers.into_iter().enumerate() {
-        let x = setup
-            .positive(&mut rng(2), [3, 5])
-            .cast(layer.w_ex.val().dtype())
-            .autodiff();
-        let mut layer = layer.clone();
-        let (found, _) = reads(|| {
-            // At the second step the optimizer has state.
-            for _ in 0..2 {
-                let grads = layer.forward(x.clone()).square().sum().backward();
-                let grads = GradientsParams::from_grads(grads, &layer);
-                layer = dale::project(optimizer.step(0.01, layer.clone(), grads));
+        let device = setup.device.clone().autodiff();
+        let mut plain = EiLinearConfig::new(5, 4).init(&device);
+        let mask = mask::random([5, 4], 0.9, &device, &mut rng(1)).unwrap();
+        plain.w_ex.set_mask(mask).unwrap();
+        let square = dale::reparameterize(plain.clone(), NonNegative::Square);
+        let x = setup.positive(&mut rng(2), [3, 5]);
+        let x = x.cast(plain.w_ex.dtype()).autodiff();
+        for (name, optimizer, rate) in OPTIMIZERS {
+            for mut layer in [plain.clone(), square.clone()] {
+                let mut optimizer = optimizer(&layer);
+                let (found, _) = reads(|| {
+                    // At the second step the optimizer has state.
+                    for _ in 0..2 {
+                        let grads = layer.forward(x.clone()).square().sum().backward();
+                        let grads = GradientsParams::from_grads(grads, &layer);
+                        layer = dale::project(optimizer.step(rate, layer.clone(), grads));
+                    }
+                });
+                assert_eq!(found, 0, "{}", setup.at(name));
             }
-        });
-        assert_eq!(found, 0, "{}", setup.at(format!("optimizer {index}")));
+        }
     }
 }
 
