@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::common::{
-    Setup, address, assert_close, assert_same, assert_tensor_close, leaf, panic_of, rng, setups,
-    values,
+    Setup, address, assert_close, assert_same, assert_tensor_close, gradient, leaf, panic_of, rng,
+    setups, values,
 };
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{DType, Device, Tensor};
@@ -134,13 +134,12 @@ fn hooks_side_by_side_do_not_mix() {
 fn chained_hooks_act_from_the_loss_to_the_input() {
     for setup in setups() {
         let mut rng = rng(3);
-        let x = leaf(&setup.random(&mut rng, [2, 3]));
-        let upstream = setup.random(&mut rng, [2, 3]);
-        let inner = map_grad(x.clone(), |e| e + 1.0);
-        let outer = map_grad(inner, |e| e * 3.0);
-        let grads = (outer * upstream.clone()).sum().backward();
-        let expected = upstream * 3.0 + 1.0;
-        assert_same(&x.grad(&grads).unwrap(), &expected, &setup.at("chain"));
+        let [x, upstream] = [(); 2].map(|()| setup.random(&mut rng, [2, 3]));
+        let found = gradient(&x, &upstream, |x| {
+            let inner = map_grad(x, |e| e + 1.0);
+            map_grad(inner, |e| e * 3.0)
+        });
+        assert_same(&found, &(upstream * 3.0 + 1.0), &setup.at("chain"));
     }
 }
 
@@ -287,32 +286,21 @@ fn another_device_panics() {
 }
 
 #[test]
-fn f_may_return_a_tensor_with_autodiff() {
+fn f_may_use_autodiff() {
     for setup in setups() {
         let mut rng = rng(10);
-        let x = leaf(&setup.random(&mut rng, [3]));
-        let upstream = setup.random(&mut rng, [3]);
-        let y = map_grad(x.clone(), |error| error.autodiff().require_grad() * 2.0);
-        let grads = (y * upstream.clone()).sum().backward();
-        let found = x.grad(&grads).unwrap();
-        assert_same(&found, &(upstream * 2.0), &setup.at("autodiff"));
-    }
-}
-
-#[test]
-fn f_may_run_a_backward_pass_of_its_own() {
-    for setup in setups() {
-        let mut rng = rng(11);
-        let x = leaf(&setup.random(&mut rng, [3]));
-        let upstream = setup.random(&mut rng, [3]);
-        let y = map_grad(x.clone(), |error| {
+        let [x, upstream] = [(); 2].map(|()| setup.random(&mut rng, [3]));
+        let expected = upstream.clone() * 2.0;
+        let tracked = |error: Tensor<1>| error.autodiff().require_grad() * 2.0;
+        let found = gradient(&x, &upstream, |x| map_grad(x, tracked));
+        assert_same(&found, &expected, &setup.at("a tensor with autodiff"));
+        // A backward pass of its own.
+        let of_square = |error: Tensor<1>| {
             let error = error.autodiff().require_grad();
             let grads = error.clone().square().sum().backward();
             error.grad(&grads).unwrap()
-        });
-        let grads = (y * upstream.clone()).sum().backward();
-        let found = x.grad(&grads).unwrap();
-        let expected = upstream * 2.0;
+        };
+        let found = gradient(&x, &upstream, |x| map_grad(x, of_square));
         assert_tensor_close(&found, &expected, setup.tolerance, &setup.at("inner"));
     }
 }

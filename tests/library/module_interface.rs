@@ -62,6 +62,11 @@ fn weighed<const D: usize>(z: Tensor<D>) -> Tensor<1> {
     }
 }
 
+/// The same with the local loss.
+fn both<const D: usize>((z, local): (Tensor<D>, Tensor<1>)) -> Tensor<1> {
+    weighed(z) + local.sum()
+}
+
 /// The values of every parameter, and its identity.
 fn parameters<M: Module>(module: &M) -> BTreeMap<String, (ParamId, Vec<f64>)> {
     let all = parameters::stored(module, None).into_iter();
@@ -256,10 +261,7 @@ subjects! {
     EiLinear EiLinearConfig(6, 5) |m, dtype| weighed(m.forward(rows(dtype)));
     ShuntingLinear ShuntingLinearConfig(6, 5) |m, dtype| weighed(m.forward(rows(dtype)));
     ColumnEiLinear ColumnEiLinearConfig(6, 5) |m, dtype| weighed(m.forward(rows(dtype)));
-    INormLinear INormLinearConfig(6, 5) |m, dtype| {
-        let (z, local) = m.forward_with_local_loss(rows(dtype));
-        weighed(z) + local
-    };
+    INormLinear INormLinearConfig(6, 5) |m, dtype| both(m.forward_with_local_loss(rows(dtype)));
     EiConv2d EiConv2dConfig([3, 4], [2, 3]) |m, dtype| weighed(m.forward(images(dtype)));
     ShuntingConv2d ShuntingConv2dConfig([3, 4], [2, 3]) |m, dtype| {
         weighed(m.forward(images(dtype)))
@@ -268,8 +270,7 @@ subjects! {
         weighed(m.forward(images(dtype)))
     };
     INormConv2d INormConv2dConfig([3, 4], [2, 3]) |m, dtype| {
-        let (z, local) = m.forward_with_local_loss(images(dtype));
-        weighed(z) + local
+        both(m.forward_with_local_loss(images(dtype)))
     };
     EiRnn EiRnnConfig(4, 5) |m, dtype| weighed(m.forward(sequences(dtype), None).0);
     ShuntingRnn ShuntingRnnConfig(4, 5) |m, dtype| weighed(m.forward(sequences(dtype), None).0);
@@ -314,10 +315,7 @@ variants! {
         |m, dtype| weighed(m.forward(rows(dtype)));
     sparse_i_norm INormLinear
         |rng| sparse!(INormLinearConfig::new(6, 5).try_init_with(&device(), rng)),
-        |m, dtype| {
-            let (z, local) = m.forward_with_local_loss(rows(dtype));
-            weighed(z) + local
-        };
+        |m, dtype| both(m.forward_with_local_loss(rows(dtype)));
     sparse_conv EiConv2d
         |rng| sparse!(EiConv2dConfig::new([3, 4], [2, 3]).try_init_with(&device(), rng)),
         |m, dtype| weighed(m.forward(images(dtype)));
@@ -329,36 +327,24 @@ variants! {
         |m, dtype| weighed(m.forward(rows(dtype)));
     inhibition_that_only_subtracts INormLinear
         |rng| INormLinearConfig::new(6, 5).with_divisive(false).try_init_with(&device(), rng),
-        |m, dtype| {
-            let (z, local) = m.forward_with_local_loss(rows(dtype));
-            weighed(z) + local
-        };
+        |m, dtype| both(m.forward_with_local_loss(rows(dtype)));
     divisive_weights_that_learn INormLinear
         |rng| INormLinearConfig::new(6, 5).try_init_with(&device(), rng).map(|mut layer| {
             let u_ei = layer.circuit.u_ei.take();
             layer.circuit.u_ei = u_ei.map(|u_ei| u_ei.with_plasticity(Plasticity::Plastic));
             layer
         }),
-        |m, dtype| {
-            let (z, local) = m.forward_with_local_loss(rows(dtype));
-            weighed(z) + local
-        };
+        |m, dtype| both(m.forward_with_local_loss(rows(dtype)));
     lateral_errors INormLinear
         |rng| INormLinearConfig::new(6, 5)
             .with_grad_norm(GradNormMode::Lateral)
             .try_init_with(&device(), rng),
-        |m, dtype| {
-            let (z, local) = m.forward_with_local_loss(rows(dtype));
-            weighed(z) + local
-        };
+        |m, dtype| both(m.forward_with_local_loss(rows(dtype)));
     over_an_example INormConv2d
         |rng| INormConv2dConfig::new([3, 4], [2, 3])
             .with_over(NormalizedOver::Example)
             .try_init_with(&device(), rng),
-        |m, dtype| {
-            let (z, local) = m.forward_with_local_loss(images(dtype));
-            weighed(z) + local
-        };
+        |m, dtype| both(m.forward_with_local_loss(images(dtype)));
     with_autapses ColumnEiRnn
         |rng| ColumnEiRnnConfig::new(4, 5).with_autapses(true).try_init_with(&device(), rng),
         |m, dtype| weighed(m.forward(sequences(dtype), None).0);
@@ -402,10 +388,7 @@ populations! {
     population_of_ei EiLinearConfig |m, dtype| weighed(m.forward(pair(dtype)));
     population_of_shunting ShuntingLinearConfig |m, dtype| weighed(m.forward(pair(dtype)));
     population_of_column_ei ColumnEiLinearConfig |m, dtype| weighed(m.forward(pair(dtype)));
-    population_of_i_norm INormLinearConfig |m, dtype| {
-        let (z, local) = m.forward_with_local_loss(pair(dtype));
-        weighed(z) + local.sum()
-    };
+    population_of_i_norm INormLinearConfig |m, dtype| both(m.forward_with_local_loss(pair(dtype)));
 }
 
 #[test]
@@ -418,10 +401,7 @@ fn population_of_sparse() {
         };
         Population::stack(vec![circuit(5), circuit(4)]).unwrap()
     };
-    let loss = |m: &Population<circuit::INorm>, dtype| {
-        let (z, local) = m.forward_with_local_loss(pair(dtype));
-        weighed(z) + local.sum()
-    };
+    let loss = |m: &Population<circuit::INorm>, dtype| both(m.forward_with_local_loss(pair(dtype)));
     subject("population_of_sparse", make, loss).check();
 }
 
