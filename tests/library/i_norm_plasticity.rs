@@ -1,11 +1,13 @@
-//! The inhibitory matrices of an `INormLinear` that learn; no operation on a module changes this choice.
+//! The inhibitory matrices of an `INormLinear` that learn, from which loss; no operation on a module changes
+//! this choice.
 
-use crate::common::{rng, setups, values};
+use crate::common::circuits::{Divisive, EVERYTHING, i_norm};
+use crate::common::{leaf, parameters, rng, setups, values};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use ei_norm::dale::{Plasticity, Weight};
-use ei_norm::{INormLinear, INormLinearConfig, InhibitoryPlasticity};
+use ei_norm::{GradNormMode, INormLinear, INormLinearConfig, InhibitoryPlasticity};
 
 fn layer(plasticity: Option<InhibitoryPlasticity>, divisive: bool, device: &Device) -> INormLinear {
     INormLinearConfig::new(6, 5)
@@ -189,4 +191,30 @@ fn with_plasticity_makes_a_weight_learn_or_not() {
         "train",
     );
     assert_eq!(matrices(&layer).map(|w| w.unwrap().id), ids);
+}
+
+#[test]
+fn the_task_and_the_local_loss_do_not_reach_each_other() {
+    for setup in setups() {
+        for divisive in Divisive::ALL {
+            let mode = GradNormMode::Full;
+            let weights = i_norm(&setup, &mut rng(1), [6, 5], divisive, EVERYTHING, mode);
+            let layer = INormLinear::from_weights(weights).unwrap();
+            let x = leaf(&setup.positive(&mut rng(2), [4, 6]));
+            let upstream = setup.random(&mut rng(3), [4, 5]);
+            for is_task in [true, false] {
+                let loss = match is_task {
+                    true => (layer.forward(x.clone()) * upstream.clone()).sum(),
+                    false => layer.forward_with_local_loss(x.clone()).1,
+                };
+                let grads = loss.backward();
+                let at = setup.at((divisive, is_task));
+                assert_eq!(x.grad(&grads).is_some(), is_task, "{at}");
+                for (name, grad) in parameters::gradients(&layer, &grads) {
+                    let of_task = matches!(name.as_str(), "w_ex" | "bias");
+                    assert_eq!(grad.is_some(), of_task == is_task, "{at} {name}");
+                }
+            }
+        }
+    }
 }

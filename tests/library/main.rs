@@ -18,7 +18,6 @@ mod golden;
 mod gpu;
 mod grad_norm;
 mod half;
-mod i_norm;
 mod i_norm_init;
 mod i_norm_over;
 mod i_norm_plasticity;
