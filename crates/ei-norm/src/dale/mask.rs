@@ -40,7 +40,7 @@ pub fn no_autapses(n: usize, device: &Device) -> Tensor<2, Bool> {
 ///
 /// # Shapes
 ///
-/// - result: `shape`
+/// - result: `[rows, columns]`
 pub fn from_fn(
     [rows, columns]: [usize; 2],
     exists: impl Fn((usize, usize)) -> bool,
