@@ -76,10 +76,6 @@ impl ExponentiatedAdamConfig {
 impl Rule for ExponentiatedAdamConfig {
     type Memory<const D: usize> = Moments<D>;
 
-    fn unconstrained(&self) -> Unconstrained {
-        self.unconstrained
-    }
-
     fn step<const D: usize>(
         &self,
         lr: LearningRate,

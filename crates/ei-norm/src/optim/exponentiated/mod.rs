@@ -42,8 +42,10 @@ macro_rules! builders {
             pub fn try_build(&self) -> Result<Exponentiated<Self>, Error> {
                 self.check()?;
                 self.unconstrained.check()?;
-                let rule = self.clone();
-                Ok(Exponentiated { rule })
+                Ok(Exponentiated {
+                    rule: self.clone(),
+                    unconstrained: self.unconstrained,
+                })
             }
         }
     };
@@ -102,9 +104,6 @@ pub trait Rule: Clone + Send + Sync + 'static {
     /// The rule's memory of earlier gradients.
     type Memory<const D: usize>: Memory<D>;
 
-    /// The treatment of parameters that may have any sign.
-    fn unconstrained(&self) -> Unconstrained;
-
     /// The values after a step, and the new memory.
     fn step<const D: usize>(
         &self,
@@ -125,6 +124,7 @@ pub trait Memory<const D: usize>: Clone + RecordState {
 #[derive(Debug, Clone)]
 pub struct Exponentiated<R> {
     rule: R,
+    unconstrained: Unconstrained,
 }
 
 /// The state of one parameter.
@@ -147,7 +147,7 @@ impl<R: Rule> Optimizer for Exponentiated<R> {
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
         let (memory, split) = state.map_or((None, None), |s| (Some(s.memory), s.split));
-        let scale = match self.rule.unconstrained() {
+        let scale = match self.unconstrained {
             Unconstrained::Split { scale } if !is_constrained() => scale,
             _ => {
                 let (tensor, memory) = self.rule.step(lr, tensor, grad, memory);

@@ -72,10 +72,6 @@ impl ExponentiatedSgdConfig {
 impl Rule for ExponentiatedSgdConfig {
     type Memory<const D: usize> = Velocity<D>;
 
-    fn unconstrained(&self) -> Unconstrained {
-        self.unconstrained
-    }
-
     fn step<const D: usize>(
         &self,
         lr: LearningRate,
