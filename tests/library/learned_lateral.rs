@@ -4,11 +4,10 @@ use crate::common::{
     Setup, assert_close, assert_same, gradient, leaf, panic_of, quantized, rng, setups, uniform,
     values,
 };
-use burn::module::{Module, Param};
-use burn::optim::{GradientsParams, SgdConfig};
+use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};
 use ei_norm::functional::lateral_update;
-use ei_norm::{GradNormConfig, GradNormMode, LearnedLateral, LearnedLateralConfig, dale};
+use ei_norm::{GradNormConfig, GradNormMode, LearnedLateral, LearnedLateralConfig};
 
 /// The rule in scalar arithmetic.
 fn reference(w: &[f64], delta: &[f64], rate: f64) -> Vec<f64> {
@@ -263,36 +262,6 @@ fn uses_count_in_the_order_of_their_forward_passes() {
         let expected = reference(&start, &all, 1.0);
         assert_close(&values(&found), &expected, setup.tolerance, &at);
         assert_same(&adapted([2, 0, 1]), &found, &at);
-    }
-}
-
-#[derive(Module, Debug)]
-struct Gated {
-    gain: Param<Tensor<1>>,
-    lateral: LearnedLateral,
-}
-
-#[test]
-fn an_optimizer_leaves_the_weights_alone() {
-    for setup in setups() {
-        let gain = setup.random(&mut rng(1), [3]).autodiff();
-        let mut model = Gated {
-            gain: Param::from_tensor(gain),
-            lateral: module(&setup, vec![0.2, 0.3, 0.9], 1.0),
-        };
-        let device = setup.device.clone().autodiff();
-        model = model.freeze().unfreeze().valid().train().fork(&device);
-        let before = weights_of(&model.lateral);
-        let z = setup.random(&mut rng(2), [4, 3]).autodiff() * model.gain.val().unsqueeze();
-        let out = model.lateral.forward(z) * setup.random(&mut rng(3), [4, 3]).autodiff();
-        let grads = GradientsParams::from_grads(out.sum().backward(), &model);
-        assert!(grads.get::<1>(model.lateral.weights.id).is_none());
-        assert!(grads.get::<1>(model.gain.id).is_some());
-        model = SgdConfig::new().init().step(0.1, model, grads);
-        assert_same(&weights_of(&model.lateral), &before, &setup.at("step"));
-        model.lateral = model.lateral.adapt();
-        assert_ne!(values(&weights_of(&model.lateral)), values(&before));
-        dale::check(&model).unwrap();
     }
 }
 
