@@ -240,7 +240,7 @@ fn a_class_that_is_excluded_costs_nothing_without_smoothing() {
         let each = smoothed_cross_entropies(logits, targets(), 0.0);
         for loss in [mean, each] {
             let expected = [2.0_f64.ln()];
-            assert_close(&values(&loss), &expected, setup.tolerance, &setup.name);
+            assert_close(&values(&loss), &expected, setup.tolerance, setup.name);
         }
     }
 }
