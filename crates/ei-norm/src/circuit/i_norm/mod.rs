@@ -31,7 +31,8 @@ pub use weights::{INormOptions, INormWeights, InhibitoryPlasticity, NormalizedOv
 /// ```
 ///
 /// The error that arrives at z is changed by the circuit's [`GradNorm`]. Squares are element by element; if
-/// one overflows (x U_ix above 1.8e19 in f32), q is infinite and z is 0.
+/// one overflows (x U_ix above 1.8e19 in f32), q is infinite and z is 0. If x is 0, z is b/sqrt(ε): where such
+/// inputs are common, as the dark patches of images are, choose no bias or a larger ε.
 ///
 /// The task's error treats s and q as constants and reaches only W_ex, b and x. The inhibitory weights learn
 /// from a local loss, which the layer's `forward_with_local_loss` returns beside the output. With ẑ = (a −
