@@ -85,7 +85,7 @@ pub enum Error {
     /// A key of a file with weights that does not fit the model.
     #[error("`{key}`: found {found}; expected {expected}")]
     Import {
-        /// The key in the file, or the path in the model if the file has no such key.
+        /// The key of the table or of the file, or the path in the model if the table has no key for it.
         key: String,
         /// The content of the file.
         found: String,

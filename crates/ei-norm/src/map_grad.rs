@@ -30,8 +30,8 @@ use crate::autodiff::attach;
 /// # Panics
 ///
 /// In the backward pass, if `f` returns another shape or dtype, or a tensor on another device; in
-/// the forward pass, if the backend of `x` is compiled into Burn but its feature is not enabled in
-/// this crate.
+/// the forward pass, if `x` is part of a graph and its backend is compiled into Burn, but its feature
+/// is not enabled in this crate.
 #[must_use]
 pub fn map_grad<const D: usize>(
     x: Tensor<D>,

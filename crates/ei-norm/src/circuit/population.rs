@@ -115,8 +115,8 @@ impl<C: Circuit> Population<C> {
     ///
     /// # Panics
     ///
-    /// If `x` has another shape, or the networks have different numbers of outputs on a backend whose feature
-    /// is not enabled in this crate.
+    /// If `x` has another shape. On a backend whose feature is not enabled in this crate, also if the networks
+    /// have different numbers of outputs or, in a graph, if they normalize errors.
     #[track_caller]
     #[must_use]
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {

@@ -6,8 +6,9 @@ use super::walk;
 
 /// The role of a parameter in an excitatory/inhibitory circuit.
 ///
-/// The layers of this crate give each of their parameters a role; in other modules,
-/// [`Weight::with_role`](super::Weight::with_role) does. Traversals learn the role from the
+/// The layers of this crate give their parameters roles, except to the signs of a column layer and to lateral
+/// weights, which never learn by gradients; in other modules, [`Weight::with_role`](super::Weight::with_role)
+/// does. Traversals learn the role from the
 /// [`Weight`](super::Weight) alone and never from the name of a field or a struct.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,

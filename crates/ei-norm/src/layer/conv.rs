@@ -163,7 +163,7 @@ impl<C: Circuit> Layer<C, Conv2d> {
     ///
     /// # Panics
     ///
-    /// If the channels differ, the kernel does not fit into the padded image, or an
+    /// If the channels differ, the image has no pixels, the kernel does not fit into the padded image, or an
     /// [`InputCheck`](super::InputCheck) finds a negative input.
     #[track_caller]
     #[must_use]

@@ -323,8 +323,8 @@ impl<C: Circuit> Padded<'_, C> {
     ///
     /// # Panics
     ///
-    /// If the shapes do not fit, the number of lengths is not the number of examples, or a length exceeds the
-    /// number of steps.
+    /// If the shapes do not fit, the number of lengths is not the number of examples, a length exceeds the
+    /// number of steps, or an [`InputCheck`](super::InputCheck) finds a negative input.
     #[track_caller]
     #[must_use]
     pub fn forward(&self, x: Tensor<3>, state: Option<RnnState>) -> (Tensor<3>, RnnState) {
