@@ -344,6 +344,16 @@ fn images_that_a_network_cannot_take_are_refused_before_anything_is_made() {
 }
 
 #[test]
+fn no_output_replaces_the_data() {
+    let folder = Folder::new();
+    folder.tiny_images(2, &[0, 1]);
+    for output in ["tiny", "tiny/t10k-labels-idx1-ubyte"] {
+        let command = format!("train --condition none --steps 1 --data tiny --losses {output}");
+        folder.refuses(&command, 2, &["another name than that of --data"]);
+    }
+}
+
+#[test]
 fn a_single_image_cannot_be_held_out() {
     let folder = Folder::new();
     folder.tiny_images(2, &[1]);

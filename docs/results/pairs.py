@@ -15,6 +15,7 @@ four conditions A B C D it compares the differences A - B and C - D. A run that 
 """
 
 import argparse
+import decimal
 import gzip
 import json
 import random
@@ -96,11 +97,17 @@ def interval(differences):
     return medians[500], medians[-501]
 
 
+def rounded(percent, digits):
+    """The number with so many digits; halves away from 0, also those that binary numbers miss."""
+    exact = decimal.Decimal(str(round(percent, 6)))
+    return exact.quantize(decimal.Decimal(1).scaleb(-digits), decimal.ROUND_HALF_UP)
+
+
 def effect(differences):
     """A line on differences within settings."""
-    low, high = interval(differences)
+    middle, low, high = (rounded(value, 2) for value in (statistics.median(differences), *interval(differences)))
     higher = sum(d > 0 for d in differences)
-    return (f"{statistics.median(differences):+.2f} ({low:+.2f} to {high:+.2f}), above 0 in {higher} of "
+    return (f"{middle:+} ({low:+} to {high:+}), above 0 in {higher} of "
             f"{len(differences)}, p = {signed_rank(differences):.2g}")
 
 
@@ -125,7 +132,7 @@ def main():
     else:
         parser.error(f"{len(runs)} conditions; allowed: 2 or 4")
     values = [sorted(found.values(), reverse=True)[: options.top] for found in (first, second)]
-    print("medians", " and ".join(f"{statistics.median(own):.2f}" for own in values))
+    print("medians", " and ".join(f"{rounded(statistics.median(own), 2)}" for own in values))
     if options.top is None:
         print(effect(paired(first, second)))
     print(f"Mann-Whitney: p = {rank_sum(*values):.2g}")

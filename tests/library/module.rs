@@ -296,9 +296,8 @@ fn configurations_go_through_json() {
             "divisive: false; u_ix: true; 1e-7; autapses: false",
         ),
     ] {
-        for parts in lines.split(" / ") {
-            let has = |line: &str| parts.split("; ").all(|part| line.contains(part));
-            assert!(shown.lines().any(has), "{parts}: {shown}");
+        for part in parts.split("; ") {
+            assert!(shown.contains(part), "{part}: {shown}");
         }
     }
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
-from pairs import effect, paired  # noqa: E402
+from pairs import effect, paired, rounded  # noqa: E402
 FIGURE = HERE.parent.parent / "figures" / "carry-over"
 CONDITIONS = {
     "none": ("#999999", "no normalization"),
@@ -50,7 +50,8 @@ def tables():
         for condition, runs in found.items():
             values = [percent(record) for record in runs.values()]
             diverged = sum(record["outcome"] == "diverged" for record in runs.values())
-            print(f"| `{condition}` | {statistics.median(values):.1f} | {max(values):.1f} | {diverged} |")
+            middle, best = rounded(statistics.median(values), 1), rounded(max(values), 1)
+            print(f"| `{condition}` | {middle} | {best} | {diverged} |")
         for of, over in itertools.combinations(reversed(CONDITIONS), 2):
             of_each, over_each = ({s: percent(r) for s, r in found[c].items()} for c in (of, over))
             print(f"{of} over {over}: {effect(paired(of_each, over_each))}")

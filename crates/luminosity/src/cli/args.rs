@@ -501,7 +501,7 @@ pub(super) struct DataSelection {
 pub(super) struct Setup {
     #[command(flatten)]
     pub data: DataSelection,
-    /// Backend: flex, ndarray, or one built with --features (wgpu, vulkan, metal, cuda, rocm, cpu).
+    /// Backend: flex, or one built with --features (ndarray, wgpu, vulkan, metal, cuda, rocm, cpu).
     #[arg(long, default_value = "flex")]
     pub device: DeviceName,
 }

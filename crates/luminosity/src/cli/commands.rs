@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -82,7 +82,7 @@ pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
             return Err(Error::usage("steps", steps, &allowed));
         }
     }
-    check_targets(arguments)?;
+    check_targets(arguments, &data)?;
     if let Some(name) = &arguments.save {
         let ends_in = |c: char| name.as_os_str().as_encoded_bytes().ends_with(&[c as u8]);
         if name.file_name().is_none() || ends_in('/') || ends_in(std::path::MAIN_SEPARATOR) {
@@ -123,22 +123,24 @@ pub(super) fn train(arguments: &TrainArguments) -> Result<ExitCode, Error> {
     written.map(|()| ExitCode::SUCCESS)
 }
 
-/// Checks that no output has the name of another output or of the data.
-fn check_targets(arguments: &TrainArguments) -> Result<(), Error> {
+/// Checks that no output has the name of another output or of a file of the data.
+fn check_targets(arguments: &TrainArguments, data: &Dataset) -> Result<(), Error> {
     let model = arguments.save.as_deref().map(ModelFiles::named);
     let (weights, record) = model.map(|model| (model.weights, model.record)).unzip();
-    let paths = [
-        ("data", arguments.setup.data.data.clone()),
+    let data = data.files().iter().map(|file| PathBuf::from(&file.found));
+    let data = data.chain(arguments.setup.data.data.clone());
+    let outputs = [
         ("save", weights),
         ("save", record),
         ("dump", arguments.dump.clone()),
         ("losses", arguments.losses.clone()),
     ];
-    let mut options = HashMap::new();
-    for (option, path) in paths {
-        let Some(path) = path else { continue };
-        let path = std::path::absolute(&path).unwrap_or(path);
-        if let Some(other) = options.insert(path.clone(), option) {
+    let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+    let mut options: HashMap<_, _> = data.map(|path| (absolute(path), "data")).collect();
+    for (option, path) in outputs {
+        if let Some(path) = path.map(absolute)
+            && let Some(other) = options.insert(path.clone(), option)
+        {
             let allowed = format!("another name than that of --{other}");
             return Err(Error::usage(option, path.display(), &allowed));
         }
