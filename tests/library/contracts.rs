@@ -143,7 +143,7 @@ fn numbers_and_sizes_that_mean_nothing_are_refused() {
             let autodiff = &device.clone().autodiff();
             let circuit = EiLinearConfig::new(5, 4).init(autodiff).circuit;
             let population = Population::stack(vec![circuit.clone(), circuit]).unwrap();
-            let z = population.forward(Tensor::ones([2, 3, 5], autodiff));
+            let z = population.forward(Tensor::<3>::ones([2, 3, 5], autodiff));
             let grads = GradientsParams::from_grads(z.sum().backward(), &population);
             let rates = PopulationSgd::new().with_rates(&[Role::Excitatory], &[0.1; 3], device);
             drop(rates.init().step(1.0, population, grads));
@@ -238,7 +238,7 @@ fn frozen_weights_stay_frozen() {
         valid.w_ex.set(value).unwrap();
         assert_eq!(learns(&valid.train()), !frozen);
         let population = Population::stack(vec![layer.circuit.clone(), layer.circuit]).unwrap();
-        let z = population.forward(Tensor::ones([2, 3, 5], device).require_grad());
+        let z = population.forward(Tensor::<3>::ones([2, 3, 5], device).require_grad());
         let grads = GradientsParams::from_grads(z.sum().backward(), &population);
         assert_eq!(grads.len(), if frozen { 0 } else { 4 });
     }

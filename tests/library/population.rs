@@ -5,14 +5,17 @@ use crate::common::{
     ChaCha8Rng, NORMALIZATIONS, Setup, assert_close, leaf, parameters, rng, setups, values,
 };
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{DType, Gradients, Tensor};
+use burn::tensor::{Bool, DType, Gradients, Tensor};
 use ei_norm::circuit::{Circuit, ColumnEi, Ei, INorm, LearnsLocally, Population, Shunting};
 use ei_norm::functional::normalize;
 use ei_norm::layer::{Dense, Layer};
 use ei_norm::{GradNormMode, INormWeights, InhibitoryPlasticity, NormalizedOver, ShuntingWeights};
 
 const TOLERANCE: f64 = 1e-9;
-const ROWS: usize = 3;
+const EXAMPLES: usize = 2;
+/// The rows of an example.
+const PLACES: usize = 2;
+const ROWS: usize = EXAMPLES * PLACES;
 /// d_input, d_output of each network; the numbers of its inhibitory units differ too.
 const MIXED: [[usize; 2]; 3] = [[6, 5], [1, 4], [4, 2]];
 const SAME: [[usize; 2]; 2] = [[4, 5]; 2];
@@ -259,6 +262,128 @@ fn inhibition_that_normalizes() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn the_rows_of_an_example_are_normalized_together() {
+    for setup in precise_and_gpu() {
+        for divisive in Divisive::ALL {
+            for mode in GradNormMode::ALL {
+                for sizes in [&MIXED[..], &SAME] {
+                    let rng = &mut rng(11);
+                    let each = sizes.iter().map(|sizes| {
+                        let plasticity = EVERYTHING;
+                        let weights =
+                            circuits::i_norm(&setup, rng, *sizes, divisive, plasticity, mode);
+                        let over = NormalizedOver::Example;
+                        INorm::from_weights(INormWeights { over, ..weights }).unwrap()
+                    });
+                    let together = |population: &Population<INorm>, x: Tensor<3>| {
+                        let [networks, _, inputs] = x.dims();
+                        let x = x.reshape([networks, EXAMPLES, PLACES, inputs]);
+                        let (z, loss) = population.forward_with_local_loss(x);
+                        (z.flatten(1, 2), Some(loss))
+                    };
+                    let alone = |layer: &Layer<INorm, Dense>, x: Tensor<2>| {
+                        let [_, inputs] = x.dims();
+                        let x = x.reshape([EXAMPLES, PLACES, inputs]);
+                        let (z, loss) = layer.forward_with_local_loss(x);
+                        (z.flatten(0, 1), Some(loss))
+                    };
+                    let at = setup.at(format!("{divisive:?} {mode} {sizes:?}"));
+                    check(&setup, each.collect(), together, alone, &at);
+                }
+            }
+        }
+    }
+}
+
+/// `x` with zeros after each part.
+fn spread(x: &Tensor<2>, own: &[usize], widest: &[usize]) -> Tensor<2> {
+    let [rows, _] = x.dims();
+    let mut start = 0;
+    let parts = own.iter().zip(widest).map(|(own, widest)| {
+        let zeros = Tensor::zeros([rows, *widest], (&x.device(), x.dtype()));
+        if *own == 0 {
+            return zeros;
+        }
+        let part = x.clone().narrow(1, start, *own);
+        start += own;
+        zeros.slice_assign([0..rows, 0..*own], part)
+    });
+    Tensor::cat(parts.collect(), 1)
+}
+
+fn check_parts<C: Circuit + Tried>(setup: &Setup) {
+    let (parts, widest) = ([[4, 2], [1, 0], [1, 3]], [4, 3]);
+    let rng = &mut rng(12);
+    let circuits = MIXED.map(|sizes| C::one(setup, rng, sizes)).to_vec();
+    let whole = Population::stack(circuits.clone()).unwrap();
+    let lists = parts.map(|own| own.to_vec()).to_vec();
+    let in_parts = Population::stack_in_parts(circuits.clone(), lists).unwrap();
+    assert_eq!(in_parts.sizes(), [7, 5]);
+    let own: Vec<Tensor<2>> = MIXED
+        .iter()
+        .map(|[inputs, _]| setup.positive(rng, [ROWS, *inputs]))
+        .collect();
+    let x = leaf(&widened(setup, &own, 6));
+    let spread_own = own
+        .iter()
+        .zip(&parts)
+        .map(|(x, own)| spread(x, own, &widest));
+    let spread_x = leaf(&Tensor::stack(spread_own.collect(), 0));
+    let upstream = setup.random(rng, [3, ROWS, 5]).autodiff();
+    let run = |population: &Population<C>, x: &Tensor<3>| {
+        let z = population.forward(x.clone());
+        let grads = (z.clone() * upstream.clone()).sum().backward();
+        (z, x.grad(&grads).unwrap())
+    };
+    let ((z, dx), (found_z, found_dx)) = (run(&whole, &x), run(&in_parts, &spread_x));
+    assert_close(&values(&found_z), &values(&z), tolerance(setup), C::NAME);
+    for (network, own) in parts.iter().enumerate() {
+        let of = |dx: &Tensor<3>| dx.clone().narrow(0, network, 1).squeeze_dim::<2>(0);
+        let expected = spread(&of(&dx), own, &widest);
+        let (found, expected) = (values(&of(&found_dx)), values(&expected));
+        assert_close(&found, &expected, tolerance(setup), C::NAME);
+    }
+    for (found, expected) in in_parts.unstack().iter().zip(&circuits) {
+        assert_eq!(parameters::bits(found), parameters::bits(expected));
+    }
+}
+
+#[test]
+fn inputs_may_be_in_parts() {
+    for setup in precise() {
+        check_parts::<Ei>(&setup);
+        check_parts::<ColumnEi>(&setup);
+        check_parts::<Shunting>(&setup);
+        check_parts::<INorm>(&setup);
+    }
+    let setup = &precise()[0];
+    let rng = &mut rng(13);
+    let mut circuits = MIXED.map(|sizes| Ei::one(setup, rng, sizes)).to_vec();
+    let exists: Tensor<2, Bool> = setup.random(rng, [4, 2]).greater_elem(0.0);
+    circuits[2].w_ex.set_mask(exists.clone()).unwrap();
+    let parts = vec![vec![4, 2], vec![1, 0], vec![1, 3]];
+    let in_parts = Population::stack_in_parts(circuits.clone(), parts).unwrap();
+    let masks = in_parts
+        .unstack()
+        .into_iter()
+        .map(|circuit| circuit.w_ex.mask());
+    let masks: Vec<_> = masks.map(|mask| mask.map(Tensor::into_data)).collect();
+    assert_eq!(masks, [None, None, Some(exists.into_data())]);
+    let refused = |parts: &[&[usize]]| {
+        let parts = parts.iter().map(|own| own.to_vec()).collect();
+        let error = Population::stack_in_parts(circuits.clone(), parts).unwrap_err();
+        error.to_string()
+    };
+    let error = refused(&[&[6], &[1]]);
+    assert_eq!(error, "parts is 2; allowed: a list for each circuit");
+    for wrong in [&[2, 2][..], &[5], &[usize::MAX]] {
+        let allowed = "as many sizes as for the first circuit, whose sum is the number of inputs";
+        let expected = format!("parts is {wrong:?}; allowed: {allowed}");
+        assert_eq!(refused(&[&[6], &[1], wrong]), expected);
     }
 }
 

@@ -76,13 +76,22 @@ pub struct FirstFeatures<const D: usize> {
     exists: Tensor<D>,
     /// The number of features, `[networks, 1, 1]`.
     count: Tensor<D>,
+    /// Whether the features are those of several rows, joined to one.
+    are_joined: bool,
 }
 
 impl<const D: usize> Features<D> {
     /// The features for which `exists`, `[networks, 1, features]`, is 1.
     pub fn where_one(exists: Tensor<D>) -> Self {
-        let count = exists.clone().sum_dim(D - 1);
-        Self::First(Box::new(FirstFeatures { exists, count }))
+        Self::first(exists, false)
+    }
+
+    fn first(exists: Tensor<D>, are_joined: bool) -> Self {
+        Self::First(Box::new(FirstFeatures {
+            count: exists.clone().sum_dim(D - 1),
+            exists,
+            are_joined,
+        }))
     }
 
     /// The number of features of each network, `[networks]`; none for [`All`](Self::All).
@@ -98,7 +107,17 @@ impl<const D: usize> Features<D> {
     pub fn cast(&self, dtype: DType) -> Self {
         match self {
             Self::First(first) if first.exists.dtype() != dtype => {
-                Self::where_one(first.exists.clone().cast(dtype))
+                Self::first(first.exists.clone().cast(dtype), first.are_joined)
+            }
+            _ => self.clone(),
+        }
+    }
+
+    /// The features of so many rows, joined to one.
+    pub fn repeated(&self, rows: usize) -> Self {
+        match self {
+            Self::First(first) if rows > 1 => {
+                Self::first(Tensor::cat(vec![first.exists.clone(); rows], D - 1), true)
             }
             _ => self.clone(),
         }
@@ -110,6 +129,11 @@ impl<const D: usize> Features<D> {
             Self::All => true,
             Self::First(first) => first.exists.dtype() == dtype && first.exists.device() == *device,
         }
+    }
+
+    /// Whether features are missing in some networks at other places than the end of a row.
+    pub fn have_gaps(&self) -> bool {
+        matches!(self, Self::First(first) if first.are_joined)
     }
 
     /// Whether features are missing in some networks.

@@ -169,23 +169,24 @@ impl PopulationOptimizer {
     ///
     /// # Shapes
     ///
-    /// - `x`: `[networks, batch, input]`, `labels`: `[networks · batch]`, losses: `[networks]`
+    /// - `x`: `[networks · batch, input]`, `labels`: `[networks · batch]`, losses: `[networks]`
     pub fn step<P: NetworkPopulation>(
         &mut self,
         population: P,
-        x: Tensor<3>,
+        x: Tensor<2>,
         labels: Tensor<1, Int>,
     ) -> (P, Tensor<1>) {
         let (logits, local) = population.logits_with_local_losses(x);
-        let [networks, batch, _] = logits.dims();
-        let task = smoothed_cross_entropies(logits.flatten(0, 1), labels, LABEL_SMOOTHING);
-        let task = task.reshape([networks, batch]).mean_dim(1).squeeze_dim(1);
+        let ([rows, _], [networks]) = (logits.dims(), self.lambdas.dims());
+        let task = smoothed_cross_entropies(logits, labels, LABEL_SMOOTHING);
+        let task = task.reshape([networks, rows / networks]);
+        let task = task.mean_dim(1).squeeze_dim(1);
         let total = match local {
             Some(local) => task.clone() + local * self.lambdas.clone(),
             None => task.clone(),
         };
         let gradients = GradientsParams::from_grads(total.sum().backward(), &population);
         let population = self.optimizer.step(1.0, population, gradients);
-        (population, task.inner())
+        (population.adapt(), task.inner())
     }
 }

@@ -173,4 +173,8 @@ impl sealed::Computes for ColumnEi {
     }
 
     weights!([w_ex], [signs, bias]);
+
+    fn reads(role: Option<Role>) -> bool {
+        role != Some(Role::Bias)
+    }
 }

@@ -118,7 +118,7 @@ pub trait Options:
 
 pub(crate) mod sealed {
     use super::values::Values;
-    use super::{Pass, RowFunction, Tensor, Weight};
+    use super::{Pass, Role, RowFunction, Tensor, Weight};
 
     /// The computation of a circuit.
     pub trait Computes: Sized {
@@ -145,6 +145,12 @@ pub(crate) mod sealed {
 
         /// [`weights`](Self::weights), mutable.
         fn weights_mut(&mut self) -> (Vec<&mut Weight<2>>, Vec<&mut Weight<1>>);
+
+        /// Whether the first axis of the weights with this role counts the inputs.
+        fn reads(role: Option<Role>) -> bool {
+            let readers = [Role::Excitatory, Role::InhibitoryIn, Role::DivisiveIn];
+            role.is_some_and(|role| readers.contains(&role))
+        }
 
         /// Whether a circuit with weights of the same roles differs from this one only in its sizes.
         fn same_form(&self, _other: &Self) -> bool {

@@ -68,7 +68,11 @@ impl ErrorNorm {
         }
         let z = z.filter(|_| self.mode.looks_at_activity());
         let weights = weights.filter(|_| self.mode.offset() == Offset::Weighted);
-        match by_kernel(self, z, weights, features.counts().as_ref(), delta) {
+        let by_kernel = match features.have_gaps() {
+            true => Err(delta),
+            false => by_kernel(self, z, weights, features.counts().as_ref(), delta),
+        };
+        match by_kernel {
             Ok(delta) => delta,
             Err(delta) => by_operations(self, features, z, weights, features.only(delta)),
         }

@@ -47,6 +47,34 @@ impl Conv2d {
         }
     }
 
+    /// The patches of images, which a circuit reads as rows ("im2col"). The features of a patch are in the order: row
+    /// of the kernel, column of the kernel, channel.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[batch, channels in, height, width]`
+    /// - result: `[batch, height out, width out, kernel height · kernel width · channels in]`
+    ///
+    /// # Panics
+    ///
+    /// If the channels differ, the image has no pixels, or the kernel does not fit into the padded image.
+    #[track_caller]
+    #[must_use]
+    pub fn patches(&self, x: Tensor<4>) -> Tensor<4> {
+        self.windows_on(&x).patches(x)
+    }
+
+    /// The windows on these images.
+    #[track_caller]
+    fn windows_on(&self, x: &Tensor<4>) -> Windows {
+        let (found @ [_, channels, height, width], [inputs, _]) = (x.dims(), self.channels);
+        assert!(
+            channels == inputs,
+            "the input has shape {found:?}, expected [batch, {inputs}, height, width]"
+        );
+        self.windows([height, width])
+    }
+
     /// Converts kernels to the matrix from patches of a circuit.
     ///
     /// # Shapes
@@ -207,14 +235,9 @@ impl<C: Circuit> Layer<C, Conv2d> {
     /// The windows on images, after a check of the images.
     #[track_caller]
     fn windows(&self, x: &Tensor<4>) -> Windows {
-        let (found @ [_, channels, height, width], [inputs, _]) =
-            (x.dims(), self.geometry.channels);
-        assert!(
-            channels == inputs,
-            "the input has shape {found:?}, expected [batch, {inputs}, height, width]"
-        );
+        let windows = self.geometry.windows_on(x);
         or_panic(self.input_check.check(x));
-        self.geometry.windows([height, width])
+        windows
     }
 
     #[track_caller]

@@ -9,8 +9,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::mlp::readout;
 use super::{
-    BIAS, ConvHidden, Learner, NORM_EPSILON, NetworkOption, NetworkSpec, Task, WIDE, add_losses,
-    clip_errors, images,
+    BIAS, ConvHidden, Layered, LayeredPopulation, Learner, NORM_EPSILON, NetworkOption,
+    NetworkSpec, Stage, Task, WIDE, add_losses, clip_errors, images,
 };
 use crate::RunConfig;
 use crate::data::Shape;
@@ -46,7 +46,7 @@ pub(super) const SPEC: NetworkSpec = NetworkSpec {
         config.lr_ix = 0.001;
         config.lr_ei = 0.0001;
     },
-    ..NetworkSpec::of::<Conv>("conv", "convolutions")
+    ..NetworkSpec::of::<Conv>("conv", "convolutions").with_population::<LayeredPopulation<Conv>>()
 };
 
 /// The network: images `[batch, pixels]` to logits `[batch, classes]`.
@@ -112,19 +112,40 @@ impl Learner for Conv {
     }
 
     fn logits_with_local_loss(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
-        let mut x = images(x, self.shape);
-        let mut total = None;
-        for layer in &self.hidden {
-            let (z, local) = layer.forward(x);
-            total = add_losses(total, local);
-            x = relu(clip_errors(z, self.clip_errors));
-        }
-        (self.readout.forward(x.flatten(1, 3)), total)
+        self.compute(&self.hidden, &self.readout, x)
     }
 
     fn adapt(self) -> Self {
         let hidden = self.hidden.into_iter().map(ConvHidden::adapt).collect();
         Self { hidden, ..self }
+    }
+}
+
+impl Layered for Conv {
+    type Geometry = Conv2d;
+
+    fn layers(&self) -> (&[ConvHidden], &EiLinear) {
+        (&self.hidden, &self.readout)
+    }
+
+    fn layers_mut(&mut self) -> (&mut [ConvHidden], &mut EiLinear) {
+        (&mut self.hidden, &mut self.readout)
+    }
+
+    fn compute<H: Stage<Batch = Tensor<4>>>(
+        &self,
+        hidden: &[H],
+        readout: &impl Stage<Batch = Tensor<2>>,
+        x: Tensor<2>,
+    ) -> (Tensor<2>, Option<Tensor<1>>) {
+        let mut x = images(x, self.shape);
+        let mut total = None;
+        for layer in hidden {
+            let (z, local) = layer.forward(x);
+            total = add_losses(total, local);
+            x = relu(clip_errors(z, self.clip_errors));
+        }
+        (readout.forward(x.flatten(1, 3)).0, total)
     }
 }
 

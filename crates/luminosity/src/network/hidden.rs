@@ -2,13 +2,13 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use ei_norm::circuit::NormalizedOver;
+use ei_norm::circuit::{Circuit, NormalizedOver};
 use ei_norm::functional::{BackwardRule, Normalization, normalize};
 use ei_norm::layer::{Conv2d, Dense, Geometry, Layer, LayerConfig};
 use ei_norm::metric::{self, Alignment};
 use ei_norm::{
-    EiConv2d, EiLinear, GradNorm, GradNormMode, INormConv2d, INormLinear, Inhibitory,
-    LearnedLateral, LearnedLateralConfig, circuit, map_grad,
+    EiLinear, GradNorm, GradNormMode, Inhibitory, LearnedLateral, LearnedLateralConfig, circuit,
+    map_grad,
 };
 use rand::Rng;
 
@@ -39,7 +39,24 @@ pub const NORM_EPSILON: NetworkOption = NetworkOption {
 };
 
 /// A function of the error at z and of z.
-type Custom = fn(Tensor<2>, Tensor<2>) -> Tensor<2>;
+pub(super) type Custom = fn(Tensor<2>, Tensor<2>) -> Tensor<2>;
+
+/// A layer as a network applies it: the layer of one network, or the layers of all networks of a population, whose
+/// examples follow each other.
+pub trait Stage {
+    /// A batch of rows or of images, `Tensor<2>` or `Tensor<4>`.
+    type Batch;
+
+    /// The pre-activations and, for a layer that learns to normalize, its local losses.
+    ///
+    /// # Shapes
+    ///
+    /// - `x` and pre-activations: `[networks · batch, ...]`, losses: `[networks]`
+    fn forward(&self, x: Self::Batch) -> (Self::Batch, Option<Tensor<1>>);
+
+    /// The number of neurons or channels, of the widest network.
+    fn outputs(&self) -> usize;
+}
 
 /// An EI layer, optionally followed by a fixed normalization.
 #[derive(Module, Debug)]
@@ -92,12 +109,14 @@ pub enum Hidden<E: Module, I: Module> {
     CustomINorm(CustomINorm<I>),
 }
 
+/// A hidden layer of this geometry.
+pub type HiddenIn<G> = Hidden<Layer<circuit::Ei, G>, Layer<circuit::INorm, G>>;
 /// A dense hidden layer.
-pub type DenseHidden = Hidden<EiLinear, INormLinear>;
+pub type DenseHidden = HiddenIn<Dense>;
 /// A convolutional hidden layer.
-pub type ConvHidden = Hidden<EiConv2d, INormConv2d>;
+pub type ConvHidden = HiddenIn<Conv2d>;
 
-impl<G: Geometry> Hidden<Layer<circuit::Ei, G>, Layer<circuit::INorm, G>> {
+impl<G: Geometry> HiddenIn<G> {
     /// [`DenseHidden::dense`] or [`ConvHidden::convolution`]; `features` is the number of features that are
     /// normalized together.
     fn create(
@@ -162,6 +181,22 @@ impl<G: Geometry> Hidden<Layer<circuit::Ei, G>, Layer<circuit::INorm, G>> {
     }
 }
 
+impl<G: Geometry> HiddenIn<G> {
+    /// The geometry.
+    pub fn geometry(&self) -> G {
+        self.layer(
+            |ei| ei.geometry().clone(),
+            |i_norm| i_norm.geometry().clone(),
+        )
+    }
+
+    /// The number of neurons or channels.
+    pub fn width(&self) -> usize {
+        let [_, outputs] = self.layer(|ei| ei.sizes(), |i_norm| i_norm.sizes());
+        outputs
+    }
+}
+
 impl<E: Module, I: Module> Hidden<E, I> {
     /// The normalization after the layer: of rows, or of their errors.
     ///
@@ -177,10 +212,7 @@ impl<E: Module, I: Module> Hidden<E, I> {
             }) => normalize(z, *kind, *backward, *epsilon),
             Self::Ei(_) | Self::INorm(_) => z,
             Self::LateralINorm(hidden) => hidden.lateral.forward(z),
-            Self::CustomINorm(hidden) => {
-                let (errors, value) = (hidden.errors, z.clone().inner());
-                map_grad(z, move |error| errors(error, value.clone()))
-            }
+            Self::CustomINorm(hidden) => customized(z, hidden.errors),
         }
     }
 
@@ -213,6 +245,12 @@ impl<E: Module, I: Module> Hidden<E, I> {
             other => other,
         }
     }
+}
+
+/// `z`, whose error a custom function normalizes.
+pub(super) fn customized(z: Tensor<2>, errors: Custom) -> Tensor<2> {
+    let value = z.clone().inner();
+    map_grad(z, move |error| errors(error, value.clone()))
 }
 
 impl DenseHidden {
@@ -336,5 +374,41 @@ impl ConvHidden {
         let rows = self.behind(last.reshape(rows));
         rows.reshape([batch, height, width, channels])
             .permute([0, 3, 1, 2])
+    }
+}
+
+impl Stage for DenseHidden {
+    type Batch = Tensor<2>;
+
+    fn forward(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
+        self.forward(x)
+    }
+
+    fn outputs(&self) -> usize {
+        self.width()
+    }
+}
+
+impl Stage for ConvHidden {
+    type Batch = Tensor<4>;
+
+    fn forward(&self, x: Tensor<4>) -> (Tensor<4>, Option<Tensor<1>>) {
+        self.forward(x)
+    }
+
+    fn outputs(&self) -> usize {
+        self.width()
+    }
+}
+
+impl Stage for EiLinear {
+    type Batch = Tensor<2>;
+
+    fn forward(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
+        (self.forward(x), None)
+    }
+
+    fn outputs(&self) -> usize {
+        self.sizes()[1]
     }
 }

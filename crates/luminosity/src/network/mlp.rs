@@ -3,16 +3,18 @@
 use burn::module::Module;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+use ei_norm::layer::Dense;
 use ei_norm::{EiLinear, EiLinearConfig, Inhibitory};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    DenseHidden, Learner, MlpPopulation, NetworkSpec, Probe, Task, add_losses, clip_errors,
+    DenseHidden, Layered, LayeredPopulation, Learner, NetworkSpec, Probe, Stage, Task, add_losses,
+    clip_errors,
 };
 use crate::RunConfig;
 
-pub(super) const SPEC: NetworkSpec =
-    NetworkSpec::of::<Mlp>("mlp", "dense hidden layers").with_population::<MlpPopulation>();
+pub(super) const SPEC: NetworkSpec = NetworkSpec::of::<Mlp>("mlp", "dense hidden layers")
+    .with_population::<LayeredPopulation<Mlp>>();
 
 /// The network: `[batch, pixels]` to logits `[batch, classes]`.
 #[derive(Module, Debug)]
@@ -61,14 +63,8 @@ impl Learner for Mlp {
         self.readout.forward(x)
     }
 
-    fn logits_with_local_loss(&self, mut x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
-        let mut total: Option<Tensor<1>> = None;
-        for layer in &self.hidden {
-            let (z, local) = layer.forward(x);
-            total = add_losses(total, local);
-            x = relu(clip_errors(z, self.clip_errors));
-        }
-        (self.readout.forward(x), total)
+    fn logits_with_local_loss(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
+        self.compute(&self.hidden, &self.readout, x)
     }
 
     fn adapt(self) -> Self {
@@ -92,6 +88,33 @@ impl Learner for Mlp {
                 }
             })
             .collect()
+    }
+}
+
+impl Layered for Mlp {
+    type Geometry = Dense;
+
+    fn layers(&self) -> (&[DenseHidden], &EiLinear) {
+        (&self.hidden, &self.readout)
+    }
+
+    fn layers_mut(&mut self) -> (&mut [DenseHidden], &mut EiLinear) {
+        (&mut self.hidden, &mut self.readout)
+    }
+
+    fn compute<H: Stage<Batch = Tensor<2>>>(
+        &self,
+        hidden: &[H],
+        readout: &impl Stage<Batch = Tensor<2>>,
+        mut x: Tensor<2>,
+    ) -> (Tensor<2>, Option<Tensor<1>>) {
+        let mut total: Option<Tensor<1>> = None;
+        for layer in hidden {
+            let (z, local) = layer.forward(x);
+            total = add_losses(total, local);
+            x = relu(clip_errors(z, self.clip_errors));
+        }
+        (readout.forward(x).0, total)
     }
 }
 

@@ -18,11 +18,11 @@ use rand_chacha::ChaCha8Rng;
 
 pub use conv::Conv;
 pub use hidden::{
-    BIAS, ConvHidden, CustomINorm, DenseHidden, EPSILON, Hidden, LATERAL_RATE, LateralINorm,
-    NORM_EPSILON, NormalizedEi,
+    BIAS, ConvHidden, CustomINorm, DenseHidden, EPSILON, Hidden, HiddenIn, LATERAL_RATE,
+    LateralINorm, NORM_EPSILON, NormalizedEi, Stage,
 };
 pub use mlp::Mlp;
-pub use population::{MlpPopulation, NetworkPopulation};
+pub use population::{Arranged, Layered, LayeredPopulation, NetworkPopulation};
 pub use rnn::Rnn;
 pub use trained::TrainedNetwork;
 pub(crate) use trainee::{Alone, Together, Trainee};

@@ -1,11 +1,14 @@
-//! Populations: networks of dense hidden layers that are trained together.
+//! Populations: networks that are trained together.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
-use ei_norm::circuit::{Ei, INorm, Population};
+use ei_norm::circuit::{Ei, INorm, NormalizedOver, Population};
+use ei_norm::functional::{BackwardRule, Normalization};
+use ei_norm::layer::{Conv2d, Dense, Geometry};
+use ei_norm::{EiLinear, LearnedLateral};
 
-use super::{DenseHidden, Hidden, Learner, Mlp, NormalizedEi, add_losses};
+use super::hidden::{Custom, HiddenIn, Stage, customized};
+use super::{CustomINorm, Hidden, LateralINorm, Learner, NormalizedEi};
 use crate::RunConfig;
 
 /// Networks of one form that are trained together but learn independently. A GPU records a step and replays it, so
@@ -14,8 +17,11 @@ pub trait NetworkPopulation: Module + Send + Sync + 'static {
     /// The type of the networks.
     type Network: Learner;
 
-    /// Whether a network with this configuration can be in a population; otherwise it is trained alone.
-    fn takes(config: &RunConfig) -> bool;
+    /// Whether a network with this configuration can be in a population; otherwise it is trained alone. By default yes.
+    fn takes(config: &RunConfig) -> bool {
+        let _ = config;
+        true
+    }
 
     /// Combines the networks into a population.
     ///
@@ -27,96 +33,256 @@ pub trait NetworkPopulation: Module + Send + Sync + 'static {
     /// The networks with their current weights.
     fn unstack(&self) -> Vec<Self::Network>;
 
-    /// The logits of a batch for each network and, if there are any, the sums of their local losses.
+    /// The logits of a batch for each network and, if there are any, the sums of their local losses. The batches of
+    /// the networks follow each other.
     ///
     /// # Shapes
     ///
-    /// - `x`: `[networks, batch, pixels]`, logits: `[networks, batch, classes]`, losses: `[networks]`
-    fn logits_with_local_losses(&self, x: Tensor<3>) -> (Tensor<3>, Option<Tensor<1>>);
+    /// - `x`: `[networks · batch, pixels]`, logits: `[networks · batch, classes]`, losses: `[networks]`
+    fn logits_with_local_losses(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>);
+
+    /// As [`Learner::adapt`].
+    #[must_use]
+    fn adapt(self) -> Self {
+        self
+    }
 }
 
-/// [`Mlp`]s of one condition and depth.
+/// A geometry of hidden layers that can be in a population.
+pub trait Arranged: Geometry + 'static {
+    /// [`Stage::Batch`] of the layers.
+    type Batch;
+
+    /// The geometry with the larger number of inputs.
+    fn widest(self, other: Self) -> Self;
+}
+
+/// A network of hidden layers of a condition and an EI readout; its populations are [`LayeredPopulation`]s.
+pub trait Layered: Learner {
+    /// The geometry of the hidden layers.
+    type Geometry: Arranged;
+
+    /// The hidden layers, starting at the input, and the readout.
+    fn layers(&self) -> (&[HiddenIn<Self::Geometry>], &EiLinear);
+
+    /// [`layers`](Self::layers), mutable.
+    fn layers_mut(&mut self) -> (&mut [HiddenIn<Self::Geometry>], &mut EiLinear);
+
+    /// The sizes of the parts of the inputs of a hidden layer, for [`Population::stack_in_parts`]: by default a part
+    /// for each place of a kernel.
+    fn input_parts(&self, layer: &HiddenIn<Self::Geometry>) -> Vec<usize> {
+        let wiring = layer.geometry().wiring();
+        wiring.map_or_else(|_| Vec::new(), |wiring| vec![wiring.sources; wiring.places])
+    }
+
+    /// [`Learner::logits_with_local_loss`] of this network, or of a population of such networks, with these layers.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[networks · batch, pixels]`, logits: `[networks · batch, classes]`, losses: `[networks]`
+    fn compute<H: Stage<Batch = <Self::Geometry as Arranged>::Batch>>(
+        &self,
+        hidden: &[H],
+        readout: &impl Stage<Batch = Tensor<2>>,
+        x: Tensor<2>,
+    ) -> (Tensor<2>, Option<Tensor<1>>);
+}
+
+/// Networks of one condition and depth.
 #[derive(Module, Debug)]
-pub struct MlpPopulation {
-    hidden: Vec<HiddenPopulation>,
+pub struct LayeredPopulation<N: Layered> {
+    hidden: Vec<HiddenPopulation<N::Geometry>>,
     readout: Population<Ei>,
     /// The networks before they were stacked; there is at least one.
     #[module(skip)]
-    networks: Vec<Mlp>,
+    networks: Vec<N>,
 }
 
-/// One hidden layer of all networks; the layers of the networks say how it is normalized.
+/// One hidden layer of all networks.
+#[derive(Module, Debug)]
+pub struct HiddenPopulation<G: Geometry> {
+    circuits: Circuits,
+    /// The lateral inhibition of errors in each network, if it learns; no parameters of the population, which all have
+    /// an axis of networks.
+    #[module(skip)]
+    laterals: Vec<LearnedLateral>,
+    /// Custom normalizations of errors, one for each network, if there are any.
+    #[module(skip)]
+    customs: Vec<Custom>,
+    /// The normalization after an EI layer.
+    #[module(skip)]
+    normalization: Option<(Normalization, BackwardRule, f64)>,
+    #[module(skip)]
+    over: NormalizedOver,
+    /// The number of neurons or channels of each network.
+    #[module(skip)]
+    outputs: Vec<usize>,
+    /// The geometry of the network with the most inputs.
+    #[module(skip)]
+    geometry: G,
+}
+
 #[derive(Module, Debug)]
 #[allow(clippy::large_enum_variant)] // A population has a few of these.
-enum HiddenPopulation {
+enum Circuits {
     Ei(Population<Ei>),
     INorm(Population<INorm>),
 }
 
-impl HiddenPopulation {
-    fn stack(layers: &[&DenseHidden]) -> Result<Self, ei_norm::Error> {
-        let refuse = || ei_norm::Error::Config {
-            name: "networks",
-            value: "different conditions, or one whose errors are not a mode".to_owned(),
-            allowed: "networks of one condition",
-        };
-        match layers {
-            [Hidden::Ei(first), ..] => {
-                let circuits = layers.iter().map(|layer| match layer {
-                    Hidden::Ei(other) if other.normalization == first.normalization => {
-                        Ok(other.layer.circuit.clone())
-                    }
-                    _ => Err(refuse()),
-                });
-                let circuits = circuits.collect::<Result<_, _>>()?;
-                Ok(Self::Ei(Population::stack(circuits)?))
+impl<G: Arranged> HiddenPopulation<G> {
+    /// Combines the layers, whose inputs have these parts.
+    fn stack(layers: &[&HiddenIn<G>], parts: Vec<Vec<usize>>) -> Result<Self, ei_norm::Error> {
+        let (mut ei, mut i_norm) = (Vec::new(), Vec::new());
+        let (mut laterals, mut customs) = (Vec::new(), Vec::new());
+        let mut forms = Vec::new();
+        for layer in layers {
+            let (normalization, over) = match layer {
+                Hidden::Ei(hidden) => {
+                    ei.push(hidden.layer.circuit.clone());
+                    let normalization = hidden.normalization;
+                    let normalization =
+                        normalization.map(|(kind, rule)| (kind, rule, hidden.epsilon));
+                    (normalization, hidden.over)
+                }
+                Hidden::INorm(layer)
+                | Hidden::LateralINorm(LateralINorm { layer, .. })
+                | Hidden::CustomINorm(CustomINorm { layer, .. }) => {
+                    i_norm.push(layer.circuit.clone());
+                    (None, layer.over())
+                }
+            };
+            match layer {
+                Hidden::LateralINorm(hidden) => laterals.push(hidden.lateral.clone()),
+                Hidden::CustomINorm(hidden) => customs.push(hidden.errors),
+                _ => {}
             }
-            _ => {
-                let circuits = layers.iter().map(|layer| match layer {
-                    Hidden::INorm(layer) => Ok(layer.circuit.clone()),
-                    _ => Err(refuse()),
-                });
-                let circuits = circuits.collect::<Result<_, _>>()?;
-                Ok(Self::INorm(Population::stack(circuits)?))
-            }
+            forms.push((std::mem::discriminant(*layer), normalization, over));
         }
+        let geometries = layers.iter().map(|layer| layer.geometry());
+        let first = forms.first().copied().zip(geometries.reduce(G::widest));
+        let Some(((_, normalization, over), geometry)) =
+            first.filter(|(first, _)| forms.iter().all(|form| form == first))
+        else {
+            return Err(different());
+        };
+        Ok(Self {
+            circuits: match ei.is_empty() {
+                true => Circuits::INorm(Population::stack_in_parts(i_norm, parts)?),
+                false => Circuits::Ei(Population::stack_in_parts(ei, parts)?),
+            },
+            laterals,
+            customs,
+            normalization,
+            over,
+            outputs: layers.iter().map(|layer| layer.width()).collect(),
+            geometry,
+        })
     }
 
-    /// The pre-activations and local losses; `one` is the layer of any network.
-    fn forward(&self, x: Tensor<3>, one: &DenseHidden) -> (Tensor<3>, Option<Tensor<1>>) {
-        match self {
-            Self::Ei(circuits) => {
-                let z = circuits.forward(x);
-                let z = match one {
-                    Hidden::Ei(NormalizedEi {
-                        normalization: Some((kind, backward)),
-                        epsilon,
-                        ..
-                    }) => circuits.normalize(z, *kind, *backward, *epsilon),
-                    _ => z,
-                };
-                (z, None)
-            }
-            Self::INorm(circuits) => {
+    /// The pre-activations and local losses.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[networks · batch, ..., inputs]`, pre-activations: `[networks · batch, ..., outputs]`, losses:
+    ///   `[networks]`
+    fn apply<const D: usize>(&self, x: Tensor<D>) -> (Tensor<D>, Option<Tensor<1>>) {
+        let networks = self.outputs.len();
+        let mut shape = x.dims();
+        let (inputs, places) = (shape[D - 1], shape[1..D - 1].iter().product::<usize>());
+        let x = x.reshape([networks, shape[0] / networks, places, inputs]);
+        let (z, local) = match &self.circuits {
+            Circuits::Ei(circuits) => (circuits.forward(x), None),
+            Circuits::INorm(circuits) => {
                 let (z, local) = circuits.forward_with_local_loss(x);
                 (z, Some(local))
             }
+        };
+        shape[D - 1] = self.widest();
+        (self.behind(z).reshape(shape), local)
+    }
+
+    /// The normalization after the circuits: of rows, or of their errors.
+    ///
+    /// # Shapes
+    ///
+    /// - `z` and result: `[networks, batch, places, outputs]`
+    fn behind(&self, z: Tensor<4>) -> Tensor<4> {
+        if self.normalization.is_none() && self.laterals.is_empty() && self.customs.is_empty() {
+            return z;
+        }
+        let shape @ [networks, batch, places, outputs] = z.dims();
+        let joined = match self.over {
+            NormalizedOver::Example => places,
+            _ => 1,
+        };
+        let rows: Tensor<3> = z.reshape([networks, batch * places / joined, joined * outputs]);
+        let rows = match (&self.circuits, self.normalization) {
+            (Circuits::Ei(circuits), Some((kind, rule, epsilon))) => {
+                circuits.normalize(rows, kind, rule, epsilon)
+            }
+            _ => {
+                let each = (0..networks).map(|network| {
+                    let own = rows.clone().narrow(0, network, 1).squeeze_dim(0);
+                    self.behind_one(own, network, joined)
+                });
+                Tensor::stack(each.collect(), 0)
+            }
+        };
+        rows.reshape(shape)
+    }
+
+    /// The rule for the errors of one network, at its own outputs in `joined` places.
+    fn behind_one(&self, rows: Tensor<2>, network: usize, joined: usize) -> Tensor<2> {
+        let ([count, width], own) = (rows.dims(), self.outputs[network]);
+        let widest = width / joined;
+        let z = rows.reshape([count, joined, widest]).narrow(2, 0, own);
+        let z = z.reshape([count, joined * own]);
+        let z = match (self.laterals.get(network), self.customs.get(network)) {
+            (Some(lateral), _) => lateral.forward(z),
+            (_, Some(errors)) => customized(z, *errors),
+            _ => z,
+        };
+        if own == widest {
+            return z;
+        }
+        let surplus = Tensor::zeros([count, joined, widest - own], (&z.device(), z.dtype()));
+        Tensor::cat(vec![z.reshape([count, joined, own]), surplus], 2).reshape([count, width])
+    }
+
+    /// The largest number of outputs.
+    fn widest(&self) -> usize {
+        self.outputs.iter().copied().max().unwrap_or(0)
+    }
+
+    fn adapt(self) -> Self {
+        let laterals = self.laterals.into_iter().map(LearnedLateral::adapt);
+        Self {
+            laterals: laterals.collect(),
+            ..self
         }
     }
 
     /// Copies the current layer of each network into `layers`.
-    fn unstack_into<'a>(&self, layers: impl Iterator<Item = &'a mut DenseHidden>) {
-        match self {
-            Self::Ei(circuits) => {
+    fn unstack_into<'a>(&self, layers: impl Iterator<Item = &'a mut HiddenIn<G>>) {
+        match &self.circuits {
+            Circuits::Ei(circuits) => {
                 for (layer, circuit) in layers.zip(circuits.unstack()) {
                     if let Hidden::Ei(NormalizedEi { layer, .. }) = layer {
                         layer.circuit = circuit;
                     }
                 }
             }
-            Self::INorm(circuits) => {
-                for (layer, circuit) in layers.zip(circuits.unstack()) {
-                    if let Hidden::INorm(layer) = layer {
+            Circuits::INorm(circuits) => {
+                for (network, (hidden, circuit)) in layers.zip(circuits.unstack()).enumerate() {
+                    if let (Hidden::LateralINorm(hidden), Some(lateral)) =
+                        (&mut *hidden, self.laterals.get(network))
+                    {
+                        hidden.lateral = lateral.clone();
+                    }
+                    if let Hidden::INorm(layer)
+                    | Hidden::LateralINorm(LateralINorm { layer, .. })
+                    | Hidden::CustomINorm(CustomINorm { layer, .. }) = hidden
+                    {
                         layer.circuit = circuit;
                     }
                 }
@@ -125,22 +291,88 @@ impl HiddenPopulation {
     }
 }
 
-impl NetworkPopulation for MlpPopulation {
-    type Network = Mlp;
+impl Arranged for Dense {
+    type Batch = Tensor<2>;
 
-    fn takes(config: &RunConfig) -> bool {
-        config.condition.hidden.has_fixed_errors() && config.clip_errors.is_none()
+    fn widest(self, other: Self) -> Self {
+        let d_input = self.d_input.max(other.d_input);
+        Self { d_input, ..self }
+    }
+}
+
+impl Stage for HiddenPopulation<Dense> {
+    type Batch = Tensor<2>;
+
+    fn forward(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
+        self.apply(x)
     }
 
-    fn stack(networks: Vec<Mlp>) -> Result<Self, ei_norm::Error> {
-        let depth = networks.iter().map(|network| network.hidden.len()).min();
+    fn outputs(&self) -> usize {
+        self.widest()
+    }
+}
+
+impl Arranged for Conv2d {
+    type Batch = Tensor<4>;
+
+    fn widest(mut self, other: Self) -> Self {
+        self.channels[0] = self.channels[0].max(other.channels[0]);
+        self
+    }
+}
+
+impl Stage for HiddenPopulation<Conv2d> {
+    type Batch = Tensor<4>;
+
+    fn forward(&self, x: Tensor<4>) -> (Tensor<4>, Option<Tensor<1>>) {
+        let (z, local) = self.apply(self.geometry.patches(x));
+        (z.permute([0, 3, 1, 2]), local)
+    }
+
+    fn outputs(&self) -> usize {
+        self.widest()
+    }
+}
+
+impl Stage for Population<Ei> {
+    type Batch = Tensor<2>;
+
+    fn forward(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
+        let ([rows, inputs], networks) = (x.dims(), self.networks());
+        let z = self.forward(x.reshape([networks, rows / networks, inputs]));
+        (z.flatten(0, 1), None)
+    }
+
+    fn outputs(&self) -> usize {
+        self.sizes()[1]
+    }
+}
+
+impl<N: Layered> NetworkPopulation for LayeredPopulation<N>
+where
+    HiddenPopulation<N::Geometry>: Stage<Batch = <N::Geometry as Arranged>::Batch>,
+{
+    type Network = N;
+
+    fn stack(networks: Vec<N>) -> Result<Self, ei_norm::Error> {
+        let depth = networks
+            .iter()
+            .map(|network| network.layers().0.len())
+            .max();
         let hidden = (0..depth.unwrap_or(0)).map(|k| {
-            let layers = networks.iter().map(|network| &network.hidden[k]);
-            HiddenPopulation::stack(&layers.collect::<Vec<_>>())
+            let each = networks.iter().filter_map(|network| {
+                let layer = network.layers().0.get(k)?;
+                Some((layer, network.input_parts(layer)))
+            });
+            let (layers, parts): (Vec<_>, Vec<_>) = each.unzip();
+            match layers.len() == networks.len() {
+                true => HiddenPopulation::stack(&layers, parts),
+                false => Err(different()),
+            }
         });
         let readouts = networks
             .iter()
-            .map(|network| network.readout.circuit.clone());
+            .map(|network| network.layers().1.circuit.clone());
         Ok(Self {
             hidden: hidden.collect::<Result<_, _>>()?,
             readout: Population::stack(readouts.collect())?,
@@ -148,24 +380,38 @@ impl NetworkPopulation for MlpPopulation {
         })
     }
 
-    fn unstack(&self) -> Vec<Mlp> {
+    fn unstack(&self) -> Vec<N> {
         let mut networks = self.networks.clone();
         for (k, hidden) in self.hidden.iter().enumerate() {
-            hidden.unstack_into(networks.iter_mut().map(|network| &mut network.hidden[k]));
+            hidden.unstack_into(
+                networks
+                    .iter_mut()
+                    .map(|network| &mut network.layers_mut().0[k]),
+            );
         }
         for (network, circuit) in networks.iter_mut().zip(self.readout.unstack()) {
-            network.readout.circuit = circuit;
+            network.layers_mut().1.circuit = circuit;
         }
         networks
     }
 
-    fn logits_with_local_losses(&self, mut x: Tensor<3>) -> (Tensor<3>, Option<Tensor<1>>) {
-        let mut total: Option<Tensor<1>> = None;
-        for (layer, one) in self.hidden.iter().zip(&self.networks[0].hidden) {
-            let (z, local) = layer.forward(x, one);
-            total = add_losses(total, local);
-            x = relu(z);
+    fn logits_with_local_losses(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
+        self.networks[0].compute(&self.hidden, &self.readout, x)
+    }
+
+    fn adapt(self) -> Self {
+        let hidden = self.hidden.into_iter().map(HiddenPopulation::adapt);
+        Self {
+            hidden: hidden.collect(),
+            ..self
         }
-        (self.readout.forward(x), total)
+    }
+}
+
+fn different() -> ei_norm::Error {
+    ei_norm::Error::Config {
+        name: "networks",
+        value: "of several conditions or depths".to_owned(),
+        allowed: "networks of one condition and depth",
     }
 }

@@ -8,12 +8,13 @@ use burn::module::Module;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use ei_norm::EiLinear;
+use ei_norm::layer::Dense;
 use rand_chacha::ChaCha8Rng;
 
 use super::mlp::readout;
 use super::{
-    BIAS, DenseHidden, Learner, NORM_EPSILON, NetworkSpec, Task, WIDE, add_losses, clip_errors,
-    images,
+    BIAS, DenseHidden, Layered, LayeredPopulation, Learner, NORM_EPSILON, NetworkSpec, Stage, Task,
+    WIDE, add_losses, clip_errors, images,
 };
 use crate::RunConfig;
 use crate::data::Shape;
@@ -31,6 +32,7 @@ pub(super) const SPEC: NetworkSpec = NetworkSpec {
         config.clip_errors = Some(0.03);
     },
     ..NetworkSpec::of::<Rnn>("rnn", "recurrent layers that read an image row by row")
+        .with_population::<LayeredPopulation<Rnn>>()
 };
 
 /// The network: images `[batch, pixels]` to logits `[batch, classes]`.
@@ -42,8 +44,6 @@ pub struct Rnn {
     pub readout: EiLinear,
     #[module(skip)]
     shape: Shape,
-    #[module(skip)]
-    width: usize,
     #[module(skip)]
     clip_errors: Option<f64>,
 }
@@ -68,7 +68,6 @@ impl Learner for Rnn {
             hidden: hidden.collect::<Result<_, _>>()?,
             readout: readout(d_input(config.depth), config, task, device, rng)?,
             shape,
-            width,
             clip_errors: config.clip_errors,
         })
     }
@@ -78,15 +77,46 @@ impl Learner for Rnn {
     }
 
     fn logits_with_local_loss(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
+        self.compute(&self.hidden, &self.readout, x)
+    }
+
+    fn adapt(self) -> Self {
+        let hidden = self.hidden.into_iter().map(DenseHidden::adapt).collect();
+        Self { hidden, ..self }
+    }
+}
+
+impl Layered for Rnn {
+    type Geometry = Dense;
+
+    fn layers(&self) -> (&[DenseHidden], &EiLinear) {
+        (&self.hidden, &self.readout)
+    }
+
+    fn layers_mut(&mut self) -> (&mut [DenseHidden], &mut EiLinear) {
+        (&mut self.hidden, &mut self.readout)
+    }
+
+    fn input_parts(&self, layer: &DenseHidden) -> Vec<usize> {
+        let (inputs, state) = (layer.geometry().d_input, layer.width());
+        vec![inputs - state, state]
+    }
+
+    fn compute<H: Stage<Batch = Tensor<2>>>(
+        &self,
+        hidden: &[H],
+        readout: &impl Stage<Batch = Tensor<2>>,
+        x: Tensor<2>,
+    ) -> (Tensor<2>, Option<Tensor<1>>) {
         // [rows, batch, channels · columns]
         let rows_of: Tensor<3> = images(x, self.shape).permute([2, 0, 1, 3]).flatten(2, 3);
         let [rows, batch, _] = rows_of.dims();
-        let blank = Tensor::zeros([batch, self.width], &rows_of.device());
-        let mut states = vec![blank; self.hidden.len()];
+        let blank = |layer: &H| Tensor::zeros([batch, layer.outputs()], &rows_of.device());
+        let mut states: Vec<_> = hidden.iter().map(blank).collect();
         let mut total = None;
         for step in 0..rows {
             let mut input: Tensor<2> = rows_of.clone().narrow(0, step, 1).squeeze_dim(0);
-            for (layer, state) in self.hidden.iter().zip(&mut states) {
+            for (layer, state) in hidden.iter().zip(&mut states) {
                 let seen = Tensor::cat(vec![input, state.clone()], 1);
                 let (z, local) = layer.forward(seen);
                 total = add_losses(total, local);
@@ -100,11 +130,6 @@ impl Learner for Rnn {
             None => rows_of.narrow(0, rows - 1, 1).squeeze_dim(0),
         };
         let mean = total.map(|sum| sum / rows as f64);
-        (self.readout.forward(last), mean)
-    }
-
-    fn adapt(self) -> Self {
-        let hidden = self.hidden.into_iter().map(DenseHidden::adapt).collect();
-        Self { hidden, ..self }
+        (readout.forward(last).0, mean)
     }
 }

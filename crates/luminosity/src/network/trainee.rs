@@ -93,7 +93,6 @@ impl<N: Learner> Trainee for Alone<N> {
 /// A population of networks.
 pub(crate) struct Together<P> {
     population: P,
-    size: usize,
     optimizer: PopulationOptimizer,
 }
 
@@ -106,14 +105,12 @@ impl<P: NetworkPopulation> Trainee for Together<P> {
         let networks = configs.iter().map(|config| fresh(config, task, device));
         Ok(Self {
             population: P::stack(networks.collect::<Result<_, _>>()?)?,
-            size: configs.len(),
             optimizer: PopulationOptimizer::new(configs, device),
         })
     }
 
     fn step(mut self, batch: Batch) -> (Self, Tensor<1>) {
-        let x = by_network(batch.x.autodiff(), self.size);
-        let labels = batch.labels.autodiff();
+        let (x, labels) = (batch.x.autodiff(), batch.labels.autodiff());
         let (population, losses) = self.optimizer.step(self.population, x, labels);
         self.population = population;
         (self, losses)
@@ -134,11 +131,8 @@ impl<P: NetworkPopulation> Trainee for Together<P> {
     }
 
     fn logits(&self) -> Box<dyn Fn(Tensor<2>) -> Tensor<2>> {
-        let (population, size) = (self.population.valid(), self.size);
-        Box::new(move |x| {
-            let (logits, _) = population.logits_with_local_losses(by_network(x, size));
-            logits.flatten(0, 1)
-        })
+        let population = self.population.valid();
+        Box::new(move |x| population.logits_with_local_losses(x).0)
     }
 }
 
@@ -150,10 +144,4 @@ pub(super) fn fresh<N: Learner>(
 ) -> Result<N, ei_norm::Error> {
     let mut weights = generator(config.seed, Purpose::Weights);
     N::create(config, task, device, &mut weights)
-}
-
-/// `[networks · batch, pixels]` to `[networks, batch, pixels]`.
-fn by_network(x: Tensor<2>, networks: usize) -> Tensor<3> {
-    let [rows, pixels] = x.dims();
-    x.reshape([networks, rows / networks, pixels])
 }

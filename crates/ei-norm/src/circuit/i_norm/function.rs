@@ -25,8 +25,10 @@ pub struct INormFunction<const D: usize = 2> {
     /// The lateral weights of each network, `[..., 1, d_output]`, if the errors are normalized by them.
     pub(super) lateral: Option<Tensor<D>>,
     pub(super) epsilon: f64,
-    /// The outputs that are normalized.
-    pub(super) features: Features<D>,
+    /// The outputs that exist.
+    features: Features<D>,
+    /// The values that are normalized together: the outputs of [`positions`](Self::positions) rows.
+    pub(super) joined: Features<D>,
     pub(super) over: NormalizedOver,
     /// The number of rows that are normalized together.
     pub(super) positions: usize,
@@ -84,6 +86,7 @@ impl<const D: usize> INormFunction<D> {
             errors: form.grad_norm.norm,
             lateral: (form.grad_norm.lateral_weights.as_ref())
                 .map(|_| values.vector().inner().row()),
+            joined: values.features.clone(),
             features: values.features,
             epsilon: form.epsilon,
             over: form.over,
@@ -107,7 +110,11 @@ impl<const D: usize> RowFunction<D> for INormFunction<D> {
             NormalizedOver::Example if rows > 0 => rows / examples,
             _ => 1,
         };
-        Self { positions, ..self }
+        Self {
+            joined: self.features.repeated(positions),
+            positions,
+            ..self
+        }
     }
 
     fn readers(&self) -> Vec<Tensor<D>> {
@@ -179,7 +186,7 @@ impl<const D: usize> RowFunction<D> for INormFunction<D> {
         let [z, delta] = [z.clone(), delta].map(|rows| joined(rows, shape[D - 2] / positions));
         let repeated = |w: &Tensor<D>| Tensor::cat(vec![w.clone(); positions], D - 1);
         let lateral = lateral.map(|w| repeated(w) / positions as f64);
-        let delta = (self.errors).apply(&self.features, Some(&z), lateral.as_ref(), delta);
+        let delta = (self.errors).apply(&self.joined, Some(&z), lateral.as_ref(), delta);
         delta.reshape(shape)
     }
 

@@ -52,8 +52,8 @@ fn local_loss<const D: usize>(function: INormFunction<D>, pass: Pass<D>) -> Tens
     let examples = kept[1].dims()[D - 2];
     let z = joined(kept[0].clone(), examples);
     let (rows, features) = (z.dims()[D - 2], z.dims()[D - 1]);
-    let first = function.features.mean(z.clone());
-    let second = function.features.variance(z.clone());
+    let first = function.joined.mean(z.clone());
+    let second = function.joined.variance(z.clone());
     let loss = first.clone().square();
     let loss = match &function.divisive {
         Some(_) => loss + (second.clone() - 1.0).square(),
@@ -78,14 +78,14 @@ fn local_loss<const D: usize>(function: INormFunction<D>, pass: Pass<D>) -> Tens
     attach(loss, parents, move |upstream: Tensor<1>, wanted| {
         let scale = one_each(upstream);
         let scale = match &share {
-            None => function.features.divide(scale, rows, features),
-            Some(share) => function.features.divide(share.clone() * scale, 1, features),
+            None => function.joined.divide(scale, rows, features),
+            Some(share) => function.joined.divide(share.clone() * scale, 1, features),
         };
         let alpha = first.clone() * scale.clone() * 2.0;
         let of_reader = |inputs: Tensor<D>, error| product(inputs.transpose(), error);
         // The errors at W_ix and W_ei from the error at s = h W_ei.
         let of_subtractive = |to_s: Tensor<D>| {
-            let to_s = gathered(function.features.only(to_s), positions);
+            let to_s = gathered(function.joined.only(to_s), positions);
             let of_w_ix = || {
                 let to_h = product(to_s.clone(), function.w_ei.clone().transpose());
                 of_reader(pooled(inputs.clone(), positions), to_h)
@@ -113,7 +113,7 @@ fn local_loss<const D: usize>(function: INormFunction<D>, pass: Pass<D>) -> Tens
             Some(u) => {
                 let second_moment = second.clone() + first.clone().square();
                 let along = alpha * first.clone() + beta * second_moment;
-                let along = function.features.times(-along, features);
+                let along = function.joined.times(-along, features);
                 let to_power = shared(along / q.square() * 0.5, positions);
                 let to_drive = || drive.clone() * divisive.times(u, to_power, 2.0);
                 let of_u_ix = wanted[2].then(|| of_reader(inputs.clone(), to_drive()));

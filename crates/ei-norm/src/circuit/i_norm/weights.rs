@@ -21,9 +21,8 @@ pub enum NormalizedOver {
     Features,
     /// All rows of an example together, as LayerNorm over `[channels, height, width]`: for an image, the
     /// whole map. The inhibitory units then pool: s is computed from the mean of h = x W_ix over the
-    /// positions, and q from the mean of (x U_ix)² U_ei. The steps of a recurrent layer and the rows of a
-    /// [`Population`](crate::circuit::Population) are always normalized one by one. Initially q lacks the
-    /// variance between the positions; the local loss teaches it.
+    /// positions, and q from the mean of (x U_ix)² U_ei. The steps of a recurrent layer are always normalized one
+    /// by one. Initially q lacks the variance between the positions; the local loss teaches it.
     Example,
 }
 
