@@ -7,14 +7,19 @@
 //! ```
 
 use std::process::ExitCode;
+use std::slice;
 
 use burn::module::Module;
+use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+use ei_norm::layer::Dense;
 use ei_norm::{EiLinear, EiLinearConfig, Inhibitory};
 use luminosity::condition::{Condition, ConditionSpec, ErrorRule, HiddenSpec};
 use luminosity::data::{DataSet, DataSetSpec, Dataset, Shape, Split};
 use luminosity::measure::{Measure, MeasureSpec};
-use luminosity::network::{DenseHidden, Learner, Network, NetworkSpec, Task};
+use luminosity::network::{
+    DenseHidden, Layered, LayeredPopulation, Learner, Network, NetworkSpec, Stage, Task,
+};
 use luminosity::stimulus::{Stimulus, StimulusSpec};
 use luminosity::{Error, RunConfig, cli};
 use rand_chacha::ChaCha8Rng;
@@ -94,11 +99,30 @@ impl Learner for Shallow {
     }
 
     fn logits_with_local_loss(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
-        let (z, local) = self.hidden.forward(x);
-        (
-            self.readout.forward(burn::tensor::activation::relu(z)),
-            local,
-        )
+        self.compute(slice::from_ref(&self.hidden), &self.readout, x)
+    }
+}
+
+/// So that such networks can be trained together.
+impl Layered for Shallow {
+    type Geometry = Dense;
+
+    fn layers(&self) -> (&[DenseHidden], &EiLinear) {
+        (slice::from_ref(&self.hidden), &self.readout)
+    }
+
+    fn layers_mut(&mut self) -> (&mut [DenseHidden], &mut EiLinear) {
+        (slice::from_mut(&mut self.hidden), &mut self.readout)
+    }
+
+    fn compute<H: Stage<Batch = Tensor<2>>>(
+        &self,
+        hidden: &[H],
+        readout: &impl Stage<Batch = Tensor<2>>,
+        x: Tensor<2>,
+    ) -> (Tensor<2>, Option<Tensor<1>>) {
+        let (z, local) = hidden[0].forward(x);
+        (readout.forward(relu(z)).0, local)
     }
 }
 
@@ -107,7 +131,8 @@ fn define() -> Result<(), Error> {
     Stimulus::define(FLICKER)?;
     Measure::define(SILENT)?;
     DataSet::define(STRIPES)?;
-    Network::define(NetworkSpec::of::<Shallow>("shallow", "one hidden layer"))?;
+    let shallow = NetworkSpec::of::<Shallow>("shallow", "one hidden layer");
+    Network::define(shallow.with_population::<LayeredPopulation<Shallow>>())?;
     Ok(())
 }
 

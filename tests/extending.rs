@@ -76,7 +76,15 @@ fn one_of_each_goes_through_comparison_sweep_and_report() {
     assert!(svg.contains("Stripes under variable flicker") && svg.contains("inorm+sign"));
 
     let sweep = format!("sweep {common} {conditions} --network shallow --settings 2 --out store");
-    assert_eq!(stdout(&sweep, folder).trim_end(), "complete: 8 of 8 done");
+    let together = format!("{sweep} --population 2");
+    assert_eq!(
+        stdout(&together, folder).trim_end(),
+        "complete: 8 of 8 done"
+    );
+    for record in std::fs::read_dir(folder.join("store/runs")).unwrap() {
+        let record = std::fs::read_to_string(record.unwrap().path()).unwrap();
+        assert!(record.contains("\"population\": 2"), "{record}");
+    }
     stdout("report store --out report", folder);
     let mut runs = csv::Reader::from_path(folder.join("report/runs.csv")).unwrap();
     let rows: Vec<BTreeMap<String, String>> = runs.deserialize().map(Result::unwrap).collect();

@@ -40,16 +40,15 @@ pub(super) fn add_product<const D: usize>(
 
 /// The products, `len` values in all.
 fn multiply<T: Real>(a: &FlexTensor, b: &FlexTensor, len: usize) -> Option<Vec<T>> {
-    match pairs(a, b)?[..] {
-        [(a, b)] => gemm::product(a, b),
-        ref pairs => {
-            let mut sums = vec![T::default(); len];
-            add_products(&mut sums, T::narrow(1.0), pairs)?;
-            Some(sums)
-        }
+    let pairs = pairs(a, b)?;
+    let mut products = Vec::with_capacity(len);
+    for (a, b) in pairs {
+        gemm::append_product(&mut products, a, b)?;
     }
+    Some(products)
 }
 
+/// Adds `factor` times the product of each pair to one of as many equal parts of `sum`.
 fn accumulate<T: Real>(
     sum: &mut FlexTensor,
     factor: f64,
@@ -57,19 +56,11 @@ fn accumulate<T: Real>(
     b: &FlexTensor,
 ) -> Option<()> {
     // Checked first, so that `sum` does not change if a pair does not fit.
-    let pairs = pairs(a, b)?;
-    add_products(storage::values_mut(sum)?, T::narrow(factor), &pairs)
-}
-
-/// Adds `factor` times the product of each pair to one of as many equal parts of `sums`.
-fn add_products<T: Real>(
-    sums: &mut [T],
-    factor: T,
-    pairs: &[(Matrix<T>, Matrix<T>)],
-) -> Option<()> {
+    let (pairs, factor) = (pairs(a, b)?, T::narrow(factor));
+    let sums = storage::values_mut(sum)?;
     let len = sums.len() / pairs.len().max(1);
     let each = sums.chunks_exact_mut(len.max(1)).zip(pairs);
-    each.map(|(sum, (a, b))| gemm::add_product(sum, factor, *a, *b))
+    each.map(|(sum, (a, b))| gemm::add_product(sum, factor, a, b))
         .collect()
 }
 

@@ -70,35 +70,42 @@ impl<'a, T: Real> Matrix<'a, T> {
     }
 }
 
-/// a b, row by row; none if the inner sizes differ.
-pub(super) fn product<T: Real>(a: Matrix<T>, b: Matrix<T>) -> Option<Vec<T>> {
-    let (m, n) = (a.rows, b.columns);
+/// Appends a b, row by row; none, without a change, if the inner sizes differ.
+pub(super) fn append_product<T: Real>(
+    values: &mut Vec<T>,
+    a: Matrix<T>,
+    b: Matrix<T>,
+) -> Option<()> {
+    let (m, n, before) = (a.rows, b.columns, values.len());
     // For few rows and a large matrix in the other storage order, the kernel would first transpose the
     // matrix; transposing the result is cheaper.
     if b.row_stride == 1 && b.column_stride > 1 && n > WIDE * m {
-        let turned = product(b.transposed(), a.transposed())?;
-        return Some(transposed(&turned, m));
+        let mut turned = Vec::new();
+        append_product(&mut turned, b.transposed(), a.transposed())?;
+        values.resize(before + turned.len(), T::default());
+        transpose(&turned, m, &mut values[before..]);
+        return Some(());
     }
     let len = m.checked_mul(n)?;
     if len == 0 || a.columns == 0 {
-        return (a.columns == b.rows).then(|| vec![T::default(); len]);
+        let fits = a.columns == b.rows;
+        return fits.then(|| values.resize(before + len, T::default()));
     }
-    let mut result = Vec::with_capacity(len);
-    // SAFETY: the vector has room for m n elements; the kernel writes each of them and, with `add` false,
+    values.reserve(len);
+    // SAFETY: the vector has room for m n more elements; the kernel writes each of them and, with `add` false,
     // reads none.
     unsafe {
-        run(result.as_mut_ptr(), false, T::narrow(1.0), a, b)?;
-        result.set_len(len);
+        run(values.as_mut_ptr().add(before), false, T::narrow(1.0), a, b)?;
+        values.set_len(before + len);
     }
-    Some(result)
+    Some(())
 }
 
-/// The transpose of a matrix with `columns` columns.
-fn transposed<T: Real>(values: &[T], columns: usize) -> Vec<T> {
+/// Writes the transpose of a matrix with `columns` columns.
+fn transpose<T: Real>(values: &[T], columns: usize, result: &mut [T]) {
     /// The number of rows that are transposed at a time, so that writes are contiguous.
     const BLOCK: usize = 16;
     let rows = values.len() / columns.max(1);
-    let mut result = vec![T::default(); values.len()];
     for (index, block) in values.chunks(BLOCK * columns.max(1)).enumerate() {
         for (column, target) in result.chunks_mut(rows.max(1)).enumerate() {
             let elements = block.iter().skip(column).step_by(columns);
@@ -106,7 +113,6 @@ fn transposed<T: Real>(values: &[T], columns: usize) -> Vec<T> {
             target.zip(elements).for_each(|(target, v)| *target = *v);
         }
     }
-    result
 }
 
 /// Adds `factor` a b to `sum`, which is stored row by row; none, without a change, if the sizes differ.
@@ -199,6 +205,11 @@ mod tests {
         (0..count).map(number).collect()
     }
 
+    fn product<T: Real>(a: Matrix<T>, b: Matrix<T>) -> Option<Vec<T>> {
+        let mut values = Vec::new();
+        append_product(&mut values, a, b).map(|()| values)
+    }
+
     fn element(m: &Matrix<f64>, row: usize, column: usize) -> f64 {
         m.values[row * m.row_stride + column * m.column_stride]
     }
@@ -249,7 +260,10 @@ mod tests {
                             assert!((found - (before + factor * expected)).abs() < 1e-12);
                         }
                     };
-                    close(&product(a, b).unwrap(), 1.0, 0.0);
+                    let mut values = vec![0.5];
+                    append_product(&mut values, a, b).unwrap();
+                    assert_eq!(values.remove(0), 0.5);
+                    close(&values, 1.0, 0.0);
                     let mut sum = vec![0.5; m * n];
                     add_product(&mut sum, -2.0, a, b).unwrap();
                     close(&sum, -2.0, 0.5);
