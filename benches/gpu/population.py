@@ -19,6 +19,7 @@ from pathlib import Path
 
 FIELDS = ("device", "program", "condition", "networks", "network_steps_per_second", "megabytes", "kernels_per_step")
 REQUEST = """\
+network = "{network}"
 conditions = ["{condition}"]
 epsilons = [0.75]
 settings = 0
@@ -38,7 +39,8 @@ def run(options, device, condition, networks, steps, width, logged=False):
     """A step's milliseconds, the largest memory in MB, and the number of logged kernels."""
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        request = REQUEST.format(condition=condition, networks=networks, steps=steps, width=width)
+        request = REQUEST.format(network=options.network, condition=condition, networks=networks, steps=steps,
+                                 width=width)
         (folder / "request.toml").write_text(request)
         if logged:
             (folder / "cubecl.toml").write_text(LOG)
@@ -105,6 +107,8 @@ def main():
     parser.add_argument("--binary", type=Path, default=Path("target/release/luminosity"))
     parser.add_argument("--devices", nargs="*", default=["flex"], help="devices of the program; none: only draw")
     parser.add_argument("--name", help="the device's name in the table and the figure")
+    parser.add_argument("--network", default="mlp", help="the kind of the networks; the table and the figure do not "
+                        "say it, so give --out for others than mlp")
     parser.add_argument("--conditions", nargs="+", default=["inorm+full", "ln+"])
     parser.add_argument("--networks", nargs="+", type=int, default=[1, 4, 16])
     parser.add_argument("--steps", type=int, default=200, help="steps of each run; the first 100 are not timed")
