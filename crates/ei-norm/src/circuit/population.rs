@@ -151,12 +151,7 @@ impl<C: Circuit> Population<C> {
 
     #[track_caller]
     fn apply<const D: usize>(&self, x: Tensor<D>) -> (Tensor<D>, Pass<3>) {
-        const {
-            assert!(
-                D > 2,
-                "x has an axis of networks, of examples and of inputs"
-            )
-        }
+        const { assert!(D > 2, "axes of networks, examples and inputs") }
         let mut expected = x.dims();
         (expected[0], expected[D - 1]) = (self.networks(), self.sizes()[0]);
         or_panic(check_shape("x", x.dims(), expected));
@@ -184,7 +179,7 @@ impl<C: Circuit> Population<C> {
         epsilon: f64,
     ) -> Tensor<3> {
         let ([_, rows, width], [_, d_output]) = (z.dims(), self.sizes());
-        let places = (width / d_output).max(1);
+        let places = width.checked_div(d_output).unwrap_or(0).max(1);
         let expected = [self.networks(), rows, places * d_output];
         or_panic(check_shape("z", z.dims(), expected));
         let features = self.features().repeated(places);
@@ -247,17 +242,10 @@ fn features<C: Circuit>(circuits: &[C], like: &Tensor<3>) -> Features<3> {
 
 /// Fails unless each circuit's inputs have as many parts as those of the first.
 fn check_parts<C: Circuit>(circuits: &[C], parts: &[Vec<usize>]) -> Result<(), Error> {
-    let number = parts.len();
-    check(
-        number == circuits.len(),
-        "parts",
-        number,
-        "a list for each circuit",
-    )?;
+    let (number, allowed) = (parts.len(), "a list for each circuit");
+    check(number == circuits.len(), "parts", number, allowed)?;
     for (own, circuit) in parts.iter().zip(circuits) {
-        let sum = own
-            .iter()
-            .fold(0usize, |sum, size| sum.saturating_add(*size));
+        let sum = own.iter().copied().fold(0, usize::saturating_add);
         let fits = own.len() == parts[0].len() && sum == circuit.sizes()[0];
         let allowed = "as many sizes as for the first circuit, whose sum is the number of inputs";
         check(fits, "parts", format!("{own:?}"), allowed)?;
@@ -289,13 +277,9 @@ struct Inputs {
 
 impl Inputs {
     fn new(of: Vec<Vec<usize>>) -> Self {
-        let largest = |part| {
-            of.iter()
-                .filter_map(move |own| own.get(part))
-                .max()
-                .copied()
-        };
-        let widest = (0..).map_while(largest).collect();
+        let parts = of.first().map_or(0, Vec::len);
+        let largest = |part: usize| of.iter().map(move |own| own[part]).max();
+        let widest = (0..parts).filter_map(largest).collect();
         Self { of, widest }
     }
 

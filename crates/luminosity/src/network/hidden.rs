@@ -190,6 +190,23 @@ impl<G: Geometry> HiddenIn<G> {
         )
     }
 
+    /// The normalization after an EI layer, its backward pass and ε, if there is one.
+    pub fn normalization(&self) -> Option<(Normalization, BackwardRule, f64)> {
+        let Self::Ei(hidden) = self else { return None };
+        let (kind, backward) = hidden.normalization?;
+        Some((kind, backward, hidden.epsilon))
+    }
+
+    /// The values that are normalized together.
+    pub fn over(&self) -> NormalizedOver {
+        match self {
+            Self::Ei(hidden) => hidden.over,
+            Self::INorm(layer)
+            | Self::LateralINorm(LateralINorm { layer, .. })
+            | Self::CustomINorm(CustomINorm { layer, .. }) => layer.over(),
+        }
+    }
+
     /// The number of neurons or channels.
     pub fn width(&self) -> usize {
         let [_, outputs] = self.layer(|ei| ei.sizes(), |i_norm| i_norm.sizes());
@@ -358,16 +375,12 @@ impl ConvHidden {
 
     /// [`behind`](Self::behind) for the rows of a map; without a normalization there, the map unchanged.
     fn behind_channels(&self, z: Tensor<4>) -> Tensor<4> {
-        let over = match self {
-            Self::INorm(_) => return z,
-            Self::Ei(hidden) if hidden.normalization.is_none() => return z,
-            Self::Ei(hidden) => hidden.over,
-            Self::LateralINorm(LateralINorm { layer, .. })
-            | Self::CustomINorm(CustomINorm { layer, .. }) => layer.over(),
-        };
+        if matches!(self, Self::INorm(_) | Self::Ei(_)) && self.normalization().is_none() {
+            return z;
+        }
         let last = z.permute([0, 2, 3, 1]);
         let [batch, height, width, channels] = last.dims();
-        let rows = match over {
+        let rows = match self.over() {
             NormalizedOver::Example => [batch, height * width * channels],
             _ => [batch * height * width, channels],
         };

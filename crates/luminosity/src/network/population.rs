@@ -102,13 +102,10 @@ pub struct LayeredPopulation<N: Layered> {
 #[derive(Module, Debug)]
 pub struct HiddenPopulation<G: Geometry> {
     circuits: Circuits,
-    /// The lateral inhibition of errors in each network, if it learns; no parameters of the population, which all have
-    /// an axis of networks.
+    /// The rules that are computed network by network, one for each. Lateral weights are no parameters of the
+    /// population, which all have an axis of networks.
     #[module(skip)]
-    laterals: Vec<LearnedLateral>,
-    /// Custom normalizations of errors, one for each network, if there are any.
-    #[module(skip)]
-    customs: Vec<Custom>,
+    rules: Vec<Rule>,
     /// The normalization after an EI layer.
     #[module(skip)]
     normalization: Option<(Normalization, BackwardRule, f64)>,
@@ -122,6 +119,14 @@ pub struct HiddenPopulation<G: Geometry> {
     geometry: G,
 }
 
+/// A rule for the errors of one network.
+#[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant)] // A layer has the same for each of its networks.
+enum Rule {
+    Lateral(LearnedLateral),
+    Custom(Custom),
+}
+
 #[derive(Module, Debug)]
 #[allow(clippy::large_enum_variant)] // A population has a few of these.
 enum Circuits {
@@ -129,51 +134,69 @@ enum Circuits {
     INorm(Population<INorm>),
 }
 
+impl Rule {
+    /// Applies the rule to the errors at the outputs of a network in `joined` places. The first `own` outputs of each
+    /// place exist; the others are 0.
+    ///
+    /// # Shapes
+    ///
+    /// - `z` and result: `[rows, joined · outputs]`
+    fn apply(&self, z: Tensor<2>, joined: usize, own: usize) -> Tensor<2> {
+        let [rows, width] = z.dims();
+        let outputs = width / joined;
+        let z = z.reshape([rows, joined, outputs]).narrow(2, 0, own);
+        let z = z.reshape([rows, joined * own]);
+        let z = match self {
+            Self::Lateral(lateral) => lateral.forward(z),
+            Self::Custom(errors) => customized(z, *errors),
+        };
+        if own == outputs {
+            return z;
+        }
+        let surplus = Tensor::zeros([rows, joined, outputs - own], (&z.device(), z.dtype()));
+        let z = Tensor::cat(vec![z.reshape([rows, joined, own]), surplus], 2);
+        z.reshape([rows, width])
+    }
+}
+
 impl<G: Arranged> HiddenPopulation<G> {
     /// Combines the layers, whose inputs have these parts.
     fn stack(layers: &[&HiddenIn<G>], parts: Vec<Vec<usize>>) -> Result<Self, ei_norm::Error> {
-        let (mut ei, mut i_norm) = (Vec::new(), Vec::new());
-        let (mut laterals, mut customs) = (Vec::new(), Vec::new());
-        let mut forms = Vec::new();
+        let (mut ei, mut i_norm, mut rules) = (Vec::new(), Vec::new(), Vec::new());
         for layer in layers {
-            let (normalization, over) = match layer {
-                Hidden::Ei(hidden) => {
-                    ei.push(hidden.layer.circuit.clone());
-                    let normalization = hidden.normalization;
-                    let normalization =
-                        normalization.map(|(kind, rule)| (kind, rule, hidden.epsilon));
-                    (normalization, hidden.over)
-                }
-                Hidden::INorm(layer)
-                | Hidden::LateralINorm(LateralINorm { layer, .. })
-                | Hidden::CustomINorm(CustomINorm { layer, .. }) => {
-                    i_norm.push(layer.circuit.clone());
-                    (None, layer.over())
-                }
-            };
             match layer {
-                Hidden::LateralINorm(hidden) => laterals.push(hidden.lateral.clone()),
-                Hidden::CustomINorm(hidden) => customs.push(hidden.errors),
-                _ => {}
+                Hidden::Ei(hidden) => ei.push(hidden.layer.circuit.clone()),
+                Hidden::INorm(layer) => i_norm.push(layer.circuit.clone()),
+                Hidden::LateralINorm(hidden) => {
+                    i_norm.push(hidden.layer.circuit.clone());
+                    rules.push(Rule::Lateral(hidden.lateral.clone()));
+                }
+                Hidden::CustomINorm(hidden) => {
+                    i_norm.push(hidden.layer.circuit.clone());
+                    rules.push(Rule::Custom(hidden.errors));
+                }
             }
-            forms.push((std::mem::discriminant(*layer), normalization, over));
         }
-        let geometries = layers.iter().map(|layer| layer.geometry());
-        let first = forms.first().copied().zip(geometries.reduce(G::widest));
-        let Some(((_, normalization, over), geometry)) =
-            first.filter(|(first, _)| forms.iter().all(|form| form == first))
-        else {
-            return Err(different());
+        let form = |layer: &HiddenIn<G>| {
+            let kind = std::mem::discriminant(layer);
+            (kind, layer.normalization(), layer.over())
         };
+        let geometries = layers.iter().map(|layer| layer.geometry());
+        let (first, geometry) = match (layers.first(), geometries.reduce(G::widest)) {
+            (Some(first), Some(geometry)) => (first, geometry),
+            _ => return Err(different()),
+        };
+        if layers.iter().any(|layer| form(layer) != form(first)) {
+            return Err(different());
+        }
         Ok(Self {
             circuits: match ei.is_empty() {
                 true => Circuits::INorm(Population::stack_in_parts(i_norm, parts)?),
                 false => Circuits::Ei(Population::stack_in_parts(ei, parts)?),
             },
-            laterals,
-            customs,
-            normalization,
-            over,
+            rules,
+            normalization: first.normalization(),
+            over: first.over(),
             outputs: layers.iter().map(|layer| layer.width()).collect(),
             geometry,
         })
@@ -207,7 +230,7 @@ impl<G: Arranged> HiddenPopulation<G> {
     ///
     /// - `z` and result: `[networks, batch, places, outputs]`
     fn behind(&self, z: Tensor<4>) -> Tensor<4> {
-        if self.normalization.is_none() && self.laterals.is_empty() && self.customs.is_empty() {
+        if self.normalization.is_none() && self.rules.is_empty() {
             return z;
         }
         let shape @ [networks, batch, places, outputs] = z.dims();
@@ -221,32 +244,14 @@ impl<G: Arranged> HiddenPopulation<G> {
                 circuits.normalize(rows, kind, rule, epsilon)
             }
             _ => {
-                let each = (0..networks).map(|network| {
+                let each = self.rules.iter().enumerate().map(|(network, rule)| {
                     let own = rows.clone().narrow(0, network, 1).squeeze_dim(0);
-                    self.behind_one(own, network, joined)
+                    rule.apply(own, joined, self.outputs[network])
                 });
                 Tensor::stack(each.collect(), 0)
             }
         };
         rows.reshape(shape)
-    }
-
-    /// The rule for the errors of one network, at its own outputs in `joined` places.
-    fn behind_one(&self, rows: Tensor<2>, network: usize, joined: usize) -> Tensor<2> {
-        let ([count, width], own) = (rows.dims(), self.outputs[network]);
-        let widest = width / joined;
-        let z = rows.reshape([count, joined, widest]).narrow(2, 0, own);
-        let z = z.reshape([count, joined * own]);
-        let z = match (self.laterals.get(network), self.customs.get(network)) {
-            (Some(lateral), _) => lateral.forward(z),
-            (_, Some(errors)) => customized(z, *errors),
-            _ => z,
-        };
-        if own == widest {
-            return z;
-        }
-        let surplus = Tensor::zeros([count, joined, widest - own], (&z.device(), z.dtype()));
-        Tensor::cat(vec![z.reshape([count, joined, own]), surplus], 2).reshape([count, width])
     }
 
     /// The largest number of outputs.
@@ -255,9 +260,12 @@ impl<G: Arranged> HiddenPopulation<G> {
     }
 
     fn adapt(self) -> Self {
-        let laterals = self.laterals.into_iter().map(LearnedLateral::adapt);
+        let rules = self.rules.into_iter().map(|rule| match rule {
+            Rule::Lateral(lateral) => Rule::Lateral(lateral.adapt()),
+            custom => custom,
+        });
         Self {
-            laterals: laterals.collect(),
+            rules: rules.collect(),
             ..self
         }
     }
@@ -274,8 +282,8 @@ impl<G: Arranged> HiddenPopulation<G> {
             }
             Circuits::INorm(circuits) => {
                 for (network, (hidden, circuit)) in layers.zip(circuits.unstack()).enumerate() {
-                    if let (Hidden::LateralINorm(hidden), Some(lateral)) =
-                        (&mut *hidden, self.laterals.get(network))
+                    if let (Hidden::LateralINorm(hidden), Some(Rule::Lateral(lateral))) =
+                        (&mut *hidden, self.rules.get(network))
                     {
                         hidden.lateral = lateral.clone();
                     }
