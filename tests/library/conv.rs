@@ -264,7 +264,17 @@ fn kernels_and_matrices_are_each_others_inverse_and_burns_kernels() {
             assert_tensor_close(&found, &conv.forward(x.clone()), setup.tolerance, &at);
             // So is the excitatory current, which the circuit computes from the patches.
             let drive = layer.valid().currents(x.clone()).excitatory;
-            assert_tensor_close(&drive, &conv.forward(x), setup.tolerance, &at);
+            let expected = conv.forward(x.clone());
+            assert_tensor_close(&drive, &expected, setup.tolerance, &at);
+            let patches = layer.geometry().patches(x);
+            let [batch, down, across, size] = patches.dims();
+            let rows = patches.reshape([batch * down * across, size]);
+            let outputs = rows
+                .matmul(matrix.clone())
+                .reshape([batch, down, across, outputs]);
+            let bias = layer.bias.as_ref().unwrap().val().inner();
+            let outputs = (outputs + bias.unsqueeze()).permute([0, 3, 1, 2]);
+            assert_tensor_close(&outputs, &expected, setup.tolerance, &at);
 
             let other = Tensor::cat(vec![kernels.clone(), kernels], 1);
             let error = layer.geometry().matrix(other).unwrap_err();
