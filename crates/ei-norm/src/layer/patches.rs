@@ -1,5 +1,8 @@
 //! The patches of an image for a convolution, as rows of a matrix.
 
+#[cfg(feature = "flex")]
+mod flex;
+
 use burn::nn::PaddingConfig2d;
 use burn::tensor::{Slice, Tensor};
 
@@ -113,6 +116,12 @@ impl Windows {
     }
 
     fn gather(&self, x: Tensor<4>) -> Tensor<4> {
+        #[cfg(feature = "flex")]
+        if !x.is_autodiff()
+            && let Some(patches) = flex::gather(self, &x)
+        {
+            return patches;
+        }
         let [batch, channels, ..] = x.dims();
         let x = x.permute([0, 2, 3, 1]);
         let padded = match self.padded {
@@ -129,6 +138,10 @@ impl Windows {
 
     /// The adjoint of [`gather`](Self::gather).
     fn scatter(&self, patches: Tensor<4>) -> Tensor<4> {
+        #[cfg(feature = "flex")]
+        if let Some(images) = flex::scatter(self, &patches) {
+            return images.permute([0, 3, 1, 2]);
+        }
         let ([batch, ..], [channels, _]) = (patches.dims(), self.geometry.channels);
         let [height, width] = self.padded;
         let options = (&patches.device(), patches.dtype());

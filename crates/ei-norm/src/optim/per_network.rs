@@ -23,7 +23,7 @@ use super::PopulationSgd;
 /// let roles = [Role::Excitatory, Role::Bias, Role::InhibitoryIn, Role::InhibitoryOut];
 /// let rates = PopulationSgd::new().with_rates(&roles, &[0.001, 0.01], &device);
 /// let mut optimizer = PerNetwork::new(AdamConfig::new().build(), rates).init();
-/// let loss = population.forward(Tensor::ones([2, 3, 8], &device)).sum();
+/// let loss = population.forward(Tensor::<3>::ones([2, 3, 8], &device)).sum();
 /// let grads = GradientsParams::from_grads(loss.backward(), &population);
 /// let population = optimizer.step(1.0, population, grads);
 /// assert!(dale::check(&population).is_ok());

@@ -70,7 +70,7 @@ impl Optimizer for ProjectedSgd {
 ///     .with_rates(&[Role::Excitatory], &[0.0, 0.1], &device)
 ///     .with_rates(&[Role::Bias, Role::InhibitoryIn, Role::InhibitoryOut], &[0.0, 0.2], &device)
 ///     .init();
-/// let loss = population.forward(Tensor::ones([2, 3, 8], &device)).sum();
+/// let loss = population.forward(Tensor::<3>::ones([2, 3, 8], &device)).sum();
 /// let grads = GradientsParams::from_grads(loss.backward(), &population);
 /// let after = optimizer.step(1.0, population, grads).unstack();
 /// let moved = |k: usize| (after[k].w_ex.val() - before[k].w_ex.val()).abs().sum().into_scalar::<f32>();
