@@ -43,7 +43,7 @@ fn gathered<T: Real>(windows: &Windows, images: &FlexTensor, shape: [usize; 4]) 
     let [height, width] = windows.geometry.kernel_size;
     let channels = size / (height * width);
     let mut strides = [0; 4];
-    for (stride, step) in strides.iter_mut().zip(&images.layout().strides()[..]) {
+    for (stride, step) in strides.iter_mut().zip(images.layout().strides()) {
         *stride = usize::try_from(*step).ok()?;
     }
     let [of_image, of_channel, of_row, of_column] = strides;
