@@ -209,8 +209,7 @@ impl<G: Geometry> HiddenIn<G> {
 
     /// The number of neurons or channels.
     pub fn width(&self) -> usize {
-        let [_, outputs] = self.layer(|ei| ei.sizes(), |i_norm| i_norm.sizes());
-        outputs
+        self.layer(|ei| ei.sizes()[1], |i_norm| i_norm.sizes()[1])
     }
 }
 
@@ -387,30 +386,6 @@ impl ConvHidden {
         let rows = self.behind(last.reshape(rows));
         rows.reshape([batch, height, width, channels])
             .permute([0, 3, 1, 2])
-    }
-}
-
-impl Stage for DenseHidden {
-    type Batch = Tensor<2>;
-
-    fn forward(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
-        self.forward(x)
-    }
-
-    fn outputs(&self) -> usize {
-        self.width()
-    }
-}
-
-impl Stage for ConvHidden {
-    type Batch = Tensor<4>;
-
-    fn forward(&self, x: Tensor<4>) -> (Tensor<4>, Option<Tensor<1>>) {
-        self.forward(x)
-    }
-
-    fn outputs(&self) -> usize {
-        self.width()
     }
 }
 

@@ -55,6 +55,39 @@ pub trait Arranged: Geometry + 'static {
 
     /// The geometry with the larger number of inputs.
     fn widest(self, other: Self) -> Self;
+
+    /// [`Stage::forward`] of a layer.
+    fn forward(layer: &HiddenIn<Self>, x: Self::Batch) -> (Self::Batch, Option<Tensor<1>>);
+
+    /// [`Stage::forward`] of a layer of all networks.
+    fn forward_all(
+        layer: &HiddenPopulation<Self>,
+        x: Self::Batch,
+    ) -> (Self::Batch, Option<Tensor<1>>);
+}
+
+impl<G: Arranged> Stage for HiddenIn<G> {
+    type Batch = G::Batch;
+
+    fn forward(&self, x: G::Batch) -> (G::Batch, Option<Tensor<1>>) {
+        G::forward(self, x)
+    }
+
+    fn outputs(&self) -> usize {
+        self.width()
+    }
+}
+
+impl<G: Arranged> Stage for HiddenPopulation<G> {
+    type Batch = G::Batch;
+
+    fn forward(&self, x: G::Batch) -> (G::Batch, Option<Tensor<1>>) {
+        G::forward_all(self, x)
+    }
+
+    fn outputs(&self) -> usize {
+        self.outputs.iter().copied().max().unwrap_or(0)
+    }
 }
 
 /// A network of hidden layers of a condition and an EI readout; its populations are [`LayeredPopulation`]s.
@@ -220,7 +253,7 @@ impl<G: Arranged> HiddenPopulation<G> {
                 (z, Some(local))
             }
         };
-        shape[D - 1] = self.widest();
+        shape[D - 1] = self.outputs();
         (self.behind(z).reshape(shape), local)
     }
 
@@ -252,11 +285,6 @@ impl<G: Arranged> HiddenPopulation<G> {
             }
         };
         rows.reshape(shape)
-    }
-
-    /// The largest number of outputs.
-    fn widest(&self) -> usize {
-        self.outputs.iter().copied().max().unwrap_or(0)
     }
 
     fn adapt(self) -> Self {
@@ -306,17 +334,13 @@ impl Arranged for Dense {
         let d_input = self.d_input.max(other.d_input);
         Self { d_input, ..self }
     }
-}
 
-impl Stage for HiddenPopulation<Dense> {
-    type Batch = Tensor<2>;
-
-    fn forward(&self, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
-        self.apply(x)
+    fn forward(layer: &HiddenIn<Self>, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
+        layer.forward(x)
     }
 
-    fn outputs(&self) -> usize {
-        self.widest()
+    fn forward_all(layer: &HiddenPopulation<Self>, x: Tensor<2>) -> (Tensor<2>, Option<Tensor<1>>) {
+        layer.apply(x)
     }
 }
 
@@ -327,18 +351,14 @@ impl Arranged for Conv2d {
         self.channels[0] = self.channels[0].max(other.channels[0]);
         self
     }
-}
 
-impl Stage for HiddenPopulation<Conv2d> {
-    type Batch = Tensor<4>;
-
-    fn forward(&self, x: Tensor<4>) -> (Tensor<4>, Option<Tensor<1>>) {
-        let (z, local) = self.apply(self.geometry.patches(x));
-        (z.permute([0, 3, 1, 2]), local)
+    fn forward(layer: &HiddenIn<Self>, x: Tensor<4>) -> (Tensor<4>, Option<Tensor<1>>) {
+        layer.forward(x)
     }
 
-    fn outputs(&self) -> usize {
-        self.widest()
+    fn forward_all(layer: &HiddenPopulation<Self>, x: Tensor<4>) -> (Tensor<4>, Option<Tensor<1>>) {
+        let (z, local) = layer.apply(layer.geometry.patches(x));
+        (z.permute([0, 3, 1, 2]), local)
     }
 }
 
@@ -356,10 +376,7 @@ impl Stage for Population<Ei> {
     }
 }
 
-impl<N: Layered> NetworkPopulation for LayeredPopulation<N>
-where
-    HiddenPopulation<N::Geometry>: Stage<Batch = <N::Geometry as Arranged>::Batch>,
-{
+impl<N: Layered> NetworkPopulation for LayeredPopulation<N> {
     type Network = N;
 
     fn stack(networks: Vec<N>) -> Result<Self, ei_norm::Error> {
