@@ -291,6 +291,44 @@ fn kernels_and_matrices_are_each_others_inverse_and_burns_kernels() {
 }
 
 #[test]
+fn patches_of_an_impossible_geometry_are_refused() {
+    type Change = fn(&mut Conv2d);
+    let patches = |change: Change| {
+        let mut geometry = Conv2d::new([1, 2], [2, 2]);
+        change(&mut geometry);
+        let images = Tensor::<4>::ones([1, 1, 4, 4], &setups()[0].device);
+        panic_of(|| drop(geometry.patches(images)))
+    };
+    let refused: [(Change, &str); 6] = [
+        (|geometry| geometry.stride[0] = 0, "stride is 0; allowed: "),
+        (
+            |geometry| geometry.dilation[1] = 0,
+            "dilation is 0; allowed: ",
+        ),
+        (
+            |geometry| geometry.kernel_size[0] = 0,
+            "kernel_size is 0; allowed: ",
+        ),
+        (
+            |geometry| geometry.channels[0] = 3,
+            "the input has shape [1, 1, 4, 4], expected [batch, 3,",
+        ),
+        (
+            |geometry| geometry.dilation[0] = usize::MAX,
+            "dilation is 18446744073709551615; allowed: at most 4294967295",
+        ),
+        (
+            |geometry| geometry.kernel_size[1] = 5,
+            "a window of [2, 5] with dilation [1, 1] does not fit",
+        ),
+    ];
+    for (change, start) in refused {
+        let message = patches(change);
+        assert!(message.starts_with(start), "{message}");
+    }
+}
+
+#[test]
 fn an_image_of_zeros_gives_the_bias_of_a_shunting_convolution() {
     for setup in setups() {
         for case in cases() {

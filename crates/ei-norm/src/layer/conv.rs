@@ -57,10 +57,12 @@ impl Conv2d {
     ///
     /// # Panics
     ///
-    /// If the channels differ, the image has no pixels, or the kernel does not fit into the padded image.
+    /// If a size of the geometry is not allowed, the channels differ, the image has no pixels, or the kernel does not
+    /// fit into the padded image.
     #[track_caller]
     #[must_use]
     pub fn patches(&self, x: Tensor<4>) -> Tensor<4> {
+        or_panic(self.wiring());
         self.windows_on(&x).patches(x)
     }
 
